@@ -1,1 +1,9 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+//!
+//! The modules stand in reading order; a module uses only those above it.
+
+pub mod text;
+pub mod path;
+pub mod problem;
+pub mod digest;
+pub mod syntax;

@@ -1,0 +1,139 @@
+//! Paths inside one project: relative to its root, with `/`, never leaving it. Names only, no file system.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+/// A file or directory of a project, relative to the directory of `harness.toml`, normalised: no `.`, no `..`, no `//`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FilePath(Arc<str>);
+
+/// Why a written path is no [`FilePath`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathRefusal {
+    /// It starts with `/`, a drive letter or `~`.
+    Absolute,
+    /// `..` leads out of the root.
+    Outside,
+    /// It is empty, or holds a NUL or a backslash.
+    Malformed,
+}
+
+impl FilePath {
+    /// The root directory itself.
+    #[must_use]
+    pub fn root() -> Self {
+        Self(Arc::from(""))
+    }
+
+    /// A path as written in a manifest, relative to the root.
+    ///
+    /// # Errors
+    /// A [`PathRefusal`] if the path does not name something below the root.
+    pub fn parse(written: &str) -> Result<Self, PathRefusal> {
+        Self::root().join(written)
+    }
+
+    /// `written` as seen from this directory.
+    ///
+    /// # Errors
+    /// A [`PathRefusal`] if the path does not name something below the root.
+    pub fn join(&self, written: &str) -> Result<Self, PathRefusal> {
+        if written.is_empty() || written.contains(['\0', '\\']) {
+            return Err(PathRefusal::Malformed);
+        }
+        let drive = written.as_bytes().get(1) == Some(&b':') && written.as_bytes()[0].is_ascii_alphabetic();
+        if written.starts_with(['/', '~']) || drive {
+            return Err(PathRefusal::Absolute);
+        }
+        let mut parts: Vec<&str> = self.0.split('/').filter(|part| !part.is_empty()).collect();
+        for part in written.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    parts.pop().ok_or(PathRefusal::Outside)?;
+                }
+                _ => parts.push(part),
+            }
+        }
+        Ok(Self(Arc::from(parts.join("/"))))
+    }
+
+    /// The path with `/`, empty for the root.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The directory that holds it; the root's parent is the root.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self(Arc::from(self.0.rsplit_once('/').map_or("", |(parent, _)| parent)))
+    }
+
+    /// The last part.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&*self.0, |(_, name)| name)
+    }
+
+    /// What follows the last dot of the name, in lower case; empty if there is none.
+    #[must_use]
+    pub fn extension(&self) -> String {
+        self.name().rsplit_once('.').map_or(String::new(), |(_, extension)| extension.to_ascii_lowercase())
+    }
+
+    /// Whether it lies below `directory`, or is it.
+    #[must_use]
+    pub fn is_below(&self, directory: &Self) -> bool {
+        directory.0.is_empty()
+            || self.0.strip_prefix(&*directory.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// What remains of the path below `directory`.
+    #[must_use]
+    pub fn relative_to(&self, directory: &Self) -> Option<&str> {
+        if directory.0.is_empty() {
+            return Some(&self.0);
+        }
+        let rest = self.0.strip_prefix(&*directory.0)?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+    }
+}
+
+impl fmt::Display for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for FilePath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_normalised_and_stay_inside() {
+        let parse = |written| FilePath::parse(written).map(|path| path.as_str().to_owned());
+        assert_eq!(parse("./prompts//a/../system.md").as_deref(), Ok("prompts/system.md"));
+        assert_eq!(parse("../rules.md"), Err(PathRefusal::Outside));
+        assert_eq!(parse("a/../../b"), Err(PathRefusal::Outside));
+        assert_eq!(parse("/etc/passwd"), Err(PathRefusal::Absolute));
+        assert_eq!(parse("~/x"), Err(PathRefusal::Absolute));
+        assert_eq!(parse("C:/x"), Err(PathRefusal::Absolute));
+        assert_eq!(parse(""), Err(PathRefusal::Malformed));
+    }
+
+    #[test]
+    fn below_is_by_whole_parts() {
+        let path = |text| FilePath::parse(text).unwrap();
+        assert!(path("tasks/a").is_below(&path("tasks")));
+        assert!(!path("tasks-2/a").is_below(&path("tasks")));
+        assert_eq!(path("tasks/a/b").relative_to(&path("tasks")), Some("a/b"));
+    }
+}

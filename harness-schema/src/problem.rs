@@ -1,0 +1,269 @@
+//! Something wrong in a document, as a value: what, where, why it matters, and what to do.
+
+use crate::path::FilePath;
+use crate::text::{Span, TextEdit};
+
+/// How much a problem matters (`error`: will not run, or results would be invalid).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Will not run, or results would be invalid.
+    Error,
+    /// A likely bug.
+    Warning,
+    /// Worth knowing.
+    Information,
+    /// Old or unused.
+    Hint,
+}
+
+/// An entry of the rule list. Ids are never used again for something else.
+#[derive(Debug)]
+pub struct Rule {
+    /// `SH104`.
+    pub id: &'static str,
+    /// `unknown-tool`.
+    pub name: &'static str,
+    /// The severity of its problems.
+    pub severity: Severity,
+    /// Whether it reads prose and so could be mistaken; an exact rule cannot.
+    pub prose: bool,
+    /// Whether its problems grey out their span.
+    pub unnecessary: bool,
+    /// Its documentation, Markdown, with the `bad` and `good` examples that are its tests.
+    pub page: &'static str,
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Rule {}
+
+/// A place in a project.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Location {
+    /// The file.
+    pub file: FilePath,
+    /// The place in it.
+    pub span: Span,
+}
+
+impl Location {
+    /// A place.
+    #[must_use]
+    pub fn new(file: &FilePath, span: Span) -> Self {
+        Self { file: file.clone(), span }
+    }
+}
+
+/// Something wrong in one document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The rule that found it.
+    pub rule: &'static Rule,
+    /// Where, in the document that is checked.
+    pub span: Span,
+    /// What is wrong: lower case, no full stop, names in backticks.
+    pub message: String,
+    /// Why it matters, shown as a second line.
+    pub why: String,
+    /// What could be done, best first.
+    pub fixes: Vec<Fix>,
+    /// The other half of a conflict.
+    pub related: Vec<Related>,
+    /// What it is about (a name, a key, a path), so that the same problem is recognised after an edit elsewhere.
+    pub symbol: String,
+}
+
+/// Another place that a problem is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    /// The place.
+    pub location: Location,
+    /// What is there.
+    pub message: String,
+}
+
+/// Whether a fix may be applied without looking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FixClass {
+    /// One possible result, found without guessing, and no byte that reaches the model changes, except where the
+    /// harness could not run at all.
+    Safe,
+    /// An edit that the user looks at first.
+    Preview,
+    /// Starts or opens something; carries no edit.
+    Command,
+}
+
+/// Something that would solve a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// The action's title, sentence case: ``Replace with `grep_file` ``.
+    pub title: String,
+    /// Whether it needs a look.
+    pub class: FixClass,
+    /// What changes.
+    pub changes: Vec<Change>,
+}
+
+/// One step of a [`Fix`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Replaces a span of a file.
+    Edit {
+        /// The file.
+        file: FilePath,
+        /// The replacement.
+        edit: TextEdit,
+    },
+    /// Creates a file that is not there.
+    Create {
+        /// The file.
+        file: FilePath,
+        /// Its text.
+        text: String,
+    },
+    /// Moves a file or directory.
+    Move {
+        /// From.
+        from: FilePath,
+        /// To; must not exist.
+        to: FilePath,
+    },
+}
+
+impl Problem {
+    /// A problem without fixes.
+    #[must_use]
+    pub fn new(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            span,
+            message: message.into(),
+            why: String::new(),
+            fixes: Vec::new(),
+            related: Vec::new(),
+            symbol: String::new(),
+        }
+    }
+
+    /// Adds why it matters.
+    #[must_use]
+    pub fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = why.into();
+        self
+    }
+
+    /// Names what it is about.
+    #[must_use]
+    pub fn about(mut self, symbol: impl Into<String>) -> Self {
+        self.symbol = symbol.into();
+        self
+    }
+
+    /// Adds something that would solve it.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fixes.push(fix);
+        self
+    }
+
+    /// Adds several fixes.
+    #[must_use]
+    pub fn fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
+        self.fixes.extend(fixes);
+        self
+    }
+
+    /// Adds the other half of a conflict.
+    #[must_use]
+    pub fn related(mut self, location: Location, message: impl Into<String>) -> Self {
+        self.related.push(Related { location, message: message.into() });
+        self
+    }
+}
+
+impl Fix {
+    /// A fix that replaces one span.
+    #[must_use]
+    pub fn replace(
+        class: FixClass,
+        title: impl Into<String>,
+        at: &Location,
+        new_text: impl Into<String>,
+    ) -> Self {
+        let edit = TextEdit { span: at.span, new_text: new_text.into() };
+        Self { title: title.into(), class, changes: vec![Change::Edit { file: at.file.clone(), edit }] }
+    }
+
+    /// A fix that starts or opens something.
+    #[must_use]
+    pub fn command(title: impl Into<String>) -> Self {
+        Self { title: title.into(), class: FixClass::Command, changes: Vec::new() }
+    }
+}
+
+/// The candidate nearest to `word` among `names`, if it is within a third of the word's length (at least 2) edits.
+#[must_use]
+pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(2);
+    let scored = names.into_iter().map(|name| (distance(word, name), name));
+    scored.filter(|(edits, _)| *edits <= limit).min().map(|(_, name)| name)
+}
+
+/// All of `names` within `limit` edits of `word`, nearest first.
+#[must_use]
+pub fn within<'a>(word: &str, names: impl IntoIterator<Item = &'a str>, limit: usize) -> Vec<&'a str> {
+    let mut scored: Vec<_> = names
+        .into_iter()
+        .map(|name| (distance(word, name), name))
+        .filter(|(edits, _)| *edits <= limit)
+        .collect();
+    scored.sort_unstable();
+    scored.dedup();
+    scored.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Edits between two words: insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let width = b.len() + 1;
+    let mut before = vec![0; width];
+    let mut previous: Vec<usize> = (0..width).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; width];
+        for j in 1..width {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            row[j] = (previous[j] + 1).min(row[j - 1] + 1).min(previous[j - 1] + cost);
+            if 1 < i && 1 < j && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = previous;
+        previous = row;
+    }
+    previous[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swap_is_one_edit() {
+        assert_eq!(distance("workdri", "workdir"), 1);
+        assert_eq!(distance("max_step", "max_steps"), 1);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn far_words_are_not_near() {
+        assert_eq!(nearest("grep_files", ["grep_file", "shell"]), Some("grep_file"));
+        assert_eq!(nearest("colour", ["shell", "max_steps"]), None);
+    }
+}

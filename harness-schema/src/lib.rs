@@ -7,3 +7,5 @@ pub mod path;
 pub mod problem;
 pub mod digest;
 pub mod syntax;
+pub mod files;
+pub mod split;

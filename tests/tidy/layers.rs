@@ -18,25 +18,25 @@ struct Module {
 }
 
 /// The modules of one crate by their path from its root (`["engine", "gate"]`; the root itself is `[]`).
-pub struct Crate {
+pub(crate) struct Crate {
     /// How other crates call it.
     name: String,
     modules: BTreeMap<Vec<String>, Module>,
 }
 
 /// A use of one module by another.
-pub struct Use {
+pub(crate) struct Use {
     /// The module that uses, from the root of its crate.
-    pub from: Vec<String>,
+    pub(crate) from: Vec<String>,
     /// What it names, from the root of that crate: `["crate", "ide", "hover"]` or `["serde", "Serialize"]`.
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// `file:line`.
-    pub place: String,
+    pub(crate) place: String,
 }
 
 impl Crate {
     /// Reads the crate whose sources lie in `folder` (`server/src`), from `root_file` (`lib.rs`) down.
-    pub fn read(files: &[SourceFile], name: &str, folder: &str, root_file: &str) -> Self {
+    pub(crate) fn read(files: &[SourceFile], name: &str, folder: &str, root_file: &str) -> Self {
         let mut read = Self { name: name.to_owned(), modules: BTreeMap::new() };
         read.add(files, folder, &format!("{folder}/{root_file}"), Vec::new(), false);
         assert!(!read.modules.is_empty(), "no sources in `{folder}`");
@@ -61,12 +61,12 @@ impl Crate {
     }
 
     /// How many modules were read.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.modules.len()
     }
 
     /// Every path that code outside of tests names, from the root of its crate.
-    pub fn uses(&self) -> Vec<Use> {
+    pub(crate) fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
         for (from, module) in self.modules.iter().filter(|(_, module)| !module.for_tests) {
             for named in module.source.paths.iter().filter(|named| !named.for_tests) {
@@ -118,29 +118,35 @@ impl Crate {
     fn re_exported(&self, path: &[String], name: &str) -> Option<String> {
         let module = self.modules.get(path)?;
         let children = self.children(path);
-        module.source.paths.iter().filter(|named| named.exported && named.inside.is_empty()).find_map(|named| {
-            if named.segments.last()? != name {
-                return None;
-            }
-            let absolute = self.absolute(path, &named.segments);
-            let child = absolute.get(1 + path.len())?;
-            (absolute.get(1..=path.len())? == path && children.contains(child)).then(|| child.clone())
-        })
+        module.source.paths.iter().filter(|named| named.exported && named.inside.is_empty()).find_map(
+            |named| {
+                if named.segments.last()? != name {
+                    return None;
+                }
+                let absolute = self.absolute(path, &named.segments);
+                let child = absolute.get(1 + path.len())?;
+                (absolute.get(1..=path.len())? == path && children.contains(child)).then(|| child.clone())
+            },
+        )
     }
 
     /// Uses of a module by one that stands above it: `mod` lines are in reading order, and a module uses only those
     /// above it. A parent and its children may use each other.
-    pub fn forward_uses(&self) -> Vec<String> {
+    pub(crate) fn forward_uses(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for used in self.uses() {
-            let Some(("crate", target)) = used.path.split_first().map(|(first, rest)| (first.as_str(), rest)) else {
+            let Some(("crate", target)) = used.path.split_first().map(|(first, rest)| (first.as_str(), rest))
+            else {
                 continue;
             };
             let shared = used.from.iter().zip(target).take_while(|(a, b)| a == b).count();
-            let (Some(source_child), Some(name)) = (used.from.get(shared), target.get(shared)) else { continue };
+            let (Some(source_child), Some(name)) = (used.from.get(shared), target.get(shared)) else {
+                continue;
+            };
             let parent = &used.from[..shared];
             let children = self.children(parent);
-            let target_child = if children.contains(name) { Some(name.clone()) } else { self.re_exported(parent, name) };
+            let target_child =
+                if children.contains(name) { Some(name.clone()) } else { self.re_exported(parent, name) };
             let Some(target_child) = target_child else { continue };
             let order = |child: &String| children.iter().position(|known| known == child);
             if order(source_child) < order(&target_child) {

@@ -1,11 +1,11 @@
 //! Markdown as tidy reads it: links, headings and fenced blocks. Knows no more of Markdown than that.
 
 /// A link to somewhere in the repository.
-pub struct Link {
+pub(crate) struct Link {
     /// One-based line.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What stands in the parentheses, without a title.
-    pub target: String,
+    pub(crate) target: String,
 }
 
 /// The lines of a page that are neither inside a fence nor the fence itself, with their one-based numbers; inline code
@@ -17,7 +17,9 @@ fn prose(text: &str) -> Vec<(usize, String)> {
         let start = line.trim_start();
         let marks: String = start.chars().take_while(|&c| c == '`' || c == '~').collect();
         match &fence {
-            Some(open) if marks.starts_with(open.as_str()) && start[marks.len()..].trim().is_empty() => fence = None,
+            Some(open) if marks.starts_with(open.as_str()) && start[marks.len()..].trim().is_empty() => {
+                fence = None
+            }
             Some(_) => {}
             None if 3 <= marks.len() => fence = Some(marks),
             None => lines.push((number + 1, without_inline_code(line))),
@@ -34,7 +36,7 @@ fn without_inline_code(line: &str) -> String {
 }
 
 /// Every inline link and link definition whose target is not on another host.
-pub fn local_links(text: &str) -> Vec<Link> {
+pub(crate) fn local_links(text: &str) -> Vec<Link> {
     let mut links = Vec::new();
     for (line, prose) in prose(text) {
         let mut rest = prose.as_str();
@@ -43,10 +45,12 @@ pub fn local_links(text: &str) -> Vec<Link> {
             links.push(Link { line, target: target.to_owned() });
             rest = after;
         }
-        if let Some((label, target)) = prose.split_once("]: ").filter(|(label, _)| label.starts_with('[')) {
-            if !label.starts_with("[^") {
-                links.push(Link { line, target: target.to_owned() });
-            }
+        // A definition, `[label]: target`, but no footnote.
+        if let Some((label, target)) = prose.split_once("]: ")
+            && label.starts_with('[')
+            && !label.starts_with("[^")
+        {
+            links.push(Link { line, target: target.to_owned() });
         }
     }
     links.retain_mut(|link| {
@@ -58,7 +62,7 @@ pub fn local_links(text: &str) -> Vec<Link> {
 }
 
 /// The anchors of a page's headings, as GitHub makes them.
-pub fn anchors(text: &str) -> Vec<String> {
+pub(crate) fn anchors(text: &str) -> Vec<String> {
     let mut anchors: Vec<String> = Vec::new();
     for (line, _) in prose(text) {
         let Some(line) = text.lines().nth(line - 1) else { continue };
@@ -83,7 +87,7 @@ pub fn anchors(text: &str) -> Vec<String> {
 }
 
 /// The info strings of a page's fenced blocks: `bad toml`, `good`.
-pub fn fences(text: &str) -> Vec<String> {
+pub(crate) fn fences(text: &str) -> Vec<String> {
     let mut open: Option<usize> = None;
     let mut fences = Vec::new();
     for line in text.lines() {

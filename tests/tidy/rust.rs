@@ -2,7 +2,7 @@
 //! `mod` and `use`, and nothing inside comments and literals.
 
 /// The source with comments and the insides of literals blanked; lines keep their numbers.
-pub fn code_only(source: &str) -> String {
+pub(crate) fn code_only(source: &str) -> String {
     let chars: Vec<char> = source.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let mut out = String::with_capacity(source.len());
@@ -104,40 +104,40 @@ fn end_of_char(chars: &[char], from: usize) -> usize {
 }
 
 /// A declared child module: `mod name;` or `mod name { … }`.
-pub struct Declared {
+pub(crate) struct Declared {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether it is compiled for tests alone.
-    pub for_tests: bool,
+    pub(crate) for_tests: bool,
     /// Whether its body stands in this file.
-    pub inline: bool,
+    pub(crate) inline: bool,
 }
 
 /// A path that a file names.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NamedPath {
+pub(crate) struct NamedPath {
     /// Its segments, as written, globs and renames dropped: `["crate", "ide", "hover"]`.
-    pub segments: Vec<String>,
+    pub(crate) segments: Vec<String>,
     /// Names of the inline modules around it.
-    pub inside: Vec<String>,
+    pub(crate) inside: Vec<String>,
     /// One-based line.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Whether it is a re-export (`pub use`).
-    pub exported: bool,
+    pub(crate) exported: bool,
     /// Whether it stands in code that is compiled for tests alone.
-    pub for_tests: bool,
+    pub(crate) for_tests: bool,
 }
 
 /// What tidy knows of one Rust file.
-pub struct RustFile {
+pub(crate) struct RustFile {
     /// Child modules, in reading order.
-    pub modules: Vec<Declared>,
+    pub(crate) modules: Vec<Declared>,
     /// Every path of two segments or more, and every import.
-    pub paths: Vec<NamedPath>,
+    pub(crate) paths: Vec<NamedPath>,
 }
 
 /// Reads one file.
-pub fn read(source: &str) -> RustFile {
+pub(crate) fn read(source: &str) -> RustFile {
     let tokens = tokens(&code_only(source));
     let mut file = RustFile { modules: Vec::new(), paths: Vec::new() };
     // Each open brace, and the inline module that it opened, if it did.
@@ -238,7 +238,8 @@ fn has_test_attribute(tokens: &[Token], i: usize) -> bool {
             "pub" | "crate" | "super" | "(" | ")" => end = previous,
             "]" => {
                 let Some(open) = (0..previous).rev().find(|&j| tokens[j].text == "#") else { return false };
-                let words: Vec<&str> = tokens[open..previous].iter().map(|token| token.text.as_str()).collect();
+                let words: Vec<&str> =
+                    tokens[open..previous].iter().map(|token| token.text.as_str()).collect();
                 if words.contains(&"test") && !words.contains(&"not") {
                     return true;
                 }
@@ -256,7 +257,13 @@ struct Place<'a> {
 }
 
 /// Reads a use tree from `i` on, behind `prefix`; returns the index after it.
-fn use_tree(tokens: &[Token], mut i: usize, prefix: &[String], place: &Place, out: &mut Vec<NamedPath>) -> usize {
+fn use_tree(
+    tokens: &[Token],
+    mut i: usize,
+    prefix: &[String],
+    place: &Place,
+    out: &mut Vec<NamedPath>,
+) -> usize {
     let mut segments = prefix.to_vec();
     let line = tokens.get(i).map_or(0, |token| token.line);
     while let Some(token) = tokens.get(i) {
@@ -328,7 +335,8 @@ mod tests {
 
     #[test]
     fn modules_for_tests_are_known() {
-        let source = "pub mod a;\n#[cfg(test)]\nmod tests { use crate::late::X; }\nmod b { use crate::early::Y; }";
+        let source =
+            "pub mod a;\n#[cfg(test)]\nmod tests { use crate::late::X; }\nmod b { use crate::early::Y; }";
         let file = read(source);
         let modules: Vec<_> = file.modules.iter().map(|m| (m.name.as_str(), m.for_tests, m.inline)).collect();
         assert_eq!(modules, [("a", false, false), ("tests", true, true), ("b", false, true)]);

@@ -6,33 +6,33 @@ use std::path::{Path, PathBuf};
 use ignore::WalkBuilder;
 
 /// One text file of the repository.
-pub struct SourceFile {
+pub(crate) struct SourceFile {
     /// Path from the root, with `/`.
-    pub path: String,
+    pub(crate) path: String,
     /// The text.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl SourceFile {
     /// Whether the file is Rust.
-    pub fn is_rust(&self) -> bool {
+    pub(crate) fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
     /// Whether the file is Markdown.
-    pub fn is_markdown(&self) -> bool {
+    pub(crate) fn is_markdown(&self) -> bool {
         self.path.ends_with(".md")
     }
 }
 
 /// The root of the repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let server = Path::new(env!("CARGO_MANIFEST_DIR"));
     server.parent().expect("the server package lies one level below the root").to_path_buf()
 }
 
 /// Every text file that git would track, sorted by path. Files that are not UTF-8 are left out.
-pub fn files() -> Vec<SourceFile> {
+pub(crate) fn files() -> Vec<SourceFile> {
     let root = root();
     let mut files = Vec::new();
     // `require_git(false)`: the rules of `.gitignore` hold in an unpacked archive too.
@@ -49,7 +49,8 @@ pub fn files() -> Vec<SourceFile> {
         }
         let Ok(text) = fs::read_to_string(entry.path()) else { continue };
         let path = entry.path().strip_prefix(&root).expect("walked paths lie below the root");
-        let path = path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+        let path =
+            path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
         files.push(SourceFile { path, text });
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -57,7 +58,7 @@ pub fn files() -> Vec<SourceFile> {
 }
 
 /// The names directly below the root, without those that git ignores.
-pub fn top_level_entries() -> Vec<String> {
+pub(crate) fn top_level_entries() -> Vec<String> {
     let root = root();
     let walk = WalkBuilder::new(&root)
         .hidden(false)

@@ -140,12 +140,13 @@ pub(crate) struct RustFile {
 pub(crate) fn read(source: &str) -> RustFile {
     let tokens = tokens(&code_only(source));
     let mut file = RustFile { modules: Vec::new(), paths: Vec::new() };
-    // Each open brace, and the inline module that it opened, if it did.
-    let mut braces: Vec<Option<(String, bool)>> = Vec::new();
+    let mut braces: Vec<Brace> = Vec::new();
+    // The next brace opens an item that is compiled for tests alone.
+    let mut opens_tests = false;
     let mut i = 0;
     while i < tokens.len() {
-        let inside: Vec<String> = braces.iter().flatten().map(|(name, _)| name.clone()).collect();
-        let in_tests = braces.iter().flatten().any(|(_, for_tests)| *for_tests);
+        let inside: Vec<String> = braces.iter().filter_map(|brace| brace.module.clone()).collect();
+        let in_tests = braces.iter().any(|brace| brace.for_tests);
         let place = |exported: bool, for_tests: bool| Place { inside: &inside, exported, for_tests };
         match tokens[i].text.as_str() {
             "mod" if is_word(tokens.get(i + 1)) => {
@@ -156,7 +157,7 @@ pub(crate) fn read(source: &str) -> RustFile {
                     file.modules.push(Declared { name: name.clone(), for_tests, inline });
                 }
                 if inline {
-                    braces.push(Some((name, for_tests)));
+                    braces.push(Brace { module: Some(name), for_tests });
                 }
                 i += 3;
             }
@@ -167,11 +168,19 @@ pub(crate) fn read(source: &str) -> RustFile {
                 i = use_tree(&tokens, i + 1, &[], &place(exported, for_tests), &mut file.paths);
             }
             "{" => {
-                braces.push(None);
+                braces.push(Brace { module: None, for_tests: std::mem::take(&mut opens_tests) });
                 i += 1;
             }
             "}" => {
                 braces.pop();
+                i += 1;
+            }
+            ";" => {
+                opens_tests = false;
+                i += 1;
+            }
+            "fn" | "impl" | "struct" | "enum" | "trait" if has_test_attribute(&tokens, i) => {
+                opens_tests = true;
                 i += 1;
             }
             _ if is_word(tokens.get(i)) && follows_nothing(&tokens, i) => {
@@ -192,6 +201,13 @@ pub(crate) fn read(source: &str) -> RustFile {
         }
     }
     file
+}
+
+/// An open brace.
+struct Brace {
+    /// The inline module that it opened, if it did.
+    module: Option<String>,
+    for_tests: bool,
 }
 
 struct Token {
@@ -235,7 +251,7 @@ fn has_test_attribute(tokens: &[Token], i: usize) -> bool {
     loop {
         let Some(previous) = end.checked_sub(1) else { return false };
         match tokens[previous].text.as_str() {
-            "pub" | "crate" | "super" | "(" | ")" => end = previous,
+            "pub" | "crate" | "super" | "(" | ")" | "async" | "const" | "unsafe" => end = previous,
             "]" => {
                 let Some(open) = (0..previous).rev().find(|&j| tokens[j].text == "#") else { return false };
                 let words: Vec<&str> =
@@ -335,12 +351,23 @@ mod tests {
 
     #[test]
     fn modules_for_tests_are_known() {
-        let source =
-            "pub mod a;\n#[cfg(test)]\nmod tests { use crate::late::X; }\nmod b { use crate::early::Y; }";
+        let source = "pub mod a;\n#[cfg(test)]\nmod tests { use crate::late::X; }\n\
+            mod b { use crate::early::Y; }\n\
+            #[cfg(test)]\npub(crate) async fn helper() -> u8 { crate::late::f() }\n\
+            fn g() { crate::early::h() }";
         let file = read(source);
         let modules: Vec<_> = file.modules.iter().map(|m| (m.name.as_str(), m.for_tests, m.inline)).collect();
         assert_eq!(modules, [("a", false, false), ("tests", true, true), ("b", false, true)]);
         let paths: Vec<_> = file.paths.iter().map(|p| (p.segments.join("::"), p.for_tests)).collect();
-        assert_eq!(paths, [("crate::late::X".to_owned(), true), ("crate::early::Y".to_owned(), false)]);
+        let named = |path: &str, for_tests| (path.to_owned(), for_tests);
+        assert_eq!(
+            paths,
+            [
+                named("crate::late::X", true),
+                named("crate::early::Y", false),
+                named("crate::late::f", true),
+                named("crate::early::h", false),
+            ]
+        );
     }
 }

@@ -33,6 +33,26 @@ pub struct Rule {
     pub page: &'static str,
 }
 
+impl Rule {
+    /// An exact rule whose problems grey nothing out.
+    #[must_use]
+    pub const fn new(id: &'static str, name: &'static str, severity: Severity, page: &'static str) -> Self {
+        Self { id, name, severity, prose: false, unnecessary: false, page }
+    }
+
+    /// The rule as one that reads prose.
+    #[must_use]
+    pub const fn prose(self) -> Self {
+        Self { prose: true, ..self }
+    }
+
+    /// The rule as one whose problems grey out their span.
+    #[must_use]
+    pub const fn unnecessary(self) -> Self {
+        Self { unnecessary: true, ..self }
+    }
+}
+
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
@@ -63,6 +83,10 @@ impl Location {
 pub struct Problem {
     /// The rule that found it.
     pub rule: &'static Rule,
+    /// How much it matters: the rule's severity, unless the case is milder or the problem is known.
+    pub severity: Severity,
+    /// Whether `harness.known.toml` lists it, so that it does not count.
+    pub known: bool,
     /// Where, in the document that is checked.
     pub span: Span,
     /// What is wrong: lower case, no full stop, names in backticks.
@@ -141,6 +165,8 @@ impl Problem {
     pub fn new(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self {
             rule,
+            severity: rule.severity,
+            known: false,
             span,
             message: message.into(),
             why: String::new(),
@@ -148,6 +174,13 @@ impl Problem {
             related: Vec::new(),
             symbol: String::new(),
         }
+    }
+
+    /// Makes it matter less, or more, than its rule says.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
     }
 
     /// Adds why it matters.
@@ -210,8 +243,7 @@ impl Fix {
 #[must_use]
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(2);
-    let scored = names.into_iter().map(|name| (distance(word, name), name));
-    scored.filter(|(edits, _)| *edits <= limit).min().map(|(_, name)| name)
+    within(word, names, limit).first().copied()
 }
 
 /// All of `names` within `limit` edits of `word`, nearest first.

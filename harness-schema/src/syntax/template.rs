@@ -1,1 +1,274 @@
-//! Placeholder.
+//! Templates as the native agent renders them: Jinja as minijinja reads it, without files and macros.
+//!
+//! minijinja itself is the judge of syntax, so what compiles there has no error here. Spans are byte offsets in the text.
+
+mod names;
+
+use std::borrow::Cow;
+
+use minijinja::machinery::{WhitespaceConfig, ast};
+use minijinja::syntax::SyntaxConfig;
+
+use super::data::SyntaxError;
+use crate::text::Span;
+
+/// The filters that templates may use.
+pub const FILTERS: [&str; 9] =
+    ["default", "indent", "join", "length", "lower", "replace", "tojson", "trim", "upper"];
+
+/// A template read as far as it can be.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    /// Tags in order.
+    pub tags: Vec<Tag>,
+    /// Names that the template itself does not define, in order; none if it does not compile.
+    pub names: Vec<Name>,
+    /// What does not compile, or is not allowed.
+    pub errors: Vec<SyntaxError>,
+}
+
+/// A tag with its braces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Its kind.
+    pub kind: TagKind,
+    /// From brace to brace; of a raw block from the start of `raw` to the end of `endraw`.
+    pub span: Span,
+}
+
+/// Kinds of tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TagKind {
+    /// `{{ … }}`.
+    Expression,
+    /// `{% … %}`.
+    Statement,
+    /// `{# … #}`.
+    Comment,
+    /// `{% raw %} … {% endraw %}`.
+    Raw,
+}
+
+/// A name with the attributes behind it: `task.instruction`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The parts.
+    pub path: Vec<String>,
+    /// All of it.
+    pub span: Span,
+    /// The first part.
+    pub root_span: Span,
+}
+
+impl Tree {
+    /// Reads a template.
+    #[must_use]
+    pub fn parse(source: &str) -> Self {
+        if memchr::memmem::find(source.as_bytes(), b"{").is_none() {
+            return Self::default();
+        }
+        let (tags, unclosed) = tags(source);
+        if tags.is_empty() && unclosed.is_none() {
+            return Self::default();
+        }
+        if let Some(error) = unclosed {
+            return Self { tags, names: Vec::new(), errors: vec![error] };
+        }
+        match minijinja::machinery::parse(source, "template", SyntaxConfig, WhitespaceConfig::default()) {
+            Ok(ast::Stmt::Template(template)) => {
+                let (names, errors) = names::read(source, &template.children);
+                Self { tags, names, errors }
+            }
+            Ok(_) => Self { tags, names: Vec::new(), errors: Vec::new() },
+            Err(error) => {
+                let errors = vec![explain(source, &tags, &error)];
+                Self { tags, names: Vec::new(), errors }
+            }
+        }
+    }
+
+    /// Whether the text has no tag at all.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.tags.is_empty() && self.errors.is_empty()
+    }
+}
+
+/// The tags in order, and the first one that is never closed.
+fn tags(source: &str) -> (Vec<Tag>, Option<SyntaxError>) {
+    let bytes = source.as_bytes();
+    let mut tags = Vec::new();
+    let mut at = 0;
+    while let Some(open) = memchr::memchr(b'{', bytes.get(at..).unwrap_or_default()).map(|found| at + found) {
+        let (kind, close) = match bytes.get(open + 1) {
+            Some(b'{') => (TagKind::Expression, "}}"),
+            Some(b'%') => (TagKind::Statement, "%}"),
+            Some(b'#') => (TagKind::Comment, "#}"),
+            _ => {
+                at = open + 1;
+                continue;
+            }
+        };
+        let Some(end) = closing(source, open + 2, kind, close) else {
+            let span = Span::new(open, open + 2);
+            let message = format!("`{}` is never closed", span.of(source));
+            let region = Span::new(open, source.len());
+            return (tags, Some(SyntaxError { span, region, message }));
+        };
+        let inner = source.get(open + 2..end - 2).unwrap_or_default().trim_matches(['-', '+']).trim();
+        let (kind, end) = if kind == TagKind::Statement && inner == "raw" {
+            match end_of_raw(source, end) {
+                Some(end) => (TagKind::Raw, end),
+                None => {
+                    let span = Span::new(open, end);
+                    let region = Span::new(open, source.len());
+                    let message = String::from("`raw` is never closed");
+                    return (tags, Some(SyntaxError { span, region, message }));
+                }
+            }
+        } else {
+            (kind, end)
+        };
+        tags.push(Tag { kind, span: Span::new(open, end) });
+        at = end;
+    }
+    (tags, None)
+}
+
+/// The end of a tag whose inside starts at `from`; strings in it may hold braces.
+fn closing(source: &str, from: usize, kind: TagKind, close: &str) -> Option<usize> {
+    let bytes = source.as_bytes();
+    if kind == TagKind::Comment {
+        return memchr::memmem::find(bytes.get(from..)?, close.as_bytes()).map(|found| from + found + 2);
+    }
+    let mut at = from;
+    let mut depth = 0_usize;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' | b'\'' => {
+                at += 1;
+                while let Some(inside) = bytes.get(at).filter(|inside| *inside != byte) {
+                    at += if *inside == b'\\' { 2 } else { 1 };
+                }
+            }
+            // A map's brace may stand right before the tag's.
+            _ if depth == 0 && bytes.get(at..)?.starts_with(close.as_bytes()) => return Some(at + 2),
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    // A quote or brace that is never closed: the next mark ends the tag, and minijinja says what is wrong in it.
+    memchr::memmem::find(bytes.get(from..)?, close.as_bytes()).map(|found| from + found + 2)
+}
+
+fn end_of_raw(source: &str, from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let open = at + source.get(at..)?.find("{%")?;
+        let close = open + source.get(open..)?.find("%}")? + 2;
+        let inner = source.get(open + 2..close - 2)?.trim_matches(['-', '+']).trim();
+        if inner == "endraw" {
+            return Some(close);
+        }
+        at = open + 2;
+    }
+}
+
+/// minijinja's error in our words, at the tag that it is about.
+fn explain(source: &str, tags: &[Tag], error: &minijinja::Error) -> SyntaxError {
+    let detail = error.detail().map_or_else(|| Cow::Owned(error.kind().to_string()), Cow::Borrowed);
+    let range = error.range().unwrap_or(0..0);
+    let at = range.start.min(source.len());
+    let tag = tags.iter().rev().find(|tag| tag.span.start as usize <= at).map(|tag| tag.span);
+    let whole = tag.unwrap_or(Span::new(0, source.len().min(1)));
+    let precise = Span::new(range.start, range.end.min(source.len()));
+    let is_inside = whole.contains(precise)
+        && !precise.is_empty()
+        && source.is_char_boundary(precise.start as usize)
+        && source.is_char_boundary(precise.end as usize);
+    let span = if is_inside { precise } else { whole };
+    let message = match detail.as_ref() {
+        text if text.starts_with("unexpected end of input") => match open_block(source, tags) {
+            Some((name, span)) => {
+                let message = format!("`{name}` is never closed");
+                return SyntaxError { span, region: span, message };
+            }
+            None => String::from("the template ends too early"),
+        },
+        text => text.trim_end_matches('.').to_owned(),
+    };
+    SyntaxError { span, region: whole, message }
+}
+
+/// The innermost block that is open at the end.
+fn open_block<'a>(source: &'a str, tags: &[Tag]) -> Option<(&'a str, Span)> {
+    let mut open: Vec<(&str, Span)> = Vec::new();
+    for tag in tags.iter().filter(|tag| tag.kind == TagKind::Statement) {
+        let inner = tag.span.of(source).trim_matches(['{', '}', '%', '-', '+']).trim();
+        let word =
+            inner.split(|char: char| !char.is_alphanumeric() && char != '_').next().unwrap_or_default();
+        match word {
+            "if" | "for" | "filter" | "with" | "macro" | "call" | "block" | "autoescape" => {
+                open.push((word, tag.span))
+            }
+            "set" if !inner.contains('=') => open.push((word, tag.span)),
+            _ if word.starts_with("end") => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    open.pop()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(source: &str) -> Vec<(String, &str)> {
+        let tree = Tree::parse(source);
+        assert_eq!(tree.errors, [], "{source}");
+        tree.names.iter().map(|name| (name.path.join("."), name.span.of(source))).collect()
+    }
+
+    fn error(source: &str) -> (String, &str) {
+        let tree = Tree::parse(source);
+        let error = tree.errors.first().unwrap_or_else(|| panic!("no error in {source}"));
+        (error.message.clone(), error.span.of(source))
+    }
+
+    #[test]
+    fn free_names_have_their_places() {
+        let source = "Hi {{ task.instruction|trim }} {% for t in tools %}{{ t.name }}{{ loop.index }}{% endfor %}{{ é }}{{ team }}";
+        assert_eq!(
+            names(
+                "Hi {{ task.instruction|trim }} {% for t in tools %}{{ t.name }}{{ loop.index }}{% endfor %}{{ team }}"
+            ),
+            [
+                ("task.instruction".into(), "task.instruction"),
+                ("tools".into(), "tools"),
+                ("team".into(), "team")
+            ]
+        );
+        let _ = Tree::parse(source);
+        assert_eq!(names("{% set x = a %}{{ x }}{{ b[\"c\"].d }}").len(), 2);
+        assert_eq!(names("{% if step > 3 %}{{ steps_left }}{% endif %}").len(), 2);
+    }
+
+    #[test]
+    fn braces_of_code_are_text() {
+        assert!(Tree::parse("fn main() { let x = {1}; }").is_plain());
+        assert!(names("{% raw %}{{ nothing }}{% endraw %}{# {{ no }} #}").is_empty());
+    }
+
+    #[test]
+    fn what_does_not_compile_says_where() {
+        assert_eq!(error("Do {{ task"), ("`{{` is never closed".into(), "{{"));
+        assert_eq!(error("{% if a %}b").0, "`if` is never closed");
+        assert_eq!(error("{% include 'x' %}").0, "a template cannot use `include`");
+        assert_eq!(error("{{ a|uper }}"), ("unknown filter `uper`; did you mean `upper`?".into(), "uper"));
+        assert!(!Tree::parse("{{ a b }}").errors.is_empty());
+    }
+}

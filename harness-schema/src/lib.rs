@@ -9,3 +9,6 @@ pub mod digest;
 pub mod syntax;
 pub mod files;
 pub mod split;
+pub mod selector;
+pub mod surface;
+pub mod edit;

@@ -18,10 +18,7 @@ const MAX_DEPTH: usize = 128;
 /// Reads YAML; of several documents the first.
 #[must_use]
 pub fn parse(source: &str) -> Tree {
-    let mut text: Cow<'_, str> = match source.strip_prefix('\u{FEFF}') {
-        Some(_) => Cow::Owned(blank(source, Span::new(0, 3))),
-        None => Cow::Borrowed(source),
-    };
+    let mut text: Cow<'_, str> = Cow::Borrowed(source);
     let mut errors: Vec<SyntaxError> = Vec::new();
     for _ in 0..MAX_MASKS {
         let mut reader = Reader::new(&text, source);

@@ -4,16 +4,16 @@
 //! read back by the same parsers and selectors, and compared with the document before; the first that holds is the
 //! edit. Nothing is written here: an edit is a value that an editor applies.
 
-mod json;
 mod literal;
-mod markdown;
-mod measure;
-mod new_file;
 mod plain;
-mod proof;
-mod python;
+mod json;
 mod toml;
 mod yaml;
+mod markdown;
+mod python;
+mod proof;
+mod measure;
+mod new_file;
 
 use std::fmt;
 

@@ -4,7 +4,10 @@
 //! an edit could not change alone: an anchored value, a key given twice, a file that does not parse.
 
 mod lines;
+mod notation;
 mod resolved;
+mod layout;
+mod anchors;
 mod data;
 mod markdown;
 mod python;
@@ -18,13 +21,14 @@ use crate::syntax::data::Step;
 use crate::syntax::{Document, Format};
 use crate::text::Span;
 
-pub use self::data::{DataFormat, ListEnd};
-pub(crate) use self::data::{indented, kind_of, positions, tree_of, tree_of_selector};
+pub(crate) use self::data::{front_matter, positions, tree_of, tree_of_selector};
+pub(crate) use self::layout::indented;
 pub(crate) use self::lines::{line, lines, unix, whole, without_blank_lines};
-pub(crate) use self::markdown::front_matter;
+pub(crate) use self::notation::kind_of;
+pub use self::notation::{DataFormat, ListEnd, ValueKind};
 pub(crate) use self::python::{Piece, parse as python_module, pieces_at, span as python_span, string_lines};
 pub(crate) use self::resolved::in_words;
-pub use self::resolved::{Candidate, Form, Resolved, Unresolved, ValueKind};
+pub use self::resolved::{Candidate, Form, Resolved, Unresolved};
 
 /// A place in a document, as `select` of a surface says it (the steps are array elements, never joined).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,69 +1,14 @@
 //! Places in TOML, YAML and JSON: a walk over keys and indices, and the reasons not to touch what it finds.
 
-use super::{Form, Resolved, Selector, Unresolved, ValueKind, near, unix};
+use super::anchors::{anchor_name, collect_aliases, collect_anchored};
+use super::layout::{
+    after_blank_lines, after_flow, after_line, column, dash_column, dedent, indentation, keeps_blank_lines,
+};
+use super::{DataFormat, Form, ListEnd, Resolved, Selector, Unresolved, ValueKind, kind_of, near, unix};
 use crate::digest::Digest;
-use crate::syntax::data::{Entry, Kind, List, Quote, Scalar, Step, Style, Table, Tree, Value};
-use crate::syntax::{Document, json, toml, yaml};
+use crate::syntax::Document;
+use crate::syntax::data::{Entry, Kind, List, Step, Style, Table, Tree, Value};
 use crate::text::Span;
-
-/// The notations of data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DataFormat {
-    /// TOML.
-    Toml,
-    /// YAML.
-    Yaml,
-    /// JSON, with comments.
-    Json,
-}
-
-/// How the list is written to which an entry is added.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListEnd {
-    /// Between brackets.
-    Flow {
-        /// Whether there is an entry already.
-        filled: bool,
-        /// Whether the last entry has a comma after it, before the place.
-        comma: bool,
-        /// What stands before an entry, if entries have their own lines.
-        indent: Option<String>,
-    },
-    /// By dashes (YAML).
-    Block {
-        /// The column of the dashes, from zero.
-        column: usize,
-    },
-    /// By headers (TOML `[[list]]`); a new entry is the lines below its header.
-    Header {
-        /// The header, brackets included.
-        header: String,
-    },
-}
-
-impl DataFormat {
-    /// The selector's first element.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Toml => "toml",
-            Self::Yaml => "yaml",
-            Self::Json => "json",
-        }
-    }
-
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Toml, Self::Yaml, Self::Json].into_iter().find(|format| format.name() == name)
-    }
-
-    pub(crate) fn parse(self, source: &str) -> Tree {
-        match self {
-            Self::Toml => toml::parse(source),
-            Self::Yaml => yaml::parse(source),
-            Self::Json => json::parse(source),
-        }
-    }
-}
 
 /// A selector into data, taken apart.
 pub(super) struct Place<'a> {
@@ -108,9 +53,14 @@ pub(crate) fn tree_of_selector<T>(
 ) -> Option<T> {
     match selector {
         Selector::Data { format, .. } => tree_of(document, *format, then),
-        Selector::FrontMatter { .. } => super::markdown::front_matter(document).map(then),
+        Selector::FrontMatter { .. } => front_matter(document).map(then),
         _ => None,
     }
+}
+
+/// The data tree of a document's front matter, its spans counted from the start of the document.
+pub(crate) fn front_matter(document: &Document) -> Option<&Tree> {
+    document.markdown()?.front_matter.as_ref().map(|front_matter| &*front_matter.data)
 }
 
 /// The way from the root to the place of a selector, as positions of entries and items.
@@ -357,183 +307,10 @@ impl Found<'_> {
     }
 }
 
-/// The kind of a data value.
-pub(crate) fn kind_of(value: &Value) -> ValueKind {
-    match &value.kind {
-        Kind::Table(_) => ValueKind::Table,
-        Kind::List(_) => ValueKind::List,
-        Kind::Text(_) => ValueKind::String,
-        Kind::Integer(_) => ValueKind::Integer,
-        Kind::Float(_) => ValueKind::Number,
-        Kind::Boolean(_) => ValueKind::Boolean,
-        Kind::Date | Kind::Null | Kind::Alias | Kind::Broken => ValueKind::Other,
-    }
-}
-
-/// What stands before the first visible character of the line that holds `offset`.
-pub(crate) fn indentation(source: &str, offset: usize) -> &str {
-    let line = line_before(source, offset);
-    let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
-    line.get(..blanks).unwrap_or_default()
-}
-
-/// `text` with `indent` taken from the start of each line after the first, and the indent that was taken; nothing is
-/// taken unless every line has it.
-pub(crate) fn dedent(text: &str, indent: &str) -> (String, String) {
-    let mut lines = text.split('\n');
-    let mut out = lines.next().unwrap_or_default().to_owned();
-    for line in lines {
-        out.push('\n');
-        match line.strip_prefix(indent) {
-            Some(rest) => out.push_str(rest),
-            None if line.trim_start_matches([' ', '\t']).is_empty() => {}
-            None => return (text.to_owned(), String::new()),
-        }
-    }
-    (out, indent.to_owned())
-}
-
-/// The reverse of [`dedent`]: empty lines stay empty.
-pub(crate) fn indented(text: &str, indent: &str) -> String {
-    let mut lines = text.split('\n');
-    let mut out = lines.next().unwrap_or_default().to_owned();
-    for line in lines {
-        out.push('\n');
-        if !line.is_empty() {
-            out.push_str(indent);
-        }
-        out.push_str(line);
-    }
-    out
-}
-
-fn line_before(source: &str, offset: usize) -> &str {
-    let before = source.get(..offset).unwrap_or_default();
-    let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
-    line.strip_prefix('\u{feff}').unwrap_or(line)
-}
-
-/// The column of `offset` in its line, in characters.
-fn column(source: &str, offset: usize) -> usize {
-    line_before(source, offset).chars().count()
-}
-
-/// The column of the dash that starts the list entry at `offset`.
-fn dash_column(source: &str, offset: usize) -> usize {
-    let line = line_before(source, offset);
-    let before = line.trim_end_matches([' ', '\t']);
-    let dash = if before.ends_with('-') { Some(before.len() - 1) } else { before.rfind("- ") };
-    dash.and_then(|dash| line.get(..dash)).unwrap_or(line).chars().count()
-}
-
-/// The place after the last entry between brackets: after its comma and the comment on its line, if it has a comma.
-fn after_flow(source: &str, last: Span, format: DataFormat) -> (usize, ListEnd) {
-    let line = line_before(source, last.start as usize);
-    let own_line = line.trim_start_matches([' ', '\t']).is_empty() && source.len() != line.len();
-    let indent = own_line.then(|| line.to_owned());
-    let rest = source.get(last.end as usize..).unwrap_or_default();
-    let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-    let comma = rest.get(blanks..).is_some_and(|rest| rest.starts_with(','));
-    let mut place = last.end as usize;
-    if comma {
-        place += blanks + 1;
-        if indent.is_some() && format != DataFormat::Json {
-            place = after_line(source, place);
-        } else if indent.is_some() {
-            place = after_json_comment(source, place);
-        }
-    }
-    (place, ListEnd::Flow { filled: true, comma, indent })
-}
-
-/// Whether a value ends with a block scalar whose blank lines are part of it (YAML `|+`).
-fn keeps_blank_lines(value: &Value, source: &str) -> bool {
-    match &value.kind {
-        Kind::Table(table) => {
-            table.entries.last().is_some_and(|entry| keeps_blank_lines(&entry.value, source))
-        }
-        Kind::List(list) => list.items.last().is_some_and(|item| keeps_blank_lines(item, source)),
-        Kind::Text(Scalar { style: Quote::Literal | Quote::Folded, .. }) => {
-            let header = value.span.of(source).split(['\n', ' ', '\t']).next().unwrap_or_default();
-            header.contains('+')
-        }
-        _ => false,
-    }
-}
-
-/// Before the last of the line ends that follow `offset` with nothing but blanks between them.
-fn after_blank_lines(source: &str, offset: usize) -> usize {
-    let rest = source.get(offset..).unwrap_or_default();
-    let blank = rest.len() - rest.trim_start_matches([' ', '\r', '\n']).len();
-    let run = rest.get(..blank).unwrap_or_default();
-    let last = run
-        .rfind('\n')
-        .map_or(0, |at| if run.get(..at).is_some_and(|run| run.ends_with('\r')) { at - 1 } else { at });
-    offset + last
-}
-
-/// The end of the line at `offset` if nothing but a comment is left of it, else `offset`. A place that starts a line
-/// moves to the end of the line before.
-fn after_line(source: &str, offset: usize) -> usize {
-    let before = source.get(..offset).unwrap_or_default();
-    if let Some(line) = before.strip_suffix('\n') {
-        return line.strip_suffix('\r').unwrap_or(line).len();
-    }
-    let rest = source.get(offset..).unwrap_or_default();
-    let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-    let left = line.trim_start_matches([' ', '\t']);
-    let comment = left.starts_with('#') && left.len() < line.len() || left.is_empty();
-    if comment { offset + line.trim_end_matches([' ', '\t']).len() } else { offset }
-}
-
-/// The same for a `//` comment, or a block comment that ends on the line.
-fn after_json_comment(source: &str, offset: usize) -> usize {
-    let rest = source.get(offset..).unwrap_or_default();
-    let line = rest.split(['\n', '\r']).next().unwrap_or_default().trim_end_matches([' ', '\t']);
-    let left = line.trim_start_matches([' ', '\t']);
-    let block = left.starts_with("/*") && left.find("*/") == left.len().checked_sub(2);
-    if left.starts_with("//") || block { offset + line.len() } else { offset }
-}
-
 fn unlisted() -> Unresolved {
     Unresolved::Refused("the list is written in a way that has no end to add to".to_owned())
 }
 
 fn alias() -> Unresolved {
     Unresolved::Refused("the value is an alias of one elsewhere in the file".to_owned())
-}
-
-fn collect_aliases<'s>(value: &Value, source: &'s str, out: &mut Vec<&'s str>) {
-    match &value.kind {
-        Kind::Alias => out.push(value.span.of(source).trim_start_matches('*').trim_end()),
-        Kind::Table(table) => {
-            table.entries.iter().for_each(|entry| collect_aliases(&entry.value, source, out));
-        }
-        Kind::List(list) => list.items.iter().for_each(|item| collect_aliases(item, source, out)),
-        _ => {}
-    }
-}
-
-fn collect_anchored<'t>(value: &'t Value, out: &mut Vec<&'t Value>) {
-    let mut visit = |inner: &'t Value| {
-        if inner.anchored {
-            out.push(inner);
-        }
-        collect_anchored(inner, out);
-    };
-    match &value.kind {
-        Kind::Table(table) => table.entries.iter().for_each(|entry| visit(&entry.value)),
-        Kind::List(list) => list.items.iter().for_each(visit),
-        _ => {}
-    }
-}
-
-/// The name of the anchor that stands before the value at `offset`.
-fn anchor_name(source: &str, offset: usize) -> Option<&str> {
-    let before = source.get(..offset)?;
-    let start = before.rfind('&')?;
-    let name = before.get(start + 1..)?;
-    let end = name.find(|character: char| character.is_whitespace() || ",[]{}".contains(character));
-    let name = name.get(..end.unwrap_or(name.len()))?;
-    (!name.is_empty()).then_some(name)
 }

@@ -2,16 +2,10 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::data::{DataFormat, Place};
-use super::{Candidate, Resolved, Selector, Unresolved, near, without_blank_lines};
-use crate::syntax::data::Tree;
+use super::data::Place;
+use super::{Candidate, DataFormat, Resolved, Selector, Unresolved, near, without_blank_lines};
 use crate::syntax::markdown::{Heading, Tree as Markdown};
 use crate::syntax::{Document, Format, Syntax};
-
-/// The data tree of a document's front matter, its spans counted from the start of the document.
-pub(crate) fn front_matter(document: &Document) -> Option<&Tree> {
-    document.markdown()?.front_matter.as_ref().map(|front_matter| &*front_matter.data)
-}
 
 pub(super) fn resolve(selector: &Selector, document: &Document) -> Result<Resolved, Unresolved> {
     let parsed;

@@ -10,7 +10,7 @@ use ruff_python_ast::{
 use ruff_python_parser::{Parsed, parse_unchecked_source};
 use ruff_text_size::{Ranged as _, TextRange};
 
-use super::data::indentation;
+use super::layout::indentation;
 use super::{Form, PythonPart, Resolved, Selector, Unresolved, ValueKind, near, unix};
 use crate::syntax::python::Tree;
 use crate::syntax::{Document, Format};

@@ -1,6 +1,6 @@
 //! What a selector found: one place with its value and how it is written, or why there is none.
 
-use super::{DataFormat, ListEnd, Selector};
+use super::{DataFormat, ListEnd, Selector, ValueKind};
 use crate::digest::Digest;
 use crate::syntax::Format;
 use crate::syntax::data::Quote;
@@ -22,41 +22,6 @@ pub struct Resolved {
     pub kind: ValueKind,
     /// How it is written.
     pub form: Form,
-}
-
-/// The kinds of values that surfaces have (`type` of a surface, and what no surface can ask for).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ValueKind {
-    /// A text.
-    String,
-    /// A whole number.
-    Integer,
-    /// A number with a fraction or exponent.
-    Number,
-    /// True or false.
-    Boolean,
-    /// A list, tuple or set.
-    List,
-    /// A table, mapping or dictionary.
-    Table,
-    /// Nothing, a date, or something that only its own format has.
-    Other,
-}
-
-impl ValueKind {
-    /// With its article, for messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::String => "a text",
-            Self::Integer => "a whole number",
-            Self::Number => "a number",
-            Self::Boolean => "true or false",
-            Self::List => "a list",
-            Self::Table => "a table",
-            Self::Other => "another value",
-        }
-    }
 }
 
 /// How a selected value is written, which is what its writer keeps.

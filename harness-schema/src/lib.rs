@@ -12,3 +12,5 @@ pub mod split;
 pub mod selector;
 pub mod surface;
 pub mod edit;
+pub mod detector;
+pub mod manifest;

@@ -8,6 +8,9 @@ mod pointer;
 mod protection;
 mod schema;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::path::FilePath;
 use crate::problem::Location;
 use crate::selector::Selector;
@@ -62,7 +65,8 @@ pub struct Part {
 }
 
 /// What a surface does in a harness: the surface kinds of weakness attribution (`kind` of a surface).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Rules of a system prompt.
     Prompt,

@@ -1,0 +1,114 @@
+//! `[prompt]` and `[[tool]]`: what the native agent says to the model, and the tools that it offers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::values::{Duration, NAME, TextSource, Variable};
+use crate::syntax::decode::{Entries, Json, Spanned};
+
+/// What the native agent says to the model.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["system"]))]
+pub struct Prompt {
+    /// The system message.
+    #[schemars(extend("x-self-harness" = {"is": "S"}))]
+    pub system: Option<Spanned<TextSource>>,
+    /// The first user message; the task's instruction if it is not set.
+    #[schemars(extend("x-self-harness" = {"is": "S"}))]
+    pub task: Option<Spanned<TextSource>>,
+    /// How a tool's result is shown to the model: `output.text`, `output.exit`, `output.timed_out`, `output.cut_bytes`,
+    /// `tool.name`.
+    #[schemars(extend("x-self-harness" = {"is": "S"}))]
+    pub observation: Option<Spanned<TextSource>>,
+    /// Own variables of the templates.
+    #[schemars(extend("propertyNames" = {"pattern": NAME}, "x-self-harness" = {"is": "S"}))]
+    pub variables: Entries<Variable>,
+}
+
+/// A tool that the model may call: given in the manifest, or with all keys in a TOML or JSON file.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Tool {
+    /// What the model calls.
+    #[schemars(extend(
+        "pattern" = "^[A-Za-z0-9_-]{1,64}$",
+        "x-form" = "a name of letters, digits, `_` and `-`, at most 64 characters",
+        "x-self-harness" = {"rule": "SH205"}
+    ))]
+    pub name: Spanned<String>,
+    /// What the model reads about the tool.
+    #[schemars(extend("x-self-harness" = {"is": "S"}))]
+    pub description: Option<Spanned<TextSource>>,
+    /// JSON Schema of the parameters.
+    #[serde(alias = "inputSchema")]
+    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "S", "alias": "inputSchema"}))]
+    pub parameters: Option<Spanned<Json>>,
+    /// A tool of the built-in agent.
+    #[schemars(extend("x-self-harness" = {"is": "X"}))]
+    pub builtin: Option<Spanned<Builtin>>,
+    /// The program that does it, in the sandbox; `{name}` is a parameter, all parameters are JSON on its standard input.
+    #[schemars(extend("minItems" = 1, "x-self-harness" = {"is": "X"}))]
+    pub run: Option<Spanned<Vec<Spanned<String>>>>,
+    /// How long one call may take; `runtime.tool_timeout` if it is not set.
+    pub timeout: Option<Spanned<Duration>>,
+    /// How many bytes of a result the model sees; `runtime.max_output_bytes` if it is not set.
+    #[schemars(extend("minimum" = 1))]
+    pub max_output_bytes: Option<Spanned<u64>>,
+    /// Whether the tool is offered at all.
+    pub enabled: Spanned<bool>,
+    /// The TOML or JSON file that holds the keys of this tool.
+    #[schemars(extend("minLength" = 1, "x-self-harness" = {"names": "path"}))]
+    pub file: Option<Spanned<String>>,
+}
+
+impl Default for Tool {
+    fn default() -> Self {
+        Self {
+            name: Spanned::default(),
+            description: None,
+            parameters: None,
+            builtin: None,
+            run: None,
+            timeout: None,
+            max_output_bytes: None,
+            enabled: true.into(),
+            file: None,
+        }
+    }
+}
+
+/// Tools of the built-in agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Builtin {
+    /// Runs a command in the sandbox.
+    Shell,
+    /// Reads a file of the workdir.
+    ReadFile,
+    /// Writes a file of the workdir.
+    WriteFile,
+    /// Replaces a text in a file of the workdir.
+    ReplaceInFile,
+    /// Ends the trial, for `runtime.finish = "tool"`.
+    Finish,
+}
+
+impl Builtin {
+    /// All of them, in the order of the manifest's documentation.
+    pub const ALL: [Self; 5] =
+        [Self::Shell, Self::ReadFile, Self::WriteFile, Self::ReplaceInFile, Self::Finish];
+
+    /// The word of the manifest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shell => "shell",
+            Self::ReadFile => "read_file",
+            Self::WriteFile => "write_file",
+            Self::ReplaceInFile => "replace_in_file",
+            Self::Finish => "finish",
+        }
+    }
+}

@@ -122,7 +122,7 @@ impl Edit {
         limits: &Limits,
     ) -> Result<TextEdit, Refusal> {
         let resolved = selector
-            .resolve(document)
+            .resolve_or_first(document)
             .map_err(|why| Refusal::Unresolved { file: document.path().clone(), why })?;
         if resolved.digest != self.old {
             return Err(Refusal::Stale);
@@ -146,7 +146,7 @@ pub fn write(
     new: &str,
 ) -> Result<TextEdit, Refusal> {
     // A place from another text would make a proof about the wrong bytes.
-    if resolved.selector.resolve(document).as_ref() != Ok(resolved) {
+    if resolved.selector.resolve_or_first(document).as_ref() != Ok(resolved) {
         return Err(Refusal::Stale);
     }
     let new = normal(document, resolved, limits, new);

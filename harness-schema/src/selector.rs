@@ -269,6 +269,23 @@ impl Selector {
         }
     }
 
+    /// As [`Selector::resolve`], and for a new entry of a TOML list of tables that has none yet also the place of the
+    /// first: what `rules.new` needs where no rule is written. For surfaces that are known to be right; of a declared
+    /// one, a list that is not there is a mistake.
+    ///
+    /// # Errors
+    /// [`Unresolved`] as [`Selector::resolve`].
+    pub fn resolve_or_first(&self, document: &Document) -> Result<Resolved, Unresolved> {
+        let resolved = self.resolve(document);
+        match (self, &resolved) {
+            (Self::Data { format, steps, append: true }, Err(Unresolved::Nothing { .. })) => {
+                let place = data::Place { selector: self, format: *format, steps, append: true };
+                place.first_entry(document).map_or(resolved, Ok)
+            }
+            _ => resolved,
+        }
+    }
+
     /// A span of text as it stands.
     fn text(&self, document: &Document, span: Span) -> Resolved {
         let value = unix(span.of(document.source()), document);

@@ -9,7 +9,7 @@ use crate::selector::{
     tree_of_selector,
 };
 use crate::surface::{Breach, Limits, fits, grants_rights, loosened, template_error};
-use crate::syntax::data::{Kind, Tree, Value};
+use crate::syntax::data::{Kind, Step, Tree, Value};
 use crate::syntax::{Document, Format};
 use crate::text::{Span, Text, TextEdit, apply_all};
 
@@ -121,17 +121,9 @@ impl Proof<'_> {
     fn outside(&self) -> Result<(), Refusal> {
         match &self.resolved.form {
             Form::Scalar { .. } | Form::Value { .. } | Form::Append { .. } => {
-                let append = matches!(self.resolved.form, Form::Append { .. });
                 let selector = &self.resolved.selector;
                 let same = tree_of_selector(self.before, selector, |before| {
-                    tree_of_selector(&self.after, selector, |after| {
-                        let way = positions(before, selector);
-                        way.is_some()
-                            && before.documents == after.documents
-                            && same(&before.root, &after.root, way.as_deref(), append)
-                            && self.comments(before, self.before, None)
-                                == self.comments(after, &self.after, Some(self.written()))
-                    })
+                    tree_of_selector(&self.after, selector, |after| self.same_beside(before, after))
                 });
                 if same.flatten() != Some(true) {
                     return Err(Refusal::Outside("a value".to_owned()));
@@ -146,6 +138,29 @@ impl Proof<'_> {
             super::markdown::outside(self.before, &self.after, self.resolved.span, self.written())?;
         }
         Ok(())
+    }
+
+    /// Whether two trees differ in the place only.
+    fn same_beside(&self, before: &Tree, after: &Tree) -> bool {
+        let values = match (&self.resolved.form, &self.resolved.selector) {
+            (
+                Form::Append { list: ListEnd::Header { first: true, .. }, .. },
+                Selector::Data { steps, .. },
+            ) => {
+                let mut rest = after.root.clone();
+                remove(&mut rest, &before.root, steps);
+                same(&before.root, &rest, None, false)
+            }
+            (form, selector) => {
+                let append = matches!(form, Form::Append { .. });
+                let way = positions(before, selector);
+                way.is_some_and(|way| same(&before.root, &after.root, Some(&way), append))
+            }
+        };
+        values
+            && before.documents == after.documents
+            && self.comments(before, self.before, None)
+                == self.comments(after, &self.after, Some(self.written()))
     }
 
     /// The comments outside of the place, as text with their distance from the start or the end of the document.
@@ -277,6 +292,21 @@ fn render(value: &Value, source: &str, out: &mut String) {
             out.push_str(&format!("{:?}", value.kind))
         }
         Kind::Date | Kind::Alias | Kind::Broken => out.push_str(value.span.of(source)),
+    }
+}
+
+/// Takes what stands at the end of some keys out of `value`, with the tables on the way that `before` does not have.
+fn remove(value: &mut Value, before: &Value, keys: &[Step]) {
+    let (Some((Step::Key(key), rest)), Kind::Table(table)) = (keys.split_first(), &mut value.kind) else {
+        return;
+    };
+    let Some(at) = table.entries.iter().position(|entry| *entry.key.name == **key) else { return };
+    match (before.get(key), table.entries.get_mut(at)) {
+        (Some(before), Some(entry)) => remove(&mut entry.value, before, rest),
+        _ => {
+            // A list of one entry, below tables of one entry: all of it is new.
+            table.entries.remove(at);
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn edited_within(
     let document = document(path, text);
     let selector = selector(select);
     let resolved = selector
-        .resolve(&document)
+        .resolve_or_first(&document)
         .map_err(|why| Refusal::Unresolved { file: document.path().clone(), why })?;
     let edit = Edit { surface: "tested".to_owned(), part: 0, old: resolved.digest, new: new.to_owned() };
     let edit = edit.apply(&document, &selector, limits)?;

@@ -33,8 +33,10 @@ pub(super) fn text(place: &Writing<'_>, style: Quote) -> Vec<String> {
 /// The ways to write one more entry.
 pub(super) fn append(place: &Writing<'_>, list: &ListEnd) -> Vec<String> {
     match list {
-        ListEnd::Header { header } => {
-            let text = format!("\n\n{header}\n{}", place.new);
+        ListEnd::Header { header, .. } => {
+            let before = place.source.get(..place.resolved.span.start as usize).unwrap_or_default();
+            let apart = if before.trim_start_matches('\u{feff}').is_empty() { "" } else { "\n\n" };
+            let text = format!("{apart}{header}\n{}", place.new);
             vec![place.lines(text.trim_end_matches('\n'))]
         }
         _ if place.resolved.kind == ValueKind::String => {

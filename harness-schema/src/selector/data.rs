@@ -118,6 +118,33 @@ impl Place<'_> {
         if self.append { self.append(document, &found) } else { Ok(self.value(document, &found)) }
     }
 
+    /// The place of the first entry of a TOML list of tables that is not there: the end of the text.
+    pub(super) fn first_entry(&self, document: &Document) -> Option<Resolved> {
+        let tree =
+            document.data().filter(|tree| self.format == DataFormat::Toml && tree.errors.is_empty())?;
+        let mut value = Some(&tree.root);
+        let mut names = Vec::with_capacity(self.steps.len());
+        for step in self.steps {
+            let Step::Key(key) = step else { return None };
+            names.push(bare(key));
+            if let Some(here) = value {
+                // Neither an inline table nor another value can be continued by a header.
+                let table = here.as_table()?;
+                if table.style == Style::Flow {
+                    return None;
+                }
+                value = here.get(key);
+            }
+        }
+        if value.is_some() || names.is_empty() {
+            return None;
+        }
+        let header = format!("[[{}]]", names.join("."));
+        let end = document.source().trim_end_matches([' ', '\t', '\r', '\n']).len();
+        let form = Form::Append { format: self.format, list: ListEnd::Header { header, first: true } };
+        Some(self.selector.resolved(Span::at(end), String::new(), ValueKind::Other, form))
+    }
+
     fn walk<'t>(&self, source: &str, tree: &'t Tree) -> Result<Found<'t>, Unresolved> {
         let mut found = Found { value: &tree.root, way: vec![&tree.root], column: 0, behind_key: None };
         for (at, step) in self.steps.iter().enumerate() {
@@ -257,7 +284,7 @@ impl Place<'_> {
             (Style::Header | Style::Dotted, Some(last)) => {
                 let header = last.as_table().and_then(|table| table.headers.first());
                 let header = header.map(|header| header.of(source).to_owned()).ok_or_else(unlisted)?;
-                (after_line(source, last.span.end as usize), ListEnd::Header { header })
+                (after_line(source, last.span.end as usize), ListEnd::Header { header, first: false })
             }
             (_, None) => return Err(unlisted()),
         };
@@ -305,6 +332,16 @@ impl Found<'_> {
             _ => false,
         })
     }
+}
+
+/// A key of a TOML header.
+fn bare(key: &str) -> String {
+    let is_bare = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    if !key.is_empty() && key.chars().all(is_bare) {
+        return key.to_owned();
+    }
+    // JSON's escapes are TOML's.
+    serde_json::Value::from(key).to_string()
 }
 
 fn unlisted() -> Unresolved {

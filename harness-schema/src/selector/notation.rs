@@ -35,6 +35,8 @@ pub enum ListEnd {
     Header {
         /// The header, brackets included.
         header: String,
+        /// Whether the new entry is the first one, so that there is no list yet.
+        first: bool,
     },
 }
 

@@ -94,8 +94,15 @@ pub fn protection(file: &FilePath, selector: &Selector, keep: Keep<'_>) -> Optio
             .or((fold(glob) == fold(keep.manifest.as_str())).then_some(Reason::Contract)),
         _ if fold(file.as_str()) == fold(keep.manifest.as_str()) => manifest_protection(selector),
         Selector::Data { steps, .. } | Selector::FrontMatter { steps, .. } => {
-            let key = |step: &Step| matches!(step, Step::Key(key) if grants_rights(key));
-            steps.iter().any(key).then_some(Reason::Rights)
+            // What stands below `properties` is a parameter's name.
+            let is_name = |at: usize| {
+                let before = at.checked_sub(1).and_then(|before| steps.get(before));
+                matches!(before, Some(Step::Key(key)) if key == "properties")
+            };
+            let key = |(at, step): (usize, &Step)| {
+                matches!(step, Step::Key(key) if grants_rights(key)) && !is_name(at)
+            };
+            steps.iter().enumerate().any(key).then_some(Reason::Rights)
         }
         _ => None,
     }
@@ -302,6 +309,7 @@ mod tests {
         assert_eq!(why("tools/shell.toml", &["toml", "run"]), Some(Reason::Rights));
         assert_eq!(why("agent.md", &["md.frontmatter", "allowed-tools"]), Some(Reason::Rights));
         assert_eq!(why("agent.yaml", &["yaml", "tools", "+"]), None);
+        assert_eq!(why("tool.json", &["json", "parameters", "properties", "run", "description"]), None);
     }
 
     #[test]

@@ -195,6 +195,37 @@ fn an_entry_is_added_as_the_others_are_written() {
 }
 
 #[test]
+fn the_first_entry_of_a_list_of_tables_gets_its_header() {
+    let select = r#"["toml", "runtime", "rule", "+"]"#;
+    check(
+        "a.toml",
+        "[runtime]\nx = 1 # one\n",
+        select,
+        "id = \"a\"",
+        "[runtime]\nx = 1 # one\n\n[[runtime.rule]]\nid = \"a\"\n",
+    );
+    check("a.toml", "", select, "id = \"a\"", "[[runtime.rule]]\nid = \"a\"");
+    check(
+        "a.toml",
+        "x = 1",
+        r#"["toml", "a b", "+"]"#,
+        "y = 1\nz.q = 2",
+        "x = 1\n\n[[\"a b\"]]\ny = 1\nz.q = 2",
+    );
+    assert_eq!(why_not("a.toml", "x = 1", select), "no key `runtime` in `a.toml`");
+    refuse("a.toml", "runtime = { x = 1 }", select, "y = 1", "no key `runtime.rule` in `a.toml`");
+    refuse("a.toml", "[runtime]\nrule = 3", select, "y = 1", "`runtime.rule` is a number, not a list");
+    refuse("a.toml", "x = 1\n", select, "y = 1\n[z]\nw = 1", "the new entry would not be read back as it is");
+    refuse(
+        "a.toml",
+        "x = 1\n",
+        select,
+        "y = 1\n[[runtime.rule]]\ny = 2",
+        "the new entry would not be read back as it is",
+    );
+}
+
+#[test]
 fn a_block_of_values_is_shown_without_its_indentation() {
     let text = "a:\n    b:\n        c: 1\n        d:\n            - e\n    f: 2\n";
     let select = r#"["yaml", "a", "b"]"#;

@@ -1,6 +1,8 @@
 //! Python, as far as surfaces and lists of names need it: definitions with their places, and what does not parse.
 
+use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{Expr, Stmt};
+use ruff_python_parser::lexer::lex;
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange};
 
@@ -9,6 +11,9 @@ use crate::text::Span;
 
 /// Deeper nesting is not read: the parser's own stack is the limit it would meet.
 const MAX_NESTING: usize = 200;
+
+/// Longer chains of attributes, calls and operators are not read: each link takes stack when the tree is dropped.
+const MAX_LINKS: usize = 1000;
 
 /// Classes in classes are followed so far.
 const MAX_DEPTH: usize = 32;
@@ -127,38 +132,134 @@ fn constant(name: &str, at: TextRange, own: Span) -> Item {
     }
 }
 
-/// The first place that nests too deeply, by brackets and indentation.
+/// Whether a text nests too deeply, by its tokens alone: parsing it, and dropping what was parsed, takes stack for each
+/// bracket, block and prefix, and for each link of a chain such as `a.b.c` or `1 + 1 + 1`.
 fn too_deep(source: &str) -> Option<SyntaxError> {
-    let mut depth = 0_usize;
-    for (at, byte) in source.bytes().enumerate() {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+    let mut lexer = lex(source, Mode::Module);
+    let mut open = vec![Level::default()];
+    let mut all = Level::default();
+    let mut indents = 0_usize;
+    let mut before = TokenKind::Newline;
+    loop {
+        let kind = lexer.next_token();
+        let depth = open.len();
+        let top = open.last_mut()?;
+        match kind {
+            TokenKind::EndOfFile => return None,
+            TokenKind::Comment | TokenKind::NonLogicalNewline => continue,
+            TokenKind::Indent => indents += 1,
+            TokenKind::Dedent => indents = indents.saturating_sub(1),
+            TokenKind::Lpar
+            | TokenKind::Lsqb
+            | TokenKind::Lbrace
+            | TokenKind::FStringStart
+            | TokenKind::TStringStart => {
+                top.links += 1;
+                all.links += 1;
+                open.push(Level::default());
+            }
+            TokenKind::Rpar
+            | TokenKind::Rsqb
+            | TokenKind::Rbrace
+            | TokenKind::FStringEnd
+            | TokenKind::TStringEnd => {
+                if 1 < depth {
+                    all.take(open.pop().unwrap_or_default());
+                }
+            }
+            // Neighbours in a list do not nest.
+            TokenKind::Comma => {
+                let after = Level { lambdas: top.lambdas, ..Level::default() };
+                let done = std::mem::replace(top, after);
+                all.take(Level { lambdas: 0, ..done });
+            }
+            TokenKind::Lambda => {
+                top.lambdas += 1;
+                all.lambdas += 1;
+            }
+            TokenKind::Newline | TokenKind::Semi if depth == 1 => all.take(std::mem::take(top)),
+            // What starts a statement ends whatever was left open.
+            TokenKind::Def
+            | TokenKind::Class
+            | TokenKind::Import
+            | TokenKind::Return
+            | TokenKind::Raise
+            | TokenKind::While
+            | TokenKind::With
+            | TokenKind::Try
+            | TokenKind::Pass => {
+                open = vec![Level::default()];
+                all = Level::default();
+            }
+            _ if is_prefix(kind, before) => {
+                top.prefixes += 1;
+                all.prefixes += 1;
+            }
+            _ if kind.is_operator() => {
+                top.links += 1;
+                all.links += 1;
+            }
             _ => {}
         }
-        if MAX_NESTING < depth {
-            return Some(deep(source, at));
+        before = kind;
+        if MAX_NESTING < open.len() + indents + all.prefixes + all.lambdas || MAX_LINKS < all.links {
+            let end = source.chars().next().map_or(0, char::len_utf8);
+            let message = format!("nested more than {MAX_NESTING} deep");
+            return Some(SyntaxError {
+                span: Span::new(0, end),
+                region: Span::new(0, source.len()),
+                message,
+            });
         }
     }
-    // Operators and indentation nest too: long chains of them are no prompt.
-    let mut line_at = 0;
-    for line in source.split_inclusive('\n') {
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        let chain = line.bytes().filter(|byte| matches!(byte, b'-' | b'~' | b'+' | b'*')).count();
-        let words =
-            line.matches("not ").count() + line.matches("lambda").count() + line.matches("await").count();
-        if MAX_NESTING < indent.max(words) && !line.trim().is_empty() || 4 * MAX_NESTING < chain {
-            return Some(deep(source, line_at));
-        }
-        line_at += line.len();
-    }
-    None
 }
 
-fn deep(source: &str, at: usize) -> SyntaxError {
-    let end = source.get(at..).and_then(|rest| rest.chars().next()).map_or(at, |char| at + char.len_utf8());
-    let message = format!("nested more than {MAX_NESTING} deep");
-    SyntaxError { span: Span::new(at, end), region: Span::new(0, source.len()), message }
+/// What nests between two brackets.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// Operators and brackets behind something.
+    links: usize,
+    /// Operators and words before something.
+    prefixes: usize,
+    /// `lambda`s, whose own parameters have commas.
+    lambdas: usize,
+}
+
+impl Level {
+    fn take(&mut self, inner: Self) {
+        self.links = self.links.saturating_sub(inner.links);
+        self.prefixes = self.prefixes.saturating_sub(inner.prefixes);
+        self.lambdas = self.lambdas.saturating_sub(inner.lambdas);
+    }
+}
+
+/// Whether a token stands before what it belongs to, so that a parser calls itself for what follows.
+fn is_prefix(kind: TokenKind, before: TokenKind) -> bool {
+    match kind {
+        TokenKind::Not
+        | TokenKind::Await
+        | TokenKind::Yield
+        | TokenKind::Else
+        | TokenKind::DoubleStar
+        | TokenKind::Tilde => true,
+        TokenKind::Minus | TokenKind::Plus | TokenKind::Star => !matches!(
+            before,
+            TokenKind::Name
+                | TokenKind::Int
+                | TokenKind::Float
+                | TokenKind::Complex
+                | TokenKind::String
+                | TokenKind::FStringEnd
+                | TokenKind::TStringEnd
+                | TokenKind::Rpar
+                | TokenKind::Rsqb
+                | TokenKind::Rbrace
+                | TokenKind::True
+                | TokenKind::False
+                | TokenKind::None
+        ),
+        _ => false,
+    }
 }
 
 fn span(range: TextRange) -> Span {
@@ -209,8 +310,35 @@ mod tests {
             "-".repeat(100_000),
             "not ".repeat(50_000),
             "x = ".to_owned() + &"[".repeat(9000),
+            "a".to_owned() + &".a".repeat(100_000),
+            "a".to_owned() + &"()".repeat(100_000),
+            "a".to_owned() + &"[0]".repeat(100_000),
+            "1".to_owned() + &" + \\\n1".repeat(100_000),
+            "1".to_owned() + &"**1".repeat(100_000),
+            "a".to_owned() + &" if a else a".repeat(50_000),
+            "lambda: ".repeat(50_000) + "1",
+            "lambda a, b: ".repeat(50_000) + "1",
+            "f'{".repeat(2000),
+            (0..500).map(|depth| format!("{}if a:\n", " ".repeat(depth))).collect(),
         ] {
-            assert_eq!(Tree::parse(&source).errors.len(), 1);
+            assert_eq!(Tree::parse(&source).errors.len(), 1, "{:?}", source.get(..20));
         }
+    }
+
+    #[test]
+    fn what_is_long_but_flat_is_read() {
+        for source in [
+            "(".repeat(150) + "1" + &")".repeat(150),
+            "a".to_owned() + &".a".repeat(900),
+            format!("x = [{}]\n", "-1, a.b(), ".repeat(20_000)),
+            format!("x = '{}'\n", "((([[[{{{".repeat(1000)),
+            format!("x = (\n{})\n", "    'line'  # (((\n".repeat(5000)),
+            "x = a.b(1)\n".repeat(5000),
+        ] {
+            assert_eq!(Tree::parse(&source).errors, [], "{:?}", source.get(..20));
+        }
+        // One bracket that is never closed does not hide what follows.
+        let source = "x = (1 +\n".to_owned() + &"def f(a):\n    return a.b + 1\n".repeat(2000);
+        assert!(Tree::parse(&source).errors.iter().all(|error| !error.message.contains("deep")));
     }
 }

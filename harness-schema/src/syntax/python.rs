@@ -162,10 +162,10 @@ fn too_deep(source: &str) -> Option<SyntaxError> {
             | TokenKind::Rsqb
             | TokenKind::Rbrace
             | TokenKind::FStringEnd
-            | TokenKind::TStringEnd => {
-                if 1 < depth {
-                    all.take(open.pop().unwrap_or_default());
-                }
+            | TokenKind::TStringEnd
+                if 1 < depth =>
+            {
+                all.take(open.pop().unwrap_or_default());
             }
             // Neighbours in a list do not nest.
             TokenKind::Comma => {

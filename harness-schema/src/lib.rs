@@ -14,3 +14,4 @@ pub mod surface;
 pub mod edit;
 pub mod detector;
 pub mod manifest;
+pub mod task;

@@ -20,6 +20,7 @@ use crate::syntax::decode::{BadSpans, Spanned, decode};
 
 pub use self::agent::{Agent, AgentKind, Stdin, TranscriptFormat};
 pub use self::evaluation::{Allow, Budget, Gate, Improve, Lint, Preset, Repeats, SeededSplit, Tasks};
+pub(crate) use self::json_schema::without_nulls;
 pub use self::json_schema::{json_schema, tool_json_schema};
 pub use self::model::{Model, Price, Protocol};
 pub use self::prompt::{Builtin, Prompt, Tool};

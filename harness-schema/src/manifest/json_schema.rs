@@ -1,6 +1,6 @@
 //! The JSON Schema of the manifest and of tool files (draft 2020-12), made from the types and never written by hand.
 //!
-//! Own keywords: `x-self-harness` `{ is, agents, names, rule, alias }` (surface, contract, execution; which agent kinds
+//! Own keywords: `x-self-harness` `{ is, agents, names, rule }` (surface, contract, execution; which agent kinds
 //! read the key; what its values name; which rule speaks about it), `x-form` (the form in words), `x-format`.
 
 use schemars::JsonSchema;
@@ -28,7 +28,6 @@ pub fn tool_json_schema() -> Value {
     if let Some(root) = schema.as_object_mut() {
         root.insert("title".into(), "Tool of self-harness".into());
         root.insert("required".into(), json!(["name"]));
-        with_alias(root);
         if let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) {
             properties.shift_remove("file");
         }
@@ -67,31 +66,30 @@ fn agent_kinds() -> Value {
 fn tool_in_file_or_inline(schema: &mut Value) {
     let Some(tool) = schema.pointer_mut("/$defs/Tool").and_then(Value::as_object_mut) else { return };
     tool.insert("anyOf".into(), json!([{ "required": ["file"] }, { "required": ["name"] }]));
-    with_alias(tool);
 }
 
-/// MCP calls the parameters `inputSchema`.
-fn with_alias(tool: &mut Map<String, Value>) {
-    let Some(properties) = tool.get_mut("properties").and_then(Value::as_object_mut) else { return };
-    properties.insert(
-        "inputSchema".into(),
-        json!({
-            "type": "object",
-            "description": "JSON Schema of the parameters, as MCP calls it.",
-            "x-self-harness": { "is": "S" },
-        }),
-    );
-}
-
-/// Removes `null` as a type and as a default, the formats of Rust's integers, and joins what that leaves alone.
+/// Removes `null` as a type and as a default, defaults of required keys, the formats of Rust's integers, and joins what
+/// that leaves alone.
 pub(crate) fn without_nulls(schema: &mut Value) {
     match schema {
         Value::Array(items) => items.iter_mut().for_each(without_nulls),
         Value::Object(object) => {
             without_null(object);
+            without_needless_defaults(object);
             object.values_mut().for_each(without_nulls);
         }
         _ => {}
+    }
+}
+
+/// A key that must be written has no default.
+fn without_needless_defaults(object: &mut Map<String, Value>) {
+    let Some(Value::Array(required)) = object.get("required").cloned() else { return };
+    let Some(Value::Object(properties)) = object.get_mut("properties") else { return };
+    for key in required.iter().filter_map(Value::as_str) {
+        if let Some(Value::Object(property)) = properties.get_mut(key) {
+            property.shift_remove("default");
+        }
     }
 }
 

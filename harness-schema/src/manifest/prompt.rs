@@ -42,9 +42,12 @@ pub struct Tool {
     #[schemars(extend("x-self-harness" = {"is": "S"}))]
     pub description: Option<Spanned<TextSource>>,
     /// JSON Schema of the parameters.
-    #[serde(alias = "inputSchema")]
-    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "S", "alias": "inputSchema"}))]
+    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "S"}))]
     pub parameters: Option<Spanned<Json>>,
+    /// JSON Schema of the parameters, as MCP calls it.
+    #[serde(rename = "inputSchema")]
+    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "S"}))]
+    pub input_schema: Option<Spanned<Json>>,
     /// A tool of the built-in agent.
     #[schemars(extend("x-self-harness" = {"is": "X"}))]
     pub builtin: Option<Spanned<Builtin>>,
@@ -69,6 +72,7 @@ impl Default for Tool {
             name: Spanned::default(),
             description: None,
             parameters: None,
+            input_schema: None,
             builtin: None,
             run: None,
             timeout: None,
@@ -76,6 +80,14 @@ impl Default for Tool {
             enabled: true.into(),
             file: None,
         }
+    }
+}
+
+impl Tool {
+    /// The JSON Schema of the parameters, by either key.
+    #[must_use]
+    pub fn schema(&self) -> Option<&Spanned<Json>> {
+        self.parameters.as_ref().or(self.input_schema.as_ref())
     }
 }
 

@@ -191,6 +191,19 @@ impl Value {
         }
     }
 
+    /// The integer, if it is one; a number without a fraction is one however it is written (`2.0`).
+    #[must_use]
+    pub fn as_integer(&self) -> Option<i64> {
+        match self.kind {
+            Kind::Integer(integer) => Some(integer),
+            // Beyond 2^53 not every integer is a float.
+            Kind::Float(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
+                Some(number as i64)
+            }
+            _ => None,
+        }
+    }
+
     /// The first entry called `key`, if this is a table that has one.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {

@@ -65,6 +65,18 @@ impl<'de> ValueDeserializer<'de, '_> {
     }
 }
 
+/// A number without a fraction is an integer however it is written, as JSON Schema says: `2.0` is 2.
+macro_rules! integers {
+    ($($name:ident)*) => {$(
+        fn $name<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            match self.value.as_integer() {
+                Some(value) => visitor.visit_i64(value).map_err(|error: DecodeError| error.at(self.value.span)),
+                None => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
 impl<'de> Deserializer<'de> for ValueDeserializer<'de, '_> {
     type Error = DecodeError;
 
@@ -114,9 +126,11 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'de, '_> {
         visitor.visit_unit()
     }
 
+    integers!(deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64);
+    integers!(deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64);
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        map struct identifier
+        bool i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple map struct identifier
     }
 }
 

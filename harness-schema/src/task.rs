@@ -2,9 +2,10 @@
 //!
 //! Read from the files of a project; nothing is run, and nothing here says whether a task is sound.
 
-mod config;
 mod canary;
 mod habits;
+pub mod keys;
+mod config;
 
 use std::collections::BTreeSet;
 

@@ -146,7 +146,8 @@ impl Tree {
             first => line_start(before, self.blocks.get(first)?.start as usize),
         };
         let moved = |at: usize| (at + edit.new_text.len()).checked_sub(end - start);
-        let first_after = self.blocks.partition_point(|block| block.start as usize <= end);
+        // A block's indentation is part of what it is.
+        let first_after = self.blocks.partition_point(|block| line_start(before, block.start as usize) <= end);
         let mut part = Self::default();
         for distance in [0, 4, 32] {
             let far = first_after + distance;
@@ -174,7 +175,7 @@ impl Tree {
     /// What stands before `from`, then `part` up to `new_end`, then what stood from `old_end` on.
     fn join(&self, from: usize, part: Self, old_end: usize, new_end: usize, after: &str) -> Option<Self> {
         let shift = |span: Span| {
-            let moved = |at: u32| (at as usize + new_end).checked_sub(old_end).unwrap_or(0);
+            let moved = |at: u32| (at as usize + new_end).saturating_sub(old_end);
             Span::new(moved(span.start), moved(span.end))
         };
         let head = |span: Span| (span.start as usize) < from;

@@ -323,10 +323,11 @@ fn plain(text: &str) -> Kind {
     let starts = number.trim_start_matches('.').starts_with(|char: char| char.is_ascii_digit());
     let only =
         number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
-    if starts && only {
-        if let Ok(number) = text.trim_start_matches('+').parse() {
-            return Kind::Float(number);
-        }
+    if starts
+        && only
+        && let Ok(number) = text.trim_start_matches('+').parse()
+    {
+        return Kind::Float(number);
     }
     Kind::Text(Scalar { value: Box::from(text), style: Quote::Plain })
 }

@@ -66,11 +66,7 @@ impl Reader<'_, '_> {
                     title.push(' ');
                 }
             }
-            Event::Rule => {
-                if self.depth == 0 {
-                    self.tree.blocks.push(span);
-                }
-            }
+            Event::Rule if self.depth == 0 => self.tree.blocks.push(span),
             _ => {}
         }
     }

@@ -44,6 +44,15 @@ fn comments_imports_and_links() {
     assert_eq!(tree.links[0].destination.of(source), "docs/a.md");
 }
 
+#[test]
+fn an_edit_that_once_went_wrong() {
+    let before = "\n\t<!--\n===\n- item\na\u{301}\n\n- item\n`code` ```\n# H\n    indented\n";
+    let edit = TextEdit { span: Span::new(45, 46), new_text: String::new() };
+    let mut after = before.to_owned();
+    after.replace_range(edit.span.range(), "");
+    assert_eq!(Tree::parse(before).edited(before, &edit, &after), Tree::parse(&after));
+}
+
 fn piece() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "# H\n",

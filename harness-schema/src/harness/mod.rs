@@ -1,0 +1,457 @@
+//! A harness: the manifest and the documents that it names, resolved together.
+//!
+//! Resolving cannot fail and reads no file. What is missing stays missing here and becomes a problem in `check`; what
+//! nobody read yet is listed in [`Harness::unread`].
+
+pub mod symbols;
+pub mod texts;
+pub mod suite;
+pub mod word_runs;
+mod mentions;
+mod reader;
+mod surfaces;
+mod resolve;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use crate::digest::Digest;
+use crate::files::{Content, Files};
+use crate::path::{FilePath, PathRefusal};
+use crate::problem::Location;
+use crate::selector::{Resolved, Selector, Unresolved};
+use crate::surface::Surface;
+use crate::syntax::Document;
+use crate::syntax::data::{Tree, Value};
+use crate::text::Span;
+
+pub use suite::Task;
+pub use surfaces::{id_span, selector as written_selector};
+pub use symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
+pub use texts::{HarnessText, TextRole, TextSource};
+
+/// The name of the manifest.
+pub const MANIFEST: &str = "harness.toml";
+
+/// The name of the file that lists known problems, beside the manifest.
+pub const KNOWN: &str = "harness.known.toml";
+
+/// The word that ends an orchestration; no state may have it as its id.
+pub const END: &str = "end";
+
+/// A harness.
+#[derive(Debug)]
+pub struct Harness {
+    files: Files,
+    manifest: Arc<ManifestFile>,
+    texts: Vec<HarnessText>,
+    tools: Vec<Tool>,
+    surfaces: Vec<Placed>,
+    suite: Arc<Suite>,
+    symbols: Symbols,
+    named: BTreeMap<FilePath, Role>,
+    paths: Vec<NamedPath>,
+    unread: BTreeSet<FilePath>,
+    known: BTreeSet<Digest>,
+    lazy_mentions: BTreeMap<FilePath, OnceLock<Vec<Mention>>>,
+}
+
+/// The manifest as parsed.
+#[derive(Debug)]
+pub struct ManifestFile {
+    /// The document; an empty one if there is none.
+    pub document: Arc<Document>,
+}
+
+/// Why a file belongs to a harness. A file with several roles has the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// `harness.toml`.
+    Manifest,
+    /// A text that reaches the model of the native agent.
+    Text,
+    /// A tool in a file of its own.
+    Tool,
+    /// A file that holds a surface.
+    Surface,
+    /// `task.toml`.
+    TaskManifest,
+    /// An instruction.
+    Instruction,
+    /// What builds a task's environment.
+    Environment,
+    /// What judges or solves a task.
+    Verifier,
+    /// A program, or another file that the agent reads.
+    Program,
+}
+
+/// A tool, inline or in a file.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// Where its name is, without quotes; the declaration if it has none.
+    pub at: Location,
+    /// The document that has its keys.
+    pub file: FilePath,
+    /// The table with its keys, in that document.
+    pub value: Value,
+    /// Its entry in the manifest.
+    pub declared: Span,
+    /// `enabled`.
+    pub enabled: bool,
+}
+
+/// A surface and where it is.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The declaration.
+    pub surface: Surface,
+    /// Where each of its parts is, or why it is nowhere; in the order of the parts.
+    pub places: Vec<Place>,
+}
+
+/// Where a part of a surface is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file that the part names.
+    pub file: FilePath,
+    /// The file that holds its text, once imports and links were followed.
+    pub target: FilePath,
+    /// The place in it.
+    pub selector: Selector,
+    /// Why imports or links lead nowhere.
+    pub astray: Option<String>,
+    document: Option<Arc<Document>>,
+    resolved: Arc<OnceLock<Result<Resolved, Unresolved>>>,
+}
+
+impl Place {
+    /// Its span, or why there is none; `None` if the file is not there or was not read. Found when first asked for.
+    #[must_use]
+    pub fn resolved(&self) -> Option<&Result<Resolved, Unresolved>> {
+        let document = self.document.as_ref()?;
+        Some(self.resolved.get_or_init(|| self.selector.resolve(document)))
+    }
+
+    /// Its document.
+    #[must_use]
+    pub fn document(&self) -> Option<&Arc<Document>> {
+        self.document.as_ref()
+    }
+}
+
+/// A path as some document writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPath {
+    /// Where, without quotes.
+    pub at: Location,
+    /// As written.
+    pub written: String,
+    /// What it names in this project.
+    pub target: Result<FilePath, PathRefusal>,
+    /// What should be there.
+    pub kind: PathKind,
+    /// The key that names it: `prompt.system`, `surface.file`.
+    pub key: &'static str,
+}
+
+/// What a path should lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathKind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// At least one file that matches.
+    Glob,
+    /// A program in the project: a file that may be executed.
+    Program,
+    /// A pattern for files that need not be there.
+    MayBeMissing,
+}
+
+/// The tasks and their splits.
+#[derive(Debug, Default)]
+pub struct Suite {
+    /// The directory of the tasks; `None` if the manifest has no `[tasks]`, or they come from elsewhere.
+    pub directory: Option<FilePath>,
+    /// The tasks, by directory.
+    pub tasks: Vec<Task>,
+    word_runs: OnceLock<word_runs::WordRuns>,
+}
+
+impl ManifestFile {
+    /// Reads a manifest.
+    #[must_use]
+    pub fn read(document: Arc<Document>) -> Self {
+        Self { document }
+    }
+}
+
+impl Suite {
+    /// The task with an id.
+    #[must_use]
+    pub fn task(&self, id: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.id == id)
+    }
+
+    /// The task that a file belongs to.
+    #[must_use]
+    pub fn task_of(&self, file: &FilePath) -> Option<&Task> {
+        let directory = self.directory.as_ref().filter(|directory| file.is_below(directory))?;
+        let mut above = file.parent();
+        while above.is_below(directory) && above != *directory {
+            if let Ok(at) = self.tasks.binary_search_by(|task| task.directory.cmp(&above)) {
+                return self.tasks.get(at);
+            }
+            above = above.parent();
+        }
+        None
+    }
+}
+
+impl Harness {
+    /// The files it was resolved from.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The manifest with its document.
+    #[must_use]
+    pub fn manifest_file(&self) -> &Arc<ManifestFile> {
+        &self.manifest
+    }
+
+    /// The path of the manifest.
+    #[must_use]
+    pub fn manifest_path(&self) -> FilePath {
+        self.manifest.document.path().clone()
+    }
+
+    /// The manifest's tree.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        static EMPTY: OnceLock<Tree> = OnceLock::new();
+        self.manifest.document.data().unwrap_or_else(|| EMPTY.get_or_init(Tree::default))
+    }
+
+    /// The texts that reach the model of the native agent, in the order of the manifest.
+    #[must_use]
+    pub fn texts(&self) -> &[HarnessText] {
+        &self.texts
+    }
+
+    /// The texts that one file holds.
+    pub fn texts_in<'a>(&'a self, file: &'a FilePath) -> impl Iterator<Item = &'a HarnessText> {
+        self.texts.iter().filter(move |text| text.file() == file)
+    }
+
+    /// The tools, in the order of the manifest.
+    #[must_use]
+    pub fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+
+    /// The surfaces: declared ones, then the native agent's.
+    #[must_use]
+    pub fn surfaces(&self) -> &[Placed] {
+        &self.surfaces
+    }
+
+    /// The surface with an id.
+    #[must_use]
+    pub fn surface(&self, id: &str) -> Option<&Placed> {
+        self.surfaces.iter().find(|placed| placed.surface.id == id)
+    }
+
+    /// Tasks and splits.
+    #[must_use]
+    pub fn suite(&self) -> &Arc<Suite> {
+        &self.suite
+    }
+
+    /// Names and where they are mentioned in data documents; [`Harness::mentions_in`] has texts too.
+    #[must_use]
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// Paths as documents write them.
+    #[must_use]
+    pub fn paths(&self) -> &[NamedPath] {
+        &self.paths
+    }
+
+    /// Whether a file belongs to the harness.
+    #[must_use]
+    pub fn names(&self, file: &FilePath) -> bool {
+        self.named.contains_key(file)
+    }
+
+    /// The role of a file.
+    #[must_use]
+    pub fn role(&self, file: &FilePath) -> Option<Role> {
+        self.named.get(file).copied()
+    }
+
+    /// All files that belong to the harness and are there, by path.
+    pub fn named_files(&self) -> impl Iterator<Item = &FilePath> {
+        self.named.keys().filter(|path| self.files.is_file(path) || path.as_str() == MANIFEST)
+    }
+
+    /// The files whose texts are wanted and were not read yet.
+    #[must_use]
+    pub fn unread(&self) -> &BTreeSet<FilePath> {
+        &self.unread
+    }
+
+    /// The digests of known problems.
+    #[must_use]
+    pub fn known(&self) -> &BTreeSet<Digest> {
+        &self.known
+    }
+
+    /// A document of the harness.
+    #[must_use]
+    pub fn document(&self, file: &FilePath) -> Option<&Arc<Document>> {
+        if *file == *self.manifest.document.path() {
+            return Some(&self.manifest.document);
+        }
+        self.files.document(file)
+    }
+
+    /// The regions of a file that do not parse.
+    #[must_use]
+    pub fn broken_regions(&self, file: &FilePath) -> Vec<Span> {
+        let Some(document) = self.document(file) else { return Vec::new() };
+        match document.syntax() {
+            crate::syntax::Syntax::Data(tree) => tree.errors.iter().map(|error| error.region).collect(),
+            crate::syntax::Syntax::Markdown(tree) => tree
+                .front_matter
+                .iter()
+                .flat_map(|front| front.data.errors.iter().map(|error| error.region))
+                .collect(),
+            crate::syntax::Syntax::Python(tree) => tree.errors.iter().map(|error| error.region).collect(),
+            crate::syntax::Syntax::Plain => Vec::new(),
+        }
+    }
+
+    /// Everything a file mentions, in the order of its text: what its data says, its templates' names and, in Markdown,
+    /// the inline code that is a name of this harness.
+    #[must_use]
+    pub fn mentions_in(&self, file: &FilePath) -> &[Mention] {
+        match self.lazy_mentions.get(file) {
+            Some(lazy) => lazy.get_or_init(|| mentions::in_texts(self, file)),
+            None => self.symbols.in_file(file),
+        }
+    }
+
+    /// The innermost mention at an offset.
+    #[must_use]
+    pub fn mention_at(&self, file: &FilePath, offset: usize) -> Option<&Mention> {
+        let touching = self.mentions_in(file).iter().filter(|mention| mention.span.touches(offset));
+        touching.min_by_key(|mention| mention.span.len())
+    }
+
+    /// Every mention of a name in every file, definition included.
+    #[must_use]
+    pub fn mentions_of(&self, kind: SymbolKind, name: &str) -> Vec<(&FilePath, &Mention)> {
+        let files = self.named.keys();
+        files
+            .flat_map(|file| self.mentions_in(file).iter().map(move |mention| (file, mention)))
+            .filter(|(_, mention)| mention.kind == kind && mention.name == name)
+            .collect()
+    }
+
+    /// The header (`[[lint.allow]]`) of a table of the manifest, or its first line if it has none.
+    #[must_use]
+    pub fn header_of(&self, table: Span) -> Span {
+        let text = self.manifest.document.text();
+        let line = text.line_span(text.line_of(table.start as usize));
+        Span { start: table.start, end: line.end.min(table.end).max(table.start) }
+    }
+
+    /// A statement of the manifest with its whole lines, so that removing it leaves no gap.
+    #[must_use]
+    pub fn statement(&self, span: Span) -> Span {
+        let text = self.manifest.document.text();
+        let first = text.line_start(text.line_of(span.start as usize));
+        let after = text.line_start(text.line_of(span.end as usize) + 1);
+        Span::new(first, after)
+    }
+
+    /// Whether the built-in agent runs it.
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        reader::is_native(&self.tree().root)
+    }
+
+    /// Whether a path or pattern as written matches a file.
+    #[must_use]
+    pub fn matches_any(&self, written: &str) -> bool {
+        !reader::matching(&self.files, written).is_empty()
+    }
+
+    /// Digests of what only held-out and sealed tasks say.
+    #[must_use]
+    pub fn word_runs(&self) -> &word_runs::WordRuns {
+        self.suite.word_runs.get_or_init(|| word_runs::WordRuns::of(&self.suite.tasks, &self.files))
+    }
+
+    /// What proposals may change in a file: its surfaces and its native texts.
+    #[must_use]
+    pub fn surface_spans(&self, file: &FilePath) -> Vec<Span> {
+        let texts = self.texts_in(file).map(|text| text.span(&self.files));
+        let declared =
+            self.surfaces.iter().filter(|placed| placed.surface.origin == crate::surface::Origin::Declared);
+        let placed = declared.flat_map(Placed::spans).filter(|(other, _)| *other == file);
+        texts.chain(placed.map(|(_, span)| span)).collect()
+    }
+
+    /// The shortest agent phase that a task asks for, in seconds, and the task.
+    #[must_use]
+    pub fn shortest_task(&self) -> Option<(f64, &str)> {
+        let times = self.suite.tasks.iter().filter_map(|task| {
+            let tree = task.manifest.as_ref()?.data()?;
+            match tree.root.at(&["agent", "timeout_sec"])?.kind {
+                crate::syntax::data::Kind::Integer(seconds) => Some((seconds as f64, task.id.as_str())),
+                crate::syntax::data::Kind::Float(seconds) => Some((seconds, task.id.as_str())),
+                _ => None,
+            }
+        });
+        times.filter(|(seconds, _)| 0.0 < *seconds).min_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    fn wants(&mut self, path: &FilePath) {
+        if matches!(self.files.content(path), Some(Content::Unread)) {
+            self.unread.insert(path.clone());
+        }
+    }
+}
+
+impl Placed {
+    /// The file of its first part's text.
+    #[must_use]
+    pub fn file(&self) -> Option<&FilePath> {
+        self.places.first().map(|place| &place.target)
+    }
+
+    /// Its places that resolve, with their files.
+    pub fn spans(&self) -> impl Iterator<Item = (&FilePath, Span)> {
+        self.places.iter().filter_map(|place| match place.resolved() {
+            Some(Ok(resolved)) => Some((&place.target, resolved.span)),
+            _ => None,
+        })
+    }
+
+    /// Whether a place in a file belongs to it: a part of its text, or its declaration.
+    #[must_use]
+    pub fn holds(&self, file: &FilePath, span: Span) -> bool {
+        let declared = &self.surface.declaration;
+        (declared.file == *file && declared.span.contains(span))
+            || self.spans().any(|(other, text)| other == file && text.contains(span))
+    }
+}

@@ -1,0 +1,64 @@
+//! Reads the manifest's tree: values with their places, and the files that patterns name.
+
+use crate::files::{Content, Files};
+use crate::path::FilePath;
+use crate::syntax::data::{Entry, Value};
+use crate::text::Span;
+
+/// A document that is being read.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a FilePath,
+    pub(super) source: &'a str,
+}
+
+impl Reader<'_> {
+    /// A string's own characters, or the whole value if they cannot be told from escapes.
+    pub(super) fn inside(self, value: &Value) -> Span {
+        value.verbatim(self.source).unwrap_or(value.span)
+    }
+
+    /// A key's own characters, without quotes.
+    pub(super) fn key(self, entry: &Entry) -> Span {
+        let span = entry.key.span;
+        let text = span.of(self.source);
+        let quoted = text.len() == entry.key.name.len() + 2 && text.starts_with(['"', '\'']);
+        if quoted { Span::new(span.start as usize + 1, span.end as usize - 1) } else { span }
+    }
+}
+
+pub(super) fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_list).unwrap_or_default().iter()
+}
+
+pub(super) fn entries(value: Option<&Value>) -> impl Iterator<Item = &Entry> {
+    value.and_then(Value::as_table).map(|table| table.entries.as_slice()).unwrap_or_default().iter()
+}
+
+/// Whether the built-in agent runs this harness.
+pub(super) fn is_native(root: &Value) -> bool {
+    root.at(&["agent", "kind"]).and_then(Value::as_text).is_none_or(|kind| kind == "native")
+}
+
+/// The files that a path or pattern names, by path.
+pub(super) fn matching(files: &Files, written: &str) -> Vec<FilePath> {
+    if !written.contains(['*', '?', '[', '{']) {
+        return FilePath::parse(written).ok().filter(|path| files.is_file(path)).into_iter().collect();
+    }
+    let Ok(glob) =
+        globset::GlobBuilder::new(written.trim_start_matches("./")).literal_separator(true).build()
+    else {
+        return Vec::new();
+    };
+    let glob = glob.compile_matcher();
+    // Only what is below the pattern's fixed directory can match.
+    let fixed = written.split(['*', '?', '[', '{']).next().unwrap_or_default();
+    let fixed = fixed.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let below = FilePath::parse(fixed).unwrap_or_else(|_| FilePath::root());
+    files.below(&below).filter(|path| glob.is_match(path.as_str())).cloned().collect()
+}
+
+/// Whether nobody read a file's text yet.
+pub(super) fn is_unread(files: &Files, path: &FilePath) -> bool {
+    matches!(files.content(path), Some(Content::Unread))
+}

@@ -1,0 +1,534 @@
+//! Resolves a harness: from the manifest's tree to texts, tools, states, tasks, paths and names.
+//!
+//! It reads the tree, not the typed manifest, because every name needs its place, also where something else is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::reader::{Reader, entries, is_native, items, matching};
+use super::symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
+use super::texts::{Bare, HarnessText, TextRole, TextSource};
+use super::{
+    END, Harness, KNOWN, MANIFEST, ManifestFile, NamedPath, PathKind, Role, Suite, Task, Tool, suite,
+    surfaces,
+};
+use crate::files::Files;
+use crate::path::FilePath;
+use crate::problem::Location;
+use crate::split::{self, Shares, Split, TaskPattern};
+use crate::syntax::Document;
+use crate::syntax::data::{Kind, Value};
+use crate::text::{Span, Text};
+
+impl Harness {
+    /// The harness of a project. What did not change since `previous` is taken from it.
+    #[must_use]
+    pub fn resolve(files: &Files, previous: Option<&Self>) -> Self {
+        let path = FilePath::parse(MANIFEST).unwrap_or_else(|_| FilePath::root());
+        let document = files.document(&path).cloned();
+        let document = document.unwrap_or_else(|| match previous.map(|before| &before.manifest.document) {
+            // No manifest then either.
+            Some(before) if before.source().is_empty() => Arc::clone(before),
+            _ => Document::new(path.clone(), Text::default()),
+        });
+        let manifest = match previous {
+            Some(before) if Arc::ptr_eq(&before.manifest.document, &document) => Arc::clone(&before.manifest),
+            _ => Arc::new(ManifestFile::read(document)),
+        };
+        let mut harness = Self {
+            files: files.clone(),
+            manifest,
+            texts: Vec::new(),
+            tools: Vec::new(),
+            surfaces: Vec::new(),
+            suite: Arc::default(),
+            symbols: Symbols::default(),
+            named: BTreeMap::new(),
+            paths: Vec::new(),
+            unread: BTreeSet::new(),
+            known: BTreeSet::new(),
+            lazy_mentions: BTreeMap::new(),
+        };
+        harness.name(&path, Role::Manifest);
+        harness.read_manifest(&path);
+        harness.suite = harness.read_suite(previous);
+        harness.name_tasks(&path);
+        harness.surfaces = surfaces::place(&mut harness, previous);
+        harness.name_surfaces();
+        harness.known = harness.read_known();
+        harness.reuse_texts(previous);
+        harness.symbols.finish();
+        let lazy = harness.texts.iter();
+        harness.lazy_mentions = lazy.map(|text| (text.file().clone(), std::sync::OnceLock::new())).collect();
+        harness
+    }
+
+    /// A file belongs to the harness, and its text is wanted.
+    pub(super) fn name(&mut self, path: &FilePath, role: Role) {
+        let entry = self.named.entry(path.clone()).or_insert(role);
+        *entry = (*entry).min(role);
+        self.wants(path);
+    }
+
+    fn read_manifest(&mut self, path: &FilePath) {
+        let document = Arc::clone(&self.manifest.document);
+        let Some(tree) = document.data() else { return };
+        let root = &tree.root;
+        let at = Reader { file: path, source: document.source() };
+        if is_native(root) {
+            self.read_prompts(root, at);
+            self.read_tools(root, at);
+            self.read_rules(root, at);
+            self.read_states(root, at);
+        } else {
+            self.read_agent(root, at);
+        }
+        self.read_task_names(root, at);
+    }
+
+    fn read_prompts(&mut self, root: &Value, at: Reader<'_>) {
+        let Some(prompt) = root.get("prompt") else { return };
+        let roles = [
+            ("system", "prompt.system", TextRole::System),
+            ("task", "prompt.task", TextRole::Task),
+            ("observation", "prompt.observation", TextRole::Observation),
+        ];
+        for (key, id, role) in roles {
+            if let Some(value) = prompt.get(key) {
+                let text = HarnessText::read(id.to_owned(), role, "", value, Bare::Path, at.file, at.source);
+                self.add_text(text, value, id, at);
+            }
+        }
+        for entry in entries(prompt.get("variables")) {
+            let name = entry.key.name.to_string();
+            let value = &entry.value;
+            let id = format!("prompt.variables.{name}");
+            let text =
+                HarnessText::read(id, TextRole::Variable, &name, value, Bare::Text, at.file, at.source);
+            let detail = text.text(&self.files).map(first_line).unwrap_or_default();
+            self.add_text(text, value, "prompt.variables", at);
+            self.symbols.define(Symbol {
+                kind: SymbolKind::Variable,
+                name,
+                at: Location::new(at.file, at.key(entry)),
+                extent: entry.span(),
+                detail,
+            });
+        }
+    }
+
+    /// Adds a text, names its file and notes the path as written.
+    fn add_text(&mut self, text: HarnessText, value: &Value, key: &'static str, at: Reader<'_>) {
+        match (&text.source, &value.kind) {
+            (TextSource::Inline { .. }, _) => {}
+            (_, Kind::Table(_)) => self.add_path(value.get("file"), PathKind::File, key, at),
+            _ => self.add_path(Some(value), PathKind::File, key, at),
+        }
+        if let TextSource::File(path) = &text.source {
+            self.name(&path.clone(), Role::Text);
+        }
+        self.texts.push(text);
+    }
+
+    /// Notes a path as some document writes it.
+    pub(super) fn add_path(
+        &mut self,
+        value: Option<&Value>,
+        kind: PathKind,
+        key: &'static str,
+        at: Reader<'_>,
+    ) {
+        let Some((value, written)) = value.and_then(|value| Some((value, value.as_text()?))) else { return };
+        let location = Location::new(at.file, at.inside(value));
+        let target = FilePath::parse(written);
+        if let (Ok(path), PathKind::File | PathKind::Program) = (&target, kind) {
+            let mention = Mention {
+                kind: SymbolKind::File,
+                name: path.to_string(),
+                span: location.span,
+                form: Form::Path,
+            };
+            self.symbols.mention(at.file, mention);
+            if self.symbols.find(SymbolKind::File, path.as_str()).is_none() && self.files.is_file(path) {
+                self.symbols.define(Symbol {
+                    kind: SymbolKind::File,
+                    name: path.to_string(),
+                    at: Location::new(path, Span::at(0)),
+                    extent: Span::at(0),
+                    detail: String::new(),
+                });
+            }
+        }
+        self.paths.push(NamedPath { at: location, written: written.to_owned(), target, kind, key });
+    }
+
+    fn read_tools(&mut self, root: &Value, at: Reader<'_>) {
+        for value in items(root.get("tool")) {
+            let Some(file) = value.get("file") else {
+                self.add_tool(value.clone(), value.span, at);
+                continue;
+            };
+            self.add_path(Some(file), PathKind::File, "tool.file", at);
+            let Some(Ok(path)) = file.as_text().map(FilePath::parse) else { continue };
+            self.name(&path, Role::Tool);
+            let Some(document) = self.files.document(&path).cloned() else { continue };
+            if let Some(tree) = document.data() {
+                self.add_tool(
+                    tree.root.clone(),
+                    value.span,
+                    Reader { file: &path, source: document.source() },
+                );
+            }
+        }
+    }
+
+    fn add_tool(&mut self, value: Value, declared: Span, at: Reader<'_>) {
+        let name = value.get("name").and_then(Value::as_text).unwrap_or_default().to_owned();
+        let place = value.get("name").map_or(value.span, |name| at.inside(name));
+        if let Some(description) = value.get("description") {
+            let id = format!("tool.{name}.description");
+            let role = TextRole::ToolDescription;
+            let text = HarnessText::read(id, role, &name, description, Bare::Text, at.file, at.source);
+            self.add_text(text, description, "tool.description", at);
+        }
+        if !name.is_empty() {
+            let detail =
+                value.get("description").and_then(Value::as_text).map(first_line).unwrap_or_default();
+            self.symbols.define(Symbol {
+                kind: SymbolKind::Tool,
+                name: name.clone(),
+                at: Location::new(at.file, place),
+                extent: value.span,
+                detail,
+            });
+            self.read_parameters(&name, &value, at);
+        }
+        for part in items(value.get("run")) {
+            let Some(written) = part.as_text() else { continue };
+            let is_first =
+                value.get("run").and_then(Value::as_list).is_some_and(|run| run.first() == Some(part));
+            if is_first && written.contains('/') && !written.starts_with('/') {
+                self.add_path(Some(part), PathKind::Program, "tool.run", at);
+                if let Ok(path) = FilePath::parse(written) {
+                    self.name(&path, Role::Program);
+                }
+            }
+        }
+        let enabled = !matches!(value.get("enabled").map(|value| &value.kind), Some(Kind::Boolean(false)));
+        let at = Location::new(at.file, place);
+        self.tools.push(Tool { name, file: at.file.clone(), at, value, declared, enabled });
+    }
+
+    fn read_parameters(&mut self, tool: &str, value: &Value, at: Reader<'_>) {
+        let schema = value.get("parameters").or_else(|| value.get("inputSchema"));
+        for entry in entries(schema.and_then(|schema| schema.get("properties"))) {
+            let detail = entry.value.get("description").and_then(Value::as_text).map(first_line);
+            self.symbols.define(Symbol {
+                kind: SymbolKind::Parameter,
+                name: format!("{tool}.{}", entry.key.name),
+                at: Location::new(at.file, at.key(entry)),
+                extent: entry.span(),
+                detail: detail.unwrap_or_default(),
+            });
+        }
+        for required in items(schema.and_then(|schema| schema.get("required"))) {
+            if let Some(name) = required.as_text() {
+                self.add_mention(SymbolKind::Parameter, &format!("{tool}.{name}"), required, at);
+            }
+        }
+    }
+
+    fn read_rules(&mut self, root: &Value, at: Reader<'_>) {
+        for (index, rule) in items(root.at(&["runtime", "rule"])).enumerate() {
+            let id = rule.get("id").and_then(Value::as_text);
+            let owner = id.map_or_else(|| (index + 1).to_string(), str::to_owned);
+            if let (Some(id), Some(value)) = (id, rule.get("id")) {
+                self.symbols.define(Symbol {
+                    kind: SymbolKind::Rule,
+                    name: id.to_owned(),
+                    at: Location::new(at.file, at.inside(value)),
+                    extent: rule.span,
+                    detail: String::new(),
+                });
+            }
+            for key in ["inject", "ask_verify"] {
+                if let Some(value) = rule.get(key) {
+                    let id = format!("rule.{owner}");
+                    let text =
+                        HarnessText::read(id, TextRole::Rule, &owner, value, Bare::Path, at.file, at.source);
+                    self.add_text(text, value, "runtime.rule", at);
+                }
+            }
+            for (keys, kind) in [
+                (["when", "tool"], SymbolKind::Tool),
+                (["limit", "tool"], SymbolKind::Tool),
+                (["when", "state"], SymbolKind::State),
+            ] {
+                if let Some((value, name)) = rule.at(&keys).and_then(|value| Some((value, value.as_text()?)))
+                {
+                    self.add_mention(kind, name, value, at);
+                }
+            }
+        }
+    }
+
+    fn read_states(&mut self, root: &Value, at: Reader<'_>) {
+        let Some(orchestration) = root.get("orchestration") else { return };
+        if let Some((value, name)) =
+            orchestration.get("start").and_then(|value| Some((value, value.as_text()?)))
+        {
+            self.add_mention(SymbolKind::State, name, value, at);
+        }
+        for state in items(orchestration.get("state")) {
+            let id = state.get("id").and_then(Value::as_text).unwrap_or_default();
+            if let Some(value) = state.get("id").filter(|_| !id.is_empty()) {
+                self.symbols.define(Symbol {
+                    kind: SymbolKind::State,
+                    name: id.to_owned(),
+                    at: Location::new(at.file, at.inside(value)),
+                    extent: state.span,
+                    detail: targets(state),
+                });
+            }
+            if let Some(value) = state.get("prompt") {
+                let surface = format!("state.{id}.prompt");
+                let text =
+                    HarnessText::read(surface, TextRole::State, id, value, Bare::Path, at.file, at.source);
+                self.add_text(text, value, "orchestration.state.prompt", at);
+            }
+            for tool in items(state.get("tools")) {
+                if let Some(name) = tool.as_text() {
+                    self.add_mention(SymbolKind::Tool, name, tool, at);
+                }
+            }
+            for next in items(state.get("next")).chain(state.get("on_limit")) {
+                if let Some(name) = next.as_text().filter(|name| *name != END) {
+                    self.add_mention(SymbolKind::State, name, next, at);
+                }
+            }
+        }
+    }
+
+    /// What a command or Harbor agent reads beside its surfaces.
+    fn read_agent(&mut self, root: &Value, at: Reader<'_>) {
+        for pattern in items(root.at(&["agent", "files"])) {
+            self.add_path(Some(pattern), PathKind::Glob, "agent.files", at);
+            let Some(written) = pattern.as_text() else { continue };
+            for path in matching(&self.files, written) {
+                // A program of the agent belongs to the harness; its text is nobody's business until it is a surface.
+                self.named.entry(path).or_insert(Role::Program);
+            }
+        }
+    }
+
+    fn read_task_names(&mut self, root: &Value, at: Reader<'_>) {
+        let Some(tasks) = root.get("tasks") else { return };
+        if tasks.get("dataset").is_none() && tasks.get("preset").is_none() {
+            self.add_path(tasks.get("dir"), PathKind::Directory, "tasks.dir", at);
+        }
+        for key in ["held_in", "held_out", "sealed", "exclude"] {
+            for item in items(tasks.get(key)) {
+                if let Some(name) = item.as_text().filter(|name| !TaskPattern::new(name).is_glob()) {
+                    self.add_mention(SymbolKind::Task, name, item, at);
+                }
+            }
+        }
+        for allow in items(root.at(&["lint", "allow"])) {
+            if let Some((value, id)) = allow.get("surface").and_then(|value| Some((value, value.as_text()?)))
+            {
+                self.add_mention(SymbolKind::Surface, id, value, at);
+            }
+        }
+    }
+
+    fn add_mention(&mut self, kind: SymbolKind, name: &str, value: &Value, at: Reader<'_>) {
+        let mention = Mention { kind, name: name.to_owned(), span: at.inside(value), form: Form::Value };
+        self.symbols.mention(at.file, mention);
+    }
+
+    fn read_suite(&mut self, previous: Option<&Self>) -> Arc<Suite> {
+        let document = Arc::clone(&self.manifest.document);
+        let Some(tasks) = document.data().and_then(|tree| tree.root.get("tasks")) else {
+            return Arc::default();
+        };
+        if tasks.get("dataset").is_some() || tasks.get("preset").is_some() {
+            return Arc::default();
+        }
+        let written = tasks.get("dir").and_then(Value::as_text).unwrap_or("tasks");
+        let Ok(directory) = FilePath::parse(written) else { return Arc::default() };
+        // A suite may be large: it is found again only if the disk, an open task file or `[tasks]` changed.
+        if let Some(before) = previous {
+            let old = before.manifest.document.data().and_then(|tree| tree.root.get("tasks"));
+            let same_table = old.is_some_and(|old| texts_of(old) == texts_of(tasks));
+            if same_table
+                && before.files.same_disk(&self.files)
+                && same_open(&before.files, &self.files, &directory)
+            {
+                return Arc::clone(&before.suite);
+            }
+        }
+        let mut found = suite::find(&self.files, &directory);
+        if let Some(key) = tasks.get("family").and_then(Value::as_text) {
+            for task in &mut found {
+                task.family = suite::family(task.manifest.as_deref(), key);
+            }
+        }
+        assign(tasks, &mut found);
+        found.sort_by(|a, b| a.directory.cmp(&b.directory));
+        Arc::new(Suite { directory: Some(directory), tasks: found, ..Suite::default() })
+    }
+
+    fn name_tasks(&mut self, manifest: &FilePath) {
+        let suite = Arc::clone(&self.suite);
+        for task in &suite.tasks {
+            for path in &task.files {
+                if let Some(role) = task_role(task, path) {
+                    self.named.entry(path.clone()).or_insert(role);
+                }
+            }
+            let at = task.file(suite::TASK_MANIFEST).unwrap_or_else(|| manifest.clone());
+            self.symbols.define(Symbol {
+                kind: SymbolKind::Task,
+                name: task.id.clone(),
+                at: Location::new(&at, Span::at(0)),
+                extent: Span::at(0),
+                detail: task.split.map_or("in no split", Split::word).to_owned(),
+            });
+        }
+        self.unread.extend(suite::unread(&self.files, &suite.tasks));
+    }
+
+    fn name_surfaces(&mut self) {
+        let declared =
+            self.surfaces.iter().filter(|placed| placed.surface.origin == crate::surface::Origin::Declared);
+        let symbols: Vec<Symbol> = declared
+            .map(|placed| Symbol {
+                kind: SymbolKind::Surface,
+                name: placed.surface.id.clone(),
+                at: Location::new(&placed.surface.declaration.file, surfaces::id_span(self, placed)),
+                extent: placed.surface.declaration.span,
+                detail: placed.file().map(ToString::to_string).unwrap_or_default(),
+            })
+            .collect();
+        for symbol in symbols {
+            self.symbols.define(symbol);
+        }
+    }
+
+    fn read_known(&mut self) -> BTreeSet<crate::digest::Digest> {
+        let Ok(path) = FilePath::parse(KNOWN) else { return BTreeSet::new() };
+        self.wants(&path);
+        let Some(tree) = self.files.document(&path).and_then(|document| document.data()) else {
+            return BTreeSet::new();
+        };
+        items(tree.root.get("known")).filter_map(|value| value.as_text()?.parse().ok()).collect()
+    }
+
+    fn reuse_texts(&mut self, previous: Option<&Self>) {
+        let Some(before) = previous else { return };
+        let old: BTreeMap<&str, &HarnessText> =
+            before.texts.iter().map(|text| (text.id.as_str(), text)).collect();
+        for text in &mut self.texts {
+            if let Some(before_text) = old.get(text.id.as_str()) {
+                text.reuse(before_text, &self.files, &before.files);
+            }
+        }
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.trim_start().lines().next().unwrap_or_default().trim_end().to_owned()
+}
+
+fn targets(state: &Value) -> String {
+    let next: Vec<&str> = items(state.get("next")).filter_map(Value::as_text).collect();
+    format!("→ {}", if next.is_empty() { END.to_owned() } else { next.join(", ") })
+}
+
+/// What a file of a task is for; `None` for data that nobody checks.
+fn task_role(task: &Task, path: &FilePath) -> Option<Role> {
+    let below = path.relative_to(&task.directory)?;
+    let step =
+        below.strip_prefix("steps/").and_then(|rest| rest.split_once('/')).map_or(below, |(_, rest)| rest);
+    match step {
+        "task.toml" => Some(Role::TaskManifest),
+        "instruction.md" => Some(Role::Instruction),
+        _ if step.starts_with("tests/") || step.starts_with("solution/") => Some(Role::Verifier),
+        _ if below.starts_with("environment/") => {
+            let name = path.name();
+            let builds =
+                name == "Dockerfile" || name.starts_with("docker-compose") || name.starts_with("compose.");
+            builds.then_some(Role::Environment)
+        }
+        _ => None,
+    }
+}
+
+/// Puts each task into its split.
+fn assign(table: &Value, tasks: &mut [Task]) {
+    let patterns = |key: &str| -> Vec<TaskPattern> {
+        items(table.get(key)).filter_map(Value::as_text).map(TaskPattern::new).collect()
+    };
+    let exclude = patterns("exclude");
+    for task in tasks.iter_mut() {
+        task.excluded = exclude.iter().any(|pattern| pattern.matches(&task.id));
+    }
+    if let Some(split) = table.get("split") {
+        let share = |key: &str, default: f64| match split.get(key).map(|value| &value.kind) {
+            Some(Kind::Float(share)) => *share,
+            Some(Kind::Integer(share)) => *share as f64,
+            _ => default,
+        };
+        let shares = Shares {
+            held_in: share("held_in", 0.5),
+            held_out: share("held_out", 0.3),
+            sealed: share("sealed", 0.2),
+        };
+        let seed = match split.get("seed").map(|value| &value.kind) {
+            Some(Kind::Integer(seed)) => seed.to_string(),
+            Some(Kind::Text(seed)) => seed.value.to_string(),
+            _ => String::from("0"),
+        };
+        let scheduled: Vec<(&str, &str)> = tasks
+            .iter()
+            .filter(|task| !task.excluded)
+            .map(|task| (task.id.as_str(), task.family.as_str()))
+            .collect();
+        let splits = split::seeded(&seed, shares, &scheduled);
+        for (task, split) in tasks.iter_mut().filter(|task| !task.excluded).zip(splits) {
+            task.split = Some(split);
+        }
+        return;
+    }
+    for split in Split::ALL {
+        let patterns = patterns(split.key());
+        for task in tasks.iter_mut().filter(|task| task.split.is_none() && !task.excluded) {
+            if patterns.iter().any(|pattern| pattern.matches(&task.id)) {
+                task.split = Some(split);
+            }
+        }
+    }
+}
+
+/// All strings and numbers of a table with their keys, in order, without places.
+fn texts_of(value: &Value) -> Vec<String> {
+    match &value.kind {
+        Kind::Table(table) => table
+            .entries
+            .iter()
+            .flat_map(|entry| std::iter::once(entry.key.name.to_string()).chain(texts_of(&entry.value)))
+            .collect(),
+        Kind::List(list) => list.items.iter().flat_map(texts_of).collect(),
+        Kind::Text(scalar) => vec![scalar.value.to_string()],
+        other => vec![format!("{other:?}")],
+    }
+}
+
+/// Whether the same texts are open below a directory.
+fn same_open(before: &Files, now: &Files, directory: &FilePath) -> bool {
+    let open = |files: &Files| -> Vec<*const Document> {
+        let below = files.open_documents().filter(|document| document.path().is_below(directory));
+        below.map(Arc::as_ptr).collect()
+    };
+    open(before) == open(now)
+}

@@ -1,0 +1,208 @@
+//! The texts of a harness that reach the model: each in a file of its own, or inline in a data document.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::files::Files;
+use crate::path::FilePath;
+use crate::problem::Location;
+use crate::syntax::data::{Kind, Value};
+use crate::syntax::{Document, template};
+use crate::text::Span;
+
+/// What a text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TextRole {
+    /// `prompt.system`: the system message.
+    System,
+    /// `prompt.task`: the first user message.
+    Task,
+    /// `prompt.observation`: how a tool result is shown.
+    Observation,
+    /// A variable of `[prompt.variables]`: inserted as it is, never rendered.
+    Variable,
+    /// A tool's description: sent as it is, never rendered.
+    ToolDescription,
+    /// What a runtime rule injects or asks.
+    Rule,
+    /// A state's prompt.
+    State,
+}
+
+impl TextRole {
+    /// Whether the native agent renders it as a template.
+    #[must_use]
+    pub fn is_template(self) -> bool {
+        !matches!(self, Self::Variable | Self::ToolDescription)
+    }
+
+    /// In a sentence: `the system prompt`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::System => "the system prompt",
+            Self::Task => "the task prompt",
+            Self::Observation => "the observation template",
+            Self::Variable => "the variable",
+            Self::ToolDescription => "the tool description",
+            Self::Rule => "the text of the runtime rule",
+            Self::State => "the prompt of the state",
+        }
+    }
+}
+
+/// A text that reaches the model.
+#[derive(Clone, Debug)]
+pub struct HarnessText {
+    /// The id of its surface: `prompt.system`, `tool.shell.description`, `state.work.prompt`, `rule.stop`.
+    pub id: String,
+    /// What it is for.
+    pub role: TextRole,
+    /// The tool, state, rule or variable that it belongs to; empty for prompts.
+    pub owner: String,
+    /// Where a data document says so: the value, quotes included.
+    pub declared: Location,
+    /// Where the text is.
+    pub source: TextSource,
+    parsed: Arc<OnceLock<template::Tree>>,
+}
+
+/// Where a text is.
+#[derive(Clone, Debug)]
+pub enum TextSource {
+    /// It is all of a file.
+    File(FilePath),
+    /// It is a string of the document that declares it.
+    Inline {
+        /// The string.
+        text: Arc<str>,
+        /// Where its characters stand as they are; `None` if escapes or indentation come between.
+        verbatim: Option<Span>,
+    },
+    /// What is written there names no file and is no text.
+    Nowhere,
+}
+
+/// How a bare string is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bare {
+    /// As a path.
+    Path,
+    /// As the text itself.
+    Text,
+}
+
+impl HarnessText {
+    /// A text as a data document declares it: a path, `{ text = "…" }` or `{ file = "…" }`.
+    pub(super) fn read(
+        id: String,
+        role: TextRole,
+        owner: &str,
+        value: &Value,
+        bare: Bare,
+        file: &FilePath,
+        document: &str,
+    ) -> Self {
+        let inline = |value: &Value| match value.as_text() {
+            Some(text) => TextSource::Inline { text: Arc::from(text), verbatim: value.verbatim(document) },
+            None => TextSource::Nowhere,
+        };
+        let named = |value: &Value| match value.as_text().map(FilePath::parse) {
+            Some(Ok(path)) => TextSource::File(path),
+            _ => TextSource::Nowhere,
+        };
+        let source = match &value.kind {
+            Kind::Text(_) if bare == Bare::Text => inline(value),
+            Kind::Text(_) => named(value),
+            Kind::Table(_) => match (value.get("text"), value.get("file")) {
+                (Some(text), _) => inline(text),
+                (None, Some(file)) => named(file),
+                (None, None) => TextSource::Nowhere,
+            },
+            _ => TextSource::Nowhere,
+        };
+        let declared = Location::new(file, value.span);
+        Self { id, role, owner: owner.to_owned(), declared, source, parsed: Arc::default() }
+    }
+
+    /// The file that holds the text.
+    #[must_use]
+    pub fn file(&self) -> &FilePath {
+        match &self.source {
+            TextSource::File(path) => path,
+            TextSource::Inline { .. } | TextSource::Nowhere => &self.declared.file,
+        }
+    }
+
+    /// The text, if it is there and was read.
+    #[must_use]
+    pub fn text<'a>(&'a self, files: &'a Files) -> Option<&'a str> {
+        match &self.source {
+            TextSource::File(path) => files.document(path).map(|document| document.source()),
+            TextSource::Inline { text, .. } => Some(text),
+            TextSource::Nowhere => None,
+        }
+    }
+
+    /// The document of a text that has a file of its own.
+    #[must_use]
+    pub fn document<'a>(&self, files: &'a Files) -> Option<&'a Arc<Document>> {
+        match &self.source {
+            TextSource::File(path) => files.document(path),
+            TextSource::Inline { .. } | TextSource::Nowhere => None,
+        }
+    }
+
+    /// Where a part of the text stands in its file: the part itself, or, where the text is written with escapes, the
+    /// whole string.
+    #[must_use]
+    pub fn place(&self, part: Span) -> Span {
+        match &self.source {
+            TextSource::File(_) => part,
+            TextSource::Inline { verbatim: Some(start), .. } => part.offset(start.start as usize),
+            TextSource::Inline { verbatim: None, .. } | TextSource::Nowhere => self.declared.span,
+        }
+    }
+
+    /// Whether parts of the text have places of their own.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        match &self.source {
+            TextSource::File(_) => true,
+            TextSource::Inline { verbatim, .. } => verbatim.is_some(),
+            TextSource::Nowhere => false,
+        }
+    }
+
+    /// The bytes of its file that the text takes.
+    #[must_use]
+    pub fn span(&self, files: &Files) -> Span {
+        match &self.source {
+            TextSource::File(_) => Span::new(0, self.text(files).map_or(0, str::len)),
+            TextSource::Inline { verbatim: Some(span), .. } => *span,
+            TextSource::Inline { verbatim: None, .. } | TextSource::Nowhere => self.declared.span,
+        }
+    }
+
+    /// The text read as a template; spans are offsets in the text.
+    #[must_use]
+    pub fn template(&self, files: &Files) -> &template::Tree {
+        self.parsed.get_or_init(|| self.text(files).map(template::Tree::parse).unwrap_or_default())
+    }
+
+    /// Takes over what was parsed of the same text before.
+    pub(super) fn reuse(&mut self, before: &Self, files: &Files, files_before: &Files) {
+        let same = match (&self.source, &before.source) {
+            (TextSource::File(path), TextSource::File(other)) => {
+                match (files.document(path), files_before.document(other)) {
+                    (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+                    _ => false,
+                }
+            }
+            (TextSource::Inline { text, .. }, TextSource::Inline { text: other, .. }) => text == other,
+            _ => false,
+        };
+        if same {
+            self.parsed = Arc::clone(&before.parsed);
+        }
+    }
+}

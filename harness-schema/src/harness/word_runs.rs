@@ -1,0 +1,206 @@
+//! What only some task's instruction or tests say: runs of words as digests, ids and canaries. Nothing here can be read
+//! back as text, so held-out text cannot leave through it.
+
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::Hasher;
+
+use super::suite::Task;
+use crate::files::Files;
+use crate::split::Split;
+use crate::task;
+use crate::text::Span;
+
+/// So many words in a row are a quotation.
+pub const RUN: usize = 8;
+
+/// Where something in a text comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotation {
+    /// The index of the task.
+    pub task: usize,
+    /// Where it stands in the text that was searched.
+    pub span: Span,
+}
+
+/// Digests of what tasks say.
+#[derive(Debug, Default)]
+pub struct WordRuns {
+    /// Run of words → task, or [`SHARED`].
+    runs: FxHashMap<u64, u32>,
+    /// Id → task.
+    ids: FxHashMap<String, u32>,
+    /// Canary ids.
+    canaries: Vec<String>,
+}
+
+/// More than one task says it, or a held-in one: no secret.
+const SHARED: u32 = u32::MAX;
+
+impl WordRuns {
+    /// The digests of all tasks that must stay unseen.
+    #[must_use]
+    pub fn of(tasks: &[Task], files: &Files) -> Self {
+        let mut all = Self::default();
+        for (index, task) in tasks.iter().enumerate() {
+            let secret = matches!(task.split, Some(Split::HeldOut | Split::Sealed));
+            let owner = if secret { u32::try_from(index).unwrap_or(SHARED) } else { SHARED };
+            let texts = task.instructions().into_iter().chain(task.secrets().into_iter().cloned());
+            for document in texts.filter_map(|path| files.document(&path).cloned()) {
+                let source = document.source();
+                for (run, _) in runs(source) {
+                    all.runs
+                        .entry(run)
+                        .and_modify(|known| *known = if *known == owner { owner } else { SHARED })
+                        .or_insert(owner);
+                }
+                all.canaries.extend(
+                    task::canaries(source).into_iter().filter(|canary| 8 <= canary.len()).map(str::to_owned),
+                );
+            }
+            if secret && is_telling(&task.id) {
+                all.ids.insert(task.id.to_lowercase(), owner);
+            }
+        }
+        all.runs.retain(|_, owner| *owner != SHARED);
+        all.canaries.sort();
+        all.canaries.dedup();
+        all
+    }
+
+    /// Whether no task has to stay unseen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.ids.is_empty() && self.canaries.is_empty()
+    }
+
+    /// Runs of words and ids in `text` that belong to one unseen task; neighbouring runs of one task are one quotation.
+    #[must_use]
+    pub fn quotations(&self, text: &str) -> Vec<Quotation> {
+        let mut found: Vec<Quotation> = Vec::new();
+        if !self.runs.is_empty() {
+            for (run, span) in runs(text) {
+                let Some(task) = self.runs.get(&run) else { continue };
+                let task = *task as usize;
+                match found.last_mut() {
+                    Some(last) if last.task == task && span.start <= last.span.end => {
+                        last.span.end = span.end
+                    }
+                    _ => found.push(Quotation { task, span }),
+                }
+            }
+        }
+        if !self.ids.is_empty() {
+            for (name, span) in names(text) {
+                let Some(task) = self.ids.get(&name.to_lowercase()) else { continue };
+                let quotation = Quotation { task: *task as usize, span };
+                if !found.iter().any(|other| other.task == quotation.task && other.span.contains(span)) {
+                    found.push(quotation);
+                }
+            }
+        }
+        found
+    }
+
+    /// Where canaries of the suite stand in `text`.
+    #[must_use]
+    pub fn canaries(&self, text: &str) -> Vec<Span> {
+        let each = self.canaries.iter();
+        each.flat_map(|canary| text.match_indices(canary.as_str()))
+            .map(|(at, canary)| Span::new(at, at + canary.len()))
+            .collect()
+    }
+}
+
+/// An id that is no ordinary word: it has a digit or a mark, and some length.
+fn is_telling(id: &str) -> bool {
+    4 <= id.len() && id.contains(|char: char| char.is_ascii_digit() || matches!(char, '-' | '_' | '.' | '/'))
+}
+
+/// Each run of [`RUN`] words with its place.
+fn runs(text: &str) -> impl Iterator<Item = (u64, Span)> {
+    let mut window = std::collections::VecDeque::with_capacity(RUN);
+    words(text).filter_map(move |(word, span)| {
+        if window.len() == RUN {
+            window.pop_front();
+        }
+        window.push_back((word, span));
+        let (_, first) = *window.front()?;
+        (window.len() == RUN).then(|| {
+            let mut hasher = FxHasher::default();
+            window.iter().for_each(|(word, _)| hasher.write_u64(*word));
+            (hasher.finish(), first.cover(span))
+        })
+    })
+}
+
+/// Each word as a digest of its letters and digits in lower case.
+fn words(text: &str) -> impl Iterator<Item = (u64, Span)> {
+    let mut rest = text.char_indices().peekable();
+    std::iter::from_fn(move || {
+        while rest.next_if(|(_, char)| !char.is_alphanumeric()).is_some() {}
+        let (start, _) = *rest.peek()?;
+        let mut end = start;
+        let mut hasher = FxHasher::default();
+        while let Some((at, char)) = rest.next_if(|(_, char)| char.is_alphanumeric()) {
+            let lower = if char.is_ascii() {
+                char.to_ascii_lowercase()
+            } else {
+                char.to_lowercase().next().unwrap_or(char)
+            };
+            hasher.write_u32(u32::from(lower));
+            end = at + char.len_utf8();
+        }
+        Some((hasher.finish(), Span::new(start, end)))
+    })
+}
+
+/// Each name of letters, digits and `-_./`.
+fn names(text: &str) -> impl Iterator<Item = (&str, Span)> {
+    let is_part = |char: char| char.is_alphanumeric() || matches!(char, '-' | '_' | '.' | '/');
+    text.split(move |char| !is_part(char)).filter_map(move |name| {
+        let trimmed = name.trim_matches(['.', '/', '-', '_']);
+        let start = trimmed.as_ptr() as usize - text.as_ptr() as usize;
+        (!trimmed.is_empty()).then(|| (trimmed, Span::new(start, start + trimmed.len())))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::FilePath;
+
+    fn suite(texts: &[(&str, Split, &str)]) -> (Vec<Task>, Files) {
+        let files: Vec<(String, &str)> = texts
+            .iter()
+            .flat_map(|(id, _, text)| {
+                [(format!("tasks/{id}/instruction.md"), *text), (format!("tasks/{id}/task.toml"), "")]
+            })
+            .collect();
+        let files = Files::from_texts(files.iter().map(|(name, text)| (name.as_str(), *text)));
+        let mut tasks = super::super::suite::find(&files, &FilePath::parse("tasks").unwrap());
+        for task in &mut tasks {
+            task.split = texts.iter().find(|(id, _, _)| *id == task.id).map(|(_, split, _)| *split);
+        }
+        (tasks, files)
+    }
+
+    #[test]
+    fn a_quotation_is_eight_words_that_only_one_unseen_task_has() {
+        let shared = "Write the answer to the file out.txt in the working directory.";
+        let (tasks, files) = suite(&[
+            ("task-1", Split::HeldIn, shared),
+            (
+                "task-2",
+                Split::HeldOut,
+                "Count how many of the red apples lie beside the green door today.\n\nWrite the answer to the file out.txt in the working directory.",
+            ),
+        ]);
+        let runs = WordRuns::of(&tasks, &files);
+        let text = "Remember: count HOW many of the red apples, lie beside it. Write the answer to the file out.txt in the working directory.";
+        let quoted: Vec<_> = runs.quotations(text).iter().map(|quotation| quotation.span.of(text)).collect();
+        assert_eq!(quoted, ["count HOW many of the red apples, lie beside"]);
+        let named: Vec<_> =
+            runs.quotations("as in task-2, or task-1").iter().map(|quotation| quotation.span).collect();
+        assert_eq!(named, [Span::new(6, 12)]);
+    }
+}

@@ -15,3 +15,5 @@ pub mod edit;
 pub mod detector;
 pub mod manifest;
 pub mod task;
+pub mod harness;
+pub mod check;

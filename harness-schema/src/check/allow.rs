@@ -1,0 +1,107 @@
+//! `[[lint.allow]]`: what a project allows on purpose, and entries that allow nothing (SH014).
+//!
+//! A suppression is never a comment, because comments in prompts are sent to the model.
+
+use globset::Glob;
+
+use super::fixes::remove;
+use super::raw;
+use crate::harness::{Harness, MANIFEST};
+use crate::path::FilePath;
+use crate::problem::{FixClass, Problem, Rule, Severity};
+use crate::syntax::data::Value;
+use crate::text::Span;
+
+/// SH014.
+pub static UNUSED_ALLOW: Rule =
+    Rule::new("SH014", "unused-allow", Severity::Hint, include_str!("rules/SH014-unused-allow.md"))
+        .unnecessary();
+
+/// An entry as the manifest writes it.
+struct Entry<'a> {
+    span: Span,
+    rule: &'a str,
+    file: Option<&'a str>,
+    surface: Option<&'a str>,
+}
+
+/// The entries that are complete; others have problems of their own.
+fn entries(harness: &Harness) -> Vec<Entry<'_>> {
+    let list = harness.tree().root.at(&["lint", "allow"]).and_then(Value::as_list).unwrap_or_default();
+    let read = |value| -> Option<Entry<'_>> {
+        let value: &Value = value;
+        let text = |key: &str| value.get(key).and_then(Value::as_text);
+        text("reason").filter(|reason| !reason.trim().is_empty())?;
+        Some(Entry { span: value.span, rule: text("rule")?, file: text("file"), surface: text("surface") })
+    };
+    list.iter().filter_map(read).collect()
+}
+
+/// Drops the problems that an entry of `[[lint.allow]]` covers.
+pub(super) fn apply(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    let entries = entries(harness);
+    problems.retain(|problem| !entries.iter().any(|entry| covers(harness, entry, file, problem)));
+}
+
+/// Reports entries that cover no problem of any file, in the manifest.
+pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    if file.as_str() != MANIFEST {
+        return;
+    }
+    for entry in entries(harness) {
+        if super::rule(entry.rule).is_none() {
+            continue;
+        }
+        let used = harness.named_files().any(|named| {
+            may_concern(harness, &entry, named)
+                && raw(harness, named).iter().any(|problem| covers(harness, &entry, named, problem))
+        });
+        if !used {
+            problems.push(unused(harness, &entry));
+        }
+    }
+}
+
+fn unused(harness: &Harness, entry: &Entry<'_>) -> Problem {
+    let document = &harness.manifest_file().document;
+    Problem::new(&UNUSED_ALLOW, harness.header_of(entry.span), "nothing to allow here any more")
+        .why("an entry that is no longer needed would hide the next problem of its kind")
+        .about(entry.rule)
+        .fix(remove(FixClass::Safe, "Remove the entry", document, entry.span))
+}
+
+fn covers(harness: &Harness, entry: &Entry<'_>, file: &FilePath, problem: &Problem) -> bool {
+    if problem.rule.name != entry.rule && !problem.rule.id.eq_ignore_ascii_case(entry.rule) {
+        return false;
+    }
+    let scoped = entry.file.is_some() || entry.surface.is_some();
+    if !scoped && needs_scope(problem) {
+        return false;
+    }
+    let in_file = entry.file.is_none_or(|pattern| matches(pattern, file));
+    let in_surface = entry.surface.is_none_or(|id| in_surface(harness, id, file, problem.span));
+    in_file && in_surface
+}
+
+/// Errors of SH0, SH6 and SH7 are allowed in one place only, never in the whole project.
+fn needs_scope(problem: &Problem) -> bool {
+    problem.severity == Severity::Error
+        && ["SH0", "SH6", "SH7"].iter().any(|family| problem.rule.id.starts_with(family))
+}
+
+fn may_concern(harness: &Harness, entry: &Entry<'_>, file: &FilePath) -> bool {
+    let in_file = entry.file.is_none_or(|pattern| matches(pattern, file));
+    let in_surface = entry.surface.is_none_or(|id| {
+        file.as_str() == MANIFEST || harness.surface(id).is_some_and(|surface| surface.file() == Some(file))
+    });
+    in_file && in_surface
+}
+
+fn in_surface(harness: &Harness, id: &str, file: &FilePath, span: Span) -> bool {
+    harness.surface(id).is_some_and(|surface| surface.holds(file, span))
+}
+
+fn matches(pattern: &str, file: &FilePath) -> bool {
+    pattern == file.as_str()
+        || Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(file.as_str()))
+}

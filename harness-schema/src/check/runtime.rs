@@ -1,0 +1,341 @@
+//! Runtime rules (SH301, SH304–SH306), limits (SH303), budget, repeats and price (SH302, SH307–SH309).
+
+use super::fixes::{did_you_mean, near, replace_with};
+use crate::detector::{self, On};
+use crate::harness::{Harness, MANIFEST};
+use crate::manifest::Duration;
+use crate::path::FilePath;
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, within};
+use crate::syntax::data::{Kind, Value};
+use crate::text::Span;
+
+/// Not exactly one action, or `ask_verify` away from the finish.
+pub static RULE_ACTION: Rule =
+    Rule::new("SH301", "rule-action", Severity::Error, include_str!("rules/SH301-rule-action.md"));
+
+/// No `[budget]`.
+pub static NO_BUDGET: Rule =
+    Rule::new("SH302", "no-budget", Severity::Information, include_str!("rules/SH302-no-budget.md"));
+
+/// A tool's timeout is not below the shortest agent phase.
+pub static LIMITS_CONTRADICT: Rule = Rule::new(
+    "SH303",
+    "limits-contradict",
+    Severity::Warning,
+    include_str!("rules/SH303-limits-contradict.md"),
+);
+
+/// A detector that does not exist.
+pub static UNKNOWN_DETECTOR: Rule =
+    Rule::new("SH304", "unknown-detector", Severity::Error, include_str!("rules/SH304-unknown-detector.md"));
+
+/// A detector that cannot trigger a runtime rule there.
+pub static NOT_A_TRIGGER: Rule =
+    Rule::new("SH305", "not-a-trigger", Severity::Error, include_str!("rules/SH305-not-a-trigger.md"));
+
+/// A runtime rule that waits for a step after the last.
+pub static RULE_NEVER_FIRES: Rule = Rule::new(
+    "SH306",
+    "rule-never-fires",
+    Severity::Warning,
+    include_str!("rules/SH306-rule-never-fires.md"),
+);
+
+/// One repeat of a sampling model.
+pub static ONE_REPEAT: Rule =
+    Rule::new("SH307", "one-repeat", Severity::Warning, include_str!("rules/SH307-one-repeat.md"));
+
+/// A model whose name can come to mean another model.
+pub static FLOATING_MODEL: Rule =
+    Rule::new("SH308", "floating-model", Severity::Warning, include_str!("rules/SH308-floating-model.md"));
+
+/// A cap on money where no price is known.
+pub static COST_WITHOUT_PRICE: Rule = Rule::new(
+    "SH309",
+    "cost-without-price",
+    Severity::Warning,
+    include_str!("rules/SH309-cost-without-price.md"),
+);
+
+/// The actions of a runtime rule.
+const ACTIONS: [&str; 3] = ["inject", "limit", "ask_verify"];
+
+/// `runtime.max_steps`, unless it is written.
+const DEFAULT_MAX_STEPS: i64 = 40;
+
+/// `agent.timeout`, unless it is written, in seconds.
+const DEFAULT_AGENT_TIMEOUT: f64 = 900.0;
+
+pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    timeouts(harness, file, problems);
+    if file.as_str() != MANIFEST {
+        return;
+    }
+    let root = &harness.tree().root;
+    if harness.is_native() {
+        for rule in root.at(&["runtime", "rule"]).and_then(Value::as_list).unwrap_or_default() {
+            action(harness, rule, problems);
+            detector(harness, rule, problems);
+            never_fires(root, rule, file, problems);
+        }
+    }
+    budget(harness, problems);
+    repeats(root, file, problems);
+    model(root, problems);
+}
+
+fn text<'a>(value: &'a Value, keys: &[&str]) -> Option<&'a str> {
+    value.at(keys).and_then(Value::as_text)
+}
+
+/// A duration as the manifest writes it, in seconds.
+fn duration_seconds(text: &str) -> Option<f64> {
+    text.parse::<Duration>().ok().map(|duration| duration.get().as_secs_f64())
+}
+
+fn integer(value: &Value, keys: &[&str]) -> Option<i64> {
+    match value.at(keys)?.kind {
+        Kind::Integer(number) => Some(number),
+        _ => None,
+    }
+}
+
+fn action(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
+    let document = &harness.manifest_file().document;
+    let actions: Vec<_> = ACTIONS.iter().filter_map(|action| rule.entry(action)).collect();
+    let event = text(rule, &["when", "event"]);
+    match actions.as_slice() {
+        [only] => {
+            if &*only.key.name == "ask_verify" && event != Some("finish") {
+                let problem = Problem::new(
+                    &RULE_ACTION,
+                    only.key.span,
+                    "`ask_verify` needs `event = \"finish\"` in `when`",
+                )
+                .why("only an agent that wants to finish can be asked to check first")
+                .about("ask_verify");
+                problems.push(problem.fixes(finish_event(rule, document.path(), document.source())));
+            }
+        }
+        [] => problems.push(
+            Problem::new(
+                &RULE_ACTION,
+                harness.header_of(rule.span),
+                "a runtime rule has one action, this one has none",
+            )
+            .why("add one of `inject`, `limit`, `ask_verify`")
+            .about(text(rule, &["id"]).unwrap_or_default()),
+        ),
+        [first, .., last] => {
+            let message = format!("a runtime rule has one action, this one has {}", actions.len());
+            let problem = Problem::new(&RULE_ACTION, last.span(), message)
+                .why("write two rules with the same `when`")
+                .about(text(rule, &["id"]).unwrap_or_default())
+                .related(Location::new(document.path(), first.key.span), "the first action");
+            let keep = format!("Keep only `{}`", first.key.name);
+            let others = actions.iter().skip(1).map(|entry| {
+                let span = super::fixes::statement(document, entry.span());
+                let edit = crate::text::TextEdit { span, new_text: String::new() };
+                crate::problem::Change::Edit { file: document.path().clone(), edit }
+            });
+            let changes = others.collect();
+            problems.push(problem.fix(Fix { title: keep, class: FixClass::Preview, changes }));
+        }
+    }
+}
+
+/// Adds `event = "finish"` to a `when`.
+fn finish_event(rule: &Value, file: &FilePath, source: &str) -> Option<Fix> {
+    let when = rule.get("when")?;
+    let title = "Add `event = \"finish\"`";
+    if let Some(event) = when.get("event") {
+        let span = event.verbatim(source).unwrap_or(event.span);
+        return Some(Fix::replace(FixClass::Preview, title, &Location::new(file, span), "finish"));
+    }
+    let last = when.as_table()?.entries.last()?;
+    let at = Location::new(file, Span::at(last.value.span.end as usize));
+    let is_inline = when.span.of(source).starts_with('{');
+    let text = if is_inline { ", event = \"finish\"" } else { "\nevent = \"finish\"" };
+    Some(Fix::replace(FixClass::Preview, title, &at, text))
+}
+
+fn detector(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
+    let Some(value) = rule.at(&["when", "detector"]) else { return };
+    let Some(name) = value.as_text() else { return };
+    let document = &harness.manifest_file().document;
+    let span = value.verbatim(document.source()).unwrap_or(value.span);
+    let at = Location::new(document.path(), span);
+    let Some(known) = detector::named(name) else {
+        let names: Vec<&str> = detector::DETECTORS.iter().map(|detector| detector.name).collect();
+        let close = within(name, names.iter().copied(), 2);
+        let near = near(name, names.iter().copied());
+        let message = format!("unknown detector `{name}`{}", did_you_mean(near));
+        let problem = Problem::new(&UNKNOWN_DETECTOR, span, message)
+            .why("a rule with an unknown trigger could never fire")
+            .about(name);
+        problems.push(match (close.as_slice(), near) {
+            ([only], _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
+            (_, Some(near)) => problem.fix(replace_with(FixClass::Preview, &at, near)),
+            _ => problem,
+        });
+        return;
+    };
+    let at_finish = text(rule, &["when", "event"]) == Some("finish");
+    let (message, fix) = match known.on {
+        On::Prefix => return,
+        On::Finish if at_finish => return,
+        On::Finish => (
+            format!(
+                "`{name}` is known only when the agent wants to finish, so it needs `event = \"finish\"`"
+            ),
+            finish_event(rule, document.path(), document.source()),
+        ),
+        On::End => (format!("`{name}` is known only after a trial, so it cannot trigger a rule"), None),
+    };
+    let problem =
+        Problem::new(&NOT_A_TRIGGER, span, message).why("a rule sees only the trace so far").about(name);
+    problems.push(problem.fixes(fix));
+}
+
+fn never_fires(root: &Value, rule: &Value, file: &FilePath, problems: &mut Vec<Problem>) {
+    let limit = integer(root, &["runtime", "max_steps"]).unwrap_or(DEFAULT_MAX_STEPS);
+    let Some((value, step)) = rule.at(&["when", "step"]).zip(integer(rule, &["when", "step"])) else {
+        return;
+    };
+    if step <= limit {
+        return;
+    }
+    let message = format!("this needs step {step}, `max_steps` is {limit}");
+    let problem = Problem::new(&RULE_NEVER_FIRES, value.span, message)
+        .why("the trial ends before the rule could fire")
+        .about(step.to_string());
+    let at = Location::new(file, value.span);
+    problems.push(problem.fix(Fix::replace(
+        FixClass::Preview,
+        format!("Lower it to {limit}"),
+        &at,
+        limit.to_string(),
+    )));
+}
+
+/// SH303: in the manifest for `runtime.tool_timeout`, in its own file for a tool's `timeout`.
+fn timeouts(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    if !harness.is_native() {
+        return;
+    }
+    let root = &harness.tree().root;
+    let agent = text(root, &["agent", "timeout"]).and_then(duration_seconds).unwrap_or(DEFAULT_AGENT_TIMEOUT);
+    let (shortest, of_task) = harness
+        .shortest_task()
+        .filter(|(time, _)| *time < agent)
+        .map_or((agent, None), |(time, id)| (time, Some(id)));
+    let mut report = |key: &str, value: &Value| {
+        let Some(seconds) = value.as_text().and_then(duration_seconds).filter(|seconds| shortest <= *seconds)
+        else {
+            return;
+        };
+        let allows = match of_task {
+            Some(_) => format!("the shortest task allows {} s", shortest),
+            None => format!("the agent phase has {} s", shortest),
+        };
+        let message = format!("`{key}` is {seconds} s, {allows}");
+        let problem = Problem::new(&LIMITS_CONTRADICT, value.span, message)
+            .why("one call could take the whole trial, and its end would never be seen")
+            .about(key);
+        let lower = format!("\"{}s\"", (shortest / 2.0).floor().max(1.0));
+        let title = format!("Lower it to {lower}");
+        problems.push(problem.fix(Fix::replace(
+            FixClass::Preview,
+            title,
+            &Location::new(file, value.span),
+            lower,
+        )));
+    };
+    if file.as_str() == MANIFEST
+        && let Some(value) = root.at(&["runtime", "tool_timeout"])
+    {
+        report("tool_timeout", value);
+    }
+    for tool in harness.tools().iter().filter(|tool| tool.file == *file) {
+        if let Some(value) = tool.value.get("timeout") {
+            report("timeout", value);
+        }
+    }
+}
+
+fn budget(harness: &Harness, problems: &mut Vec<Problem>) {
+    let root = &harness.tree().root;
+    let document = &harness.manifest_file().document;
+    let Some(budget) = root.get("budget") else {
+        // A harness may be there to be checked only: without tasks nothing can be spent.
+        let Some(name) = root.entry("tasks") else { return };
+        let problem = Problem::new(&NO_BUDGET, name.key.span, "only this machine's own limit stops a run")
+            .why("a budget belongs to the project, so that it holds on every machine")
+            .about("budget");
+        let end = document.source().len();
+        let gap = if document.source().ends_with('\n') { "\n" } else { "\n\n" };
+        let at = Location::new(document.path(), Span::at(end));
+        let insert = format!("{gap}[budget]\nmax_trials = 600\n");
+        problems.push(problem.fix(Fix::replace(FixClass::Preview, "Add a `[budget]`", &at, insert)));
+        return;
+    };
+    let Some(cost) = budget.entry("max_cost_usd") else { return };
+    let is_priced = root.at(&["model", "price"]).is_some() || budget.get("max_tokens").is_some();
+    if is_priced || text(root, &["model", "endpoint"]).is_none_or(super::secrets::is_loopback) {
+        return;
+    }
+    let problem =
+        Problem::new(&COST_WITHOUT_PRICE, cost.span(), "`max_cost_usd` cannot hold: no price is known")
+            .why("give `model.price`, or limit tokens")
+            .about("max_cost_usd");
+    let line = document.text().line_span(document.text().line_of(cost.value.span.end as usize));
+    let is_inline = budget.span.of(document.source()).starts_with('{');
+    let (at, insert) = if is_inline {
+        (cost.value.span.end as usize, ", max_tokens = 3000000")
+    } else {
+        (line.end as usize, "\nmax_tokens = 3000000")
+    };
+    let at = Location::new(document.path(), Span::at(at));
+    problems.push(problem.fix(Fix::replace(FixClass::Preview, "Add `max_tokens`", &at, insert)));
+}
+
+fn repeats(root: &Value, file: &FilePath, problems: &mut Vec<Problem>) {
+    let is_greedy = root.at(&["model", "temperature"]).is_some_and(|value| match value.kind {
+        Kind::Integer(temperature) => temperature == 0,
+        Kind::Float(temperature) => temperature == 0.0,
+        _ => false,
+    });
+    if is_greedy {
+        return;
+    }
+    for key in ["baseline", "confirm"] {
+        let Some(value) = root.at(&["improve", "repeats", key]) else { continue };
+        if !matches!(value.kind, Kind::Integer(1)) {
+            continue;
+        }
+        let problem = Problem::new(
+            &ONE_REPEAT,
+            value.span,
+            "1 repeat of a sampling model: the gate would follow chance",
+        )
+        .why("the same harness passes and fails the same task from one repeat to the next")
+        .about(key);
+        let at = Location::new(file, value.span);
+        problems.push(problem.fix(Fix::replace(FixClass::Preview, "Raise it to 4", &at, "4")));
+    }
+}
+
+fn model(root: &Value, problems: &mut Vec<Problem>) {
+    let Some((value, name)) = root.at(&["model", "name"]).and_then(|value| Some((value, value.as_text()?)))
+    else {
+        return;
+    };
+    let last = name.rsplit(['-', ':', '/', '@']).next().unwrap_or_default();
+    if !last.eq_ignore_ascii_case("latest") || last.len() == name.len() {
+        return;
+    }
+    let message = format!("the model behind `{name}` can change: results would not be comparable");
+    let problem =
+        Problem::new(&FLOATING_MODEL, value.span, message).why("name the version that you mean").about(name);
+    problems.push(problem);
+}

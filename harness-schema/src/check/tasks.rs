@@ -1,0 +1,356 @@
+//! Tasks: verifiers and instructions (SH501, SH502), keys that Harbor does not read (SH503), splits (SH504–SH509).
+
+use std::collections::BTreeMap;
+
+use super::fixes::{did_you_mean, item, near, remove, replace_with};
+use crate::harness::{Harness, MANIFEST, Task};
+use crate::path::FilePath;
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::split::{SEALED_LEAST, Split, TaskPattern};
+use crate::syntax::data::{Kind, Value};
+use crate::task;
+use crate::text::Span;
+
+/// A task without a verifier.
+pub static MISSING_VERIFIER: Rule =
+    Rule::new("SH501", "missing-verifier", Severity::Error, include_str!("rules/SH501-missing-verifier.md"));
+
+/// A task without an instruction.
+pub static MISSING_INSTRUCTION: Rule = Rule::new(
+    "SH502",
+    "missing-instruction",
+    Severity::Error,
+    include_str!("rules/SH502-missing-instruction.md"),
+);
+
+/// A key of `task.toml` that Harbor does not read.
+pub static UNKNOWN_TASK_KEY: Rule = Rule::new(
+    "SH503",
+    "unknown-task-key",
+    Severity::Warning,
+    include_str!("rules/SH503-unknown-task-key.md"),
+);
+
+/// A split names a task that is not there.
+pub static NO_SUCH_TASK: Rule =
+    Rule::new("SH504", "no-such-task", Severity::Error, include_str!("rules/SH504-no-such-task.md"));
+
+/// One task is in two splits.
+pub static SPLIT_OVERLAP: Rule =
+    Rule::new("SH505", "split-overlap", Severity::Error, include_str!("rules/SH505-split-overlap.md"));
+
+/// No held-in or no held-out task.
+pub static EMPTY_SPLIT: Rule =
+    Rule::new("SH506", "empty-split", Severity::Error, include_str!("rules/SH506-empty-split.md"));
+
+/// Lists beside `split`, or shares that do not add up to 1.
+pub static SPLIT_CONFLICT: Rule =
+    Rule::new("SH507", "split-conflict", Severity::Error, include_str!("rules/SH507-split-conflict.md"));
+
+/// A split too small to tell anything.
+pub static SPLIT_TOO_SMALL: Rule =
+    Rule::new("SH508", "split-too-small", Severity::Warning, include_str!("rules/SH508-split-too-small.md"));
+
+/// A task in no split.
+pub static UNUSED_TASK: Rule =
+    Rule::new("SH509", "unused-task", Severity::Information, include_str!("rules/SH509-unused-task.md"));
+
+/// Fewer held-in or held-out tasks than this decide by single flips.
+const LEAST: usize = 10;
+
+pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    if file.as_str() == MANIFEST {
+        splits(harness, file, problems);
+        // With no split at all each task would say the same.
+        let is_split = harness.suite().tasks.iter().any(|task| task.split.is_some());
+        for task in harness.suite().tasks.iter().filter(|_| is_split) {
+            in_no_split(harness, task, problems);
+        }
+        return;
+    }
+    let Some(task) = harness.suite().task_of(file) else { return };
+    if task.file("task.toml").as_ref() == Some(file) {
+        verifier(harness, task, problems);
+        instruction(harness, task, problems);
+        keys(harness, file, problems);
+    } else if task.instructions().contains(file) {
+        blank_instruction(harness, task, file, problems);
+    }
+}
+
+fn verifier(harness: &Harness, task: &Task, problems: &mut Vec<Problem>) {
+    let steps = task.step_directories();
+    let lacks = |step: &String| !task.has(&format!("steps/{step}/tests/test.sh"));
+    let missing: Vec<String> = if task.has("tests/test.sh") || windows(task) {
+        Vec::new()
+    } else if steps.is_empty() {
+        vec![String::from("tests/test.sh")]
+    } else {
+        steps.iter().filter(|step| lacks(step)).map(|step| format!("steps/{step}/tests/test.sh")).collect()
+    };
+    for file in missing {
+        let message = format!("task `{}` has no verifier: `{file}` is missing", task.id);
+        let problem = Problem::new(&MISSING_VERIFIER, head(harness, task), message)
+            .why("without a verdict a trial measures nothing")
+            .about(file.as_str());
+        problems.push(problem.fix(Fix::command(format!("Create `{file}`"))));
+    }
+}
+
+/// A Windows task brings a batch file.
+fn windows(task: &Task) -> bool {
+    task.has("tests/test.bat")
+}
+
+fn instruction(harness: &Harness, task: &Task, problems: &mut Vec<Problem>) {
+    for file in task.instructions().into_iter().filter(|file| !harness.files().is_file(file)) {
+        problems.push(no_instruction(task, head(harness, task), &file));
+    }
+}
+
+fn blank_instruction(harness: &Harness, task: &Task, file: &FilePath, problems: &mut Vec<Problem>) {
+    let Some(document) = harness.document(file) else { return };
+    if task::shown_instruction(document.source()).trim().is_empty() {
+        problems.push(no_instruction(task, Span::new(0, document.source().len()), file));
+    }
+}
+
+fn no_instruction(task: &Task, span: Span, file: &FilePath) -> Problem {
+    let problem = Problem::new(&MISSING_INSTRUCTION, span, format!("task `{}` has no instruction", task.id))
+        .why("the agent would not know what to do")
+        .about(task.id.as_str());
+    problem.fix(Fix::command(format!("Create `{}`", file.name())))
+}
+
+/// The first line of `task.toml`, where problems of the whole task stand.
+fn head(harness: &Harness, task: &Task) -> Span {
+    let document = task.file("task.toml").and_then(|path| harness.document(&path));
+    document.map_or(Span::at(0), |document| document.text().line_span(0))
+}
+
+fn keys(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    let Some(document) = harness.document(file) else { return };
+    let Some(tree) = document.data() else { return };
+    for unknown in task::keys::unknown_keys(&tree.root) {
+        let shown = unknown.path.join(".");
+        let meant = unknown.instead.as_deref();
+        let message = format!("Harbor ignores `{shown}`{}", did_you_mean(meant));
+        let mut problem = Problem::new(&UNKNOWN_TASK_KEY, unknown.key_span, message)
+            .why("the task would run as if the line were not there")
+            .about(shown.as_str());
+        if let Some((title, edits)) = unknown.rewrite(document.source()) {
+            let changes =
+                edits.into_iter().map(|edit| crate::problem::Change::Edit { file: file.clone(), edit });
+            problem = problem.fix(Fix { title, class: FixClass::Preview, changes: changes.collect() });
+        } else {
+            problem =
+                problem.fix(remove(FixClass::Preview, format!("Remove `{shown}`"), document, unknown.span));
+        }
+        problems.push(problem);
+    }
+}
+
+fn splits(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    let Some(entry) = harness.tree().root.entry("tasks") else { return };
+    let tasks = &entry.value;
+    if tasks.as_table().is_none() {
+        return;
+    }
+    conflict(harness, tasks, file, problems);
+    let suite = harness.suite();
+    let Some(directory) = &suite.directory else { return };
+    if tasks.get("split").is_none() {
+        names(harness, tasks, directory, file, problems);
+        overlaps(harness, tasks, file, problems);
+    }
+    sizes(harness, tasks, entry.key.span, file, problems);
+}
+
+fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Vec<Problem>) {
+    let Some(split) = tasks.entry("split") else { return };
+    let document = &harness.manifest_file().document;
+    if let Some(list) = Split::ALL.iter().find_map(|split| tasks.entry(split.key())) {
+        let problem = Problem::new(&SPLIT_CONFLICT, split.key.span, "give `split` or lists, not both")
+            .why("a task's split must be said once")
+            .about("split")
+            .related(Location::new(file, list.key.span), "a list");
+        problems.push(problem.fix(remove(FixClass::Preview, "Remove `split`", document, split.span())));
+        return;
+    }
+    let share = |key: &str, default: f64| match split.value.get(key).map(|value| &value.kind) {
+        Some(Kind::Float(share)) => *share,
+        Some(Kind::Integer(share)) => *share as f64,
+        _ => default,
+    };
+    let sum = share("held_in", 0.5) + share("held_out", 0.3) + share("sealed", 0.2);
+    if 1e-6 < (sum - 1.0).abs() {
+        let message = format!("the shares add up to {}, not to 1", (sum * 1000.0).round() / 1000.0);
+        let problem = Problem::new(&SPLIT_CONFLICT, split.value.span, message)
+            .why("each task is in exactly one split")
+            .about("split");
+        problems.push(problem);
+    }
+}
+
+fn names(
+    harness: &Harness,
+    tasks: &Value,
+    directory: &FilePath,
+    file: &FilePath,
+    problems: &mut Vec<Problem>,
+) {
+    let document = &harness.manifest_file().document;
+    let ids: Vec<&str> = harness.suite().tasks.iter().map(|task| task.id.as_str()).collect();
+    for key in ["held_in", "held_out", "sealed", "exclude"] {
+        let Some(list) = tasks.get(key) else { continue };
+        for (index, value) in list.as_list().unwrap_or_default().iter().enumerate() {
+            let Some(name) = value.as_text() else { continue };
+            let pattern = TaskPattern::new(name);
+            if ids.iter().any(|id| pattern.matches(id)) {
+                continue;
+            }
+            let span = value.verbatim(document.source()).unwrap_or(value.span);
+            let near = near(name, ids.iter().copied()).filter(|_| !pattern.is_glob());
+            let message = if pattern.is_glob() {
+                format!("no task matches `{name}` in `{directory}`")
+            } else {
+                format!("no task `{name}` in `{directory}`{}", did_you_mean(near))
+            };
+            let mut problem = Problem::new(&NO_SUCH_TASK, span, message)
+                .why("a split of tasks that are not there is another split than the one written")
+                .about(name);
+            problem = problem
+                .fixes(near.map(|near| replace_with(FixClass::Preview, &Location::new(file, span), near)));
+            let drop = item(document.source(), list, index);
+            problem = problem.fixes(drop.map(|span| {
+                Fix::replace(FixClass::Preview, format!("Remove `{name}`"), &Location::new(file, span), "")
+            }));
+            problems.push(problem);
+        }
+    }
+}
+
+fn overlaps(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Vec<Problem>) {
+    let document = &harness.manifest_file().document;
+    // Which item of which list first named a task.
+    let mut first: BTreeMap<&str, (Split, &Value)> = BTreeMap::new();
+    for split in Split::ALL {
+        let Some(list) = tasks.get(split.key()) else { continue };
+        for (index, value) in list.as_list().unwrap_or_default().iter().enumerate() {
+            let Some(pattern) = value.as_text().map(TaskPattern::new) else { continue };
+            let mut reported = false;
+            for task in harness.suite().tasks.iter().filter(|task| pattern.matches(&task.id)) {
+                let Some((other, earlier)) = first.get(task.id.as_str()) else {
+                    first.insert(&task.id, (split, value));
+                    continue;
+                };
+                if *other == split || reported {
+                    continue;
+                }
+                reported = true;
+                let span = value.verbatim(document.source()).unwrap_or(value.span);
+                let message = format!("task `{}` is in `{}` and `{}`", task.id, other.key(), split.key());
+                let mut problem = Problem::new(&SPLIT_OVERLAP, span, message)
+                    .why("what teaches must not judge")
+                    .about(task.id.as_str())
+                    .related(Location::new(file, earlier.span), format!("in `{}`", other.key()));
+                if !pattern.is_glob() {
+                    problem = problem.fixes(item(document.source(), list, index).map(|span| {
+                        let title = format!("Remove it from `{}`", split.key());
+                        Fix::replace(FixClass::Preview, title, &Location::new(file, span), "")
+                    }));
+                }
+                let list = tasks.get(other.key());
+                let place = list
+                    .and_then(Value::as_list)
+                    .and_then(|items| items.iter().position(|item| item == *earlier));
+                if let (Some(list), Some(at), false) =
+                    (list, place, earlier.as_text().is_none_or(|name| TaskPattern::new(name).is_glob()))
+                {
+                    problem = problem.fixes(item(document.source(), list, at).map(|span| {
+                        let title = format!("Remove it from `{}`", other.key());
+                        Fix::replace(FixClass::Preview, title, &Location::new(file, span), "")
+                    }));
+                }
+                problems.push(problem);
+            }
+        }
+    }
+}
+
+fn sizes(harness: &Harness, tasks: &Value, key: Span, file: &FilePath, problems: &mut Vec<Problem>) {
+    let suite = &harness.suite().tasks;
+    let is_seeded = tasks.get("split").is_some();
+    let count = |split: Split| {
+        let list = tasks.get(split.key()).and_then(Value::as_list).unwrap_or_default();
+        let patterns: Vec<TaskPattern> =
+            list.iter().filter_map(Value::as_text).map(TaskPattern::new).collect();
+        // A task in two lists counts in both: that it is in two is another problem.
+        let listed =
+            |task: &&Task| !task.excluded && patterns.iter().any(|pattern| pattern.matches(&task.id));
+        suite.iter().filter(|task| if is_seeded { task.split == Some(split) } else { listed(task) }).count()
+    };
+    for split in Split::ALL {
+        let n = count(split);
+        let entry = tasks.entry(split.key()).or_else(|| tasks.entry("split"));
+        let span = entry.map_or(key, |entry| entry.key.span);
+        if n == 0 && split != Split::Sealed {
+            let what =
+                if split == Split::HeldIn { "nothing could be learned" } else { "the gate could not decide" };
+            let problem = Problem::new(&EMPTY_SPLIT, span, format!("no {} task: {what}", split.word()))
+                .why("a harness improves on held-in tasks and is judged on held-out ones")
+                .about(split.key());
+            problems.push(problem.fixes(insert_split(harness, tasks, file)));
+            continue;
+        }
+        let too_small = match split {
+            Split::Sealed => 0 < n && n < SEALED_LEAST,
+            _ => n < LEAST,
+        };
+        if too_small {
+            let plural = if n == 1 { "task" } else { "tasks" };
+            let verb = if n == 1 { "a single flip" } else { "single flips" };
+            let message = format!("{n} {} {plural}: {verb} would decide", split.word());
+            let problem = Problem::new(&SPLIT_TOO_SMALL, span, message)
+                .why("with few tasks a difference cannot be told from chance")
+                .about(split.key());
+            problems.push(problem);
+        }
+    }
+}
+
+/// `split = { … }`, where neither it nor lists with tasks stand.
+fn insert_split(harness: &Harness, tasks: &Value, file: &FilePath) -> Option<Fix> {
+    if tasks.get("split").is_some() || Split::ALL.iter().any(|split| tasks.get(split.key()).is_some()) {
+        return None;
+    }
+    let document = &harness.manifest_file().document;
+    let header = tasks.as_table()?.headers.first()?;
+    let line = document.text().line_span(document.text().line_of(header.start as usize));
+    let at = Location::new(file, Span::at(line.end as usize));
+    let text = "\nsplit = { seed = 7, held_in = 0.5, held_out = 0.3, sealed = 0.2 }";
+    Some(Fix::replace(FixClass::Preview, "Add a seeded `split`", &at, text))
+}
+
+fn in_no_split(harness: &Harness, task: &Task, problems: &mut Vec<Problem>) {
+    let Some(tasks) = harness.tree().root.entry("tasks") else { return };
+    if task.split.is_some() || task.excluded {
+        return;
+    }
+    let document = &harness.manifest_file().document;
+    let add = |key: &str, title: String| {
+        let list = tasks.value.get(key)?;
+        let (at, text) = match list.as_list()?.last() {
+            Some(last) => (last.span.end as usize, format!(", \"{}\"", task.id)),
+            None => (list.span.start as usize + 1, format!("\"{}\"", task.id)),
+        };
+        Some(Fix::replace(FixClass::Preview, title, &Location::new(document.path(), Span::at(at)), text))
+    };
+    let header =
+        tasks.value.as_table().and_then(|table| table.headers.first().copied()).unwrap_or(tasks.key.span);
+    let problem = Problem::new(&UNUSED_TASK, header, format!("task `{}` is in no split", task.id))
+        .why("it is never run")
+        .about(task.id.as_str());
+    let problem = problem.fixes(add("held_in", String::from("Add it to `held_in`")));
+    problems.push(problem.fixes(add("exclude", String::from("Exclude it"))));
+}

@@ -1,0 +1,13 @@
+//! Editor features in editor words: pure functions of a harness, a file and a byte offset. They know no protocol, change
+//! nothing and never touch the machine.
+
+pub mod actions;
+pub mod context;
+pub mod hover;
+pub mod completion;
+pub mod navigation;
+pub mod calls;
+pub mod symbols;
+pub mod tokens;
+pub mod structure;
+pub mod links;

@@ -1,0 +1,90 @@
+//! One project: a root directory with a `harness.toml`, its files, and what they mean.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use harness_schema::check;
+use harness_schema::files::Files;
+use harness_schema::harness::Harness;
+use harness_schema::path::FilePath;
+use harness_schema::problem::Problem;
+use rustc_hash::FxHashMap;
+
+/// A project at one moment.
+#[derive(Debug)]
+pub struct Project {
+    root: PathBuf,
+    files: Files,
+    harness: OnceLock<Arc<Harness>>,
+    /// The newest harness before this moment: what did not change since is taken from it.
+    previous: Option<Arc<Harness>>,
+    problems: Mutex<FxHashMap<FilePath, Arc<[Problem]>>>,
+}
+
+impl Project {
+    /// A project that was just read.
+    #[must_use]
+    pub fn new(root: &Path, files: Files) -> Self {
+        Self {
+            root: root.to_path_buf(),
+            files,
+            harness: OnceLock::new(),
+            previous: None,
+            problems: Mutex::default(),
+        }
+    }
+
+    /// The project with other files.
+    #[must_use]
+    pub fn with_files(&self, files: Files) -> Self {
+        let previous = self.harness.get().or(self.previous.as_ref()).map(Arc::clone);
+        Self { previous, ..Self::new(&self.root, files) }
+    }
+
+    /// The directory that holds `harness.toml`, absolute.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its files.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Its harness, resolved when first asked for.
+    #[must_use]
+    pub fn harness(&self) -> &Arc<Harness> {
+        self.harness.get_or_init(|| Arc::new(Harness::resolve(&self.files, self.previous.as_deref())))
+    }
+
+    /// The problems of one of its files, found when first asked for.
+    #[must_use]
+    pub fn problems(&self, file: &FilePath) -> Arc<[Problem]> {
+        let known = self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned();
+        known.unwrap_or_else(|| {
+            // Outside of the lock: two who ask at once find the same.
+            let problems: Arc<[Problem]> = check::file(self.harness(), file).into();
+            let mut all = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(file.clone()).or_insert(problems))
+        })
+    }
+
+    /// The absolute path of one of its files.
+    #[must_use]
+    pub fn absolute(&self, file: &FilePath) -> PathBuf {
+        file.as_str()
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self.root.clone(), |path, part| path.join(part))
+    }
+}
+
+/// A path below a root as the root's project writes it.
+#[must_use]
+pub fn relative(root: &Path, path: &Path) -> Option<FilePath> {
+    let below = path.strip_prefix(root).ok()?;
+    let parts: Option<Vec<&str>> = below.components().map(|part| part.as_os_str().to_str()).collect();
+    FilePath::parse(&parts?.join("/")).ok()
+}

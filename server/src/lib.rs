@@ -1,1 +1,10 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+//!
+//! The modules stand in reading order; a module uses only those above it.
+
+pub mod failure;
+pub mod workspace;
+pub mod ide;
+pub mod host;
+pub mod lsp;
+pub mod cli;

@@ -284,11 +284,11 @@ fn every_rule_has_a_page_with_a_bad_and_a_good_example() {
             findings
                 .push(format!("{}: the first line is not a heading with `{code}` and `{title}`", page.path));
         }
-        for kind in ["bad", "good"] {
-            let has =
-                pages::fences(&page.text).iter().any(|info| info.split([' ', ',']).any(|word| word == kind));
-            if !has {
-                findings.push(format!("{}: no `{kind}` block", page.path));
+        for section in ["Bad", "Good"] {
+            let text = page.text.split(&format!("\n## {section}\n")).nth(1).unwrap_or_default();
+            let text = text.split("\n## ").next().unwrap_or_default();
+            if pages::fences(text).is_empty() {
+                findings.push(format!("{}: no example below `## {section}`", page.path));
             }
         }
     }

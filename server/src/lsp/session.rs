@@ -1,0 +1,130 @@
+//! What was agreed with the client: encoding, folders, and what the client can do.
+
+use std::path::PathBuf;
+
+use harness_schema::text::Encoding;
+use serde_json::{Value, json};
+
+use super::from_proto;
+use crate::ide::tokens;
+
+/// What was agreed in `initialize`.
+#[derive(Debug)]
+pub struct Session {
+    /// How the client counts columns.
+    pub encoding: Encoding,
+    /// The folders that are open.
+    pub folders: Vec<PathBuf>,
+    client: Value,
+}
+
+impl Session {
+    /// Reads the parameters of `initialize`. Nothing in them grants a right.
+    #[must_use]
+    pub fn new(params: &Value) -> Self {
+        let client = params.get("capabilities").cloned().unwrap_or_default();
+        let folders: Vec<PathBuf> = match params.get("workspaceFolders").and_then(Value::as_array) {
+            Some(folders) => {
+                folders.iter().filter_map(|folder| from_proto::path(folder.get("uri")?.as_str()?)).collect()
+            }
+            None => {
+                params.get("rootUri").and_then(Value::as_str).and_then(from_proto::path).into_iter().collect()
+            }
+        };
+        Self { encoding: encoding(&client), folders, client }
+    }
+
+    /// Whether the client announces a capability, by its path in `ClientCapabilities`.
+    #[must_use]
+    pub fn can(&self, pointer: &str) -> bool {
+        match self.client.pointer(pointer) {
+            Some(Value::Bool(can)) => *can,
+            Some(Value::Null) | None => false,
+            Some(_) => true,
+        }
+    }
+
+    /// A list that the client announces.
+    #[must_use]
+    pub fn lists(&self, pointer: &str, word: &str) -> bool {
+        let list = self.client.pointer(pointer).and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|each| each == word))
+    }
+
+    /// Whether the client asks for diagnostics itself.
+    #[must_use]
+    pub fn pulls(&self) -> bool {
+        self.can("/textDocument/diagnostic")
+    }
+
+    /// Whether the client watches files for us.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        self.can("/workspace/didChangeWatchedFiles/dynamicRegistration")
+    }
+
+    /// What this server can do for this client.
+    #[must_use]
+    pub fn answer(&self) -> Value {
+        let encoding = match self.encoding {
+            Encoding::Utf8 => "utf-8",
+            Encoding::Utf16 => "utf-16",
+            Encoding::Utf32 => "utf-32",
+        };
+        let renames = json!({
+            "filters": [{"scheme": "file", "pattern": {"glob": "**/*"}}],
+        });
+        json!({
+            "serverInfo": {"name": "self-harness", "version": env!("CARGO_PKG_VERSION")},
+            "capabilities": {
+                "positionEncoding": encoding,
+                "textDocumentSync": {"openClose": true, "change": 2, "save": {"includeText": false}},
+                "diagnosticProvider": {
+                    "identifier": "self-harness",
+                    "interFileDependencies": true,
+                    "workspaceDiagnostics": true,
+                },
+                "hoverProvider": true,
+                "completionProvider": {
+                    "triggerCharacters": ["\"", "{", "[", ".", "/", "`"],
+                    "resolveProvider": true,
+                },
+                "definitionProvider": true,
+                "referencesProvider": true,
+                "documentHighlightProvider": true,
+                "renameProvider": {"prepareProvider": true},
+                "documentSymbolProvider": true,
+                "workspaceSymbolProvider": true,
+                "documentLinkProvider": {"resolveProvider": false},
+                "foldingRangeProvider": true,
+                "selectionRangeProvider": true,
+                "callHierarchyProvider": true,
+                "codeActionProvider": {
+                    "codeActionKinds": ["quickfix", "source.fixAll.selfHarness"],
+                    "resolveProvider": true,
+                },
+                "semanticTokensProvider": {
+                    "legend": {"tokenTypes": tokens::LEGEND, "tokenModifiers": ["definition"]},
+                    "full": {"delta": true},
+                    "range": true,
+                },
+                "workspace": {
+                    "workspaceFolders": {"supported": true, "changeNotifications": true},
+                    "fileOperations": {"willRename": renames},
+                },
+            },
+        })
+    }
+}
+
+/// The first encoding that both sides know, in the client's order; UTF-16 if the client names none (LSP 3.17).
+fn encoding(client: &Value) -> Encoding {
+    let offered = client.pointer("/general/positionEncodings").and_then(Value::as_array);
+    let known = |name: &Value| match name.as_str()? {
+        "utf-8" => Some(Encoding::Utf8),
+        "utf-16" => Some(Encoding::Utf16),
+        "utf-32" => Some(Encoding::Utf32),
+        _ => None,
+    };
+    offered.and_then(|names| names.iter().find_map(known)).unwrap_or(Encoding::Utf16)
+}

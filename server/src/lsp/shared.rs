@@ -1,0 +1,103 @@
+//! What the handlers share: the workspace, the session, and the ways to a worker thread and to the client.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use dashmap::DashMap;
+use harness_schema::text::Encoding;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tower_lsp::Client;
+use tower_lsp::jsonrpc::{Error, Result};
+
+use super::outbox::{Outbox, replaces};
+use super::session::Session;
+use crate::workspace::{Snapshot, Workspace};
+
+/// How many computations run at once; more would only take time from each other.
+const COMPUTATIONS: usize = 2;
+
+/// The state of the server.
+#[derive(Debug)]
+pub struct Shared {
+    /// For questions to the client.
+    pub client: Client,
+    /// For notifications to the client.
+    pub outbox: Arc<Outbox>,
+    session: OnceLock<Session>,
+    workspace: Mutex<Workspace>,
+    computations: Semaphore,
+    /// Semantic tokens as last sent, by document: their id and data.
+    pub tokens: DashMap<PathBuf, (u64, Vec<u32>)>,
+    /// Documents whose diagnostics are being worked out, and whether they changed meanwhile.
+    pub jobs: DashMap<PathBuf, bool>,
+    /// Diagnostics as last pushed, by document.
+    pub pushed: DashMap<PathBuf, u64>,
+    /// Folders that are being looked through.
+    pub loading: DashMap<PathBuf, ()>,
+}
+
+impl Shared {
+    /// The state before `initialize`.
+    #[must_use]
+    pub fn new(client: Client, outbox: Arc<Outbox>) -> Self {
+        Self {
+            client,
+            outbox,
+            session: OnceLock::new(),
+            workspace: Mutex::default(),
+            computations: Semaphore::new(COMPUTATIONS),
+            tokens: DashMap::new(),
+            jobs: DashMap::new(),
+            pushed: DashMap::new(),
+            loading: DashMap::new(),
+        }
+    }
+
+    /// What was agreed; what a client without any capability has, before `initialize`.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        self.session.get_or_init(|| Session::new(&Value::Null))
+    }
+
+    /// Sets what was agreed, once.
+    pub fn agree(&self, session: Session) {
+        let _ = self.session.set(session);
+    }
+
+    /// How the client counts columns.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.session().encoding
+    }
+
+    /// The workspace, for its one writer. The guard never lives over an `.await`.
+    pub fn workspace(&self) -> MutexGuard<'_, Workspace> {
+        self.workspace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The workspace as it is now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.workspace().snapshot()
+    }
+
+    /// Works something out on a thread of its own.
+    ///
+    /// # Errors
+    /// An internal error if it panics; the server lives.
+    pub async fn compute<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Result<R> {
+        let _permit = self.computations.acquire().await;
+        tokio::task::spawn_blocking(work).await.map_err(|_| {
+            let mut error = Error::internal_error();
+            error.message = "the server has a bug here: the request failed, everything else goes on".into();
+            error
+        })
+    }
+
+    /// Tells the client something.
+    pub fn notify(&self, method: &str, params: Value) {
+        let key = replaces(method, Some(&params));
+        self.outbox.push(&json!({"jsonrpc": "2.0", "method": method, "params": params}), key);
+    }
+}

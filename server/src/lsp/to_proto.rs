@@ -1,0 +1,291 @@
+//! To the protocol: spans to ranges, values of `ide` to messages. Messages are built as JSON, which reads like the
+//! specification, and become the protocol's types at once, so that a wrong name is found here and not by a client.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use harness_schema::harness::Harness;
+use harness_schema::path::FilePath;
+use harness_schema::problem::{Change, Location, Problem, Severity};
+use harness_schema::text::{Encoding, Span, Text, TextEdit};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc::{Error, Result};
+
+use super::session::Session;
+use crate::ide::completion::{Item, ItemKind};
+use crate::ide::symbols::{Entry, Icon};
+use crate::ide::tokens::Token;
+use crate::workspace::{Project, Snapshot};
+
+/// JSON as a type of the protocol.
+///
+/// # Errors
+/// An internal error if it is none, which is a bug here.
+pub fn typed<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| {
+        tracing::error!(%error, "an answer does not fit the protocol");
+        Error::internal_error()
+    })
+}
+
+/// The URI of a path (RFC 8089, with the characters that RFC 3986 leaves as they are).
+#[must_use]
+pub fn uri(path: &Path) -> String {
+    let mut uri = String::from("file://");
+    for byte in path.to_string_lossy().bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte))
+            }
+            _ => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri
+}
+
+/// A range.
+#[must_use]
+pub fn range(text: &Text, span: Span, encoding: Encoding) -> Value {
+    let position = |offset: u32| {
+        let position = text.position(offset as usize, encoding);
+        json!({"line": position.line, "character": position.column})
+    };
+    json!({"start": position(span.start), "end": position(span.end)})
+}
+
+/// A place in a file of a project; the start of the file if its text is not there.
+#[must_use]
+pub fn location(project: &Project, location: &Location, encoding: Encoding) -> Value {
+    let text = project
+        .harness()
+        .document(&location.file)
+        .map(|document| document.text().clone())
+        .unwrap_or_default();
+    json!({"uri": uri(&project.absolute(&location.file)), "range": range(&text, location.span, encoding)})
+}
+
+/// The diagnostics of a file.
+#[must_use]
+pub fn diagnostics(
+    project: &Project,
+    file: &FilePath,
+    problems: &[Problem],
+    encoding: Encoding,
+) -> Vec<Value> {
+    let text = project.harness().document(file).map(|document| document.text().clone()).unwrap_or_default();
+    problems.iter().map(|problem| diagnostic(project, &text, problem, encoding)).collect()
+}
+
+fn diagnostic(project: &Project, text: &Text, problem: &Problem, encoding: Encoding) -> Value {
+    let severity = match problem.severity {
+        Severity::Error => 1,
+        Severity::Warning => 2,
+        Severity::Information => 3,
+        Severity::Hint => 4,
+    };
+    let message = match problem.why.as_str() {
+        "" => problem.message.clone(),
+        why => format!("{}\n{why}", problem.message),
+    };
+    let mut diagnostic = json!({
+        "range": range(text, problem.span, encoding),
+        "severity": severity,
+        "code": problem.rule.id,
+        "source": "self-harness",
+        "message": message,
+        "data": {"rule": problem.rule.id, "symbol": problem.symbol},
+    });
+    if problem.rule.unnecessary {
+        diagnostic["tags"] = json!([1]);
+    }
+    if !problem.related.is_empty() {
+        let related = problem.related.iter().map(|related| {
+            json!({"location": location(project, &related.location, encoding), "message": related.message})
+        });
+        diagnostic["relatedInformation"] = related.collect();
+    }
+    diagnostic
+}
+
+/// Changes as one edit of the workspace; `None` if the client cannot do them.
+#[must_use]
+pub fn workspace_edit(
+    snapshot: &Snapshot,
+    project: &Project,
+    changes: &[Change],
+    session: &Session,
+) -> Option<Value> {
+    let mut edits: BTreeMap<&FilePath, Vec<&TextEdit>> = BTreeMap::new();
+    let mut operations = Vec::new();
+    for change in changes {
+        match change {
+            Change::Edit { file, edit } => edits.entry(file).or_default().push(edit),
+            Change::Create { file, text } => {
+                let uri = uri(&project.absolute(file));
+                operations
+                    .push(("create", json!({"kind": "create", "uri": uri, "options": {"overwrite": false}})));
+                let insert = json!({"range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}, "newText": text});
+                operations.push((
+                    "create",
+                    json!({"textDocument": {"uri": uri, "version": null}, "edits": [insert]}),
+                ));
+            }
+            Change::Move { from, to } => {
+                let (from, to) = (uri(&project.absolute(from)), uri(&project.absolute(to)));
+                operations.push((
+                    "rename",
+                    json!({"kind": "rename", "oldUri": from, "newUri": to, "options": {"overwrite": false}}),
+                ));
+            }
+        }
+    }
+    let kinds = "/workspace/workspaceEdit/resourceOperations";
+    if !operations.iter().all(|(kind, _)| session.lists(kinds, kind)) {
+        return None;
+    }
+    let versioned = session.can("/workspace/workspaceEdit/documentChanges");
+    let files = edits.into_iter().map(|(file, edits)| {
+        let path = project.absolute(file);
+        let text =
+            project.harness().document(file).map(|document| document.text().clone()).unwrap_or_default();
+        let version = snapshot.buffers().get(&path).map(|buffer| buffer.version);
+        let edits: Vec<Value> = edits
+            .into_iter()
+            .map(|edit| json!({"range": range(&text, edit.span, session.encoding), "newText": edit.new_text}))
+            .collect();
+        (uri(&path), version, edits)
+    });
+    if versioned || !operations.is_empty() {
+        let mut changes: Vec<Value> = files
+            .map(|(uri, version, edits)| json!({"textDocument": {"uri": uri, "version": version}, "edits": edits}))
+            .collect();
+        // Edits first: they speak of the files where they are now.
+        changes.extend(operations.into_iter().map(|(_, operation)| operation));
+        return Some(json!({"documentChanges": changes}));
+    }
+    let changes: serde_json::Map<String, Value> =
+        files.map(|(uri, _, edits)| (uri, Value::from(edits))).collect();
+    Some(json!({"changes": changes}))
+}
+
+/// An outline, nested.
+#[must_use]
+pub fn outline(entries: &[Entry], text: &Text, encoding: Encoding) -> Value {
+    entries
+        .iter()
+        .map(|entry| {
+            json!({
+                "name": entry.name,
+                "detail": entry.detail,
+                "kind": symbol_kind(entry.icon),
+                "range": range(text, entry.span, encoding),
+                "selectionRange": range(text, inside(entry.selection, entry.span), encoding),
+                "children": outline(&entry.children, text, encoding),
+            })
+        })
+        .collect()
+}
+
+/// The protocol wants the name inside of the whole.
+fn inside(part: Span, whole: Span) -> Span {
+    if whole.contains(part) { part } else { Span { start: whole.start, end: whole.start } }
+}
+
+/// `SymbolKind` of the protocol.
+#[must_use]
+pub fn symbol_kind(icon: Icon) -> u32 {
+    match icon {
+        Icon::Table => 19,
+        Icon::List => 18,
+        Icon::Text | Icon::Section => 15,
+        Icon::Number => 16,
+        Icon::Boolean => 17,
+        Icon::Function => 12,
+        Icon::Class => 5,
+        Icon::Constant => 14,
+        Icon::State => 22,
+        Icon::Task => 24,
+        Icon::File => 1,
+        Icon::Other => 7,
+    }
+}
+
+/// Items of a completion.
+#[must_use]
+pub fn completions(items: &[Item], text: &Text, encoding: Encoding) -> Value {
+    let items: Vec<Value> = items
+        .iter()
+        .map(|item| {
+            let kind = match item.kind {
+                ItemKind::Key => 10,
+                ItemKind::Value => 12,
+                ItemKind::Tool => 3,
+                ItemKind::Variable => 6,
+                ItemKind::State => 20,
+                ItemKind::Task => 23,
+                ItemKind::File => 17,
+            };
+            json!({
+                "label": item.label,
+                "kind": kind,
+                "detail": item.detail,
+                "filterText": item.text,
+                "textEdit": {"range": range(text, item.span, encoding), "newText": item.text},
+                "data": {"label": item.label},
+            })
+        })
+        .collect();
+    json!({"isIncomplete": false, "items": items})
+}
+
+/// Tokens in the protocol's relative numbers.
+#[must_use]
+pub fn tokens(tokens: &[Token], text: &Text, encoding: Encoding) -> Vec<u32> {
+    let mut data = Vec::with_capacity(tokens.len() * 5);
+    let (mut line, mut column) = (0, 0);
+    for token in tokens {
+        let start = text.position(token.span.start as usize, encoding);
+        let end = text.position(token.span.end as usize, encoding);
+        if start.line == line {
+            data.extend([0, start.column - column]);
+        } else {
+            data.extend([start.line - line, start.column]);
+        }
+        data.extend([end.column - start.column, token.kind as u32, u32::from(token.is_definition)]);
+        (line, column) = (start.line, start.column);
+    }
+    data
+}
+
+/// The single edit between two token lists (LSP 3.17, "Semantic Tokens", delta).
+#[must_use]
+pub fn token_edit(old: &[u32], new: &[u32]) -> Vec<Value> {
+    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let rest = (old.len() - same).min(new.len() - same);
+    let same_end =
+        old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(old, new)| old == new).count();
+    let deleted = old.len() - same - same_end;
+    let data = new.get(same..new.len() - same_end).unwrap_or_default();
+    if deleted == 0 && data.is_empty() {
+        return Vec::new();
+    }
+    vec![json!({"start": same, "deleteCount": deleted, "data": data})]
+}
+
+/// Health of all harnesses, for a status bar.
+#[must_use]
+pub fn status(harnesses: &[&Harness], errors: usize) -> Value {
+    let unreadable =
+        harnesses.iter().any(|harness| !harness.broken_regions(&harness.manifest_path()).is_empty());
+    let (health, message) = match (unreadable, errors) {
+        (true, _) => ("error", String::from("harness: the manifest does not parse")),
+        (false, 0) => ("ok", String::from("harness: checks only")),
+        (false, 1) => ("warning", String::from("harness: 1 error")),
+        (false, errors) => ("warning", format!("harness: {errors} errors")),
+    };
+    json!({"health": health, "quiescent": true, "message": message})
+}

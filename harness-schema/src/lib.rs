@@ -15,5 +15,6 @@ pub mod edit;
 pub mod detector;
 pub mod manifest;
 pub mod task;
+pub mod shape;
 pub mod harness;
 pub mod check;

@@ -39,7 +39,7 @@ pub const SCHEMA: u32 = 1;
 #[schemars(deny_unknown_fields, extend("required" = ["schema", "model"]))]
 pub struct Manifest {
     /// The version of this format: 1.
-    #[schemars(extend("minimum" = 1, "maximum" = SCHEMA))]
+    #[schemars(extend("minimum" = 1, "maximum" = SCHEMA, "x-form" = "1"))]
     pub schema: Spanned<u32>,
     /// The harness's name in lists; the directory's name if it is not set.
     #[schemars(extend("minLength" = 1))]

@@ -6,6 +6,7 @@
 mod fixes;
 pub mod known;
 pub mod documents;
+pub mod shape;
 pub mod files;
 pub mod ids;
 pub mod agent;
@@ -36,6 +37,7 @@ type Family = fn(&Harness, &FilePath, &mut Vec<Problem>);
 /// The families, in the order of their rules.
 const FAMILIES: &[Family] = &[
     documents::check,
+    shape::family,
     files::check,
     ids::check,
     agent::check,
@@ -53,11 +55,16 @@ const FAMILIES: &[Family] = &[
 /// All rules, by id.
 pub static RULES: &[&Rule] = &[
     &documents::SYNTAX_ERROR,
+    &shape::UNKNOWN_KEY,
+    &shape::WRONG_VALUE,
+    &shape::MISSING_KEY,
     &files::MISSING_FILE,
     &files::PATH_OUTSIDE,
     &ids::DUPLICATE_ID,
     &agent::NO_EFFECT,
+    &shape::NEWER_SCHEMA,
     &files::NOT_CHECKED,
+    &shape::MACHINE_KEY,
     &agent::NO_TRANSCRIPT,
     &agent::NOTHING_TO_CHANGE,
     &allow::UNUSED_ALLOW,

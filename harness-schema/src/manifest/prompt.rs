@@ -39,7 +39,7 @@ pub struct Tool {
     ))]
     pub name: Spanned<String>,
     /// What the model reads about the tool.
-    #[schemars(extend("x-self-harness" = {"is": "S"}))]
+    #[schemars(extend("x-self-harness" = {"is": "S", "rule": "SH204"}))]
     pub description: Option<Spanned<TextSource>>,
     /// JSON Schema of the parameters.
     #[schemars(extend("type" = "object", "x-self-harness" = {"is": "S"}))]

@@ -102,11 +102,11 @@ fn whole_file() -> Spanned<Select> {
 /// One place of a composite surface.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields, extend("required" = ["file"]))]
+#[schemars(deny_unknown_fields)]
 pub struct PartEntry {
-    /// The file.
+    /// The file; not for `["new", glob]`.
     #[schemars(extend("minLength" = 1, "x-self-harness" = {"is": "X", "names": "path"}))]
-    pub file: Spanned<String>,
+    pub file: Option<Spanned<String>>,
     /// The place in the file: a selector's kind, then its steps.
     #[schemars(extend("minItems" = 1, "x-self-harness" = {"is": "X", "names": "selector"}))]
     pub select: Spanned<Select>,
@@ -114,7 +114,7 @@ pub struct PartEntry {
 
 impl Default for PartEntry {
     fn default() -> Self {
-        Self { file: Spanned::default(), select: whole_file() }
+        Self { file: None, select: whole_file() }
     }
 }
 

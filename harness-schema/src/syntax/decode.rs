@@ -77,5 +77,11 @@ fn decode_around<T: DeserializeOwned + Default>(
     T::default()
 }
 
+/// Whether decoding finds nothing wrong beside what is marked: then checks and types agree.
+#[cfg(test)]
+pub(crate) fn decodes_at_once<T: DeserializeOwned>(root: &Value, bad: &BadSpans) -> bool {
+    T::deserialize(ValueDeserializer { value: root, bad }).is_ok()
+}
+
 #[cfg(test)]
 mod tests;

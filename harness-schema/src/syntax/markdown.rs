@@ -147,7 +147,8 @@ impl Tree {
         };
         let moved = |at: usize| (at + edit.new_text.len()).checked_sub(end - start);
         // A block's indentation is part of what it is.
-        let first_after = self.blocks.partition_point(|block| line_start(before, block.start as usize) <= end);
+        let first_after =
+            self.blocks.partition_point(|block| line_start(before, block.start as usize) <= end);
         let mut part = Self::default();
         for distance in [0, 4, 32] {
             let far = first_after + distance;

@@ -1,0 +1,235 @@
+//! What a document's form allows: unknown keys (SH002), wrong values (SH003), missing keys (SH004), a newer format (SH009)
+//! and keys that belong to the machine (SH011). Looks at one document alone; what its values name is checked elsewhere.
+
+mod place;
+mod words;
+mod repair;
+mod value;
+mod key;
+mod missing;
+
+use crate::harness::{Harness, Role};
+use crate::manifest::SCHEMA;
+use crate::path::FilePath;
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::shape::{self, Field, Form, Shape, Table as TableShape};
+use crate::syntax::data::{Kind, Style, Table, Tree, Value};
+use crate::syntax::decode::BadSpans;
+use crate::text::Span;
+
+use self::place::{Part, Place};
+
+/// A key that the format does not have.
+pub static UNKNOWN_KEY: Rule =
+    Rule::new("SH002", "unknown-key", Severity::Error, include_str!("rules/SH002-unknown-key.md"));
+/// A value of a wrong type, range, choice or form.
+pub static WRONG_VALUE: Rule =
+    Rule::new("SH003", "wrong-value", Severity::Error, include_str!("rules/SH003-wrong-value.md"));
+/// A key that must be there and is not.
+pub static MISSING_KEY: Rule =
+    Rule::new("SH004", "missing-key", Severity::Error, include_str!("rules/SH004-missing-key.md"));
+/// A manifest of a newer format.
+pub static NEWER_SCHEMA: Rule =
+    Rule::new("SH009", "newer-schema", Severity::Error, include_str!("rules/SH009-newer-schema.md"));
+/// A key that only the machine sets.
+pub static MACHINE_KEY: Rule =
+    Rule::new("SH011", "machine-key", Severity::Error, include_str!("rules/SH011-machine-key.md"));
+
+/// Which document is checked; some rules concern only one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Manifest,
+    Tool,
+    /// `task.toml`: all keys may be left out, and another rule speaks about unknown ones.
+    Task,
+}
+
+/// The problems of a document against its shape ([`shape::manifest`], [`shape::tool`] or [`shape::task`]), and the values
+/// that decoding leaves out. `source` is the text that `tree` was read from.
+#[must_use]
+pub fn check(tree: &Tree, shape: &Shape, file: &FilePath, source: &str) -> (Vec<Problem>, BadSpans) {
+    let subject = match shape {
+        _ if std::ptr::eq(shape, shape::manifest()) => Subject::Manifest,
+        _ if std::ptr::eq(shape, shape::task()) => Subject::Task,
+        _ => Subject::Tool,
+    };
+    let place = Place::new(file);
+    let mut checker =
+        Checker { tree, file, source, subject, place, problems: Vec::new(), bad: BadSpans::default() };
+    checker.document(shape);
+    (checker.problems, checker.bad)
+}
+
+/// The problems of a manifest, a tool's file or `task.toml` of a harness.
+pub(super) fn family(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    let shape = match harness.role(file) {
+        Some(Role::Manifest) => shape::manifest(),
+        Some(Role::Tool) => shape::tool(),
+        Some(Role::TaskManifest) => shape::task(),
+        _ => return,
+    };
+    let Some(document) = harness.document(file) else { return };
+    if let Some(tree) = document.data() {
+        problems.extend(check(tree, shape, file, document.source()).0);
+    }
+}
+
+struct Checker<'a> {
+    tree: &'a Tree,
+    file: &'a FilePath,
+    source: &'a str,
+    subject: Subject,
+    place: Place<'a>,
+    problems: Vec<Problem>,
+    bad: BadSpans,
+}
+
+impl<'a> Checker<'a> {
+    fn document(&mut self, shape: &Shape) {
+        let is_newer = self.subject == Subject::Manifest && self.is_newer();
+        let said = self.problems.len();
+        match (&self.tree.root.kind, &shape.form) {
+            (Kind::Table(table), Form::Table(form)) => {
+                self.table(&self.tree.root, table, form);
+                missing::by_others(self);
+            }
+            // Nothing was written yet, or nothing can be read.
+            (Kind::Null | Kind::Broken, _) => {}
+            (_, _) => value::wrong_kind(self, &self.tree.root, shape),
+        }
+        // What a newer format means is not known: nothing else is said, but wrong values are left out all the same.
+        if is_newer {
+            self.problems.truncate(said);
+        }
+    }
+
+    /// Reports a newer format.
+    fn is_newer(&mut self) -> bool {
+        let Some(schema) = self.tree.root.get("schema") else { return false };
+        let Some(version) = schema.as_integer().filter(|version| i64::from(SCHEMA) < *version) else {
+            return false;
+        };
+        self.bad.insert(schema.span);
+        let message = format!("the manifest has schema {version}, this server reads {SCHEMA}");
+        let problem = Problem::new(&NEWER_SCHEMA, schema.span, message);
+        self.report(
+            problem.why("what the newer format adds would be ignored: update self-harness").about("schema"),
+        );
+        true
+    }
+
+    fn table(&mut self, value: &'a Value, table: &'a Table, form: &TableShape) {
+        // Of equal keys the first counts; that there are two is an error of the syntax.
+        let mut meant: Vec<String> = Vec::new();
+        for entry in &table.entries {
+            let name = &*entry.key.name;
+            self.place.push(Part::Key(name));
+            match (form.field(name), &form.free) {
+                (Some(field), _) => self.value(&entry.value, &field.shape, Some(field)),
+                (None, Some(free)) => {
+                    if free.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(name)) {
+                        value::wrong_name(self, entry);
+                    } else {
+                        self.value(&entry.value, &free.value, None);
+                    }
+                }
+                // Another rule speaks about unknown keys of tasks.
+                (None, None) if self.subject == Subject::Task => {}
+                (None, None) => meant.extend(key::unknown(self, entry, table, form)),
+            }
+            self.place.pop();
+        }
+        if self.subject != Subject::Task {
+            missing::required(self, value, table, form, &meant);
+        }
+    }
+
+    fn value(&mut self, value: &'a Value, shape: &Shape, field: Option<&Field>) {
+        match (&shape.form, &value.kind) {
+            // What is broken is said once, by the syntax; what an alias stands for is not followed.
+            (Form::Any, _) | (_, Kind::Broken | Kind::Alias) => {}
+            (Form::OneOf(shapes), _) => {
+                match shapes.iter().find(|shape| value::is_kind(value, &shape.form)) {
+                    Some(one) => {
+                        self.value(value, one, field);
+                        self.without_its_parts(value, one);
+                    }
+                    None => value::wrong_kind(self, value, shape),
+                }
+            }
+            (Form::Table(form), Kind::Table(table)) => self.table(value, table, form),
+            (Form::List(form), Kind::List(list)) => {
+                if list.items.len() < form.least {
+                    value::too_few(self, value);
+                }
+                for item in &list.items {
+                    self.place.push(Part::Item(label(item)));
+                    self.value(item, &form.item, field);
+                    self.place.pop();
+                }
+            }
+            (form, _) if value::is_kind(value, form) => value::scalar(self, value, shape, field),
+            _ => value::wrong_kind(self, value, shape),
+        }
+    }
+
+    /// One of several forms is nothing without the parts that it needs.
+    fn without_its_parts(&mut self, value: &Value, shape: &Shape) {
+        let is_there = |key: &str| {
+            let part = value.get(key);
+            part.is_some_and(|part| {
+                !matches!(part.kind, Kind::Broken | Kind::Alias) && !self.bad.contains(part.span)
+            })
+        };
+        if shape.fields().any(|field| field.required && !is_there(&field.name)) {
+            self.bad.insert(value.span);
+        }
+    }
+
+    /// Reports a problem, unless it lies where the text does not parse.
+    fn report(&mut self, problem: Problem) {
+        if !self.tree.errors.iter().any(|error| error.region.contains(problem.span)) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// A wrong value: reported, and left out by decoding.
+    fn wrong(&mut self, value: &Value, message: String, fixes: Vec<Fix>) {
+        self.bad.insert(value.span);
+        let problem = Problem::new(&WRONG_VALUE, shown(value), message)
+            .why("a value of a wrong form is not read, as if it were not there")
+            .about(self.place.path())
+            .fixes(fixes);
+        self.report(problem);
+    }
+
+    fn at(&self, span: Span) -> Location {
+        Location::new(self.file, span)
+    }
+
+    fn replace(&self, class: FixClass, span: Span, new_text: &str) -> Fix {
+        Fix::replace(class, format!("Replace with `{new_text}`"), &self.at(span), new_text)
+    }
+
+    fn is_toml(&self) -> bool {
+        self.file.extension() == "toml"
+    }
+}
+
+/// What is marked of a value: a table or list of tables by its first header.
+fn shown(value: &Value) -> Span {
+    match &value.kind {
+        Kind::Table(table) => table.headers.first().copied().unwrap_or(value.span),
+        Kind::List(list) if list.style == Style::Header => list.items.first().map_or(value.span, shown),
+        _ => value.span,
+    }
+}
+
+/// What a table of a list is known by.
+fn label(item: &Value) -> &str {
+    let name = |key| item.get(key).and_then(Value::as_text);
+    name("id").or_else(|| name("name")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What a document's form allows: unknown keys (SH002), wrong values (SH003), missing keys (SH004), a newer format (SH009)
 //! and keys that belong to the machine (SH011). Looks at one document alone; what its values name is checked elsewhere.
 
+mod broken;
 mod place;
 mod words;
 mod repair;
@@ -17,6 +18,7 @@ use crate::syntax::data::{Kind, Style, Table, Tree, Value};
 use crate::syntax::decode::BadSpans;
 use crate::text::Span;
 
+use self::broken::Broken;
 use self::place::{Part, Place};
 
 /// A key that the format does not have.
@@ -54,8 +56,9 @@ pub fn check(tree: &Tree, shape: &Shape, file: &FilePath, source: &str) -> (Vec<
         _ => Subject::Tool,
     };
     let place = Place::new(file);
-    let mut checker =
-        Checker { tree, file, source, subject, place, problems: Vec::new(), bad: BadSpans::default() };
+    let broken = Broken::new(tree, source);
+    let (problems, bad) = (Vec::new(), BadSpans::default());
+    let mut checker = Checker { tree, file, source, subject, place, broken, hints: 0, problems, bad };
     checker.document(shape);
     (checker.problems, checker.bad)
 }
@@ -80,6 +83,9 @@ struct Checker<'a> {
     source: &'a str,
     subject: Subject,
     place: Place<'a>,
+    broken: Broken<'a>,
+    /// For how many unknown keys it was said what may be meant.
+    hints: usize,
     problems: Vec<Problem>,
     bad: BadSpans,
 }
@@ -188,7 +194,7 @@ impl<'a> Checker<'a> {
 
     /// Reports a problem, unless it lies where the text does not parse.
     fn report(&mut self, problem: Problem) {
-        if !self.tree.errors.iter().any(|error| error.region.contains(problem.span)) {
+        if !self.broken.holds(problem.span) {
             self.problems.push(problem);
         }
     }

@@ -1,6 +1,9 @@
 //! From a JSON Schema to a [`Shape`]. Understands what the schemas of this crate use, and no more.
 
+use std::cell::RefCell;
+
 use regex::Regex;
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use super::{Choice, Field, Form, Format, Free, List, Marks, Names, Range, Shape, Table, Text};
@@ -8,11 +11,13 @@ use crate::manifest::AgentKind;
 
 /// The shape that a schema describes; references are resolved inside the same schema.
 pub(super) fn compile(schema: &Value) -> Shape {
-    Compiler { root: schema }.shape(schema)
+    Compiler { root: schema, patterns: RefCell::default() }.shape(schema)
 }
 
 struct Compiler<'s> {
     root: &'s Value,
+    /// Patterns that were compiled; the same few stand in many places.
+    patterns: RefCell<FxHashMap<String, Option<Regex>>>,
 }
 
 type Object = Map<String, Value>;
@@ -68,7 +73,7 @@ impl Compiler<'_> {
             "boolean" => Form::Boolean,
             "integer" => Form::Integer(range(schema)),
             "number" => Form::Number(range(schema)),
-            "string" => Form::Text(text_form(schema)),
+            "string" => Form::Text(self.text(schema)),
             "array" => Form::List(List {
                 item: Box::new(self.shape(schema.get("items").unwrap_or(&Value::Null))),
                 least: count(schema, "minItems"),
@@ -101,7 +106,8 @@ impl Compiler<'_> {
             Some(value @ Value::Object(_)) => Some(self.shape(value)),
             _ => Some(Shape { form: Form::Any, words: String::new(), description: String::new() }),
         };
-        let pattern = schema.get("propertyNames").and_then(Value::as_object).and_then(pattern);
+        let pattern = schema.get("propertyNames").and_then(Value::as_object);
+        let pattern = pattern.and_then(|names| self.pattern(names));
         let free = free.map(|value| Free { value, pattern });
         Table::new(
             properties.into_iter().flatten().map(field).collect(),
@@ -109,21 +115,28 @@ impl Compiler<'_> {
             count(schema, "minProperties"),
         )
     }
-}
 
-fn text_form(schema: &Object) -> Text {
-    let format = match (text(schema, "format"), text(schema, "x-format")) {
-        ("regex", _) => Some(Format::Regex),
-        (_, "duration") => Some(Format::Duration),
-        _ => None,
-    };
-    let choice = |value: String| Choice { value, description: String::new() };
-    Text {
-        choices: strings(schema.get("enum")).into_iter().map(choice).collect(),
-        reserved: schema.get("not").map(|not| strings(not.get("enum"))).unwrap_or_default(),
-        pattern: pattern(schema),
-        is_filled: 0 < count(schema, "minLength"),
-        format,
+    fn text(&self, schema: &Object) -> Text {
+        let format = match (text(schema, "format"), text(schema, "x-format")) {
+            ("regex", _) => Some(Format::Regex),
+            (_, "duration") => Some(Format::Duration),
+            _ => None,
+        };
+        let choice = |value: String| Choice { value, description: String::new() };
+        Text {
+            choices: strings(schema.get("enum")).into_iter().map(choice).collect(),
+            reserved: schema.get("not").map(|not| strings(not.get("enum"))).unwrap_or_default(),
+            pattern: self.pattern(schema),
+            is_filled: 0 < count(schema, "minLength"),
+            format,
+        }
+    }
+
+    fn pattern(&self, schema: &Object) -> Option<Regex> {
+        let pattern = schema.get("pattern")?.as_str()?;
+        let mut patterns = self.patterns.borrow_mut();
+        // A test compiles every pattern, so none is lost here.
+        patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok()).clone()
     }
 }
 
@@ -137,11 +150,6 @@ fn range(schema: &Object) -> Range {
     let number = |key: &str| schema.get(key).and_then(Value::as_f64);
     let above = number("exclusiveMinimum");
     Range { least: above.or(number("minimum")), greatest: number("maximum"), above: above.is_some() }
-}
-
-fn pattern(schema: &Object) -> Option<Regex> {
-    // A test compiles every pattern, so none is lost here.
-    Regex::new(schema.get("pattern")?.as_str()?).ok()
 }
 
 fn marks(letters: &str) -> Marks {

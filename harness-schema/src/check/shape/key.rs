@@ -1,12 +1,15 @@
 //! Unknown keys (SH002), and keys that belong to the machine (SH011).
 
 use super::{Checker, MACHINE_KEY, UNKNOWN_KEY, repair, words};
-use crate::problem::{Fix, FixClass, Problem, distance, nearest, within};
+use crate::problem::{Fix, FixClass, Problem, distance, within};
 use crate::shape::{self, Field, Table as TableShape};
 use crate::syntax::data::{Entry, Table};
 
 /// At most so many edits make a key certain to be meant.
 const NEAR: usize = 2;
+
+/// After so many unknown keys nothing more is searched for: no more are shown, and what was pasted is no manifest.
+const MAX_HINTS: usize = 100;
 
 /// Reports a key that `form` does not have; the keys of the same table that may be meant.
 pub(super) fn unknown(
@@ -30,8 +33,13 @@ pub(super) fn unknown(
             return Vec::new();
         }
     }
-    let meant = meant(&parent, name, table, form);
     let here = checker.place.table();
+    checker.hints += 1;
+    if MAX_HINTS < checker.hints {
+        report(checker, entry, format!("unknown key `{name}` in {here}"), Vec::new());
+        return Vec::new();
+    }
+    let meant = meant(&parent, name, table, form);
     let hint = meant.first().map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
     let fixes = renames(checker, entry, &meant, table, form);
     report(checker, entry, format!("unknown key `{name}` in {here}{hint}"), fixes);
@@ -50,7 +58,9 @@ fn meant(parent: &str, name: &str, table: &Table, form: &TableShape) -> Vec<Stri
     meant.extend(known.map(str::to_owned));
     meant.extend(taken.into_iter().map(str::to_owned));
     if meant.is_empty() {
-        meant.extend(nearest(name, names().filter(|key| !is_set(key))).map(str::to_owned));
+        // As [`crate::problem::nearest`] has it, among those that are not set.
+        let limit = (name.chars().count() / 3).max(NEAR);
+        meant.extend(within(name, names(), limit).into_iter().find(|key| !is_set(key)).map(str::to_owned));
     }
     if meant.is_empty() && parent.is_empty() {
         meant.extend(in_another_table(name));

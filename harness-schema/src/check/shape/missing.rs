@@ -176,7 +176,7 @@ pub(super) fn by_others(checker: &mut Checker<'_>) {
     let fix = edit.map(|edit| repair::fix(checker.file, FixClass::Preview, title, vec![edit]));
     let problem =
         Problem::new(&MISSING_KEY, span, message).why(WHY).about(format!("{table}.{name}")).fixes(fix);
-    if !is_perhaps_broken(checker, name) {
+    if !checker.broken.says(name) {
         checker.report(problem);
     }
 }
@@ -188,7 +188,7 @@ fn needed(checker: &mut Checker<'_>, value: &Value, form: &TableShape, key: &str
 }
 
 fn report(checker: &mut Checker<'_>, parent: &Value, span: Span, key: &str, shape: &Shape, message: String) {
-    if is_perhaps_broken(checker, key) {
+    if checker.broken.says(key) {
         return;
     }
     let is_root = checker.place.keys().next().is_none();
@@ -233,11 +233,6 @@ fn stub_of(form: &Form) -> &'static str {
         Form::Table(_) => "{}",
         Form::Any | Form::Text(_) | Form::OneOf(_) => "\"\"",
     }
-}
-
-/// Whether the key may stand in a part that does not parse.
-fn is_perhaps_broken(checker: &Checker<'_>, key: &str) -> bool {
-    checker.tree.errors.iter().any(|error| error.region.of(checker.source).contains(key))
 }
 
 /// What is marked when the document as a whole lacks something: its first key, else its first line.

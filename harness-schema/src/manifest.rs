@@ -111,3 +111,6 @@ impl Tool {
         decode(&tree.root, bad)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,11 @@ fn agent_kinds() -> Value {
 fn tool_in_file_or_inline(schema: &mut Value) {
     let Some(tool) = schema.pointer_mut("/$defs/Tool").and_then(Value::as_object_mut) else { return };
     tool.insert("anyOf".into(), json!([{ "required": ["file"] }, { "required": ["name"] }]));
+    if let Some(Value::Object(name)) =
+        tool.get_mut("properties").and_then(|properties| properties.get_mut("name"))
+    {
+        name.shift_remove("default");
+    }
 }
 
 /// Removes `null` as a type and as a default, defaults of required keys, the formats of Rust's integers, and joins what

@@ -17,12 +17,14 @@ use std::sync::{Arc, OnceLock};
 
 use crate::digest::Digest;
 use crate::files::{Content, Files};
+use crate::manifest::Manifest;
 use crate::path::{FilePath, PathRefusal};
 use crate::problem::Location;
 use crate::selector::{Resolved, Selector, Unresolved};
 use crate::surface::Surface;
 use crate::syntax::Document;
 use crate::syntax::data::{Tree, Value};
+use crate::syntax::decode::BadSpans;
 use crate::text::Span;
 
 pub use suite::Task;
@@ -61,6 +63,7 @@ pub struct Harness {
 pub struct ManifestFile {
     /// The document; an empty one if there is none.
     pub document: Arc<Document>,
+    typed: OnceLock<Manifest>,
 }
 
 /// Why a file belongs to a harness. A file with several roles has the first of them.
@@ -186,7 +189,7 @@ impl ManifestFile {
     /// Reads a manifest.
     #[must_use]
     pub fn read(document: Arc<Document>) -> Self {
-        Self { document }
+        Self { document, typed: OnceLock::new() }
     }
 }
 
@@ -217,6 +220,12 @@ impl Harness {
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// The typed manifest, decoded when first asked for: where something is wrong, the default stands.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        self.manifest.typed.get_or_init(|| Manifest::decode(self.tree(), &BadSpans::default()))
     }
 
     /// The manifest with its document.

@@ -1,3 +1,4 @@
 //! Effects: everything that touches the machine. It knows the harness and the engine, never the editor or a protocol.
 
 pub mod disk;
+pub mod render;

@@ -1,0 +1,56 @@
+//! Renders a prompt as the native agent does, with sample values where a run would have real ones.
+
+use harness_schema::harness::{Harness, TextRole};
+use minijinja::{Environment, UndefinedBehavior, context};
+use serde_json::{Map, Value};
+
+/// A template with sample values: `‹…›` stands where a run puts its own.
+///
+/// # Errors
+/// minijinja's, if the template does not compile or uses an undefined name.
+pub fn with_samples(harness: &Harness, template: &str) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    for name in harness_schema::syntax::template::FILTERS {
+        match name {
+            "default" => environment.add_filter(name, minijinja::filters::default),
+            "indent" => environment.add_filter(name, minijinja::filters::indent),
+            "join" => environment.add_filter(name, minijinja::filters::join),
+            "length" => environment.add_filter(name, minijinja::filters::length),
+            "lower" => environment.add_filter(name, minijinja::filters::lower),
+            "replace" => environment.add_filter(name, minijinja::filters::replace),
+            "tojson" => environment.add_filter(name, minijinja::filters::tojson),
+            "trim" => environment.add_filter(name, minijinja::filters::trim),
+            _ => environment.add_filter("upper", minijinja::filters::upper),
+        }
+    }
+    let tools: Vec<Value> = harness
+        .tools()
+        .iter()
+        .map(|tool| {
+            let id = format!("tool.{}.description", tool.name);
+            let text = harness.texts().iter().find(|text| text.id == id);
+            let description = text.and_then(|text| text.text(harness.files())).unwrap_or_default();
+            serde_json::json!({"name": tool.name, "description": description})
+        })
+        .collect();
+    let own = harness.texts().iter().filter(|text| text.role == TextRole::Variable);
+    let variables: Map<String, Value> = own
+        .map(|text| (text.owner.clone(), Value::from(text.text(harness.files()).unwrap_or_default())))
+        .collect();
+    let runtime = &harness.manifest().runtime.value;
+    let max_steps = runtime.max_steps.value;
+    let values = context! {
+        task => context! { instruction => "‹the instruction of the task›" },
+        workdir => "/app",
+        tools => tools,
+        runtime => context! { max_steps => max_steps },
+        state => context! { id => "‹state›" },
+        step => 1,
+        steps_left => max_steps,
+        output => context! { text => "‹output›", exit => 0, timed_out => false, cut_bytes => 0 },
+        tool => context! { name => "‹tool›" },
+        ..minijinja::Value::from_serialize(variables)
+    };
+    environment.render_str(template, values)
+}

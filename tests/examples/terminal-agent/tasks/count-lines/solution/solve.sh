@@ -1,0 +1,2 @@
+#!/bin/bash
+tail -n +2 data.csv | grep -c . > count.txt

@@ -75,7 +75,11 @@ pub fn outline(site: &Site) -> Vec<Entry> {
 pub fn search<'a>(harness: &'a Harness, query: &str) -> Vec<&'a Symbol> {
     let query = query.to_lowercase();
     let all = harness.symbols().definitions().iter();
-    all.filter(|symbol| is_subsequence(&query, &symbol.name.to_lowercase())).collect()
+    let mut found: Vec<&Symbol> =
+        all.filter(|symbol| is_subsequence(&query, &symbol.name.to_lowercase())).collect();
+    // What starts with the query is what was meant, mostly.
+    found.sort_by_key(|symbol| !symbol.name.to_lowercase().starts_with(&query));
+    found
 }
 
 /// The picture of a symbol.

@@ -1,6 +1,7 @@
 //! Which words of a document are names of the harness: variables, tools, states, tasks, and the first line of surfaces.
 //! A name that nothing defines gets no token, so that it looks as unknown as it is.
 
+use harness_schema::check;
 use harness_schema::harness::{Form, SymbolKind};
 use harness_schema::text::Span;
 
@@ -62,17 +63,16 @@ pub fn tokens(site: &Site) -> Vec<Token> {
     }
     for text in harness.texts_in(&site.file).filter(|text| text.role.is_template() && text.is_exact()) {
         let tree = text.template(harness.files());
-        // What the agent itself defines.
-        tokens.extend(
-            tree.names
-                .iter()
-                .map(|name| Token {
-                    span: text.place(name.span),
-                    kind: TokenKind::Variable,
-                    is_definition: false,
-                })
-                .filter(|_| tree.errors.is_empty()),
-        );
+        // What the agent itself defines; a name of nobody looks like one.
+        let defined = tree.names.iter().filter(|name| {
+            let root = name.path.first().map(String::as_str).unwrap_or_default();
+            check::prompts::DEFINED.iter().any(|(defined, _)| *defined == root)
+        });
+        tokens.extend(defined.map(|name| Token {
+            span: text.place(name.span),
+            kind: TokenKind::Variable,
+            is_definition: false,
+        }));
         let comments =
             tree.tags.iter().filter(|tag| tag.kind == harness_schema::syntax::template::TagKind::Comment);
         for tag in comments {

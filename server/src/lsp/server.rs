@@ -61,6 +61,11 @@ impl Server {
         Self { shared: Arc::new(Shared::new(client, outbox)) }
     }
 
+    /// What the handlers share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Answers a request about a document from a worker thread; a document of no harness gets `None`.
     async fn at<R: DeserializeOwned + Send + 'static>(
         &self,

@@ -48,7 +48,7 @@ fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-const MANIFEST: &str = "schema = 1\n\n[model]\nendpoint = \"http://127.0.0.1:8080/v1\"\nname = \"m\"\n\n[prompt]\nsystem = \"prompts/system.md\"\n\n[[runtime.rule]]\nwhen = { detector = \"loop-identical-fial\" }\ninject = { text = \"Stop.\" }\n";
+const MANIFEST: &str = "schema = 1\n\n[model]\nendpoint = \"http://127.0.0.1:8080/v1\"\nname = \"m\"\n\n[prompt]\nsystem = \"prompts/system.md\"\n\n[[runtime.rule]]\nid = \"stop\"\nwhen = { detector = \"loop-identical-fial\" }\ninject = { text = \"Stop.\" }\n";
 
 fn harness(name: &str) -> Directory {
     let directory = Directory::new(name);
@@ -124,7 +124,7 @@ fn programs_get_json_and_sarif() {
     let report: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
     assert_eq!(report["schema"], 1);
     assert_eq!(report["problems"][0]["rule"], "SH304");
-    assert_eq!(report["problems"][0]["range"]["start"], serde_json::json!({"line": 11, "column": 22}));
+    assert_eq!(report["problems"][0]["range"]["start"], serde_json::json!({"line": 12, "column": 22}));
     assert_eq!(report["problems"][0]["fixes"][0]["edits"][0]["newText"], "loop-identical-fail");
     assert_eq!(report["counts"]["error"], 1);
     let sarif = run(&directory.0, &["check", "--format", "sarif"]);
@@ -133,7 +133,7 @@ fn programs_get_json_and_sarif() {
     assert_eq!(result["ruleId"], "SH304");
     let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
     assert_eq!(report["runs"][0]["tool"]["driver"]["rules"][index]["id"], "SH304");
-    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 11);
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 12);
 }
 
 #[test]

@@ -143,6 +143,25 @@ fn hover_completion_and_outline() {
     let labels: Vec<&str> =
         states["items"].as_array().unwrap().iter().filter_map(|item| item["label"].as_str()).collect();
     assert_eq!(labels, ["work", "verify", "end"]);
+    let hover = server.request("textDocument/hover", &at(&manifest, 3, 2));
+    assert!(hover["contents"]["value"].as_str().unwrap().starts_with("`endpoint`: "), "{hover}");
+    let changes = json!([{"range": {"start": {"line": 4, "character": 10}, "end": {"line": 4, "character": 10}}, "text": "\nprotocol = \"\"\nte"}]);
+    server.notify(
+        "textDocument/didChange",
+        &json!({"textDocument": {"uri": manifest, "version": 2}, "contentChanges": changes}),
+    );
+    let values = server.request("textDocument/completion", &at(&manifest, 5, 12));
+    let labels: Vec<&str> =
+        values["items"].as_array().unwrap().iter().filter_map(|item| item["label"].as_str()).collect();
+    assert_eq!(labels, ["openai", "anthropic"]);
+    let keys = server.request("textDocument/completion", &at(&manifest, 6, 2));
+    let temperature = keys["items"].as_array().unwrap().iter().find(|item| item["label"] == "temperature");
+    assert!(temperature.is_some_and(|item| !item["detail"].as_str().unwrap().is_empty()), "{keys}");
+    let changes = json!([{"range": {"start": {"line": 4, "character": 10}, "end": {"line": 6, "character": 2}}, "text": ""}]);
+    server.notify(
+        "textDocument/didChange",
+        &json!({"textDocument": {"uri": manifest, "version": 3}, "contentChanges": changes}),
+    );
     let item = server.request("textDocument/prepareCallHierarchy", &at(&manifest, 21, 7));
     assert_eq!(item[0]["name"], "verify", "{item}");
     let next = server.request("callHierarchy/outgoingCalls", &json!({"item": item[0]}));

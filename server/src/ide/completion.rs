@@ -4,8 +4,8 @@ use harness_schema::check;
 use harness_schema::detector;
 use harness_schema::harness::{END, Harness, MANIFEST, Role, SymbolKind};
 use harness_schema::selector;
+use harness_schema::shape::{self, Shape};
 use harness_schema::syntax::Format;
-use harness_schema::task::keys::known_keys;
 use harness_schema::text::Span;
 
 use super::context::{self, Place};
@@ -62,12 +62,9 @@ pub fn completions(site: &Site, offset: usize) -> Vec<Item> {
     }
     let place = context::toml(document, offset);
     let mut items = match (&place.key, harness.role(&site.file)) {
-        (None, Some(Role::Manifest)) => keys(manifest_keys(&place.table), &place),
-        (None, Some(Role::Tool)) => keys(TOOL_KEYS.to_vec(), &place),
-        (None, Some(Role::TaskManifest)) => {
-            let table: Vec<&str> = place.table.iter().map(String::as_str).collect();
-            keys(known_keys(&table), &place)
-        }
+        (None, Some(Role::Manifest)) => fields(table_shape(shape::manifest(), &place.table), &place),
+        (None, Some(Role::Tool)) => fields(table_shape(shape::tool(), &place.table), &place),
+        (None, Some(Role::TaskManifest)) => fields(table_shape(shape::task(), &place.table), &place),
         (Some(key), Some(Role::Manifest)) => values(harness, &place, key),
         _ => Vec::new(),
     };
@@ -108,10 +105,6 @@ fn in_texts(site: &Site, harness: &Harness, source: &str, offset: usize) -> Opti
 
 fn item(text: String, kind: ItemKind, detail: String, span: Span) -> Item {
     Item { label: text.clone(), kind, detail, span, text }
-}
-
-fn keys(names: Vec<&str>, place: &Place) -> Vec<Item> {
-    names.into_iter().map(|name| item(name.to_owned(), ItemKind::Key, String::new(), place.word)).collect()
 }
 
 fn values(harness: &Harness, place: &Place, key: &str) -> Vec<Item> {
@@ -158,7 +151,13 @@ fn values(harness: &Harness, place: &Place, key: &str) -> Vec<Item> {
         | (["prompt"], "system" | "task" | "observation")
         | (["orchestration", "state"], "prompt")
         | (["runtime", "rule"], "inject" | "ask_verify") => files(harness, place, &quote),
-        _ => choices(&table, key).iter().map(|choice| word(choice, ItemKind::Value, "")).collect(),
+        _ => {
+            let value = table_shape(shape::manifest(), &place.table).and_then(|shape| shape.entry(key));
+            // In a list it is its items that have choices.
+            let value = value.map(|shape| shape.list().map_or(shape, |list| &*list.item));
+            let choices = value.into_iter().flat_map(Shape::choices);
+            choices.map(|choice| word(&choice.value, ItemKind::Value, &choice.description)).collect()
+        }
     }
 }
 
@@ -178,52 +177,24 @@ fn files(harness: &Harness, place: &Place, quote: &impl Fn(&str) -> String) -> V
     .collect()
 }
 
-/// The values that a key can have (`formats` 1).
-fn choices(table: &[&str], key: &str) -> &'static [&'static str] {
-    match (table, key) {
-        (["model"], "protocol") => &["openai", "anthropic"],
-        (["agent"], "kind") => &["native", "command", "harbor"],
-        (["agent"], "stdin") => &["none", "instruction"],
-        (["agent"], "transcript_format") => &[
-            "auto",
-            "atif",
-            "mini-swe-agent",
-            "swe-agent",
-            "langchain",
-            "smolagents",
-            "claude-code",
-            "codex",
-            "chat",
-            "text",
-        ],
-        (["tool"], "builtin") => &["shell", "read_file", "write_file", "replace_in_file", "finish"],
-        (["runtime"], "finish") => &["no-tool-call", "tool"],
-        (["runtime"], "compaction") => &["none", "elide-output"],
-        ([.., "when"], "outcome") => &["ok", "error", "timeout", "any"],
-        ([.., "when"], "event") => &["start", "finish", "format-error", "state-entered"],
-        (["surface"], "kind") => &["prompt", "task", "tool", "rule", "limit", "state"],
-        (["surface"], "type") => &["string", "integer", "number", "boolean", "list", "table"],
-        (["surface"], "template") => &["none", "jinja", "str.format", "f-string", "mustache"],
-        (["improve"], "gate") => &["certified", "exact", "paper"],
-        (["tasks"], "preset") => &["terminal-bench-2"],
-        _ => &[],
-    }
+/// The keys of a table, with what the schema says about each; those that stand there already are left out.
+fn fields(shape: Option<&Shape>, place: &Place) -> Vec<Item> {
+    let fields = shape.into_iter().flat_map(Shape::fields).filter(|field| !field.deprecated);
+    fields.map(|field| item(field.name.clone(), ItemKind::Key, summary(&field.shape), place.word)).collect()
 }
 
-const TOOL_KEYS: [&str; 9] = [
-    "name",
-    "description",
-    "parameters",
-    "builtin",
-    "run",
-    "timeout",
-    "max_output_bytes",
-    "enabled",
-    "inputSchema",
-];
+/// The first sentence of a description.
+fn summary(shape: &Shape) -> String {
+    let text = shape.description.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    text.split_once(". ").map_or(text.clone(), |(first, _)| first.to_owned())
+}
 
-fn manifest_keys(table: &[String]) -> Vec<&'static str> {
-    let table: Vec<&str> = table.iter().map(String::as_str).collect();
-    let _ = table;
-    Vec::new()
+/// The shape of a table of the manifest, by the keys that lead to it.
+#[must_use]
+pub fn table_shape(root: &'static Shape, table: &[String]) -> Option<&'static Shape> {
+    table.iter().try_fold(root, |shape, key| {
+        let inner = shape.entry(key)?;
+        // The items of a list are its tables.
+        Some(inner.list().map_or(inner, |list| &*list.item))
+    })
 }

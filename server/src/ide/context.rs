@@ -33,7 +33,9 @@ pub fn toml(document: &Document, offset: usize) -> Place {
         return place;
     }
     // A list over several lines: the key stands further up.
-    let statement_start = statement_start(before, line_start);
+    let start = statement_start(before, line_start);
+    let is_open = before.get(start..line_start).is_some_and(|above| marks(above).depth != 0);
+    let statement_start = if is_open { start } else { line_start };
     let statement = before.get(statement_start..).unwrap_or_default();
     let marks = marks(statement);
     if let Some(equals) = marks.equals {
@@ -103,6 +105,8 @@ struct Marks {
     quote: Option<char>,
     /// Keys of the inline tables that are open.
     inside: Vec<String>,
+    /// How many brackets are open.
+    depth: usize,
 }
 
 fn marks(statement: &str) -> Marks {
@@ -134,6 +138,7 @@ fn marks(statement: &str) -> Marks {
             _ => {}
         }
     }
+    marks.depth = open.len();
     let keys = open.iter().filter(|(_, brace)| *brace).filter_map(|(equals, _)| *equals);
     marks.inside = keys.map(|equals| last_key(statement.get(..equals).unwrap_or_default())).collect();
     marks
@@ -224,5 +229,6 @@ mod tests {
         );
         is("[[runtime.rule]]\nwhen = { event = \"finish\", to|", &["runtime", "rule", "when"], None, "to");
         is("[ta|", &[], None, "ta");
+        is("[model]\nprotocol = \"openai\"\nte|", &["model"], None, "te");
     }
 }

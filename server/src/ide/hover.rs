@@ -2,7 +2,8 @@
 
 use harness_schema::check;
 use harness_schema::detector;
-use harness_schema::harness::{Harness, Placed, SymbolKind};
+use harness_schema::harness::{Harness, Placed, Role, SymbolKind};
+use harness_schema::shape::{self, Field, Shape};
 use harness_schema::surface::{Origin, approx_tokens};
 use harness_schema::syntax::data::Value;
 use harness_schema::text::Span;
@@ -27,6 +28,7 @@ pub fn hover(site: &Site, offset: usize) -> Option<Hover> {
     let hover = name(site, offset)
         .or_else(|| detector_name(site, offset))
         .or_else(|| rule_name(site, offset))
+        .or_else(|| key(site, offset))
         .or_else(|| variable(site, offset))
         .or_else(|| surface(site, offset))?;
     let text: Vec<&str> = hover.text.lines().take(MAX_LINES).collect();
@@ -87,6 +89,44 @@ fn parameters(harness: &Harness, tool: &str) -> Option<String> {
         format!("* `{}`: {}{mark}", plain(&entry.key.name), plain(kind))
     });
     Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// What the schema says about a key, while the cursor is on the key itself.
+fn key(site: &Site, offset: usize) -> Option<Hover> {
+    let harness = site.project.harness();
+    let root = match harness.role(&site.file)? {
+        Role::Manifest => shape::manifest(),
+        Role::Tool => shape::tool(),
+        Role::TaskManifest => shape::task(),
+        _ => return None,
+    };
+    let tree = harness.document(&site.file)?.data()?;
+    let (span, field) = field_at(&tree.root, root, offset)?;
+    let mut lines = vec![format!("`{}`: {}", plain(&field.name), field.shape.in_words())];
+    if !field.shape.description.is_empty() {
+        lines.push(field.shape.description.clone());
+    }
+    if let Some(default) = &field.default {
+        lines.push(format!("default: `{}`", plain(&default.to_string())));
+    }
+    Some(Hover { span, text: lines.join("\n\n") })
+}
+
+fn field_at<'s>(value: &Value, shape: &'s Shape, offset: usize) -> Option<(Span, &'s Field)> {
+    if let Some(items) = value.as_list() {
+        let item = items.iter().find(|item| item.span.touches(offset))?;
+        return field_at(item, &shape.list()?.item, offset);
+    }
+    for entry in &value.as_table()?.entries {
+        let field = shape.table()?.field(&entry.key.name);
+        if entry.key.span.touches(offset) {
+            return field.map(|field| (entry.key.span, field));
+        }
+        if let Some(found) = field.and_then(|field| field_at(&entry.value, &field.shape, offset)) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 fn detector_name(site: &Site, offset: usize) -> Option<Hover> {

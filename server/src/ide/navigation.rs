@@ -44,13 +44,16 @@ fn named(site: &Site, offset: usize) -> Option<(SymbolKind, String)> {
     Some((mention.kind, mention.name.clone()))
 }
 
-/// The name that would be renamed at an offset, and its place.
+/// The name that would be renamed at an offset, and its place. A task or file can be renamed by editors that move files.
 ///
 /// # Errors
 /// Why it cannot be renamed, in words.
-pub fn prepare_rename(site: &Site, offset: usize) -> Result<(Span, String), &'static str> {
+pub fn prepare_rename(site: &Site, offset: usize, may_move: bool) -> Result<(Span, String), &'static str> {
     let harness = site.project.harness();
     let mention = harness.mention_at(&site.file, offset).ok_or("there is no name of this harness here")?;
+    if !may_move && matches!(mention.kind, SymbolKind::File | SymbolKind::Task) {
+        return Err("this editor cannot move files in a rename");
+    }
     if harness.symbols().find(mention.kind, &mention.name).is_none() {
         return Err("this name is not defined in this harness");
     }
@@ -71,8 +74,8 @@ fn shown(mention: &Mention) -> String {
 ///
 /// # Errors
 /// Why the new name cannot be, in words.
-pub fn rename(site: &Site, offset: usize, new_name: &str) -> Result<Vec<Change>, String> {
-    let (_, old) = prepare_rename(site, offset).map_err(str::to_owned)?;
+pub fn rename(site: &Site, offset: usize, new_name: &str, may_move: bool) -> Result<Vec<Change>, String> {
+    let (_, old) = prepare_rename(site, offset, may_move).map_err(str::to_owned)?;
     let harness = site.project.harness();
     let mention = harness.mention_at(&site.file, offset).ok_or("there is no name of this harness here")?;
     if new_name == old {

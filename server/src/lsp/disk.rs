@@ -10,7 +10,7 @@ use notify::{RecursiveMode, Watcher};
 use serde_json::json;
 use tower_lsp::gen_lsp_types as lsp;
 
-use super::shared::Shared;
+use super::shared::{Load, Shared};
 use super::{diagnostics, to_proto};
 use crate::host::disk;
 use crate::workspace;
@@ -19,14 +19,10 @@ use crate::workspace;
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// Reads all harnesses of a folder.
-pub async fn open_folder(shared: Arc<Shared>, folder: PathBuf) {
-    if shared.loading.insert(folder.clone(), ()).is_some() {
-        return;
-    }
+pub async fn open_folder(shared: Arc<Shared>, folder: PathBuf, load: Load) {
     let for_work = Arc::clone(&shared);
-    let at = folder.clone();
     let found = shared.compute(move || {
-        let roots = disk::find_roots(&at);
+        let roots = disk::find_roots(&folder);
         for root in &roots {
             let files = disk::load(root);
             for_work.workspace().set_project(root, files);
@@ -34,7 +30,7 @@ pub async fn open_folder(shared: Arc<Shared>, folder: PathBuf) {
         roots
     });
     let roots = found.await.unwrap_or_default();
-    shared.loading.remove(&folder);
+    drop(load);
     diagnostics::all_changed(&shared);
     status(&shared).await;
     watch(&shared, &roots);
@@ -51,6 +47,7 @@ pub fn opened(shared: &Arc<Shared>, path: &Path) {
     }
     let shared = Arc::clone(shared);
     let path = path.to_path_buf();
+    let load = shared.load();
     tokio::spawn(async move {
         let root = if path.file_name().is_some_and(|name| name == MANIFEST) {
             path.parent().map(Path::to_path_buf)
@@ -61,6 +58,7 @@ pub fn opened(shared: &Arc<Shared>, path: &Path) {
         let at = root.clone();
         if let Ok(files) = shared.compute(move || disk::load(&at)).await {
             shared.workspace().set_project(&root, files);
+            drop(load);
             diagnostics::all_changed(&shared);
             status(&shared).await;
             watch(&shared, &[root]);

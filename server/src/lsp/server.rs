@@ -1,5 +1,5 @@
 //! The handlers. Each takes its snapshot before its first `.await`, so that it sees what was sent before it and nothing
-//! else; each notification changes the workspace before its first `.await`, so that order of arrival is order of effect.
+//! else, unless the workspace is still being read; each notification changes the workspace before its first `.await`, so that order of arrival is order of effect.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +49,11 @@ impl At {
         to_proto::location(&self.site.project, location, self.shared.encoding())
     }
 
+    /// Whether the client moves files as part of an edit.
+    fn may_move(&self) -> bool {
+        self.shared.session().lists("/workspace/workspaceEdit/resourceOperations", "rename")
+    }
+
     fn edit(&self, changes: &[Change]) -> Option<Value> {
         to_proto::workspace_edit(&self.snapshot, &self.site.project, changes, self.shared.session())
     }
@@ -72,7 +77,7 @@ impl Server {
         uri: &lsp::Uri,
         work: impl FnOnce(&At) -> Option<Value> + Send + 'static,
     ) -> Result<Option<R>> {
-        let snapshot = self.shared.snapshot();
+        let snapshot = self.shared.settled().await;
         let Some(path) = from_proto::path(&uri.0) else { return Ok(None) };
         let shared = Arc::clone(&self.shared);
         let answer = self.shared.compute(move || {
@@ -128,7 +133,7 @@ impl LanguageServer for Server {
     async fn initialized(&self, _: lsp::InitializedParams) {
         tokio::spawn(disk::register(Arc::clone(&self.shared)));
         for folder in &self.shared.session().folders {
-            tokio::spawn(disk::open_folder(Arc::clone(&self.shared), folder.clone()));
+            tokio::spawn(disk::open_folder(Arc::clone(&self.shared), folder.clone(), self.shared.load()));
         }
     }
 
@@ -211,7 +216,7 @@ impl LanguageServer for Server {
             }
         }
         for folder in folders("/event/added") {
-            tokio::spawn(disk::open_folder(Arc::clone(&self.shared), folder));
+            tokio::spawn(disk::open_folder(Arc::clone(&self.shared), folder, self.shared.load()));
         }
         diagnostics::all_changed(&self.shared);
     }
@@ -220,7 +225,7 @@ impl LanguageServer for Server {
         &self,
         params: lsp::DocumentDiagnosticParams,
     ) -> Result<lsp::DocumentDiagnosticReport> {
-        let snapshot = self.shared.snapshot();
+        let snapshot = self.shared.settled().await;
         let params = plain(&params);
         let uri = params.pointer("/textDocument/uri").and_then(Value::as_str).unwrap_or_default().to_owned();
         let known = params.get("previousResultId").and_then(Value::as_str).map(str::to_owned);
@@ -249,7 +254,7 @@ impl LanguageServer for Server {
         &self,
         params: lsp::WorkspaceDiagnosticParams,
     ) -> Result<lsp::WorkspaceDiagnosticReport> {
-        let snapshot = self.shared.snapshot();
+        let snapshot = self.shared.settled().await;
         let params = plain(&params);
         let known = params.get("previousResultIds").and_then(Value::as_array).cloned().unwrap_or_default();
         let known: Vec<(String, String)> = known
@@ -352,7 +357,8 @@ impl LanguageServer for Server {
     ) -> Result<Option<lsp::PrepareRenameResult>> {
         let (uri, position) = place(&params)?;
         self.at(&uri, move |at| {
-            let (span, name) = navigation::prepare_rename(&at.site, at.offset(position)).ok()?;
+            let (span, name) =
+                navigation::prepare_rename(&at.site, at.offset(position), at.may_move()).ok()?;
             Some(json!({"range": at.range(span), "placeholder": name}))
         })
         .await
@@ -363,7 +369,7 @@ impl LanguageServer for Server {
         let new_name = plain(&params).get("newName").and_then(Value::as_str).unwrap_or_default().to_owned();
         let answer: Option<Value> = self
             .at(&uri, move |at| {
-                Some(match navigation::rename(&at.site, at.offset(position), &new_name) {
+                Some(match navigation::rename(&at.site, at.offset(position), &new_name, at.may_move()) {
                     Ok(changes) => match at.edit(&changes) {
                         Some(edit) => json!({"edit": edit}),
                         None => json!({"why": "this editor cannot move files in a rename"}),
@@ -395,7 +401,7 @@ impl LanguageServer for Server {
         &self,
         params: lsp::WorkspaceSymbolParams,
     ) -> Result<Option<lsp::WorkspaceSymbolResponse>> {
-        let snapshot = self.shared.snapshot();
+        let snapshot = self.shared.settled().await;
         let (query, encoding) = (params.query, self.shared.encoding());
         let found = self.shared.compute(move || -> Value {
             let projects: Vec<_> = snapshot.projects().collect();
@@ -598,7 +604,7 @@ impl LanguageServer for Server {
     }
 
     async fn will_rename_files(&self, params: lsp::RenameFilesParams) -> Result<Option<lsp::WorkspaceEdit>> {
-        let snapshot = self.shared.snapshot();
+        let snapshot = self.shared.settled().await;
         let moves: Vec<(PathBuf, PathBuf)> = params
             .files
             .iter()

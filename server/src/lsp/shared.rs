@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use harness_schema::text::Encoding;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower_lsp::Client;
 use tower_lsp::jsonrpc::{Error, Result};
 
@@ -16,6 +17,19 @@ use crate::workspace::{Snapshot, Workspace};
 
 /// How many computations run at once; more would only take time from each other.
 const COMPUTATIONS: usize = 2;
+
+/// Requests wait so long at most for a workspace to be read.
+const LONGEST_LOAD: Duration = Duration::from_secs(10);
+
+/// Something that is being read.
+#[derive(Debug)]
+pub struct Load(Arc<Shared>);
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.loads.send_modify(|loads| *loads -= 1);
+    }
+}
 
 /// The state of the server.
 #[derive(Debug)]
@@ -33,8 +47,8 @@ pub struct Shared {
     pub jobs: DashMap<PathBuf, bool>,
     /// Diagnostics as last pushed, by document.
     pub pushed: DashMap<PathBuf, u64>,
-    /// Folders that are being looked through.
-    pub loading: DashMap<PathBuf, ()>,
+    /// How many folders and projects are being read.
+    loads: watch::Sender<usize>,
 }
 
 impl Shared {
@@ -50,7 +64,7 @@ impl Shared {
             tokens: DashMap::new(),
             jobs: DashMap::new(),
             pushed: DashMap::new(),
-            loading: DashMap::new(),
+            loads: watch::Sender::new(0),
         }
     }
 
@@ -80,6 +94,25 @@ impl Shared {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.workspace().snapshot()
+    }
+
+    /// Something is being read from now until the answer is dropped.
+    #[must_use]
+    pub fn load(self: &Arc<Self>) -> Load {
+        self.loads.send_modify(|loads| *loads += 1);
+        Load(Arc::clone(self))
+    }
+
+    /// The workspace as it is now, or, while it is being read for the first time, as it is then: an answer from an empty
+    /// workspace would say that nothing is wrong.
+    pub async fn settled(&self) -> Snapshot {
+        let snapshot = self.snapshot();
+        if *self.loads.borrow() == 0 {
+            return snapshot;
+        }
+        let mut loads = self.loads.subscribe();
+        let _ = tokio::time::timeout(LONGEST_LOAD, loads.wait_for(|loads| *loads == 0)).await;
+        self.snapshot()
     }
 
     /// Works something out on a thread of its own.

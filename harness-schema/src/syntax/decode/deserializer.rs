@@ -241,7 +241,7 @@ impl<'de> Deserializer<'de> for KeyDeserializer<'de> {
     }
 }
 
-/// Start, end and value, one after the other: how [`Spanned`] is read.
+/// Start, end and value, one after the other: how [`super::Spanned`] is read.
 struct SpannedParts<D> {
     span: Span,
     next: u8,

@@ -4,7 +4,6 @@
 
 mod canary;
 mod habits;
-pub mod keys;
 mod config;
 
 use std::collections::BTreeSet;

@@ -17,6 +17,7 @@ pub mod prose;
 pub mod tools;
 pub mod runtime;
 pub mod orchestration;
+mod task_keys;
 pub mod tasks;
 pub mod leaks;
 pub mod allow;

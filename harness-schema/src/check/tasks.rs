@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fixes::{did_you_mean, item, near, remove, replace_with};
+use super::fixes::{did_you_mean, item, near, remove, replace_with, statement};
+use super::task_keys;
 use crate::harness::{Harness, MANIFEST, Task};
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
@@ -131,22 +132,19 @@ fn head(harness: &Harness, task: &Task) -> Span {
 fn keys(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     let Some(document) = harness.document(file) else { return };
     let Some(tree) = document.data() else { return };
-    for unknown in task::keys::unknown_keys(&tree.root) {
-        let shown = unknown.path.join(".");
-        let meant = unknown.instead.as_deref();
-        let message = format!("Harbor ignores `{shown}`{}", did_you_mean(meant));
-        let mut problem = Problem::new(&UNKNOWN_TASK_KEY, unknown.key_span, message)
-            .why("the task would run as if the line were not there")
-            .about(shown.as_str());
-        if let Some((title, edits)) = unknown.rewrite(document.source()) {
-            let changes =
-                edits.into_iter().map(|edit| crate::problem::Change::Edit { file: file.clone(), edit });
-            problem = problem.fix(Fix { title, class: FixClass::Preview, changes: changes.collect() });
-        } else {
-            problem =
-                problem.fix(remove(FixClass::Preview, format!("Remove `{shown}`"), document, unknown.span));
-        }
-        problems.push(problem);
+    for unknown in task_keys::unknown(tree, document.source()) {
+        let shown = unknown.path.as_str();
+        let message = format!("Harbor ignores `{shown}`{}", did_you_mean(unknown.key()));
+        let span = unknown.entry.span();
+        let fix = unknown
+            .fix(file, tree, document.source(), statement(document, span))
+            .unwrap_or_else(|| remove(FixClass::Preview, format!("Remove `{shown}`"), document, span));
+        problems.push(
+            Problem::new(&UNKNOWN_TASK_KEY, unknown.entry.key.span, message)
+                .why("the task would run as if the line were not there")
+                .about(shown)
+                .fix(fix),
+        );
     }
 }
 

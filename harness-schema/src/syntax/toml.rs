@@ -2,6 +2,8 @@
 //!
 //! A statement that does not parse is lost alone: its key stays with a broken value, and all others are read.
 
+mod explain;
+
 use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
@@ -10,7 +12,7 @@ use toml_parser::parser::{Event, EventKind, RecursionGuard, parse_document};
 use toml_parser::{ParseError, Source};
 
 use super::data::{Entry, Key, Kind, List, Quote, Scalar, Style, SyntaxError, Table, Tree, Value};
-use super::recovery::{blank, line_around, line_number};
+use super::recovery::{blank, line_number};
 use crate::text::Span;
 
 /// Deeper values and longer keys are errors (`security` 6.4).
@@ -555,82 +557,6 @@ impl<'i> Builder<'i> {
         self.comments.sort_unstable();
         (Tree { root, errors: kept, comments: self.comments, documents: 1 }, runaway)
     }
-
-    /// An error in our words, and the statement that it is about.
-    fn explain(&self, error: &ParseError) -> (SyntaxError, Option<usize>) {
-        let at = error.unexpected().or(error.context()).map_or(0, |span| span.start()).min(self.source.len());
-        let line = line_around(self.source, at);
-        let index = self.statements.partition_point(|statement| statement.span.start as usize <= at);
-        // A statement may begin after the error on its own line (`= 4`, `]`).
-        let statement = index.checked_sub(1).filter(|index| {
-            self.statements.get(*index).is_some_and(|statement| {
-                line.start <= statement.span.end && (statement.span.start as usize) <= at
-            })
-        });
-        let shown = statement.and_then(|at| self.statements.get(at)).map(|statement| {
-            let key = statement.key.of(self.source);
-            if 60 < key.chars().count() { String::from("…") } else { key.to_owned() }
-        });
-        let rest = self.source.get(at..line.end as usize).unwrap_or_default();
-        let nothing_follows = rest.trim().is_empty() && error.unexpected().is_none_or(|span| span.is_empty());
-        let message = match (error.description(), shown) {
-            ("string values must be quoted", Some(key)) if nothing_follows => {
-                format!("expected a value after `{key} =`")
-            }
-            ("string values must be quoted", _) => String::from("a text must be quoted"),
-            ("missing value", Some(key)) => format!("expected a value after `{key} =`"),
-            ("key with no value" | "missing value for key", Some(key)) => {
-                format!("expected `=` and a value after `{key}`")
-            }
-            ("missing value", None) => String::from("expected a value"),
-            (description, _) => {
-                let expected: Vec<String> = error
-                    .expected()
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|expected| match expected {
-                        toml_parser::Expected::Literal(text) if *text == "\n" => String::from("a line break"),
-                        toml_parser::Expected::Literal(text) => format!("`{text}`"),
-                        toml_parser::Expected::Description(text) => (*text).to_owned(),
-                        _ => String::from("something else"),
-                    })
-                    .collect();
-                if expected.is_empty() {
-                    description.to_owned()
-                } else {
-                    format!("{description}, expected {}", expected.join(" or "))
-                }
-            }
-        };
-        let unexpected = error.unexpected().map_or(Span::at(at), |span| Span::new(span.start(), span.end()));
-        let statement_span =
-            statement.and_then(|at| self.statements.get(at)).map_or(line, |statement| statement.span);
-        let region = line.cover(statement_span);
-        let span = visible(self.source, unexpected, statement_span, line);
-        (SyntaxError { span, region, message }, statement)
-    }
-
-    /// Whether a statement with an error goes over a line that looks like the start of another one.
-    fn swallows(&self, at: usize) -> bool {
-        let Some(statement) = self.statements.get(at) else { return false };
-        statement.value_start.is_some() && next_statement(self.source, statement.span).is_some()
-    }
-
-    /// The error for a value that swallowed the statements behind it.
-    fn runaway(&self, at: usize) -> Option<SyntaxError> {
-        let statement = self.statements.get(at)?;
-        let value = statement.value_start? as usize;
-        let end = next_statement(self.source, statement.span)?;
-        let opening = self.source.get(value..)?.chars().next()?;
-        let message = match opening {
-            '[' => String::from("`[` is never closed"),
-            '{' => String::from("`{` is never closed"),
-            quote => format!("`{quote}` is never closed"),
-        };
-        let region = Span::new(value, end);
-        let span = Span::new(value, value + opening.len_utf8());
-        Some(SyntaxError { span, region, message })
-    }
 }
 
 fn table(style: Style) -> NodeKind {
@@ -663,118 +589,5 @@ fn integer(decoded: &str, radix: u32) -> Kind {
     }
 }
 
-/// Where an error is shown: the unexpected bytes, or the last character before them if there is nothing to see.
-fn visible(source: &str, unexpected: Span, statement: Span, line: Span) -> Span {
-    let text = unexpected.of(source);
-    if !text.trim().is_empty() && !text.contains('\n') {
-        return unexpected;
-    }
-    let before = source.get(line.start as usize..unexpected.start as usize).unwrap_or_default();
-    let end = line.start as usize + before.trim_end().len();
-    let start = statement.start.max(line.start) as usize;
-    if start < end { Span::new(start, end) } else { Span::new(line.start as usize, line.end as usize) }
-}
-
-/// The start of the first line inside a statement, after its first, that looks like another statement.
-fn next_statement(source: &str, statement: Span) -> Option<usize> {
-    let mut at = statement.start as usize;
-    while let Some(next) = memchr::memchr(b'\n', source.as_bytes().get(at..statement.end as usize)?) {
-        at += next + 1;
-        let line = source.get(at..)?.lines().next().unwrap_or_default();
-        if looks_like_statement(line) && at < statement.end as usize {
-            return Some(at);
-        }
-    }
-    None
-}
-
-fn looks_like_statement(line: &str) -> bool {
-    if line.starts_with('[') {
-        let inner = line.trim_end().trim_start_matches('[');
-        return inner.ends_with(']')
-            && inner.starts_with(|char: char| char.is_ascii_alphabetic())
-            && !inner.contains([',', '"']);
-    }
-    let key_end = line.find(|char: char| !(char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.')));
-    key_end.is_some_and(|end| 0 < end && line[end..].trim_start().starts_with('=') && !line.starts_with(' '))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at<'a>(tree: &'a Tree, keys: &[&str]) -> &'a Value {
-        tree.root.at(keys).unwrap_or_else(|| panic!("no {keys:?} in {:#?}", tree.root))
-    }
-
-    fn errors(source: &str) -> Vec<(String, String)> {
-        let tree = parse(source);
-        tree.errors.iter().map(|error| (error.span.of(source).to_owned(), error.message.clone())).collect()
-    }
-
-    #[test]
-    fn spans_are_those_of_the_text() {
-        let source = "a = 1\n[b]\n'c d' = \"x\\ty\" # why\n[[t]]\nn = [1, 2.5,\n true]\n[[t]]\nm = { k.l = 1979-05-27 }\n";
-        let tree = parse(source);
-        assert_eq!(tree.errors, []);
-        assert_eq!(at(&tree, &["b", "c d"]).span.of(source), "\"x\\ty\"");
-        assert_eq!(at(&tree, &["b", "c d"]).as_text(), Some("x\ty"));
-        assert_eq!(at(&tree, &["b"]).span.of(source), "[b]\n'c d' = \"x\\ty\"");
-        let tables = at(&tree, &["t"]).as_list().unwrap();
-        assert_eq!(tables[0].span.of(source), "[[t]]\nn = [1, 2.5,\n true]");
-        assert_eq!(tables[0].get("n").unwrap().as_list().unwrap()[1].kind, Kind::Float(2.5));
-        assert_eq!(tables[1].at(&["m", "k", "l"]).unwrap().kind, Kind::Date);
-        assert_eq!(tables[1].get("m").unwrap().span.of(source), "{ k.l = 1979-05-27 }");
-        assert_eq!(tree.comments.iter().map(|span| span.of(source)).collect::<Vec<_>>(), ["# why"]);
-    }
-
-    #[test]
-    fn a_broken_statement_is_lost_alone() {
-        let source = "a = 1\nmax_steps = \nb = 2\n[x\nc = 3\n[y]\nd = \"open\ne = 5\n";
-        let tree = parse(source);
-        assert_eq!(at(&tree, &["a"]).kind, Kind::Integer(1));
-        assert_eq!(at(&tree, &["max_steps"]).kind, Kind::Broken);
-        assert_eq!(at(&tree, &["b"]).kind, Kind::Integer(2));
-        assert_eq!(at(&tree, &["y", "e"]).kind, Kind::Integer(5));
-        assert_eq!(tree.errors.len(), 3, "{:#?}", tree.errors);
-        assert_eq!(tree.errors[0].message, "expected a value after `max_steps =`");
-        assert_eq!(tree.errors[0].span.of(source), "max_steps =");
-    }
-
-    #[test]
-    fn an_unclosed_bracket_swallows_nothing() {
-        let source = "a = [\n  \"x\",\nb = 2\n[c]\nd = 3\n";
-        let tree = parse(source);
-        assert_eq!(at(&tree, &["b"]).kind, Kind::Integer(2));
-        assert_eq!(at(&tree, &["c", "d"]).kind, Kind::Integer(3));
-        assert_eq!(errors(source), [("[".to_owned(), "`[` is never closed".to_owned())]);
-    }
-
-    #[test]
-    fn equal_keys_are_kept_and_reported() {
-        let source = "a = 1\nb = 2\na = 3\n";
-        let tree = parse(source);
-        assert_eq!(tree.root.as_table().unwrap().entries.len(), 3);
-        assert_eq!(errors(source), [("a".to_owned(), "key `a` is given twice (line 1)".to_owned())]);
-    }
-
-    #[test]
-    fn headers_may_come_in_any_order() {
-        let source = "[a.b]\nx = 1\n[c]\ny = 2\n[a]\nz = 3\n[a.d]\nw = 4\n";
-        let tree = parse(source);
-        assert_eq!(tree.errors, []);
-        assert_eq!(at(&tree, &["a", "z"]).kind, Kind::Integer(3));
-        assert_eq!(at(&tree, &["a", "b", "x"]).kind, Kind::Integer(1));
-        assert_eq!(at(&tree, &["a", "d", "w"]).kind, Kind::Integer(4));
-    }
-
-    #[test]
-    fn depth_is_limited() {
-        let deep = format!("a = {}{}\n", "[".repeat(5000), "]".repeat(5000));
-        assert!(!parse(&deep).errors.is_empty());
-        let long = format!("[{}]\nx = 1\n", vec!["a"; 5000].join("."));
-        assert!(!parse(&long).errors.is_empty());
-        let dotted = format!("{} = 1\n", vec!["a"; 5000].join("."));
-        assert!(!parse(&dotted).errors.is_empty());
-    }
-}
+mod tests;

@@ -163,6 +163,12 @@ impl Files {
         files
     }
 
+    /// The project without what is open.
+    #[must_use]
+    pub fn without_open(&self) -> Self {
+        Self { disk: Arc::clone(&self.disk), open: Arc::default() }
+    }
+
     /// The project after a text was closed.
     #[must_use]
     pub fn with_closed(&self, path: &FilePath) -> Self {

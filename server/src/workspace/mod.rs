@@ -127,7 +127,8 @@ impl Workspace {
     /// A project was read, or read again; open buffers are laid over it.
     pub fn set_project(&mut self, root: &Path, disk: Files) {
         let open = self.now.buffers.iter().filter_map(|(path, buffer)| Some((relative(root, path)?, buffer)));
-        let files = open.fold(disk, |files, (file, buffer)| {
+        // What was open when the disk was read may have been closed since.
+        let files = open.fold(disk.without_open(), |files, (file, buffer)| {
             files.with_open(harness_schema::syntax::Document::new(file, buffer.text.clone()))
         });
         let project = match self.now.projects.get(root) {

@@ -54,3 +54,14 @@ fn files_that_were_read_before_stay_open_after_a_reload() {
     workspace.set_project(Path::new("/p"), Files::from_texts([(MANIFEST, MANIFEST_TEXT), ("s.md", "disk")]));
     assert_eq!(source(&workspace, "s.md"), "typed");
 }
+
+#[test]
+fn what_was_closed_while_the_disk_was_read_stays_closed() {
+    let mut workspace = workspace();
+    let path = Path::new("/p/s.md");
+    workspace.open(path, 1, "typed");
+    let read = workspace.snapshot().project(Path::new("/p")).unwrap().files().clone();
+    workspace.close(path);
+    assert!(workspace.update_disk(Path::new("/p"), &read, read.with_disk([])));
+    assert_eq!(source(&workspace, "s.md"), "hello\n");
+}

@@ -23,6 +23,7 @@ struct Entry<'a> {
     rule: &'a str,
     file: Option<&'a str>,
     surface: Option<&'a str>,
+    reason: &'a str,
 }
 
 /// The entries that are complete; others have problems of their own.
@@ -31,10 +32,41 @@ fn entries(harness: &Harness) -> Vec<Entry<'_>> {
     let read = |value| -> Option<Entry<'_>> {
         let value: &Value = value;
         let text = |key: &str| value.get(key).and_then(Value::as_text);
-        text("reason").filter(|reason| !reason.trim().is_empty())?;
-        Some(Entry { span: value.span, rule: text("rule")?, file: text("file"), surface: text("surface") })
+        let reason = text("reason").filter(|reason| !reason.trim().is_empty())?;
+        let (file, surface) = (text("file"), text("surface"));
+        Some(Entry { span: value.span, rule: text("rule")?, file, surface, reason })
     };
     list.iter().filter_map(read).collect()
+}
+
+/// An entry of `[[lint.allow]]` that lets errors pass which could make results invalid or leak. Every report lists them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance<'a> {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// The entry in the manifest.
+    pub span: Span,
+    /// The file or pattern that it is limited to.
+    pub file: Option<&'a str>,
+    /// The surface that it is limited to.
+    pub surface: Option<&'a str>,
+    /// Why, in the project's words.
+    pub reason: &'a str,
+}
+
+/// The entries that let errors of SH0, SH6 and SH7 pass, in the order of the manifest.
+#[must_use]
+pub fn serious(harness: &Harness) -> Vec<Allowance<'_>> {
+    let limited = |entry: &Entry<'_>| entry.file.is_some() || entry.surface.is_some();
+    entries(harness).into_iter().filter(limited).filter_map(Entry::allowance).collect()
+}
+
+impl<'a> Entry<'a> {
+    fn allowance(self) -> Option<Allowance<'a>> {
+        let rule = super::rule(self.rule)?;
+        let Self { span, file, surface, reason, .. } = self;
+        is_serious(rule, rule.severity).then_some(Allowance { rule, span, file, surface, reason })
+    }
 }
 
 /// Drops the problems that an entry of `[[lint.allow]]` covers.
@@ -75,7 +107,7 @@ fn covers(harness: &Harness, entry: &Entry<'_>, file: &FilePath, problem: &Probl
         return false;
     }
     let scoped = entry.file.is_some() || entry.surface.is_some();
-    if !scoped && needs_scope(problem) {
+    if !scoped && is_serious(problem.rule, problem.severity) {
         return false;
     }
     let in_file = entry.file.is_none_or(|pattern| matches(pattern, file));
@@ -84,9 +116,8 @@ fn covers(harness: &Harness, entry: &Entry<'_>, file: &FilePath, problem: &Probl
 }
 
 /// Errors of SH0, SH6 and SH7 are allowed in one place only, never in the whole project.
-fn needs_scope(problem: &Problem) -> bool {
-    problem.severity == Severity::Error
-        && ["SH0", "SH6", "SH7"].iter().any(|family| problem.rule.id.starts_with(family))
+fn is_serious(rule: &Rule, severity: Severity) -> bool {
+    severity == Severity::Error && ["SH0", "SH6", "SH7"].iter().any(|family| rule.id.starts_with(family))
 }
 
 fn may_concern(harness: &Harness, entry: &Entry<'_>, file: &FilePath) -> bool {

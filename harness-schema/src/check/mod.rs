@@ -132,6 +132,12 @@ pub fn rule(word: &str) -> Option<&'static Rule> {
 /// The problems of one file of a harness, in the order of the text. A file that the harness does not name has none.
 #[must_use]
 pub fn file(harness: &Harness, file: &FilePath) -> Vec<Problem> {
+    cap(uncapped(harness, file))
+}
+
+/// The problems of one file, however many there are of one rule: what is listed as known must be listed whole.
+#[must_use]
+pub fn uncapped(harness: &Harness, file: &FilePath) -> Vec<Problem> {
     if !harness.names(file) {
         return Vec::new();
     }
@@ -140,7 +146,7 @@ pub fn file(harness: &Harness, file: &FilePath) -> Vec<Problem> {
     allow::check(harness, file, &mut problems);
     known::mark(harness, file, &mut problems);
     in_order(&mut problems);
-    cap(problems)
+    problems
 }
 
 /// The problems of all files of a harness; files without any are left out.
@@ -170,21 +176,25 @@ fn in_order(problems: &mut [Problem]) {
 }
 
 fn cap(problems: Vec<Problem>) -> Vec<Problem> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    // Known ones are counted apart: they must not push out a new one, nor make the line for the rest an error.
+    let mut counts: BTreeMap<(&str, bool), usize> = BTreeMap::new();
     let mut kept: Vec<Problem> = Vec::with_capacity(problems.len().min(MAX_PER_RULE));
-    let mut rest: BTreeMap<&str, Problem> = BTreeMap::new();
+    let mut rest: BTreeMap<(&str, bool), Problem> = BTreeMap::new();
     for problem in problems {
-        let count = counts.entry(problem.rule.id).or_default();
+        let kind = (problem.rule.id, problem.known);
+        let count = counts.entry(kind).or_default();
         *count += 1;
         if *count <= MAX_PER_RULE {
             kept.push(problem);
         } else {
-            rest.entry(problem.rule.id).or_insert(problem);
+            rest.entry(kind).or_insert(problem);
         }
     }
-    for (id, first) in rest {
-        let more = counts.get(id).copied().unwrap_or_default() - MAX_PER_RULE;
-        kept.push(Problem::new(first.rule, first.span, format!("{more} more of `{}`", first.rule.name)));
+    for (kind, first) in rest {
+        let more = counts.get(&kind).copied().unwrap_or_default() - MAX_PER_RULE;
+        let message = format!("{more} more of `{}`", first.rule.name);
+        let line = Problem::new(first.rule, first.span, message).severity(first.severity);
+        kept.push(Problem { known: first.known, ..line });
     }
     in_order(&mut kept);
     kept

@@ -79,7 +79,10 @@ pub fn fix_all(site: &Site) -> Option<String> {
     for _ in 0..MAX_ROUNDS {
         let now = project.as_ref().unwrap_or(site.project.as_ref());
         let problems = now.problems(&site.file);
-        let edits = safe_edits(&problems).remove(&site.file).unwrap_or_default();
+        // A fix is applied whole: one that also changes another file is not for this file alone.
+        let fixes = safe_fixes(problems.iter()).into_iter().filter_map(|(_, fix)| edits_of(fix));
+        let here = fixes.filter(|edits| edits.iter().all(|(file, _)| **file == site.file));
+        let edits: Vec<TextEdit> = here.flatten().map(|(_, edit)| edit.clone()).collect();
         let Some(after) = apply_all(&text, &edits).filter(|after| *after != text) else { break };
         text = after;
         let document = harness_schema::syntax::Document::new(site.file.clone(), text.as_str().into());
@@ -88,32 +91,37 @@ pub fn fix_all(site: &Site) -> Option<String> {
     (text != before).then_some(text)
 }
 
-/// The edits of safe fixes that do not overlap, file by file; of two that do, the first stays.
+/// The safe fixes that can be applied together, with their problems, in the order of the problems: of two whose edits
+/// meet, the first stays.
 #[must_use]
-pub fn safe_edits(problems: &[Problem]) -> BTreeMap<FilePath, Vec<TextEdit>> {
-    let mut all: BTreeMap<FilePath, Vec<TextEdit>> = BTreeMap::new();
+pub fn safe_fixes<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Vec<(&'a Problem, &'a Fix)> {
+    let mut taken: BTreeMap<&FilePath, Vec<&TextEdit>> = BTreeMap::new();
+    let mut chosen = Vec::new();
     for problem in problems {
         let mut safe = problem.fixes.iter().filter(|fix| fix.class == FixClass::Safe);
         // Two safe fixes are a choice, and a choice is not safe.
         let (Some(fix), None) = (safe.next(), safe.next()) else { continue };
-        let edits: Option<Vec<(&FilePath, &TextEdit)>> = fix
-            .changes
-            .iter()
-            .map(|change| match change {
-                Change::Edit { file, edit } => Some((file, edit)),
-                Change::Create { .. } | Change::Move { .. } => None,
-            })
-            .collect();
-        let Some(edits) = edits else { continue };
+        let Some(edits) = edits_of(fix) else { continue };
         let free = edits.iter().all(|(file, edit)| {
-            let taken = all.get(*file).map(Vec::as_slice).unwrap_or_default();
-            taken.iter().all(|other| !other.span.overlaps(edit.span) && other.span != edit.span)
+            let others = taken.get(*file).map(Vec::as_slice).unwrap_or_default();
+            others.iter().all(|other| !other.span.overlaps(edit.span) && other.span != edit.span)
         });
         if free {
             for (file, edit) in edits {
-                all.entry(file.clone()).or_default().push(edit.clone());
+                taken.entry(file).or_default().push(edit);
             }
+            chosen.push((problem, fix));
         }
     }
-    all
+    chosen
+}
+
+/// The edits of a fix that does nothing else, with their files.
+#[must_use]
+pub fn edits_of(fix: &Fix) -> Option<Vec<(&FilePath, &TextEdit)>> {
+    let edits = fix.changes.iter().map(|change| match change {
+        Change::Edit { file, edit } => Some((file, edit)),
+        Change::Create { .. } | Change::Move { .. } => None,
+    });
+    edits.collect()
 }

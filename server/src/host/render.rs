@@ -44,7 +44,16 @@ pub fn with_samples(harness: &Harness, template: &str) -> Result<String, minijin
         task => context! { instruction => "‹the instruction of the task›" },
         workdir => "/app",
         tools => tools,
-        runtime => context! { max_steps => max_steps },
+        runtime => context! {
+            max_steps => max_steps,
+            max_tokens => runtime.max_tokens.as_ref().map(|tokens| tokens.value),
+            max_format_errors => runtime.max_format_errors.value,
+            finish => runtime.finish.value,
+            tool_timeout => runtime.tool_timeout.value,
+            max_output_bytes => runtime.max_output_bytes.value,
+            compaction => runtime.compaction.value,
+            compaction_at => runtime.compaction_at.value,
+        },
         state => context! { id => "‹state›" },
         step => 1,
         steps_left => max_steps,
@@ -52,5 +61,6 @@ pub fn with_samples(harness: &Harness, template: &str) -> Result<String, minijin
         tool => context! { name => "‹tool›" },
         ..minijinja::Value::from_serialize(variables)
     };
+    // One final line break is dropped, which is Jinja's own habit.
     environment.render_str(template, values)
 }

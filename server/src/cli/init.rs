@@ -1,210 +1,161 @@
-//! `init`: a harness from a preset. All of its files or none are written, and none over an existing one.
+//! `init`: a harness from a preset. All of its files are written or none, and none over an existing one.
 
+mod presets;
+mod fit;
+mod mini_swe_agent;
+mod claude_code;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::print;
+use clap::ValueEnum;
+use harness_schema::harness::MANIFEST;
+
+pub use presets::{Preset, PresetFile};
+
+use super::check::targets::Target;
+use super::report::excerpt::visible;
+use super::report::{Report, plural, text};
+use super::terminal;
 use crate::failure::Failure;
+use crate::host::write::{self, NewFile, WriteError};
+
+const MORE_HELP: &str = "\
+Examples:
+  self-harness init                                 lists the presets
+  self-harness init --preset minimal my-agent       a new harness in `my-agent`
+  self-harness init --preset claude-code            a manifest beside the CLAUDE.md of this project
+
+A preset is files to start from, nothing more: they are yours, and nothing refers back to the preset.";
 
 /// The arguments of `init`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE_HELP)]
 pub struct Arguments {
-    /// Which preset
-    #[arg(long, value_enum)]
-    preset: Preset,
+    /// What to start from; without it, the presets are listed
+    #[arg(long, value_enum, value_name = "NAME")]
+    preset: Option<Preset>,
     /// Where: a directory, made if it is not there
-    #[arg(default_value = ".")]
+    #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
-}
-
-/// The presets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Preset {
-    /// The built-in agent with a shell, a runtime rule and three tasks
-    Minimal,
-    /// mini-swe-agent with its own configuration file
-    MiniSweAgent,
-    /// deepagents, a Python function for each surface
-    Deepagents,
-    /// Claude Code and its `CLAUDE.md`
-    ClaudeCode,
-    /// Terminal-Bench 2 by Harbor, with the splits of the paper
-    #[value(name = "harbor-terminal-bench-2")]
-    HarborTerminalBench2,
-}
-
-/// A file of a preset.
-#[derive(Clone, Copy, Debug)]
-pub struct PresetFile {
-    /// Its path.
-    pub path: &'static str,
-    /// Its text.
-    pub text: &'static str,
-}
-
-macro_rules! preset {
-    ($name:literal: $($path:literal),+ $(,)?) => {
-        &[$(PresetFile { path: $path, text: include_str!(concat!("../../presets/", $name, "/", $path)) }),+]
-    };
-}
-
-impl Preset {
-    /// Its name on the command line, and its directory in `presets`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Minimal => "minimal",
-            Self::MiniSweAgent => "mini-swe-agent",
-            Self::Deepagents => "deepagents",
-            Self::ClaudeCode => "claude-code",
-            Self::HarborTerminalBench2 => "harbor-terminal-bench-2",
-        }
-    }
-
-    /// Its files.
-    #[must_use]
-    pub fn files(self) -> &'static [PresetFile] {
-        match self {
-            Self::Minimal => preset!("minimal":
-                "harness.toml",
-                "prompts/system.md",
-                "prompts/rules/stop-repeating.md",
-                "tools/shell.toml",
-                "tasks/count-lines/task.toml",
-                "tasks/count-lines/instruction.md",
-                "tasks/count-lines/environment/Dockerfile",
-                "tasks/count-lines/environment/data.csv",
-                "tasks/count-lines/tests/test.sh",
-                "tasks/count-lines/solution/solve.sh",
-                "tasks/fix-script/task.toml",
-                "tasks/fix-script/instruction.md",
-                "tasks/fix-script/environment/Dockerfile",
-                "tasks/fix-script/environment/sum.sh",
-                "tasks/fix-script/tests/test.sh",
-                "tasks/fix-script/solution/solve.sh",
-                "tasks/sort-people/task.toml",
-                "tasks/sort-people/instruction.md",
-                "tasks/sort-people/environment/Dockerfile",
-                "tasks/sort-people/environment/people.txt",
-                "tasks/sort-people/tests/test.sh",
-                "tasks/sort-people/solution/solve.sh",
-            ),
-            Self::MiniSweAgent => preset!("mini-swe-agent": "harness.toml", "mini.yaml"),
-            Self::Deepagents => preset!("deepagents": "harness.toml", "harness.py", "run.py"),
-            Self::ClaudeCode => preset!("claude-code": "harness.toml", "CLAUDE.md"),
-            Self::HarborTerminalBench2 => preset!("harbor-terminal-bench-2": "harness.toml", "mini.yaml"),
-        }
-    }
 }
 
 /// Writes the preset's files.
 ///
 /// # Errors
-/// If a file is in the way, or one cannot be written.
+/// A [`Failure`] if a file is in the way, or one cannot be written; then nothing is written.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let directory = &arguments.directory;
-    let preset = arguments.preset;
-    // The prose of an existing project is what this preset is about.
-    let is_kept = |file: &PresetFile| {
-        preset == Preset::ClaudeCode && file.path == "CLAUDE.md" && directory.join(file.path).exists()
+    let root = arguments.directory.as_path();
+    let Some(preset) = arguments.preset else { return choose() };
+    if root.exists() && !root.is_dir() {
+        let message = format!("`{}` is no directory", root.display());
+        return Err(Failure::user(message, "name a directory, or one that is to be made"));
+    }
+    let mut files = preset.new_files();
+    let note = match preset {
+        Preset::MiniSweAgent => Some(mini_swe_agent::adapt(root, &mut files)),
+        Preset::ClaudeCode => Some(claude_code::adapt(root, &mut files)),
+        Preset::Minimal | Preset::Deepagents | Preset::HarborTerminalBench2 => None,
     };
-    let files: Vec<&PresetFile> = preset.files().iter().filter(|file| !is_kept(file)).collect();
-    let in_the_way: Vec<String> = files
-        .iter()
-        .filter(|file| directory.join(file.path).exists())
-        .map(|file| format!("`{}`", file.path))
-        .collect();
-    if !in_the_way.is_empty() {
-        return Err(Failure::user(
-            format!(
-                "{} already there in `{}`: nothing was written",
-                is_or_are(&in_the_way),
-                directory.display()
-            ),
-            "choose another directory, or move them away",
-        ));
-    }
-    for file in &files {
-        let found = (file.path == "mini.yaml").then(installed_mini).flatten();
-        write(&directory.join(file.path), found.as_deref().unwrap_or(file.text))?;
-    }
-    print(&format!(
-        "created {} file{} in `{}` from preset `{}`\n\nnext:\n  self-harness check {}   looks at it without running anything\n",
-        files.len(),
-        if files.len() == 1 { "" } else { "s" },
-        directory.display(),
-        preset.name(),
-        directory.display(),
-    ))?;
+    nothing_in_the_way(root, &files)?;
+    write::create_all(root, &files).map_err(refused)?;
+    terminal::print(&done(root, preset, &files, note.as_deref()))?;
     Ok(0)
 }
 
-fn is_or_are(names: &[String]) -> String {
-    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
+/// Without a preset there is nothing to do but to say which there are.
+fn choose() -> Result<u8, Failure> {
+    if !terminal::is_interactive() {
+        let names: Vec<String> =
+            Preset::value_variants().iter().map(|preset| format!("`{}`", preset.name())).collect();
+        let hint = format!("add `--preset` and one of {}", names.join(", "));
+        return Err(Failure::user("no preset is named", hint));
+    }
+    terminal::print(&list())?;
+    Ok(0)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::host(
-            format!("cannot write `{}`: {error}", path.display()),
-            "see whether the directory may be written",
-        )
+fn list() -> String {
+    let mut out = String::from("presets:\n");
+    let longest = Preset::value_variants().iter().map(|preset| preset.name().len()).max().unwrap_or_default();
+    for preset in Preset::value_variants() {
+        let value = preset.to_possible_value();
+        let help = value.as_ref().and_then(|value| value.get_help()).map(ToString::to_string);
+        out.push_str(&format!("  {:longest$}  {}\n", preset.name(), help.unwrap_or_default()));
+    }
+    out.push_str("\nchoose one: self-harness init --preset minimal [DIR]\n");
+    out
+}
+
+fn nothing_in_the_way(root: &Path, files: &[NewFile]) -> Result<(), Failure> {
+    // A link that leads nowhere is in the way as well.
+    let there = |file: &&NewFile| fs::symlink_metadata(root.join(file.path.as_str())).is_ok();
+    let names: Vec<String> = files.iter().filter(there).map(|file| format!("`{}`", file.path)).collect();
+    let Some((last, rest)) = names.split_last() else { return Ok(()) };
+    let which = match rest {
+        [] => format!("{last} is"),
+        rest => format!("{} and {last} are", rest.join(", ")),
     };
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
+    let hint = if names.iter().any(|name| name.contains(MANIFEST)) {
+        "this is a harness already: `self-harness check` looks at it; for another one choose another directory"
+    } else {
+        "choose another directory, or move them away"
+    };
+    Err(Failure::user(format!("{which} already in `{}`; nothing was written", root.display()), hint))
+}
+
+fn refused(error: WriteError) -> Failure {
+    match error {
+        // It was not there a moment ago.
+        WriteError::Exists(_) | WriteError::Changed(_) => Failure::user(
+            format!("{error}; nothing was written"),
+            "move it away, or choose another directory",
+        ),
+        WriteError::Outside(_) => {
+            Failure::user(format!("{error}; nothing was written"), "choose a directory without such links")
+        }
+        WriteError::Machine { .. } => Failure::host(
+            format!("{error}; nothing was written"),
+            "see whether the directory may be written and has room",
+        ),
     }
-    fs::write(path, text).map_err(failed)?;
-    executable(path, text).map_err(failed)
 }
 
-#[cfg(unix)]
-fn executable(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    if text.starts_with("#!") {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+fn done(root: &Path, preset: Preset, files: &[NewFile], note: Option<&str>) -> String {
+    let count = plural(files.len(), "file", "files");
+    let shown = visible(&root.display().to_string()).into_owned();
+    let mut out = format!("created {count} in `{shown}` from preset `{}`:\n", preset.name());
+    // One line for what lies at the top, one for each directory.
+    let mut groups: BTreeMap<(bool, &str), usize> = BTreeMap::new();
+    for file in files {
+        let top = file.path.as_str().split_once('/');
+        *groups.entry((top.is_some(), top.map_or(file.path.as_str(), |(top, _)| top))).or_default() += 1;
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn executable(_: &Path, _: &str) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// `mini.yaml` of the user's own installation: beside the packages of the active virtual environment.
-fn installed_mini() -> Option<String> {
-    let environment = PathBuf::from(std::env::var_os("VIRTUAL_ENV")?);
-    let versions = fs::read_dir(environment.join("lib")).ok()?.flatten();
-    let packages = versions.map(|version| version.path().join("site-packages/minisweagent/config/mini.yaml"));
-    packages.filter_map(|path| fs::read_to_string(path).ok()).find(|text| text.contains("system_template"))
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::ValueEnum;
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn below(directory: &Path, prefix: &str, found: &mut BTreeSet<String>) {
-        for entry in fs::read_dir(directory).unwrap().flatten() {
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            if entry.path().is_dir() {
-                below(&entry.path(), &format!("{name}/"), found);
-            } else {
-                found.insert(name);
-            }
+    for ((is_directory, name), count) in groups {
+        if is_directory {
+            out.push_str(&format!("  {name}/ ({})\n", plural(count, "file", "files")));
+        } else {
+            out.push_str(&format!("  {name}\n"));
         }
     }
-
-    #[test]
-    fn the_table_is_the_directory() {
-        for preset in Preset::value_variants() {
-            let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets").join(preset.name());
-            let mut found = BTreeSet::new();
-            below(&directory, "", &mut found);
-            let table: BTreeSet<String> = preset.files().iter().map(|file| file.path.to_owned()).collect();
-            assert_eq!(table, found, "{}", preset.name());
-        }
+    if let Some(note) = note {
+        out.push_str(&format!("{}\n", visible(note)));
     }
+    let absolute = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let report = Report { harnesses: vec![Target::read(&absolute).check()], ..Report::default() };
+    out.push_str(&format!("\n{}\n\nnext:\n", text::summary(&report)));
+    let check = match shown.as_str() {
+        "." => String::from("self-harness check"),
+        root if root.contains(char::is_whitespace) => format!("self-harness check '{root}'"),
+        root => format!("self-harness check {root}"),
+    };
+    let steps = preset.next_steps().iter().copied();
+    let last = [(check.as_str(), "looks at all of it again, without running anything")];
+    let steps: Vec<(&str, &str)> = steps.chain(last).collect();
+    let longest = steps.iter().map(|(step, _)| step.chars().count()).max().unwrap_or_default();
+    for (step, what) in steps {
+        out.push_str(&format!("  {step:longest$}  {what}\n"));
+    }
+    out
 }

@@ -1,6 +1,7 @@
 //! The command line: the same engine without an editor.
 
 pub mod report;
+pub mod terminal;
 pub mod check;
 pub mod schema;
 pub mod init;
@@ -27,7 +28,7 @@ enum Command {
     /// Creates a harness from a preset, never over an existing file
     Init(init::Arguments),
     /// Prints the JSON Schema of `harness.toml`
-    Schema,
+    Schema(schema::Arguments),
     /// Starts the language server on standard input and output
     Lsp {
         /// Accepted for editors that always pass it; standard input and output are used anyway
@@ -44,7 +45,7 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
-        Command::Schema => schema::run(),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Lsp { probe, .. } => serve(probe).map_err(|error| {
             let hint = "see whether this machine can start threads";
             Failure::host(format!("cannot start the language server: {error}"), hint)
@@ -53,20 +54,9 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            anstream::eprintln!("{failure}");
+            // A failure may name a file, and whoever named the file may have meant the terminal.
+            terminal::print_aside(&format!("{}\n", report::excerpt::visible(&failure.to_string())));
             ExitCode::from(failure.exit_code())
         }
-    }
-}
-
-/// Prints to standard output; a reader that has seen enough is no failure.
-fn print(text: &str) -> Result<(), Failure> {
-    use io::Write;
-    match anstream::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::host(
-            format!("cannot write to standard output: {error}"),
-            "see whether the disk is full",
-        )),
-        _ => Ok(()),
     }
 }

@@ -1,84 +1,145 @@
 //! For people: each problem with an excerpt, why it matters and what to do; at the end what was checked.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::collections::BTreeSet;
+
+use annotate_snippets::renderer::{AnsiColor, DEFAULT_TERM_WIDTH, Effects, Style};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use harness_schema::check::allow;
+use harness_schema::harness::KNOWN;
 use harness_schema::path::FilePath;
 use harness_schema::problem::{FixClass, Problem, Severity};
+use harness_schema::text::Span;
 
-use super::{Counts, Found, count};
+use super::excerpt::{printable, visible};
+use super::{Counts, Found, Report, plural};
 
-/// The whole report, with terminal colours; who prints it takes them out where nobody sees them.
+/// At most so many ways out are shown for one problem; an editor shows all.
+const MAX_HELPS: usize = 2;
+
+const STRONG: Style = Style::new().effects(Effects::BOLD);
+const GOOD: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
+const BAD: Style = AnsiColor::BrightRed.on_default().effects(Effects::BOLD);
+const DOUBTFUL: Style = AnsiColor::Yellow.on_default().effects(Effects::BOLD);
+
+/// The whole report, with terminal colours; who prints it takes them out where nobody sees them. `width` is that of the
+/// terminal, in columns.
 #[must_use]
-pub fn render(found: &[Found]) -> String {
+pub fn render(report: &Report, width: Option<usize>) -> String {
     let mut out = String::new();
-    for harness in found {
-        for (file, problem) in harness.all() {
-            out.push_str(&one(harness, file, problem));
-            out.push_str("\n\n");
-        }
+    what_was_done(report, &mut out);
+    out.push_str(&problems(report, width));
+    for found in &report.harnesses {
+        allowed(found, &mut out);
     }
-    out.push_str(&summary(found));
+    out.push_str(&summary(report));
     out.push('\n');
     out
 }
 
-fn one(found: &Found, file: &FilePath, problem: &Problem) -> String {
+/// The problems alone, each followed by an empty line. Known ones are only counted: a project that has many adopted the
+/// checks to see the next one.
+#[must_use]
+pub fn problems(report: &Report, width: Option<usize>) -> String {
+    let renderer = Renderer::styled().term_width(width.unwrap_or(DEFAULT_TERM_WIDTH));
+    let mut explained = BTreeSet::new();
+    let mut out = String::new();
+    for (found, file, problem) in report.problems().filter(|(_, _, problem)| !problem.known) {
+        out.push_str(&one(&renderer, found, file, problem, explained.insert(problem.rule.id)));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+fn what_was_done(report: &Report, out: &mut String) {
+    if !report.fixed.is_empty() {
+        let count = plural(report.fixed.len(), "problem", "problems");
+        out.push_str(&format!("{GOOD}fixed{GOOD:#} {STRONG}{count}{STRONG:#}\n"));
+        for fixed in &report.fixed {
+            let place = format!("{}:{}:{}", visible(&fixed.file), fixed.place.line, fixed.place.column);
+            let title = visible(&fixed.title);
+            out.push_str(&format!("  {place}: {} ({}): {title}\n", visible(&fixed.message), fixed.rule));
+        }
+        out.push('\n');
+    }
+    for list in &report.known_lists {
+        let file = visible(&list.file);
+        let listed = plural(list.listed, "known problem", "known problems");
+        let changes = format!("{} new, {} solved", list.added, list.solved);
+        out.push_str(&format!("{GOOD}wrote{GOOD:#} `{file}`: {listed} ({changes})\n"));
+    }
+    if !report.known_lists.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn one(renderer: &Renderer, found: &Found, file: &FilePath, problem: &Problem, explain: bool) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
-        Severity::Information => Level::INFO,
+        Severity::Information => Level::INFO.with_name("information"),
         Severity::Hint => Level::NOTE.with_name("hint"),
     };
-    let shown = found.shown(file);
-    let source = found.harness.document(file).map(|document| document.source()).unwrap_or_default();
-    let range = problem.span.range();
-    let end = range.end.min(source.len()).max(range.start.min(source.len()));
-    let mut related = Vec::new();
-    for other in &problem.related {
-        let text = found
-            .harness
-            .document(&other.location.file)
-            .map(|document| document.source())
-            .unwrap_or_default();
-        if other.location.span.end as usize <= text.len() {
-            related.push((found.shown(&other.location.file), text, other));
-        }
+    let title = level.primary_title(visible(&problem.message));
+    // What has no page is no rule, and has no id that anybody could look up.
+    let has_page = !problem.rule.page.is_empty();
+    let title = if has_page { title.id(problem.rule.id) } else { title };
+    let mut group = excerpts(title, found, file, problem);
+    if !problem.why.is_empty() {
+        group = group.element(Level::NOTE.message(visible(&problem.why)));
     }
-    let title = level.clone().primary_title(problem.message.as_str()).id(problem.rule.id);
-    let annotation = AnnotationKind::Primary.span(range.start.min(source.len())..end);
-    let mut snippet = Snippet::source(source).path(shown.as_str()).annotation(annotation);
-    for (_, _, other) in related.iter().filter(|(path, _, _)| *path == shown) {
-        let span = other.location.span.range();
-        snippet = snippet.annotation(AnnotationKind::Context.span(span).label(other.message.as_str()));
+    for fix in problem.fixes.iter().take(MAX_HELPS) {
+        let done = if fix.class == FixClass::Safe { " (`--fix` does it)" } else { "" };
+        group = group.element(Level::HELP.message(format!("{}{done}", visible(&lower_first(&fix.title)))));
+    }
+    if explain && has_page {
+        let (id, name) = (problem.rule.id, problem.rule.name);
+        let more = format!("`{name}`: `self-harness check --explain {id}` tells more");
+        group = group.element(Level::NOTE.message(more));
+    }
+    renderer.render(&[group])
+}
+
+/// The place of a problem, and below it the places that it is also about.
+fn excerpts<'a>(
+    title: annotate_snippets::Title<'a>,
+    found: &'a Found,
+    file: &'a FilePath,
+    problem: &'a Problem,
+) -> Group<'a> {
+    let shown = visible(&found.shown(file)).into_owned();
+    let Some(document) = found.harness.document(file) else {
+        // Not a text: there is nothing to quote.
+        return title.element(Origin::path(shown));
+    };
+    let source = document.source();
+    let primary = AnnotationKind::Primary.span(fitting(source, problem.span));
+    let mut snippet =
+        Snippet::source(printable(source, &found.secrets(file))).path(shown).annotation(primary);
+    for other in problem.related.iter().filter(|other| other.location.file == *file) {
+        let span = fitting(source, other.location.span);
+        snippet = snippet.annotation(AnnotationKind::Context.span(span).label(visible(&other.message)));
     }
     let mut group = title.element(snippet);
-    for (path, text, other) in related.iter().filter(|(path, _, _)| *path != shown) {
-        let annotation =
-            AnnotationKind::Context.span(other.location.span.range()).label(other.message.as_str());
-        group = group.element(Snippet::source(*text).path(path.as_str()).annotation(annotation));
+    for other in problem.related.iter().filter(|other| other.location.file != *file) {
+        let Some(document) = found.harness.document(&other.location.file) else { continue };
+        let source = document.source();
+        let span = fitting(source, other.location.span);
+        let path = visible(&found.shown(&other.location.file)).into_owned();
+        let secrets = found.secrets(&other.location.file);
+        group = group.element(
+            Snippet::source(printable(source, &secrets))
+                .path(path)
+                .annotation(AnnotationKind::Context.span(span).label(visible(&other.message))),
+        );
     }
-    let name =
-        format!("`{}`: `self-harness check --explain {}` tells more", problem.rule.name, problem.rule.id);
-    if !problem.why.is_empty() {
-        group = group.element(Level::NOTE.message(problem.why.as_str()));
-    }
-    let helps: Vec<String> = problem
-        .fixes
-        .iter()
-        .take(2)
-        .map(|fix| match fix.class {
-            FixClass::Safe => format!("{} (`--fix` does it)", lower_first(&fix.title)),
-            FixClass::Preview | FixClass::Command => lower_first(&fix.title),
-        })
-        .collect();
-    for help in &helps {
-        group = group.element(Level::HELP.message(help.as_str()));
-    }
-    if problem.known {
-        group =
-            group.element(Level::NOTE.message("known: `harness.known.toml` lists it, so it does not count"));
-    }
-    group = group.element(Level::NOTE.message(name.as_str()));
-    Renderer::styled().render(&[group])
+    group
+}
+
+/// A span that is inside of a text and starts and ends between characters, whatever was asked for.
+fn fitting(source: &str, span: Span) -> std::ops::Range<usize> {
+    let start = source.floor_char_boundary(span.start as usize);
+    let end = source.floor_char_boundary(span.end as usize);
+    start..end.max(start)
 }
 
 fn lower_first(text: &str) -> String {
@@ -86,41 +147,53 @@ fn lower_first(text: &str) -> String {
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
+/// Errors that make results invalid or leak and that the project lets pass: never silently.
+fn allowed(found: &Found, out: &mut String) {
+    let manifest = found.harness.manifest_path();
+    let entries = allow::serious(&found.harness);
+    for entry in &entries {
+        let line = found.place(&manifest, entry.span.start).line;
+        let scope = match (entry.file, entry.surface) {
+            (Some(file), Some(surface)) => format!("`{file}`, surface `{surface}`"),
+            (Some(file), None) => format!("`{file}`"),
+            (None, surface) => format!("surface `{}`", surface.unwrap_or_default()),
+        };
+        let rule = format!("{} {}", entry.rule.id, entry.rule.name);
+        let place = format!("{}:{line}", found.shown(&manifest));
+        let text = format!("{rule} in {scope}: {} ({place})", entry.reason.replace('\n', " "));
+        out.push_str(&format!("{DOUBTFUL}allowed{DOUBTFUL:#} {}\n", visible(&text)));
+    }
+    if !entries.is_empty() {
+        out.push('\n');
+    }
+}
+
 /// One line that says what was checked, so that an empty report never looks like a check that did not happen.
 #[must_use]
-pub fn summary(found: &[Found]) -> String {
-    let files: usize = found.iter().map(|harness| harness.files).sum();
-    let checked = format!(
-        "checked {} of {}",
-        plural(files, "file", "files"),
-        plural(found.len(), "harness", "harnesses")
-    );
-    let Counts { errors, warnings, information, hints, fixable, known } = count(found);
-    let mut parts = Vec::new();
-    for (count, one, many) in [
-        (errors, "error", "errors"),
-        (warnings, "warning", "warnings"),
-        (information, "information", "information"),
-        (hints, "hint", "hints"),
-    ] {
-        if 0 < count {
-            parts.push(plural(count, one, many));
-        }
+pub fn summary(report: &Report) -> String {
+    let files = plural(report.files(), "file", "files");
+    let harnesses = plural(report.harnesses.len(), "harness", "harnesses");
+    let Counts { errors, warnings, information, hints, fixable, known } = report.counts();
+    let counts = [
+        (BAD, errors, "error", "errors"),
+        (DOUBTFUL, warnings, "warning", "warnings"),
+        (STRONG, information, "information", "information"),
+        (STRONG, hints, "hint", "hints"),
+    ];
+    let mut parts: Vec<String> = counts
+        .into_iter()
+        .filter(|(_, count, _, _)| 0 < *count)
+        .map(|(style, count, one, many)| format!("{style}{}{style:#}", plural(count, one, many)))
+        .collect();
+    if parts.is_empty() {
+        parts.push(format!("{GOOD}no problems{GOOD:#}"));
     }
-    let mut line = if parts.is_empty() {
-        format!("{checked}: no problems")
-    } else {
-        format!("{checked}: {}", parts.join(", "))
-    };
     if 0 < known {
-        line.push_str(&format!(", {known} known"));
+        parts.push(format!("{known} known (in `{KNOWN}`)"));
     }
+    let mut line = format!("checked {files} of {harnesses}: {}", parts.join(", "));
     if 0 < fixable {
         line.push_str(&format!(" ({fixable} fixable with `--fix`)"));
     }
     line
-}
-
-fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -1,0 +1,225 @@
+//! From paths as typed to harnesses and the files of them that are meant. Reads, never writes.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fs};
+
+use harness_schema::check;
+use harness_schema::files::Files;
+use harness_schema::harness::{Harness, MANIFEST};
+use harness_schema::path::FilePath;
+
+use crate::cli::report::{Found, Root};
+use crate::failure::Failure;
+use crate::host::disk;
+use crate::workspace::relative;
+
+/// A harness, and what of it is meant.
+#[derive(Debug)]
+pub struct Target {
+    /// The directory of its manifest, absolute.
+    pub root: PathBuf,
+    /// The same, as shown.
+    pub shown: Root,
+    /// Its files.
+    pub files: Files,
+    /// The harness.
+    pub harness: Arc<Harness>,
+    /// Only these files, or files below these directories; none: all.
+    only: Option<Vec<FilePath>>,
+}
+
+impl Target {
+    /// The harness whose manifest lies in a directory, whole.
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let (files, harness) = disk::complete(root, disk::scan(root), None);
+        let shown = shown(root);
+        Self { root: root.to_path_buf(), shown, files, harness: Arc::new(harness), only: None }
+    }
+
+    /// The same files with others over them.
+    pub fn update(&mut self, files: Files) {
+        // What a fix names for the first time was not read yet.
+        let (files, harness) = disk::complete(&self.root, files, Some(&self.harness));
+        self.files = files;
+        self.harness = Arc::new(harness);
+    }
+
+    /// The files that are meant and there.
+    pub fn named(&self) -> impl Iterator<Item = &FilePath> {
+        self.harness.named_files().filter(|file| match &self.only {
+            Some(only) => only.iter().any(|above| file.is_below(above)),
+            None => true,
+        })
+    }
+
+    /// What is wrong in the files that are meant.
+    #[must_use]
+    pub fn check(&self) -> Found {
+        let files: Vec<FilePath> = self.named().cloned().collect();
+        let each = files.iter().map(|file| (file.clone(), check::file(&self.harness, file)));
+        let problems = each.filter(|(_, problems)| !problems.is_empty()).collect();
+        Found { root: self.shown.clone(), harness: Arc::clone(&self.harness), files, problems }
+    }
+
+    fn narrow(&mut self, to: FilePath) {
+        self.only.get_or_insert_default().push(to);
+    }
+}
+
+/// The harnesses that paths stand for, each once, by directory.
+///
+/// # Errors
+/// A [`Failure`] for a path that is not there or that belongs to no harness.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<Target>, Failure> {
+    let here = [PathBuf::from(".")];
+    let mut found = Targets::default();
+    for path in if paths.is_empty() { &here[..] } else { paths } {
+        let absolute = absolute(path)?;
+        if absolute.is_dir() {
+            found.add_directory(path, &absolute)?;
+        } else if absolute.file_name().is_some_and(|name| name == MANIFEST) {
+            found.add_whole(absolute.parent().unwrap_or(&absolute));
+        } else {
+            found.add_file(path, &absolute)?;
+        }
+    }
+    Ok(found.0.into_values().collect())
+}
+
+/// The harness that names a file, and the file's path in it: the nearest above that does.
+///
+/// # Errors
+/// A [`Failure`] if the file is not there or belongs to no harness.
+pub fn owner(path: &Path) -> Result<(Target, FilePath), Failure> {
+    let absolute = absolute(path)?;
+    for name in names(&absolute) {
+        for root in roots_above(&name) {
+            let target = Target::read(root);
+            if let Some(file) = relative(root, &name).filter(|file| target.harness.names(file)) {
+                return Ok((target, file));
+            }
+        }
+    }
+    Err(no_owner(path, &absolute))
+}
+
+#[derive(Default)]
+struct Targets(BTreeMap<PathBuf, Target>);
+
+impl Targets {
+    fn add_whole(&mut self, root: &Path) {
+        match self.0.entry(root.to_path_buf()) {
+            Entry::Occupied(mut entry) => entry.get_mut().only = None,
+            Entry::Vacant(entry) => {
+                entry.insert(Target::read(root));
+            }
+        }
+    }
+
+    fn add_part(&mut self, target: Target, part: FilePath) {
+        match self.0.entry(target.root.clone()) {
+            Entry::Occupied(mut entry) => {
+                // A harness that is meant whole stays so.
+                if entry.get().only.is_some() {
+                    entry.get_mut().narrow(part);
+                }
+            }
+            Entry::Vacant(entry) => entry.insert(target).narrow(part),
+        }
+    }
+
+    fn add_directory(&mut self, path: &Path, absolute: &Path) -> Result<(), Failure> {
+        let below = disk::find_roots(absolute);
+        for root in &below {
+            self.add_whole(root);
+        }
+        // The directory may also be a part of a harness.
+        for root in roots_above(absolute) {
+            let target = Target::read(root);
+            let Some(part) = relative(root, absolute) else { continue };
+            if target.harness.named_files().any(|file| file.is_below(&part)) {
+                self.add_part(target, part);
+                return Ok(());
+            }
+        }
+        if below.is_empty() { Err(no_harness(path)) } else { Ok(()) }
+    }
+
+    fn add_file(&mut self, path: &Path, absolute: &Path) -> Result<(), Failure> {
+        // Many files of one harness are one look at it.
+        for name in names(absolute) {
+            for root in roots_above(&name) {
+                let Some(target) = self.0.get_mut(root) else { break };
+                let Some(file) = relative(root, &name).filter(|file| target.harness.names(file)) else {
+                    continue;
+                };
+                if target.only.is_some() {
+                    target.narrow(file);
+                }
+                return Ok(());
+            }
+        }
+        let (target, file) = owner(path)?;
+        self.add_part(target, file);
+        Ok(())
+    }
+}
+
+/// The path without `.`, `..` and links, except for a link that it ends with: a harness may name the link.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let missing = |_| {
+        let hint = "name a manifest, a directory or a file of a harness";
+        Failure::user(format!("there is no `{}`", path.display()), hint)
+    };
+    let real = fs::canonicalize(path).map_err(missing)?;
+    let (Some(name), false) = (path.file_name(), real.is_dir()) else { return Ok(real) };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(fs::canonicalize(parent).map_err(missing)?.join(name))
+}
+
+/// What a harness may call a file: as typed, or where its link leads.
+fn names(absolute: &Path) -> Vec<PathBuf> {
+    let mut names = vec![absolute.to_path_buf()];
+    names.extend(fs::canonicalize(absolute).ok().filter(|real| real != absolute));
+    names
+}
+
+fn roots_above(path: &Path) -> impl Iterator<Item = &Path> {
+    path.ancestors().skip(1).filter(|directory| directory.join(MANIFEST).is_file())
+}
+
+fn no_harness(path: &Path) -> Failure {
+    let hint = "create one with `self-harness init --preset minimal`, or name the directory of one";
+    Failure::user(format!("no `{MANIFEST}` in or below `{}`", path.display()), hint)
+}
+
+fn no_owner(path: &Path, absolute: &Path) -> Failure {
+    match roots_above(absolute).next() {
+        Some(root) => Failure::user(
+            format!("`{}` belongs to no harness", path.display()),
+            format!(
+                "only files that `{}` names are checked: as a prompt, a tool, a surface or a part of a task",
+                FilePath::parse(MANIFEST).map(|manifest| shown(root).shown(&manifest)).unwrap_or_default()
+            ),
+        ),
+        None => Failure::user(
+            format!("no `{MANIFEST}` above `{}`", path.display()),
+            "create one with `self-harness init --preset minimal`",
+        ),
+    }
+}
+
+/// A directory as people read it: from where they are.
+fn shown(root: &Path) -> Root {
+    let here = env::current_dir().and_then(fs::canonicalize);
+    let Ok(here) = here else { return Root::Elsewhere(root.to_path_buf()) };
+    match (root.strip_prefix(&here), relative(root, &here)) {
+        (Ok(below), _) => Root::Below(below.to_path_buf()),
+        (Err(_), Some(part)) => Root::Around(part),
+        (Err(_), None) => Root::Elsewhere(root.to_path_buf()),
+    }
+}

@@ -9,8 +9,9 @@ use harness_schema::text::Encoding;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tower_lsp::Client;
-use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::jsonrpc::Result;
 
+use super::dispatch;
 use super::outbox::{Outbox, replaces};
 use super::session::Session;
 use crate::workspace::{Snapshot, Workspace};
@@ -121,11 +122,7 @@ impl Shared {
     /// An internal error if it panics; the server lives.
     pub async fn compute<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Result<R> {
         let _permit = self.computations.acquire().await;
-        tokio::task::spawn_blocking(work).await.map_err(|_| {
-            let mut error = Error::internal_error();
-            error.message = "the server has a bug here: the request failed, everything else goes on".into();
-            error
-        })
+        tokio::task::spawn_blocking(work).await.map_err(|_| dispatch::bug())
     }
 
     /// Tells the client something.

@@ -156,7 +156,10 @@ fn what_is_not_there_is_exit_code_2_with_a_hint() {
         &directory.run(&["check", "notes/README.md"]),
         "error: `notes/README.md` belongs to no harness\nhint: only files that `harness.toml` names are checked: as a prompt, a tool, a surface or a part of a task\n",
     );
-    assert_eq!(directory.run(&["check", "notes"]).code, Some(2));
+    refused(
+        &directory.run(&["check", "notes"]),
+        "error: no file of a harness is below `notes`\nhint: `harness.toml` names other files\n",
+    );
     // One path that leads nowhere is not hidden by another that does not.
     assert_eq!(directory.run(&["check", ".", "missing"]).code, Some(2));
 }
@@ -243,4 +246,40 @@ fn help_teaches() {
         assert!(help.out.contains(word), "{}", help.out);
     }
     assert_eq!(directory.run(&["check", "--explain", "SH104", "--fix"]).code, Some(2));
+}
+
+#[test]
+fn a_project_may_lie_in_a_directory_of_any_name() {
+    let directory = Directory::new("skipped");
+    directory.write("target/harness.toml", MANIFEST).write("target/prompts/system.md", "Hello.\n");
+    directory.write("target/target/harness.toml", "schema = 2\n");
+    let check = crate::run(&directory.path("target"), &["check"]);
+    assert_eq!(check.out, "checked 2 files of 1 harness: no problems\n", "{}", check.err);
+}
+
+#[test]
+fn very_many_problems_in_a_large_file_take_no_time() {
+    let directory = harness("large");
+    let line =
+        "{{ unknown }} and some words more, to fill a file that is long and has a problem on each line\n";
+    directory.write("prompts/system.md", line.repeat(20_000));
+    let begin = std::time::Instant::now();
+    let check = directory.run(&["check"]);
+    assert!(check.out.contains("19900 more of `undefined-variable`"));
+    // An unoptimised binary takes about two seconds; a report that looks at the whole text for each problem, thirty.
+    assert!(begin.elapsed().as_secs() < 15, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn the_example_of_the_readme_is_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let directory = Directory::new("readme");
+    directory.run(&["init", "--preset", "minimal", "my-agent"]);
+    let manifest =
+        directory.read("my-agent/harness.toml").replace("loop-identical-fail", "loop-identical-fial");
+    directory.write("my-agent/harness.toml", manifest);
+    let check = directory.run(&["check"]);
+    let (problem, _) = check.out.split_once("\n\n").unwrap();
+    assert!(readme.contains(&format!("```text\n{problem}\n")), "the README lacks\n{problem}");
 }

@@ -54,8 +54,7 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            // A failure may name a file, and whoever named the file may have meant the terminal.
-            terminal::print_aside(&format!("{}\n", report::excerpt::visible(&failure.to_string())));
+            terminal::print_aside(&report::text::failure(&failure));
             ExitCode::from(failure.exit_code())
         }
     }

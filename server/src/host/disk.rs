@@ -31,7 +31,7 @@ pub fn find_roots(folder: &Path) -> Vec<PathBuf> {
         .hidden(false)
         .max_depth(Some(MAX_DEPTH))
         .require_git(false)
-        .filter_entry(|entry| !is_skipped(entry.file_name()))
+        .filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry.file_name()))
         .build();
     let manifests = walk.flatten().filter(|entry| entry.file_name() == MANIFEST);
     let mut roots: Vec<PathBuf> =
@@ -85,7 +85,7 @@ pub fn scan_below(root: &Path, directory: &Path) -> Vec<(FilePath, File)> {
     let walk = WalkBuilder::new(directory)
         .standard_filters(false)
         .max_depth(Some(MAX_DEPTH))
-        .filter_entry(|entry| !is_skipped(entry.file_name()))
+        .filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry.file_name()))
         .build();
     let real = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     let files = walk.flatten().filter_map(|entry| {

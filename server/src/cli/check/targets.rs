@@ -146,7 +146,14 @@ impl Targets {
                 return Ok(());
             }
         }
-        if below.is_empty() { Err(no_harness(path)) } else { Ok(()) }
+        match roots_above(absolute).next() {
+            _ if !below.is_empty() => Ok(()),
+            None => Err(no_harness(path)),
+            Some(root) => Err(Failure::user(
+                format!("no file of a harness is below `{}`", path.display()),
+                format!("`{}` names other files", manifest_of(root)),
+            )),
+        }
     }
 
     fn add_file(&mut self, path: &Path, absolute: &Path) -> Result<(), Failure> {
@@ -203,7 +210,7 @@ fn no_owner(path: &Path, absolute: &Path) -> Failure {
             format!("`{}` belongs to no harness", path.display()),
             format!(
                 "only files that `{}` names are checked: as a prompt, a tool, a surface or a part of a task",
-                FilePath::parse(MANIFEST).map(|manifest| shown(root).shown(&manifest)).unwrap_or_default()
+                manifest_of(root)
             ),
         ),
         None => Failure::user(
@@ -211,6 +218,10 @@ fn no_owner(path: &Path, absolute: &Path) -> Failure {
             "create one with `self-harness init --preset minimal`",
         ),
     }
+}
+
+fn manifest_of(root: &Path) -> String {
+    FilePath::parse(MANIFEST).map(|manifest| shown(root).shown(&manifest)).unwrap_or_default()
 }
 
 /// A directory as people read it: from where they are.

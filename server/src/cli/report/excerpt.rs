@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use harness_schema::text::Span;
 
-/// A document's text for an excerpt. It has the same length in bytes, and each character starts where it started, so
-/// spans stay right; lines are those of the document.
+/// A part of a document for an excerpt; it starts at byte `from`. What comes out has the same length in bytes, and each
+/// character starts where it started, so spans stay right; lines are those of the document.
 #[must_use]
-pub fn printable<'a>(source: &'a str, secrets: &[Span]) -> Cow<'a, str> {
-    let is_secret = |at: usize| secrets.iter().any(|span| span.range().contains(&at));
+pub fn printable<'a>(source: &'a str, from: usize, secrets: &[Span]) -> Cow<'a, str> {
+    let is_secret = |at: usize| secrets.iter().any(|span| span.range().contains(&(from + at)));
     let is_plain = |char: char| !is_hidden(char) && char != '\r';
     if secrets.is_empty() && source.chars().all(is_plain) {
         return Cow::Borrowed(source);
@@ -21,7 +21,7 @@ pub fn printable<'a>(source: &'a str, secrets: &[Span]) -> Cow<'a, str> {
             '\r' => out.push(if source[at + 1..].starts_with('\n') { '\r' } else { '\n' }),
             _ if is_secret(at) => out.extend(std::iter::repeat_n('*', char.len_utf8())),
             // A byte order mark takes no room.
-            '\u{feff}' if at == 0 => out.push(char),
+            '\u{feff}' if from + at == 0 => out.push(char),
             _ if is_hidden(char) => out.push_str(stand_in(char.len_utf8())),
             _ => out.push(char),
         }
@@ -73,20 +73,21 @@ mod tests {
     #[test]
     fn keys_are_covered_and_lines_stay() {
         let source = "key = \"sk-1234\nsk-5678\"\n";
-        let shown = printable(source, &[Span::new(7, 22)]);
+        let shown = printable(source, 0, &[Span::new(7, 22)]);
         assert_eq!(shown, "key = \"*******\n*******\"\n");
+        assert_eq!(printable(&source[15..], 15, &[Span::new(7, 22)]), "*******\"\n");
     }
 
     #[test]
     fn what_steers_a_terminal_is_seen() {
         assert_eq!(visible("a\u{1b}[31mb\u{202e}c\nd"), "a\\u{1b}[31mb\\u{202e}c\nd");
-        assert_eq!(printable("a\u{200b}b\u{202e}c\u{e0041}", &[]), "a\u{fffd}b\u{fffd}c\u{b7}\u{b7}");
-        assert_eq!(printable("a\rb\r\nc", &[]), "a\nb\r\nc");
+        assert_eq!(printable("a\u{200b}b\u{202e}c\u{e0041}", 0, &[]), "a\u{fffd}b\u{fffd}c\u{b7}\u{b7}");
+        assert_eq!(printable("a\rb\r\nc", 0, &[]), "a\nb\r\nc");
     }
 
     #[test]
     fn ordinary_text_is_not_copied() {
-        assert!(matches!(printable("naïve 👩‍💻 漢字\n", &[]), Cow::Borrowed(_)));
+        assert!(matches!(printable("naïve 👩‍💻 漢字\n", 0, &[]), Cow::Borrowed(_)));
         assert!(matches!(visible("naïve 👩‍💻 漢字\n"), Cow::Borrowed(_)));
     }
 
@@ -94,7 +95,7 @@ mod tests {
         #[test]
         fn every_character_stays_where_it_was(source in "\\PC{0,40}|[\\x00-\u{a0}\u{2000}-\u{2070}\u{e0000}-\u{e0080}\r\n]{0,40}",
                                               start in 0usize..40, length in 0usize..20) {
-            let shown = printable(&source, &[Span::new(start, start + length)]);
+            let shown = printable(&source, 0, &[Span::new(start, start + length)]);
             prop_assert_eq!(shown.len(), source.len());
             for (at, _) in source.char_indices() {
                 prop_assert!(shown.is_char_boundary(at));

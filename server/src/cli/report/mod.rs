@@ -158,10 +158,16 @@ impl Found {
 
     /// Where a file holds something that looks like a key. What is printed ends up in logs, so no excerpt repeats it.
     fn secrets(&self, file: &FilePath) -> Vec<Span> {
-        let is_secret = |problem: &Problem| problem.rule == &check::secrets::SECRET_LITERAL;
-        // Of very many only the first are problems; all are secrets.
-        let problems = check::uncapped(&self.harness, file);
-        problems.iter().filter(|problem| is_secret(problem)).map(|problem| problem.span).collect()
+        let spans = |problems: &[Problem]| -> Vec<Span> {
+            let secret = problems.iter().filter(|one| one.rule == &check::secrets::SECRET_LITERAL);
+            secret.map(|one| one.span).collect()
+        };
+        match self.problems.get(file).map(|problems| spans(problems)) {
+            // Of very many only the first are problems; all are secrets.
+            Some(some) if some.len() < check::MAX_PER_RULE => some,
+            None if self.files.contains(file) => Vec::new(),
+            _ => spans(&check::uncapped(&self.harness, file)),
+        }
     }
 }
 

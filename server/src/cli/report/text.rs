@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use annotate_snippets::renderer::{AnsiColor, DEFAULT_TERM_WIDTH, Effects, Style};
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title};
 use harness_schema::check::allow;
 use harness_schema::harness::KNOWN;
 use harness_schema::path::FilePath;
-use harness_schema::problem::{FixClass, Problem, Severity};
+use harness_schema::problem::{FixClass, Problem, Related, Severity};
 use harness_schema::text::Span;
 
 use super::excerpt::{printable, visible};
 use super::{Counts, Found, Report, plural};
+use crate::failure::Failure;
 
 /// At most so many ways out are shown for one problem; an editor shows all.
 const MAX_HELPS: usize = 2;
@@ -20,6 +21,7 @@ const STRONG: Style = Style::new().effects(Effects::BOLD);
 const GOOD: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
 const BAD: Style = AnsiColor::BrightRed.on_default().effects(Effects::BOLD);
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default().effects(Effects::BOLD);
+const WAY_OUT: Style = AnsiColor::BrightCyan.on_default().effects(Effects::BOLD);
 
 /// The whole report, with terminal colours; who prints it takes them out where nobody sees them. `width` is that of the
 /// terminal, in columns.
@@ -33,6 +35,17 @@ pub fn render(report: &Report, width: Option<usize>) -> String {
     }
     out.push_str(&summary(report));
     out.push('\n');
+    out
+}
+
+/// Why a command did not do what it was asked to, and what to do. It may name a file, and whoever named the file may have
+/// meant the terminal.
+#[must_use]
+pub fn failure(failure: &Failure) -> String {
+    let mut out = format!("{BAD}error{BAD:#}: {}\n", visible(&failure.message));
+    if !failure.hint.is_empty() {
+        out.push_str(&format!("{WAY_OUT}hint{WAY_OUT:#}: {}\n", visible(&failure.hint)));
+    }
     out
 }
 
@@ -100,46 +113,46 @@ fn one(renderer: &Renderer, found: &Found, file: &FilePath, problem: &Problem, e
 }
 
 /// The place of a problem, and below it the places that it is also about.
-fn excerpts<'a>(
-    title: annotate_snippets::Title<'a>,
-    found: &'a Found,
-    file: &'a FilePath,
-    problem: &'a Problem,
-) -> Group<'a> {
-    let shown = visible(&found.shown(file)).into_owned();
-    let Some(document) = found.harness.document(file) else {
+fn excerpts<'a>(title: Title<'a>, found: &'a Found, file: &'a FilePath, problem: &'a Problem) -> Group<'a> {
+    let mut here = vec![(AnnotationKind::Primary, problem.span, None)];
+    let mut elsewhere = Vec::new();
+    for Related { location, message } in &problem.related {
+        let place = (AnnotationKind::Context, location.span, Some(message.as_str()));
+        if location.file == *file { here.push(place) } else { elsewhere.push((&location.file, place)) }
+    }
+    let Some(quoted) = snippet(found, file, &here) else {
         // Not a text: there is nothing to quote.
-        return title.element(Origin::path(shown));
+        return title.element(Origin::path(visible(&found.shown(file)).into_owned()));
     };
-    let source = document.source();
-    let primary = AnnotationKind::Primary.span(fitting(source, problem.span));
-    let mut snippet =
-        Snippet::source(printable(source, &found.secrets(file))).path(shown).annotation(primary);
-    for other in problem.related.iter().filter(|other| other.location.file == *file) {
-        let span = fitting(source, other.location.span);
-        snippet = snippet.annotation(AnnotationKind::Context.span(span).label(visible(&other.message)));
-    }
-    let mut group = title.element(snippet);
-    for other in problem.related.iter().filter(|other| other.location.file != *file) {
-        let Some(document) = found.harness.document(&other.location.file) else { continue };
-        let source = document.source();
-        let span = fitting(source, other.location.span);
-        let path = visible(&found.shown(&other.location.file)).into_owned();
-        let secrets = found.secrets(&other.location.file);
-        group = group.element(
-            Snippet::source(printable(source, &secrets))
-                .path(path)
-                .annotation(AnnotationKind::Context.span(span).label(visible(&other.message))),
-        );
-    }
-    group
+    let others = elsewhere.into_iter().filter_map(|(file, place)| snippet(found, file, &[place]));
+    title.element(quoted).elements(others)
 }
 
-/// A span that is inside of a text and starts and ends between characters, whatever was asked for.
-fn fitting(source: &str, span: Span) -> std::ops::Range<usize> {
-    let start = source.floor_char_boundary(span.start as usize);
-    let end = source.floor_char_boundary(span.end as usize);
-    start..end.max(start)
+/// A place, how it is marked, and what is said about it.
+type Marked<'a> = (AnnotationKind, Span, Option<&'a str>);
+
+/// The lines of a file that places are in, with one line around; the library looks at every line that it is given.
+fn snippet<'a>(found: &Found, file: &FilePath, places: &[Marked<'a>]) -> Option<Snippet<'a, Annotation<'a>>> {
+    let document = found.harness.document(file)?;
+    let (text, source) = (document.text(), document.source());
+    let fitting = |span: Span| {
+        let start = source.floor_char_boundary(span.start as usize);
+        start..source.floor_char_boundary(span.end as usize).max(start)
+    };
+    let first = places.iter().map(|(_, span, _)| fitting(*span).start).min()?;
+    let last = places.iter().map(|(_, span, _)| fitting(*span).end).max()?;
+    let first_line = text.line_of(first).saturating_sub(1);
+    let window = text.line_start(first_line)..text.line_start(text.line_of(last) + 2);
+    let secrets = found.secrets(file);
+    let shown =
+        printable(source.get(window.clone()).unwrap_or_default(), window.start, &secrets).into_owned();
+    let marks = places.iter().map(|(kind, span, label)| {
+        let span = fitting(*span);
+        let mark = kind.span(span.start - window.start..span.end - window.start);
+        mark.label(label.map(visible))
+    });
+    let path = visible(&found.shown(file)).into_owned();
+    Some(Snippet::source(shown).line_start(first_line + 1).path(path).annotations(marks))
 }
 
 fn lower_first(text: &str) -> String {

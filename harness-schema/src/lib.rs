@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! The modules stand in reading order; a module uses only those above it.
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod text;
 pub mod path;

@@ -60,6 +60,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Modules of the server that decide and touch nothing, as all of `harness-schema` does.
 const PURE: &[&str] = &["engine", "workspace", "ide"];
 
+/// The head of a module that touches nothing; `clippy.toml` lists what it may not call.
+const FENCE: &str = "#![forbid(clippy::disallowed_methods, clippy::disallowed_types)]";
+
 /// Fails with every finding at once.
 #[track_caller]
 fn none(what: &str, findings: &[String]) {
@@ -191,6 +194,22 @@ fn pure_modules_touch_nothing() {
         .map(|used| format!("{}: names `{}`", used.place, used.path.join("::")))
         .collect();
     none("effects in pure modules", &findings);
+}
+
+#[test]
+fn pure_modules_forbid_what_clippy_fences() {
+    let files = tree::files();
+    let of_server = PURE.iter().map(|layer| format!("server/src/{layer}"));
+    let heads: Vec<(String, String)> = of_server
+        .map(|path| (format!("{path}.rs"), format!("{path}/mod.rs")))
+        .chain([(String::from("harness-schema/src/lib.rs"), String::new())])
+        .collect();
+    let present = files.iter().filter(|file| heads.iter().any(|(a, b)| file.path == *a || file.path == *b));
+    let findings: Vec<String> = present
+        .filter(|file| !file.text.contains(FENCE))
+        .map(|file| format!("{}: lacks `{FENCE}`", file.path))
+        .collect();
+    none("pure modules without a fence", &findings);
 }
 
 /// Files, the environment, processes, clocks, the network, threads' sleep, and the crates that wrap them.

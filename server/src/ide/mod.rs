@@ -1,5 +1,6 @@
 //! Editor features in editor words: pure functions of a harness, a file and a byte offset. They know no protocol, change
 //! nothing and never touch the machine.
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod actions;
 pub mod context;

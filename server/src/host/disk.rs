@@ -1,7 +1,7 @@
 //! Reads a project from disk: the names of its files first, then the texts that its harness asks for. Writes nothing.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io::Read;
 #[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
@@ -67,10 +67,28 @@ pub fn complete(root: &Path, mut files: Files, previous: Option<&Harness>) -> (F
     (files, harness)
 }
 
-/// Whether directories of this name are not looked at.
-#[must_use]
-pub fn is_skipped(name: &OsStr) -> bool {
+fn is_skipped(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| SKIPPED.contains(&name))
+}
+
+/// Whether a path below a root is one that projects are read from.
+#[must_use]
+pub fn is_read_from(below: &Path) -> bool {
+    !below.components().any(|part| is_skipped(part.as_os_str()))
+}
+
+/// Everything in and below a directory that projects are read from, the directory first, and what each is. Links are not
+/// followed.
+pub fn walk(directory: &Path) -> impl Iterator<Item = (PathBuf, FileType)> {
+    let walk = WalkBuilder::new(directory)
+        .standard_filters(false)
+        .max_depth(Some(MAX_DEPTH))
+        .filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry.file_name()))
+        .build();
+    walk.flatten().filter_map(|entry| {
+        let kind = entry.file_type()?;
+        Some((entry.into_path(), kind))
+    })
 }
 
 /// The names of a project's files, without their texts.
@@ -82,35 +100,43 @@ pub fn scan(root: &Path) -> Files {
 /// The names of the files below a directory of a project, without their texts.
 #[must_use]
 pub fn scan_below(root: &Path, directory: &Path) -> Vec<(FilePath, File)> {
-    let walk = WalkBuilder::new(directory)
-        .standard_filters(false)
-        .max_depth(Some(MAX_DEPTH))
-        .filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry.file_name()))
-        .build();
-    let real = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
-    let files = walk.flatten().filter_map(|entry| {
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            return None;
-        }
-        let path = relative(root, entry.path())?;
-        Some((path, describe(&real, entry.path(), kind.is_symlink())?))
+    let real = real(root);
+    let files = walk(directory).filter(|(_, kind)| !kind.is_dir()).filter_map(|(absolute, kind)| {
+        let path = relative(root, &absolute)?;
+        Some((path, describe(&real, &absolute, kind.is_symlink())?))
     });
     files.collect()
+}
+
+/// One file as it is on disk now, without its text; `None` if it is not there.
+#[must_use]
+pub fn look(root: &Path, path: &FilePath) -> Option<File> {
+    let absolute = root.join(path.as_str());
+    let kind = fs::symlink_metadata(&absolute).ok()?.file_type();
+    let real = real(root);
+    // What lies behind a linked directory is in no project.
+    let directory = absolute.parent()?.canonicalize().ok()?;
+    if directory != real.join(path.parent().as_str()) {
+        return None;
+    }
+    describe(&real, &absolute, kind.is_symlink())
 }
 
 /// One file as it is on disk now, with its text; `None` if it is not there.
 #[must_use]
 pub fn read(root: &Path, path: &FilePath) -> Option<File> {
     let absolute = root.join(path.as_str());
-    let kind = fs::symlink_metadata(&absolute).ok()?.file_type();
-    let real = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
-    let file = describe(&real, &absolute, kind.is_symlink())?;
+    let file = look(root, path)?;
     // What a link leads to outside of the project is none of the project's business.
     if file.link == Some(Link::Outside) {
         return Some(File { content: Content::Opaque(Opaque::Unreadable), ..file });
     }
     Some(File { content: read_text(&absolute, path), ..file })
+}
+
+/// A root without links in it.
+fn real(root: &Path) -> PathBuf {
+    root.canonicalize().unwrap_or_else(|_| root.to_path_buf())
 }
 
 fn describe(real_root: &Path, absolute: &Path, is_link: bool) -> Option<File> {

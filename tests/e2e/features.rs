@@ -208,18 +208,3 @@ fn a_renamed_file_is_renamed_in_the_manifest() {
     assert_eq!(change["edits"][0]["newText"], "texts/system.md");
     server.shut_down();
 }
-
-#[test]
-fn a_file_that_appears_on_disk_is_seen() {
-    let workspace = Workspace::new("watch", &FILES[..1]);
-    let mut server = Server::open(workspace.path(), &json!({}));
-    let uri = open(&mut server, &workspace, "harness.toml");
-    server.diagnostics_until(&uri, |found| codes(found).contains(&"SH005"));
-    for (name, text) in &FILES[1..] {
-        workspace.write(name, text.as_bytes());
-    }
-    // No word from the client: the server's own watcher sees it.
-    let found = server.diagnostics_until(&uri, |found| !codes(found).contains(&"SH005"));
-    assert_eq!(codes(&found), ["SH401"]);
-    server.shut_down();
-}

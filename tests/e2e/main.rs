@@ -8,8 +8,10 @@
 )]
 
 mod client;
+mod disk;
 mod features;
 mod protocol;
+mod pull;
 mod sync;
 
 /// A harness with something wrong in each of its files.

@@ -1,122 +1,81 @@
 //! Problems on their way to the client: pulled by those who ask, pushed to those who cannot.
 
-use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustc_hash::FxHasher;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::health::{self, Health};
+use super::refresh::{self, Refresh};
+use super::reports;
 use super::shared::Shared;
 use super::to_proto;
-use crate::workspace::Snapshot;
 
-/// Other open documents follow a change after this rest: what is typed in comes first.
-const OTHERS_AFTER: Duration = Duration::from_millis(150);
+/// What else depends on a text follows a change after this rest: what is typed in comes first.
+const REST: Duration = Duration::from_millis(150);
 
-/// The diagnostics of a document and their identity.
-#[must_use]
-pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<Value>, u64) {
-    let items = match snapshot.site(path) {
-        Some(site) => {
-            let problems = site.project.problems(&site.file);
-            to_proto::diagnostics(&site.project, &site.file, &problems, shared.encoding())
-        }
-        None => Vec::new(),
-    };
-    let id = identity(&items);
-    (items, id)
+/// Keeps the client's view of all documents in step with the workspace.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    shared: Arc<Shared>,
+    refresh: Arc<Refresh>,
+    health: Arc<Health>,
 }
 
-fn identity(items: &[Value]) -> u64 {
-    let mut hasher = FxHasher::default();
-    for item in items {
-        item.to_string().hash(&mut hasher);
+impl Diagnostics {
+    /// Nothing was told yet.
+    #[must_use]
+    pub fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), refresh: Arc::default(), health: Arc::default() }
     }
-    items.len().hash(&mut hasher);
-    hasher.finish()
-}
 
-/// The diagnostics of every file of every harness.
-#[must_use]
-pub fn of_workspace(shared: &Shared, snapshot: &Snapshot, known: &[(String, String)]) -> Vec<Value> {
-    let mut reports = Vec::new();
-    for project in snapshot.projects() {
-        for file in project.harness().named_files() {
-            let path = project.absolute(file);
-            // A file of a nested project is that project's.
-            if snapshot.site(&path).is_none_or(|site| site.project.root() != project.root()) {
-                continue;
+    /// A document changed: its diagnostics are pushed when they are worked out, to a client that does not ask for them;
+    /// what else depends on it follows.
+    pub fn changed(&self, path: &Path) {
+        let pulls = self.shared.session().pulls();
+        if !pulls {
+            schedule(&self.shared, path.to_path_buf());
+        }
+        let (this, path) = (self.clone(), path.to_path_buf());
+        let revision = self.shared.workspace().revision();
+        tokio::spawn(async move {
+            tokio::time::sleep(REST).await;
+            if this.shared.workspace().revision() != revision {
+                return;
             }
-            let (items, id) = of(shared, snapshot, &path);
-            let uri = to_proto::uri(&path);
-            let version = snapshot.buffers().get(&path).map(|buffer| buffer.version);
-            let was = known.iter().find(|(other, _)| *other == uri).map(|(_, id)| id.as_str());
-            // A file that never had a problem is not worth a word.
-            if items.is_empty() && was.is_none() && version.is_none() {
-                continue;
+            if !pulls {
+                let open: Vec<PathBuf> = this.shared.snapshot().buffers().keys().cloned().collect();
+                open.into_iter()
+                    .filter(|other| *other != path)
+                    .for_each(|other| schedule(&this.shared, other));
             }
-            let id = id.to_string();
-            reports.push(if was == Some(&id) {
-                json!({"kind": "unchanged", "resultId": id, "uri": uri, "version": version})
-            } else {
-                json!({"kind": "full", "resultId": id, "items": items, "uri": uri, "version": version})
-            });
-        }
+            refresh::ask(&this.shared, &this.refresh);
+            health::look(&this.shared, &this.health);
+        });
     }
-    reports
-}
 
-/// A document changed: its diagnostics are pushed when they are worked out, those of other open documents soon after.
-/// For a client that pulls nothing is done: it asks.
-pub fn changed(shared: &Arc<Shared>, path: &Path) {
-    if shared.session().pulls() {
-        return;
-    }
-    schedule(shared, path.to_path_buf());
-    let shared = Arc::clone(shared);
-    let path = path.to_path_buf();
-    tokio::spawn(async move {
-        let revision = shared.workspace().revision();
-        tokio::time::sleep(OTHERS_AFTER).await;
-        if shared.workspace().revision() == revision {
-            let others: Vec<PathBuf> =
-                shared.snapshot().buffers().keys().filter(|other| **other != path).cloned().collect();
-            for other in others {
-                schedule(&shared, other);
-            }
+    /// All open documents may look different now.
+    pub fn all_changed(&self) {
+        if !self.shared.session().pulls() {
+            let open: Vec<PathBuf> = self.shared.snapshot().buffers().keys().cloned().collect();
+            open.into_iter().for_each(|path| schedule(&self.shared, path));
         }
-    });
-}
+        refresh::ask(&self.shared, &self.refresh);
+        health::look(&self.shared, &self.health);
+    }
 
-/// All open documents may look different now.
-pub fn all_changed(shared: &Arc<Shared>) {
-    let session = shared.session();
-    if session.pulls() {
-        if session.can("/workspace/diagnostics/refreshSupport") {
-            let client = shared.client.clone();
-            tokio::spawn(async move {
-                let _ = tokio::time::timeout(Duration::from_secs(10), client.workspace_diagnostic_refresh())
-                    .await;
-            });
+    /// A document was closed: what was pushed for it goes.
+    pub fn closed(&self, path: &Path) {
+        let shared = &self.shared;
+        shared.tokens.remove(path);
+        if !shared.asks_for_all() {
+            shared.answered.remove(path);
         }
-        return;
-    }
-    let open: Vec<PathBuf> = shared.snapshot().buffers().keys().cloned().collect();
-    for path in open {
-        schedule(shared, path);
-    }
-}
-
-/// A document was closed: what was pushed for it goes.
-pub fn closed(shared: &Arc<Shared>, path: &Path) {
-    shared.tokens.remove(path);
-    if shared.pushed.remove(path).is_some() {
-        shared.notify(
-            "textDocument/publishDiagnostics",
-            json!({"uri": to_proto::uri(path), "diagnostics": []}),
-        );
+        if shared.pushed.remove(path).is_some() {
+            let params = json!({"uri": to_proto::uri(path), "diagnostics": []});
+            shared.notify("textDocument/publishDiagnostics", params);
+        }
     }
 }
 
@@ -145,24 +104,21 @@ fn schedule(shared: &Arc<Shared>, path: PathBuf) {
 
 async fn push(shared: &Arc<Shared>, path: &Path) {
     let snapshot = shared.snapshot();
-    let Some(version) = snapshot.buffers().get(path).map(|buffer| buffer.version) else { return };
+    let Some(version) = reports::version(&snapshot, path) else { return };
     let (for_work, document) = (Arc::clone(shared), path.to_path_buf());
-    let Ok((items, id)) = shared.compute(move || of(&for_work, &snapshot, &document)).await else { return };
-    // A client measures itself by versions: the same problems of a newer text are sent again, but an empty list that
-    // follows an empty list only once.
-    let before = shared.pushed.insert(path.to_path_buf(), id);
-    let is_open = shared.workspace().buffer(path).is_some();
-    if !is_open {
-        shared.pushed.remove(path);
+    let Ok((items, id)) = shared.compute(move || reports::of(&for_work, &snapshot, &document)).await else {
+        return;
+    };
+    // Closed while it was worked out: nothing may follow the empty list that closing sent.
+    let workspace = shared.workspace();
+    if workspace.buffer(path).is_none() {
         return;
     }
-    if before.is_some()
-        && before == Some(id)
-        && items.is_empty()
-        && shared.session().can("/experimental/selfHarness/quiet")
-    {
-        return;
+    // A client measures itself by versions: the same problems of a newer text are sent again, the same of the same are not.
+    let told = shared.pushed.insert(path.to_path_buf(), (version, id));
+    if told != Some((version, id)) {
+        let params = json!({"uri": to_proto::uri(path), "version": version, "diagnostics": items});
+        shared.notify("textDocument/publishDiagnostics", params);
     }
-    let params = json!({"uri": to_proto::uri(path), "version": version, "diagnostics": items});
-    shared.notify("textDocument/publishDiagnostics", params);
+    drop(workspace);
 }

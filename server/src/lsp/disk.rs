@@ -1,215 +1,315 @@
 //! Keeps the workspace in step with the disk: reads projects when folders open, and what changed when somebody says so.
+//!
+//! One task does all of it, in the order in which it was told, so no two readings overtake each other.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use harness_schema::files::{Content, File, Files};
 use harness_schema::harness::MANIFEST;
 use harness_schema::path::FilePath;
-use notify::{RecursiveMode, Watcher};
 use serde_json::json;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower_lsp::gen_lsp_types as lsp;
 
+use super::diagnostics::Diagnostics;
 use super::shared::{Load, Shared};
-use super::{diagnostics, to_proto};
+use super::to_proto;
 use crate::host::disk;
+use crate::host::watch::Watch;
 use crate::workspace;
 
-/// Changes that come within this time are read together.
-const SETTLE: Duration = Duration::from_millis(100);
+/// How the handlers tell what they heard of the disk.
+#[derive(Debug)]
+pub struct Disk {
+    tell: UnboundedSender<News>,
+    /// What was told before somebody listened.
+    told: Mutex<Option<UnboundedReceiver<News>>>,
+}
+
+/// What was heard.
+#[derive(Debug)]
+enum News {
+    FolderOpened(PathBuf, Load),
+    FolderClosed(PathBuf),
+    /// A document was opened, or saved for the first time, below no known harness.
+    Stray(PathBuf, Load),
+    /// Files or directories appeared, changed or went away.
+    Changed(Vec<PathBuf>),
+    /// An edit may name files that were not read.
+    Named,
+}
+
+impl Disk {
+    /// Nothing was heard yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let (tell, told) = unbounded_channel();
+        Self { tell, told: Mutex::new(Some(told)) }
+    }
+
+    /// Begins to follow the disk; what was told before comes first.
+    pub fn follow(&self, shared: &Arc<Shared>, diagnostics: Diagnostics) {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(told) = told {
+            tokio::spawn(register(Arc::clone(shared)));
+            let follower =
+                Follower { shared: Arc::clone(shared), diagnostics, folders: BTreeSet::new(), watch: None };
+            tokio::spawn(follower.follow(told, self.tell.clone()));
+        }
+    }
+
+    /// A folder was opened; requests wait until it is read.
+    pub fn folder_opened(&self, shared: &Arc<Shared>, folder: PathBuf) {
+        self.tell(News::FolderOpened(folder, shared.load()));
+    }
+
+    /// A folder was closed.
+    pub fn folder_closed(&self, folder: PathBuf) {
+        self.tell(News::FolderClosed(folder));
+    }
+
+    /// A document was opened or saved: its harness is read, if no folder brought it.
+    pub fn opened(&self, shared: &Arc<Shared>, path: &Path) {
+        let snapshot = shared.snapshot();
+        let is_project = |root: &Path| snapshot.project(root).is_some();
+        // A manifest in a directory of a project is a project of its own.
+        let is_known = match is_manifest(path) {
+            true => path.parent().is_some_and(is_project),
+            false => path.ancestors().skip(1).any(is_project),
+        };
+        let news = if is_known { News::Named } else { News::Stray(path.to_path_buf(), shared.load()) };
+        self.tell(news);
+    }
+
+    /// An edit may name files that were not read.
+    pub fn named(&self) {
+        self.tell(News::Named);
+    }
+
+    /// Files or directories appeared, changed or went away.
+    pub fn changed(&self, paths: Vec<PathBuf>) {
+        self.tell(News::Changed(paths));
+    }
+
+    fn tell(&self, news: News) {
+        // Whoever listens is gone only at the very end.
+        let _ = self.tell.send(news);
+    }
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct Follower {
+    shared: Arc<Shared>,
+    diagnostics: Diagnostics,
+    folders: BTreeSet<PathBuf>,
+    watch: Option<Arc<Watch>>,
+}
+
+impl Follower {
+    async fn follow(mut self, mut told: UnboundedReceiver<News>, tell: UnboundedSender<News>) {
+        while let Some(first) = told.recv().await {
+            let mut news = vec![first];
+            while let Ok(more) = told.try_recv() {
+                news.push(more);
+            }
+            // What is heard many times between two looks is looked at once.
+            let named = news.iter().any(|one| matches!(one, News::Named));
+            news.retain(|one| !matches!(one, News::Named));
+            news.extend(named.then_some(News::Named));
+            let before = self.shared.workspace().disk_revision();
+            for one in news {
+                self.take(one).await;
+            }
+            if self.shared.workspace().disk_revision() != before {
+                self.diagnostics.all_changed();
+                self.watch(&tell);
+            }
+        }
+    }
+
+    async fn take(&mut self, news: News) {
+        match news {
+            News::FolderOpened(folder, load) => {
+                self.folders.insert(folder.clone());
+                self.compute(move |shared| open_below(shared, &folder)).await;
+                drop(load);
+                // A folder without a harness is news for a status bar, too.
+                self.diagnostics.all_changed();
+            }
+            News::FolderClosed(folder) => {
+                self.folders.remove(&folder);
+                let is_open = |root: &Path| self.folders.iter().any(|folder| root.starts_with(folder));
+                let roots = roots(&self.shared);
+                for root in roots.iter().filter(|root| root.starts_with(&folder) && !is_open(root)) {
+                    self.shared.workspace().remove_project(root);
+                }
+            }
+            News::Stray(path, load) => {
+                let is_inside = self.folders.iter().any(|folder| path.starts_with(folder));
+                // A folder was searched for manifests; one that was not saved yet is there all the same.
+                if is_manifest(&path) || !is_inside {
+                    self.compute(move |shared| open_above(shared, &path)).await;
+                }
+                drop(load);
+            }
+            News::Changed(paths) => self.compute(move |shared| look_again(shared, &paths)).await,
+            News::Named => self.compute(read_named).await,
+        }
+    }
+
+    async fn compute(&self, work: impl FnOnce(&Shared) + Send + 'static) {
+        let shared = Arc::clone(&self.shared);
+        // A panic is in the log; the disk is followed all the same.
+        let _ = self.shared.compute(move || work(&shared)).await;
+    }
+
+    /// Watches the projects that there are now, where the client does not.
+    fn watch(&mut self, tell: &UnboundedSender<News>) {
+        let wanted = roots(&self.shared);
+        if self.shared.session().watches() || (wanted.is_empty() && self.watch.is_none()) {
+            return;
+        }
+        if self.watch.is_none() {
+            let tell = tell.clone();
+            let watch = Watch::start(move |paths| drop(tell.send(News::Changed(paths))));
+            self.watch =
+                watch.inspect_err(|error| tracing::warn!(%error, "this machine cannot watch files")).ok();
+        }
+        let Some(watch) = self.watch.clone() else { return };
+        let tell = tell.clone();
+        // It walks through directories; nobody waits for it. What happened between reading and watching is looked for.
+        tokio::task::spawn_blocking(move || {
+            let new = watch.set(&wanted);
+            if !new.is_empty() {
+                let _ = tell.send(News::Changed(new));
+            }
+        });
+    }
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == MANIFEST)
+}
+
+fn roots(shared: &Shared) -> BTreeSet<PathBuf> {
+    shared.snapshot().projects().map(|project| project.root().to_path_buf()).collect()
+}
 
 /// Reads all harnesses of a folder.
-pub async fn open_folder(shared: Arc<Shared>, folder: PathBuf, load: Load) {
-    let for_work = Arc::clone(&shared);
-    let found = shared.compute(move || {
-        let roots = disk::find_roots(&folder);
-        for root in &roots {
-            let files = disk::load(root);
-            for_work.workspace().set_project(root, files);
-        }
-        roots
-    });
-    let roots = found.await.unwrap_or_default();
-    drop(load);
-    diagnostics::all_changed(&shared);
-    status(&shared).await;
-    watch(&shared, &roots);
-}
-
-/// A document was opened: its harness is read, if no folder brought it.
-pub fn opened(shared: &Arc<Shared>, path: &Path) {
-    let snapshot = shared.snapshot();
-    let is_known = path.ancestors().skip(1).any(|above| snapshot.project(above).is_some());
-    let in_folder = shared.session().folders.iter().any(|folder| path.starts_with(folder));
-    if is_known || (in_folder && path.file_name().is_none_or(|name| name != MANIFEST)) {
-        complete(shared);
-        return;
+fn open_below(shared: &Shared, folder: &Path) {
+    for root in disk::find_roots(folder) {
+        let files = disk::load(&root);
+        shared.workspace().set_project(&root, files);
     }
-    let shared = Arc::clone(shared);
-    let path = path.to_path_buf();
-    let load = shared.load();
-    tokio::spawn(async move {
-        let root = if path.file_name().is_some_and(|name| name == MANIFEST) {
-            path.parent().map(Path::to_path_buf)
-        } else {
-            disk::root_above(&path)
-        };
-        let Some(root) = root else { return };
-        let at = root.clone();
-        if let Ok(files) = shared.compute(move || disk::load(&at)).await {
-            shared.workspace().set_project(&root, files);
-            drop(load);
-            diagnostics::all_changed(&shared);
-            status(&shared).await;
-            watch(&shared, &[root]);
-        }
-    });
 }
 
-/// Reads what an edit newly names.
-pub fn complete(shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
-    tokio::spawn(async move {
-        let snapshot = shared.snapshot();
-        let for_work = Arc::clone(&shared);
-        let changed = shared.compute(move || {
-            let mut changed = false;
-            for project in snapshot.projects().filter(|project| !project.harness().unread().is_empty()) {
-                let (files, _) =
-                    disk::complete(project.root(), project.files().clone(), Some(project.harness()));
-                changed |= for_work.workspace().update_disk(project.root(), project.files(), files);
-            }
-            changed
-        });
-        if changed.await == Ok(true) {
-            diagnostics::all_changed(&shared);
-        }
-    });
-}
-
-/// Files appeared, changed or went away on disk.
-pub async fn changed(shared: Arc<Shared>, paths: Vec<PathBuf>) {
-    let for_work = Arc::clone(&shared);
-    let _ = shared
-        .compute(move || {
-            for path in &paths {
-                one_changed(&for_work, path);
-            }
-        })
-        .await;
-    diagnostics::all_changed(&shared);
-    status(&shared).await;
-}
-
-fn one_changed(shared: &Arc<Shared>, path: &Path) {
-    // A manifest makes or ends a project.
-    if path.file_name().is_some_and(|name| name == MANIFEST)
-        && let Some(root) = path.parent()
-    {
-        let is_there = path.is_file();
-        let is_known = shared.snapshot().project(root).is_some();
-        match (is_there, is_known) {
-            (true, false) => {
-                let files = disk::load(root);
-                shared.workspace().set_project(root, files);
-                return;
-            }
-            (false, true) => shared.workspace().remove_project(root),
-            _ => {}
-        }
+/// Reads the harness of a document.
+fn open_above(shared: &Shared, path: &Path) {
+    let own = path.parent().filter(|_| is_manifest(path)).map(Path::to_path_buf);
+    let Some(root) = own.or_else(|| disk::root_above(path)) else { return };
+    if shared.snapshot().project(&root).is_none() {
+        let files = disk::load(&root);
+        shared.workspace().set_project(&root, files);
     }
-    let snapshot = shared.snapshot();
-    for project in snapshot.projects() {
-        let Some(file) = workspace::relative(project.root(), path) else { continue };
-        let changes = changes(project.files(), project.root(), &file, path);
-        let files = project.files().with_disk(changes);
-        let (files, _) = disk::complete(project.root(), files, Some(project.harness()));
+}
+
+/// Reads what harnesses name and nobody read.
+fn read_named(shared: &Shared) {
+    for project in shared.snapshot().projects().filter(|project| !project.harness().unread().is_empty()) {
+        let (files, _) = disk::complete(project.root(), project.files().clone(), Some(project.harness()));
         shared.workspace().update_disk(project.root(), project.files(), files);
     }
 }
 
-/// The file itself, or, for a directory, all files that are or were below it.
-fn changes(
-    files: &harness_schema::files::Files,
+/// Looks again at files and directories.
+fn look_again(shared: &Shared, paths: &[PathBuf]) {
+    // A manifest makes or ends a project, alone or with a directory around it.
+    for root in roots(shared) {
+        let manifest = root.join(MANIFEST);
+        let is_open = shared.workspace().buffer(&manifest).is_some();
+        if paths.iter().any(|path| manifest.starts_with(path)) && !manifest.is_file() && !is_open {
+            shared.workspace().remove_project(&root);
+        }
+    }
+    for path in paths {
+        let new = match path.parent() {
+            Some(root) if is_manifest(path) && path.is_file() => vec![root.to_path_buf()],
+            _ if path.is_dir() => disk::find_roots(path),
+            _ => Vec::new(),
+        };
+        for root in new {
+            if shared.snapshot().project(&root).is_none() {
+                let files = disk::load(&root);
+                shared.workspace().set_project(&root, files);
+            }
+        }
+    }
+    for project in shared.snapshot().projects() {
+        let root = project.root();
+        let mut changes = BTreeMap::new();
+        for path in paths {
+            let Some(below) = path.strip_prefix(root).ok().filter(|below| disk::is_read_from(below)) else {
+                continue;
+            };
+            let is_root = below.as_os_str().is_empty();
+            let file = if is_root { Some(FilePath::root()) } else { workspace::relative(root, path) };
+            if let Some(file) = file {
+                differences(project.files(), root, &file, path, &mut changes);
+            }
+        }
+        if !changes.is_empty() {
+            let files = project.files().with_disk(changes);
+            let (files, _) = disk::complete(root, files, Some(project.harness()));
+            shared.workspace().update_disk(root, project.files(), files);
+        }
+    }
+}
+
+/// What is another on disk than it is known: of the file itself, or, for a directory, of all files that are or were below
+/// it. A text that nobody asked for is not read.
+fn differences(
+    files: &Files,
     root: &Path,
     file: &FilePath,
     path: &Path,
-) -> Vec<(FilePath, Option<harness_schema::files::File>)> {
-    let gone: Vec<FilePath> = files.below(file).cloned().collect();
-    if path.is_dir() {
-        let mut changes: Vec<_> =
-            gone.into_iter().map(|path| (path.clone(), disk::read(root, &path))).collect();
-        let found = disk::scan_below(root, path);
-        changes.extend(found.into_iter().map(|(path, file)| (path, Some(file))));
-        return changes;
-    }
-    let own = (file.clone(), disk::read(root, file));
-    gone.into_iter().map(|path| (path, None)).chain([own]).collect()
-}
-
-/// Tells a client with a status bar how things are.
-async fn status(shared: &Arc<Shared>) {
-    if !shared.session().can("/experimental/serverStatusNotification") {
-        return;
-    }
-    let snapshot = shared.snapshot();
-    let status = shared.compute(move || {
-        let projects: Vec<_> = snapshot.projects().collect();
-        let harnesses: Vec<_> = projects.iter().map(|project| project.harness().as_ref()).collect();
-        let errors = projects.iter().map(|project| {
-            let problems = project.problems(&project.harness().manifest_path());
-            problems
-                .iter()
-                .filter(|problem| problem.severity == harness_schema::problem::Severity::Error)
-                .count()
-        });
-        to_proto::status(&harnesses, errors.sum())
-    });
-    if let Ok(status) = status.await {
-        shared.notify("experimental/serverStatus", status);
-    }
-}
-
-/// Asks the client to watch, or watches itself where the client cannot.
-fn watch(shared: &Arc<Shared>, roots: &[PathBuf]) {
-    if shared.session().watches() || roots.is_empty() {
-        return;
-    }
-    let (changes, changed) = std::sync::mpsc::channel::<PathBuf>();
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if let Ok(event) = event
-            && !event.kind.is_access()
-        {
-            for path in event.paths {
-                let _ = changes.send(path);
-            }
+    changes: &mut BTreeMap<FilePath, Option<File>>,
+) {
+    // A root may be a link.
+    let is_directory = path == root || path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+    let mut found: BTreeMap<FilePath, File> = match is_directory {
+        true => disk::scan_below(root, path).into_iter().collect(),
+        false => disk::look(root, file).map(|entry| (file.clone(), entry)).into_iter().collect(),
+    };
+    let known = files.below(file).chain(files.on_disk(file).map(|_| file));
+    changes.extend(known.filter(|path| !found.contains_key(*path)).map(|path| (path.clone(), None)));
+    found.retain(|path, now| {
+        let Some(before) = files.on_disk(path) else { return true };
+        let same_entry = before.executable == now.executable && before.link == now.link;
+        if matches!(before.content, Content::Unread) {
+            return !same_entry;
         }
+        let Some(read) = disk::read(root, path) else { return false };
+        let same_text = match (&before.content, &read.content) {
+            (Content::Text(before), Content::Text(now)) => before.source() == now.source(),
+            (Content::Opaque(before), Content::Opaque(now)) => before == now,
+            _ => false,
+        };
+        *now = read;
+        !(same_entry && same_text)
     });
-    let Ok(mut watcher) = watcher else { return };
-    let watched = roots.iter().filter(|root| watcher.watch(root, RecursiveMode::Recursive).is_ok()).count();
-    if watched == 0 {
-        return;
-    }
-    let shared = Arc::clone(shared);
-    let runtime = tokio::runtime::Handle::current();
-    std::thread::spawn(move || {
-        let _watcher = watcher;
-        while let Ok(first) = changed.recv() {
-            std::thread::sleep(SETTLE);
-            let mut paths = vec![first];
-            paths.extend(changed.try_iter());
-            paths.retain(|path| !path.components().any(|part| disk::is_skipped(part.as_os_str())));
-            paths.sort();
-            paths.dedup();
-            if !paths.is_empty() {
-                runtime.spawn(self::changed(Arc::clone(&shared), paths));
-            }
-        }
-    });
+    changes.extend(found.into_iter().map(|(path, file)| (path, Some(file))));
 }
 
 /// Asks a client that can to watch the files of harnesses.
-pub async fn register(shared: Arc<Shared>) {
+async fn register(shared: Arc<Shared>) {
     if !shared.session().watches() {
         return;
     }

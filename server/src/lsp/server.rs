@@ -15,17 +15,24 @@ use tower_lsp::gen_lsp_types as lsp;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::{Client, LanguageServer};
 
+use super::diagnostics::Diagnostics;
+use super::disk::Disk;
 use super::outbox::Outbox;
 use super::session::Session;
-use super::shared::Shared;
-use super::{diagnostics, disk, from_proto, to_proto};
+use super::shared::{Answered, Shared, Tokens};
+use super::{from_proto, reports, to_proto};
 use crate::ide::{actions, calls, completion, hover, links, navigation, structure, symbols, tokens};
 use crate::workspace::{self, Site, Snapshot};
+
+/// A piece of the diagnostics of all files has so many files.
+const REPORTS_AT_ONCE: usize = 100;
 
 /// The language server.
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
+    diagnostics: Diagnostics,
+    disk: Disk,
 }
 
 /// A request about a place in a document.
@@ -63,7 +70,9 @@ impl Server {
     /// A server before `initialize`.
     #[must_use]
     pub fn new(client: Client, outbox: Arc<Outbox>) -> Self {
-        Self { shared: Arc::new(Shared::new(client, outbox)) }
+        let shared = Arc::new(Shared::new(client, outbox));
+        let diagnostics = Diagnostics::new(&shared);
+        Self { shared, diagnostics, disk: Disk::new() }
     }
 
     /// What the handlers share.
@@ -131,10 +140,10 @@ impl LanguageServer for Server {
     }
 
     async fn initialized(&self, _: lsp::InitializedParams) {
-        tokio::spawn(disk::register(Arc::clone(&self.shared)));
         for folder in &self.shared.session().folders {
-            tokio::spawn(disk::open_folder(Arc::clone(&self.shared), folder.clone(), self.shared.load()));
+            self.disk.folder_opened(&self.shared, folder.clone());
         }
+        self.disk.follow(&self.shared, self.diagnostics.clone());
     }
 
     async fn shutdown(&self) -> Result<()> {
@@ -145,8 +154,8 @@ impl LanguageServer for Server {
         let document = params.text_document;
         let Some(path) = from_proto::path(&document.uri.0) else { return };
         self.shared.workspace().open(&path, document.version, &document.text);
-        disk::opened(&self.shared, &path);
-        diagnostics::changed(&self.shared, &path);
+        self.disk.opened(&self.shared, &path);
+        self.diagnostics.changed(&path);
     }
 
     async fn did_change(&self, params: lsp::DidChangeTextDocumentParams) {
@@ -174,27 +183,26 @@ impl LanguageServer for Server {
                 }
             },
         );
-        diagnostics::changed(&self.shared, &path);
-        disk::complete(&self.shared);
+        self.diagnostics.changed(&path);
+        self.disk.named();
     }
 
     async fn did_save(&self, params: lsp::DidSaveTextDocumentParams) {
         if let Some(path) = from_proto::path(&params.text_document.uri.0) {
-            disk::opened(&self.shared, &path);
+            self.disk.opened(&self.shared, &path);
         }
     }
 
     async fn did_close(&self, params: lsp::DidCloseTextDocumentParams) {
         let Some(path) = from_proto::path(&params.text_document.uri.0) else { return };
         self.shared.workspace().close(&path);
-        diagnostics::closed(&self.shared, &path);
-        tokio::spawn(disk::changed(Arc::clone(&self.shared), vec![path]));
+        self.diagnostics.closed(&path);
+        self.disk.changed(vec![path]);
     }
 
     async fn did_change_watched_files(&self, params: lsp::DidChangeWatchedFilesParams) {
-        let paths: Vec<PathBuf> =
-            params.changes.iter().filter_map(|change| from_proto::path(&change.uri.0)).collect();
-        tokio::spawn(disk::changed(Arc::clone(&self.shared), paths));
+        let paths = params.changes.iter().filter_map(|change| from_proto::path(&change.uri.0));
+        self.disk.changed(paths.collect());
     }
 
     async fn did_change_workspace_folders(&self, params: lsp::DidChangeWorkspaceFoldersParams) {
@@ -203,22 +211,8 @@ impl LanguageServer for Server {
             let list = params.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
             list.iter().filter_map(|folder| from_proto::path(folder.get("uri")?.as_str()?)).collect()
         };
-        for folder in folders("/event/removed") {
-            let roots: Vec<PathBuf> = self
-                .shared
-                .snapshot()
-                .projects()
-                .map(|project| project.root().to_path_buf())
-                .filter(|root| root.starts_with(&folder))
-                .collect();
-            for root in roots {
-                self.shared.workspace().remove_project(&root);
-            }
-        }
-        for folder in folders("/event/added") {
-            tokio::spawn(disk::open_folder(Arc::clone(&self.shared), folder, self.shared.load()));
-        }
-        diagnostics::all_changed(&self.shared);
+        folders("/event/removed").into_iter().for_each(|folder| self.disk.folder_closed(folder));
+        folders("/event/added").into_iter().for_each(|folder| self.disk.folder_opened(&self.shared, folder));
     }
 
     async fn diagnostic(
@@ -232,9 +226,15 @@ impl LanguageServer for Server {
         let Some(path) = from_proto::path(&uri) else {
             return to_proto::typed(json!({"kind": "full", "items": []}));
         };
-        let version = snapshot.buffers().get(&path).map(|buffer| buffer.version);
+        let version = reports::version(&snapshot, &path);
         let (shared, document) = (Arc::clone(&self.shared), path.clone());
-        let (items, id) = self.shared.compute(move || diagnostics::of(&shared, &snapshot, &document)).await?;
+        let work = move || {
+            let (items, id) = reports::of(&shared, &snapshot, &document);
+            let with_others = shared.session().can("/textDocument/diagnostic/relatedDocumentSupport");
+            let related = with_others.then(|| reports::related(&shared, &snapshot, &document));
+            (items, id, related.unwrap_or_default())
+        };
+        let (items, id, related) = self.shared.compute(work).await?;
         // The text went on meanwhile: this answer is about another one, and the client asks again.
         if self.shared.workspace().buffer(&path).map(|buffer| buffer.version) != version {
             let mut error = Error::new(ErrorCode::ServerError(-32802));
@@ -242,12 +242,12 @@ impl LanguageServer for Server {
             error.data = serde_json::from_value(json!({"retriggerRequest": true})).ok();
             return Err(error);
         }
-        let id = id.to_string();
-        to_proto::typed(if known.as_ref() == Some(&id) {
-            json!({"kind": "unchanged", "resultId": id})
-        } else {
-            json!({"kind": "full", "resultId": id, "items": items})
-        })
+        self.shared.answered.insert(path, Answered { version, id });
+        let mut report = reports::report(items, id, known.as_deref());
+        if !related.is_empty() {
+            report["relatedDocuments"] = Value::Object(related);
+        }
+        to_proto::typed(report)
     }
 
     async fn workspace_diagnostic(
@@ -263,9 +263,16 @@ impl LanguageServer for Server {
                 Some((each.get("uri")?.as_str()?.to_owned(), each.get("value")?.as_str()?.to_owned()))
             })
             .collect();
+        self.shared.now_asks_for_all();
         let shared = Arc::clone(&self.shared);
-        let items =
-            self.shared.compute(move || diagnostics::of_workspace(&shared, &snapshot, &known)).await?;
+        let items = self.shared.compute(move || reports::of_workspace(&shared, &snapshot, &known)).await?;
+        // A client that wants them piece by piece gets all of them so (LSP 3.17, "Partial Result Progress").
+        if let Some(token) = params.get("partialResultToken").filter(|token| !token.is_null()) {
+            for part in items.chunks(REPORTS_AT_ONCE) {
+                self.shared.notify("$/progress", json!({"token": token, "value": {"items": part}}));
+            }
+            return to_proto::typed(json!({"items": []}));
+        }
         to_proto::typed(json!({"items": items}))
     }
 
@@ -524,8 +531,8 @@ impl LanguageServer for Server {
                 .shared
                 .tokens
                 .get(&path)
-                .filter(|kept| kept.0.to_string() == known)
-                .map(|kept| kept.1.clone());
+                .filter(|kept| kept.id.to_string() == known)
+                .map(|kept| kept.data.clone());
             let id = remember(at, &data).to_string();
             Some(match before {
                 Some(before) => json!({"resultId": id, "edits": to_proto::token_edit(&before, &data)}),
@@ -727,7 +734,8 @@ fn smaller(before: &str, edit: TextEdit) -> TextEdit {
 /// Keeps tokens for the next delta; the answer is their id.
 fn remember(at: &At, data: &[u32]) -> u64 {
     let path = at.site.project.absolute(&at.site.file);
-    let next = at.shared.tokens.get(&path).map_or(1, |kept| kept.0 + 1);
-    at.shared.tokens.insert(path, (next, data.to_vec()));
-    next
+    let id = at.shared.tokens.get(&path).map_or(1, |kept| kept.id + 1);
+    let version = reports::version(&at.snapshot, &path);
+    at.shared.tokens.insert(path, Tokens { id, version, data: data.to_vec() });
+    id
 }

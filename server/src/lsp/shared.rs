@@ -1,6 +1,7 @@
 //! What the handlers share: the workspace, the session, and the ways to a worker thread and to the client.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,26 @@ const COMPUTATIONS: usize = 2;
 /// Requests wait so long at most for a workspace to be read.
 const LONGEST_LOAD: Duration = Duration::from_secs(10);
 
+/// Diagnostics that a client was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Of which text, if the document was open.
+    pub version: Option<i32>,
+    /// Their identity.
+    pub id: u64,
+}
+
+/// Semantic tokens that a client was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// Their name in the protocol.
+    pub id: u64,
+    /// Of which text, if the document was open.
+    pub version: Option<i32>,
+    /// As the protocol counts them.
+    pub data: Vec<u32>,
+}
+
 /// Something that is being read.
 #[derive(Debug)]
 pub struct Load(Arc<Shared>);
@@ -42,12 +63,16 @@ pub struct Shared {
     session: OnceLock<Session>,
     workspace: Mutex<Workspace>,
     computations: Semaphore,
-    /// Semantic tokens as last sent, by document: their id and data.
-    pub tokens: DashMap<PathBuf, (u64, Vec<u32>)>,
+    /// Semantic tokens as last given, by document.
+    pub tokens: DashMap<PathBuf, Tokens>,
+    /// Diagnostics as last given to a client that asks for them, by document.
+    pub answered: DashMap<PathBuf, Answered>,
+    /// Whether the client asked for the diagnostics of all files.
+    asks_for_all: AtomicBool,
     /// Documents whose diagnostics are being worked out, and whether they changed meanwhile.
     pub jobs: DashMap<PathBuf, bool>,
-    /// Diagnostics as last pushed, by document.
-    pub pushed: DashMap<PathBuf, u64>,
+    /// Diagnostics as last pushed, by document: the version of its text, and their identity.
+    pub pushed: DashMap<PathBuf, (i32, u64)>,
     /// How many folders and projects are being read.
     loads: watch::Sender<usize>,
 }
@@ -63,6 +88,8 @@ impl Shared {
             workspace: Mutex::default(),
             computations: Semaphore::new(COMPUTATIONS),
             tokens: DashMap::new(),
+            answered: DashMap::new(),
+            asks_for_all: AtomicBool::new(false),
             jobs: DashMap::new(),
             pushed: DashMap::new(),
             loads: watch::Sender::new(0),
@@ -114,6 +141,17 @@ impl Shared {
         let mut loads = self.loads.subscribe();
         let _ = tokio::time::timeout(LONGEST_LOAD, loads.wait_for(|loads| *loads == 0)).await;
         self.snapshot()
+    }
+
+    /// Whether the client asked for the diagnostics of all files, so that it has some of files that are not open.
+    #[must_use]
+    pub fn asks_for_all(&self) -> bool {
+        self.asks_for_all.load(Ordering::Relaxed)
+    }
+
+    /// The client asks for the diagnostics of all files.
+    pub fn now_asks_for_all(&self) {
+        self.asks_for_all.store(true, Ordering::Relaxed);
     }
 
     /// Works something out on a thread of its own.

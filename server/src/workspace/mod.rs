@@ -3,6 +3,7 @@
 //! A [`Workspace`] changes by one writer, in the order in which changes arrive; each change makes a new [`Snapshot`] with
 //! a higher revision. Whoever reads keeps its snapshot for as long as it likes. What a snapshot means (its harnesses and
 //! their problems) is worked out when first asked for, once, by whoever asks.
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod project;
 
@@ -56,6 +57,7 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub struct Workspace {
     now: Snapshot,
+    disk_revision: u64,
 }
 
 impl Workspace {
@@ -69,6 +71,12 @@ impl Workspace {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.now.revision
+    }
+
+    /// A number that grows when projects come, go, or change on disk.
+    #[must_use]
+    pub fn disk_revision(&self) -> u64 {
+        self.disk_revision
     }
 
     /// The text of an open buffer.
@@ -137,6 +145,7 @@ impl Workspace {
         };
         self.now.projects.insert(root.to_path_buf(), Arc::new(project));
         self.now.revision += 1;
+        self.disk_revision += 1;
     }
 
     /// Replaces the files of a project that is there, if they are still those that `update` was made from on disk; says
@@ -154,6 +163,7 @@ impl Workspace {
     pub fn remove_project(&mut self, root: &Path) {
         if self.now.projects.remove(root).is_some() {
             self.now.revision += 1;
+            self.disk_revision += 1;
         }
     }
 

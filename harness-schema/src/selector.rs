@@ -12,6 +12,7 @@ mod data;
 mod markdown;
 mod python;
 mod region;
+pub mod steps;
 
 use std::fmt::{self, Write as _};
 
@@ -24,9 +25,11 @@ use crate::text::Span;
 pub(crate) use self::data::{front_matter, positions, tree_of, tree_of_selector};
 pub(crate) use self::layout::indented;
 pub(crate) use self::lines::{line, lines, unix, whole, without_blank_lines};
+pub(crate) use self::markdown::paths as heading_paths;
 pub(crate) use self::notation::kind_of;
 pub use self::notation::{DataFormat, ListEnd, ValueKind};
 pub(crate) use self::python::{Piece, parse as python_module, pieces_at, span as python_span, string_lines};
+pub(crate) use self::region::regions_outside;
 pub(crate) use self::resolved::in_words;
 pub use self::resolved::{Candidate, Form, Resolved, Unresolved};
 

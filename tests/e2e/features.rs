@@ -181,7 +181,7 @@ fn semantic_tokens_whole_and_as_a_difference() {
     server.diagnostics_until(&uri, |found| !found.is_empty());
     let document = json!({"textDocument": {"uri": uri}});
     let tokens = server.request("textDocument/semanticTokens/full", &document);
-    // The known tool on line 4; the unknown tool and the unknown variable have none.
+    // The known tool on line 4; the unknown tool and the unknown variable have none, and the whole text is the surface.
     assert_eq!(tokens["data"], json!([4, 5, 9, 1, 0]), "{tokens}");
     let changes = json!([{"range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}, "text": "\n"}]);
     server.notify(
@@ -206,5 +206,33 @@ fn a_renamed_file_is_renamed_in_the_manifest() {
     let change = &edit["documentChanges"][0];
     assert_eq!(change["textDocument"]["uri"], workspace.uri("harness.toml"), "{edit}");
     assert_eq!(change["edits"][0]["newText"], "texts/system.md");
+    server.shut_down();
+}
+
+#[test]
+fn a_fix_of_several_files_asks_first_where_the_client_can() {
+    let mut capabilities = all_capabilities();
+    capabilities["workspace"]["workspaceEdit"]["changeAnnotationSupport"] = json!({});
+    let manifest = FILES[0].1.replace(
+        "[[tool]]\n",
+        "[[tool]]\nname = \"Grep_file\"\ndescription = \"x\"\nrun = [\"grep\"]\n\n[[tool]]\n",
+    );
+    let workspace = Workspace::new("confirm", &[("harness.toml", &manifest), FILES[1], FILES[2]]);
+    let mut server = Server::open(workspace.path(), &capabilities);
+    let uri = open(&mut server, &workspace, "tools/grep.toml");
+    let found = server.diagnostics_until(&uri, |found| codes(found).contains(&"SH201"));
+    let context = json!({"diagnostics": found, "triggerKind": 1});
+    let params = json!({"textDocument": {"uri": uri}, "range": found[0]["range"], "context": context});
+    let actions = server.request("textDocument/codeAction", &params);
+    let several =
+        actions.as_array().unwrap().iter().find(|action| {
+            action["edit"]["documentChanges"].as_array().is_some_and(|changes| 1 < changes.len())
+        });
+    let edit = &several.unwrap_or_else(|| panic!("{actions}"))["edit"];
+    let (name, annotation) = edit["changeAnnotations"].as_object().unwrap().iter().next().unwrap();
+    assert_eq!(annotation["needsConfirmation"], true);
+    for change in edit["documentChanges"].as_array().unwrap() {
+        assert_eq!(change["edits"][0]["annotationId"], json!(name), "{edit}");
+    }
     server.shut_down();
 }

@@ -52,7 +52,8 @@ pub(super) fn statement(document: &Document, span: Span) -> Span {
 }
 
 /// An item of a list with the comma and blanks that belong to it.
-pub(super) fn item(source: &str, list: &Value, index: usize) -> Option<Span> {
+#[must_use]
+pub fn item(source: &str, list: &Value, index: usize) -> Option<Span> {
     let items = list.as_list()?;
     let span = items.get(index)?.span;
     if let Some(next) = items.get(index + 1) {

@@ -22,6 +22,8 @@ pub mod tasks;
 pub mod leaks;
 pub mod allow;
 
+pub use fixes::item as list_item;
+
 use std::collections::BTreeMap;
 
 use crate::harness::Harness;

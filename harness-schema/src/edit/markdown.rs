@@ -1,8 +1,10 @@
 //! Writes sections and bodies of Markdown: the bytes as they are, no heading that would end the section.
 
+use rustc_hash::FxHashMap;
+
 use super::plain::in_block;
 use super::{Refusal, Writing};
-use crate::selector::Selector;
+use crate::selector::{Selector, heading_paths};
 use crate::syntax::Document;
 use crate::syntax::markdown::Tree;
 use crate::text::Span;
@@ -59,11 +61,43 @@ pub(super) fn outside(before: &Document, after: &Document, old: Span, new: Span)
             (headings, code, fences, comments, front_matter)
         })
     };
-    if blocks(before, old) == blocks(after, new) {
-        Ok(())
-    } else {
-        Err(Refusal::Outside("a heading or block".to_owned()))
+    if blocks(before, old) != blocks(after, new) {
+        return Err(Refusal::Outside("a heading or block".to_owned()));
     }
+    let (before, after) = (names(before, old), names(after, new));
+    match before.iter().zip(&after).find(|(before, after)| before != after) {
+        Some(((title, _), _)) => Err(Refusal::Outside(format!("the selector of section `{title}`"))),
+        None => Ok(()),
+    }
+}
+
+/// The headings beside the place with what selects them: for each end of the heading path, which occurrence it is, of
+/// how many. A new heading with the title of another would make two places of one.
+fn names(document: &Document, place: Span) -> Vec<(String, Vec<(usize, usize)>)> {
+    tree(document, |tree| {
+        let paths = heading_paths(tree);
+        let mut counts: FxHashMap<&[String], usize> = FxHashMap::default();
+        let occurrences: Vec<Vec<(&[String], usize)>> = paths
+            .iter()
+            .map(|path| {
+                let ends = (0..path.len()).filter_map(|at| path.get(at..));
+                ends.map(|end| {
+                    let count = counts.entry(end).or_default();
+                    *count += 1;
+                    (end, *count)
+                })
+                .collect()
+            })
+            .collect();
+        let of = |end| counts.get(end).copied().unwrap_or_default();
+        let headings = tree.headings.iter().zip(&occurrences);
+        let beside = headings.filter(|(heading, _)| !place.contains(heading.span));
+        beside
+            .map(|(heading, ends)| {
+                (heading.title.clone(), ends.iter().map(|(end, number)| (*number, of(*end))).collect())
+            })
+            .collect()
+    })
 }
 
 fn tree<T>(document: &Document, then: impl FnOnce(&Tree) -> T) -> T {

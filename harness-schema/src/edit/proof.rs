@@ -1,12 +1,13 @@
 //! The proof that an edit is what it says: the document before and after are read by the same parsers, and may differ
 //! in the one place only.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::Refusal;
 use crate::selector::{
-    DataFormat, Form, ListEnd, Resolved, Selector, ValueKind, front_matter, kind_of, positions, tree_of,
-    tree_of_selector,
+    DataFormat, Form, ListEnd, Resolved, Selector, ValueKind, front_matter, kind_of, positions,
+    regions_outside, tree_of, tree_of_selector,
 };
 use crate::surface::{Breach, Limits, fits, grants_rights, loosened, template_error};
 use crate::syntax::data::{Kind, Step, Tree, Value};
@@ -132,12 +133,46 @@ impl Proof<'_> {
             Form::Literal { .. } | Form::Expression | Form::Code { .. } => {
                 super::python::outside(self.before, &self.after, self.resolved.span, self.written())?;
             }
-            Form::Text => {}
+            Form::Text if self.resolved.selector == Selector::File => return Ok(()),
+            Form::Text => self.lines_beside()?,
         }
-        if self.before.format() == Format::Markdown && self.resolved.selector != Selector::File {
+        self.regions()?;
+        let as_markdown = matches!(
+            self.resolved.selector,
+            Selector::Section { .. } | Selector::Body | Selector::FrontMatter { .. }
+        );
+        if self.before.format() == Format::Markdown || as_markdown {
             super::markdown::outside(self.before, &self.after, self.resolved.span, self.written())?;
         }
         Ok(())
+    }
+
+    /// What a region of a structured file leaves as it was: the values or the code that its lines are not.
+    fn lines_beside(&self) -> Result<(), Refusal> {
+        let (old, new) = (self.resolved.span, self.written());
+        match self.before.format() {
+            Format::Python if self.before.python().is_some_and(|tree| tree.errors.is_empty()) => {
+                super::python::outside(self.before, &self.after, old, new)
+            }
+            _ => match leaves(self.before, old) {
+                Some(before) if Some(&before) != leaves(&self.after, new).as_ref() => {
+                    Err(Refusal::Outside("a value".to_owned()))
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// The regions around and beside the place are as many as they were.
+    fn regions(&self) -> Result<(), Refusal> {
+        let Some(before) = regions_outside(self.before, self.resolved.span) else { return Ok(()) };
+        let after = regions_outside(&self.after, self.written()).unwrap_or_default();
+        if before == after {
+            return Ok(());
+        }
+        let same = before.iter().zip(&after).take_while(|(before, after)| before == after).count();
+        let (name, _) = before.get(same).or(after.get(same)).copied().unwrap_or_default();
+        Err(Refusal::Outside(format!("region `{name}`")))
     }
 
     /// Whether two trees differ in the place only.
@@ -198,6 +233,11 @@ impl Proof<'_> {
                 }
                 (Selector::Data { format, .. }, Format::Plain) => {
                     tree_of(document, *format, |tree| rights(&tree.root, "", document.source(), &mut found));
+                }
+                (selector @ Selector::FrontMatter { .. }, Format::Plain) => {
+                    tree_of_selector(document, selector, |tree| {
+                        rights(&tree.root, "", document.source(), &mut found);
+                    });
                 }
                 (_, Format::Markdown) => {
                     if let Some(tree) = front_matter(document) {
@@ -306,6 +346,37 @@ fn remove(value: &mut Value, before: &Value, keys: &[Step]) {
         _ => {
             // A list of one entry, below tables of one entry: all of it is new.
             table.entries.remove(at);
+        }
+    }
+}
+
+/// The values without values inside that are not in `place`, with their ways from the root; none of a document that does
+/// not parse.
+fn leaves(document: &Document, place: Span) -> Option<Vec<(String, String)>> {
+    let tree = document.data().filter(|tree| tree.errors.is_empty())?;
+    let mut found = Vec::new();
+    collect_leaves(&tree.root, String::new(), document.source(), place, &mut found);
+    Some(found)
+}
+
+fn collect_leaves(value: &Value, way: String, source: &str, place: Span, found: &mut Vec<(String, String)>) {
+    let mut inside = |step: &dyn fmt::Debug, value: &Value| {
+        collect_leaves(value, format!("{way}{step:?}."), source, place, found);
+    };
+    match &value.kind {
+        Kind::Table(table) if !table.entries.is_empty() => {
+            table.entries.iter().for_each(|entry| inside(&entry.key.name, &entry.value));
+        }
+        Kind::List(list) if !list.items.is_empty() => {
+            list.items.iter().enumerate().for_each(|(index, item)| inside(&index, item));
+        }
+        _ if place.contains(value.span) => {}
+        // The lines are part of a text.
+        _ if value.span.contains(place) => found.push((way, String::new())),
+        _ => {
+            let mut meaning = String::new();
+            render(value, source, &mut meaning);
+            found.push((way, meaning));
         }
     }
 }

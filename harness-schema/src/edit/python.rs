@@ -59,8 +59,11 @@ pub(super) fn outside(before: &Document, after: &Document, old: Span, new: Span)
                 continue;
             }
             let early = at.end <= place.start;
-            let distance = if early { at.start as usize } else { source.len() - at.end as usize };
-            found.push((early, distance, token.kind(), at.len()));
+            let behind = source.len() - at.end as usize;
+            // A string may hold the place, a region of its lines.
+            let holds = at.contains(place);
+            let distance = if early || holds { at.start as usize } else { behind };
+            found.push((early, distance, token.kind(), if holds { behind } else { at.len() }));
         }
         found
     };

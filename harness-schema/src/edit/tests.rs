@@ -145,8 +145,58 @@ fn a_region_keeps_its_marks() {
     );
 }
 
+#[test]
+fn other_regions_stay_what_they_are() {
+    let text =
+        "# self-harness:begin a\nx\n# self-harness:end a\n# self-harness:begin b\ny\n# self-harness:end b\n";
+    let select = r#"["region", "a"]"#;
+    refuse(
+        "a.txt",
+        text,
+        select,
+        "# self-harness:begin b\n# self-harness:end b",
+        "region `b` outside of the surface would change",
+    );
+    check(
+        "a.txt",
+        text,
+        select,
+        "# self-harness:begin c\n# self-harness:end c",
+        &text.replacen("\nx\n", "\n# self-harness:begin c\n# self-harness:end c\n", 1),
+    );
+    // A mark is a mark in a text of data, too.
+    refuse(
+        "a.yaml",
+        "# self-harness:begin a\nb: |\n  x\n# self-harness:end a\n",
+        r#"["yaml", "b"]"#,
+        "# self-harness:end a\n",
+        "region `a` outside of the surface would change",
+    );
+}
+
+#[test]
+fn a_region_leaves_the_values_and_the_code_beside_it() {
+    let text = "# self-harness:begin a\nx = 1\n# self-harness:end a\ny = 2\n";
+    let select = r#"["region", "a"]"#;
+    check("a.toml", text, select, "x = 3\nz = 4", &text.replace("x = 1", "x = 3\nz = 4"));
+    refuse("a.toml", text, select, "[x]", "a value outside of the surface would change");
+    check("a.py", text, select, "x = 3\nz = 4", &text.replace("x = 1", "x = 3\nz = 4"));
+    refuse(
+        "a.py",
+        text,
+        select,
+        "x = 3\nif z:\n    'y'\n'''",
+        "the file would not parse: missing closing quote in string literal",
+    );
+    let string = "a = '''\n# self-harness:begin a\nx\n# self-harness:end a\n'''\ny = 2\n";
+    check("a.py", string, select, "z", &string.replace("\nx\n", "\nz\n"));
+    check("a.toml", string, select, "z", &string.replace("\nx\n", "\nz\n"));
+    refuse("a.py", string, select, "'''\nz = '''", "code outside of the surface would change");
+}
+
 mod python;
 mod data;
 mod markdown;
 mod families;
 mod properties;
+mod generated;

@@ -2,12 +2,14 @@
 
 use super::anchors::{anchor_name, collect_aliases, collect_anchored};
 use super::layout::{
-    after_blank_lines, after_flow, after_line, column, dash_column, dedent, indentation, keeps_blank_lines,
+    after_blank_lines, after_flow, after_line, column, dashes_column, dedent, keeps_blank_lines,
+    own_indentation,
 };
 use super::{DataFormat, Form, ListEnd, Resolved, Selector, Unresolved, ValueKind, kind_of, near, unix};
 use crate::digest::Digest;
-use crate::syntax::Document;
 use crate::syntax::data::{Entry, Kind, List, Step, Style, Table, Tree, Value};
+use crate::syntax::markdown::Tree as Markdown;
+use crate::syntax::{Document, Format};
 use crate::text::Span;
 
 /// A selector into data, taken apart.
@@ -35,7 +37,6 @@ pub(crate) fn tree_of<T>(
     format: DataFormat,
     then: impl FnOnce(&Tree) -> T,
 ) -> Option<T> {
-    use crate::syntax::Format;
     match (document.format(), format) {
         (Format::Toml, DataFormat::Toml)
         | (Format::Yaml, DataFormat::Yaml)
@@ -53,6 +54,11 @@ pub(crate) fn tree_of_selector<T>(
 ) -> Option<T> {
     match selector {
         Selector::Data { format, .. } => tree_of(document, *format, then),
+        // A file without a known extension is read as the selector says.
+        Selector::FrontMatter { .. } if document.format() == Format::Plain => {
+            let read = Markdown::parse(document.source());
+            read.front_matter.map(|front_matter| then(&front_matter.data))
+        }
         Selector::FrontMatter { .. } => front_matter(document).map(then),
         _ => None,
     }
@@ -164,7 +170,7 @@ impl Place<'_> {
                     let items = found.value.as_list().unwrap_or_default();
                     let item = position(*index, items.len()).and_then(|position| items.get(position));
                     let item = item.ok_or_else(|| self.no_entry(found.value, at, *index))?;
-                    (item, dash_column(source, item.span.start as usize), None)
+                    (item, dashes_column(source, found.value.span, item.span), None)
                 }
             };
             found.value = value;
@@ -252,7 +258,7 @@ impl Place<'_> {
                 Kind::Table(Table { style: Style::Block, .. }) | Kind::List(List { style: Style::Block, .. }),
                 _,
             ) => " ".repeat(column(source, value.span.start as usize)),
-            _ => indentation(source, value.span.start as usize).to_owned(),
+            _ => own_indentation(source, value.span).to_owned(),
         };
         let (value_text, indent) = dedent(&raw, &indent);
         self.selector.resolved(span, value_text, kind, Form::Value { format, indent })
@@ -272,7 +278,7 @@ impl Place<'_> {
             ),
             (Style::Flow, Some(last)) => after_flow(source, last.span, self.format),
             (Style::Block, Some(last)) => {
-                let column = dash_column(source, last.span.start as usize);
+                let column = dashes_column(source, found.value.span, last.span);
                 let end = last.span.end as usize;
                 let end = if keeps_blank_lines(last, source) {
                     after_blank_lines(source, end)

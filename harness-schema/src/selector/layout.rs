@@ -41,6 +41,13 @@ pub(crate) fn indented(text: &str, indent: &str) -> String {
     out
 }
 
+/// What stands before the lines of a value between brackets after its first: as its last line has it, which is the
+/// value's own, wherever it starts. A value of one line gets that of the line where it starts.
+pub(super) fn own_indentation(source: &str, value: Span) -> &str {
+    let last = if value.of(source).contains(['\n', '\r']) { value.end } else { value.start };
+    indentation(source, last as usize)
+}
+
 fn line_before(source: &str, offset: usize) -> &str {
     let before = source.get(..offset).unwrap_or_default();
     let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
@@ -52,8 +59,16 @@ pub(super) fn column(source: &str, offset: usize) -> usize {
     line_before(source, offset).chars().count()
 }
 
+/// The column of the dashes of a block list. An entry may start below its dash, so the list itself is asked first.
+pub(super) fn dashes_column(source: &str, list: Span, entry: Span) -> usize {
+    match list.of(source).starts_with('-') {
+        true => column(source, list.start as usize),
+        false => dash_column(source, entry.start as usize),
+    }
+}
+
 /// The column of the dash that starts the list entry at `offset`.
-pub(super) fn dash_column(source: &str, offset: usize) -> usize {
+fn dash_column(source: &str, offset: usize) -> usize {
     let line = line_before(source, offset);
     let before = line.trim_end_matches([' ', '\t']);
     let dash = if before.ends_with('-') { Some(before.len() - 1) } else { before.rfind("- ") };

@@ -109,7 +109,7 @@ fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Mark
 }
 
 /// The heading path of each heading, outermost first, itself last, as it is compared.
-fn paths(tree: &Markdown) -> Vec<Vec<String>> {
+pub(crate) fn paths(tree: &Markdown) -> Vec<Vec<String>> {
     let mut open: Vec<(u8, String)> = Vec::new();
     let mut paths = Vec::with_capacity(tree.headings.len());
     for heading in &tree.headings {

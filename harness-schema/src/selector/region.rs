@@ -75,6 +75,21 @@ fn regions(document: &Document) -> Result<Vec<Region<'_>>, Unresolved> {
     }
 }
 
+/// The names of all regions, in the order of their ends; none if the marks of the text do not fit together.
+pub(super) fn names(document: &Document) -> Vec<&str> {
+    regions(document).map(|regions| regions.iter().map(|region| region.name).collect()).unwrap_or_default()
+}
+
+/// The names of the regions whose marks are not all inside of `place`, each with how many regions of the text have that
+/// name; none if the marks of the text do not fit together.
+pub(crate) fn regions_outside(document: &Document, place: Span) -> Option<Vec<(&str, usize)>> {
+    let regions = regions(document).ok()?;
+    let count = |name: &str| regions.iter().filter(|region| region.name == name).count();
+    let outside =
+        regions.iter().filter(|region| !place.contains(Span { start: region.begin, ..region.inner }));
+    Some(outside.map(|region| (region.name, count(region.name))).collect())
+}
+
 /// The name after a mark, if the line is a comment that holds nothing else.
 fn mark<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
     let (before, after) = line.split_once(mark)?;

@@ -63,7 +63,7 @@ fn allow(harness: &Harness, file: &FilePath, problem: &Problem) -> Option<Action
         format!("{gap}[[lint.allow]]\nrule = \"{}\"\nfile = \"{file}\"\nreason = \"\"\n", problem.rule.name);
     let edit = TextEdit { span: Span::at(source.len()), new_text: entry };
     Some(Action {
-        title: format!("Allow `{}` in this file", problem.rule.name),
+        title: format!("Allow `{}`", problem.rule.name),
         changes: vec![Change::Edit { file: document.path().clone(), edit }],
         problem: Some(problem.clone()),
         preferred: false,

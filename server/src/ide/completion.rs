@@ -3,9 +3,11 @@
 use harness_schema::check;
 use harness_schema::detector;
 use harness_schema::harness::{END, Harness, MANIFEST, Role, SymbolKind};
+use harness_schema::path::FilePath;
 use harness_schema::selector;
 use harness_schema::shape::{self, Shape};
 use harness_schema::syntax::Format;
+use harness_schema::syntax::data::{Step, Value};
 use harness_schema::text::Span;
 
 use super::context::{self, Place};
@@ -61,12 +63,20 @@ pub fn completions(site: &Site, offset: usize) -> Vec<Item> {
         return Vec::new();
     }
     let place = context::toml(document, offset);
-    let mut items = match (&place.key, harness.role(&site.file)) {
-        (None, Some(Role::Manifest)) => fields(table_shape(shape::manifest(), &place.table), &place),
-        (None, Some(Role::Tool)) => fields(table_shape(shape::tool(), &place.table), &place),
-        (None, Some(Role::TaskManifest)) => fields(table_shape(shape::task(), &place.table), &place),
-        (Some(key), Some(Role::Manifest)) => values(harness, &place, key),
-        _ => Vec::new(),
+    let role = harness.role(&site.file);
+    let root = match role {
+        Some(Role::Manifest) => shape::manifest(),
+        Some(Role::Tool) => shape::tool(),
+        Some(Role::TaskManifest) => shape::task(),
+        _ => return Vec::new(),
+    };
+    let table = document.data().and_then(|tree| context::table_at(&tree.root, &place.table, offset));
+    let mut items = match &place.key {
+        None => fields(table_shape(root, &place.table), table, &place, offset),
+        Some(key) => match named(site, role, table, &place, key, source) {
+            Some(items) => items,
+            None => choices(table_shape(root, &place.table), &place, key),
+        },
     };
     items.truncate(MAX_ITEMS);
     items
@@ -107,24 +117,45 @@ fn item(text: String, kind: ItemKind, detail: String, span: Span) -> Item {
     Item { label: text.clone(), kind, detail, span, text }
 }
 
-fn values(harness: &Harness, place: &Place, key: &str) -> Vec<Item> {
-    let table: Vec<&str> = place.table.iter().map(String::as_str).collect();
-    let quote = |text: &str| if place.quoted { text.to_owned() } else { format!("\"{text}\"") };
-    let word = |text: &str, kind: ItemKind, detail: &str| Item {
-        label: text.to_owned(),
-        kind,
-        detail: detail.to_owned(),
-        span: place.word,
-        text: quote(text),
-    };
+/// A value that could be written: with the quotes that are missing.
+fn word(place: &Place, text: &str, kind: ItemKind, detail: &str) -> Item {
+    let quoted = if place.quoted { text.to_owned() } else { format!("\"{text}\"") };
+    Item { label: text.to_owned(), kind, detail: detail.to_owned(), span: place.word, text: quoted }
+}
+
+/// Values that are names of this harness; `None` for a key whose values are not.
+fn named(
+    site: &Site,
+    role: Option<Role>,
+    table: Option<&Value>,
+    place: &Place,
+    key: &str,
+    source: &str,
+) -> Option<Vec<Item>> {
+    let harness = site.project.harness();
+    let keys: Vec<&str> = place.table.iter().map(String::as_str).collect();
+    let is_tool = role == Some(Role::Tool) || (role == Some(Role::Manifest) && keys == ["tool"]);
+    if is_tool && key == "run" {
+        return Some(placeholders(place, source, parameters(table)));
+    }
+    if role != Some(Role::Manifest) {
+        return None;
+    }
     let symbols = |kind: SymbolKind, as_kind: ItemKind| -> Vec<Item> {
-        harness.symbols().of_kind(kind).map(|symbol| word(&symbol.name, as_kind, &symbol.detail)).collect()
+        harness
+            .symbols()
+            .of_kind(kind)
+            .map(|symbol| word(place, &symbol.name, as_kind, &symbol.detail))
+            .collect()
     };
-    match (table.as_slice(), key) {
+    Some(match (keys.as_slice(), key) {
+        (["agent"], "argv" | "transcript") | (["agent", "env"], _) => {
+            placeholders(place, source, check::agent::PLACEHOLDERS.map(str::to_owned).to_vec())
+        }
         (["orchestration"], "start") => symbols(SymbolKind::State, ItemKind::State),
         (["orchestration", "state"], "next" | "on_limit") => {
             let mut states = symbols(SymbolKind::State, ItemKind::State);
-            states.push(word(END, ItemKind::State, "ends the trial"));
+            states.push(word(place, END, ItemKind::State, "ends the trial"));
             states
         }
         (["orchestration", "state"], "tools") | ([.., "when" | "limit"], "tool") => {
@@ -133,53 +164,107 @@ fn values(harness: &Harness, place: &Place, key: &str) -> Vec<Item> {
         ([.., "when"], "state") => symbols(SymbolKind::State, ItemKind::State),
         ([.., "when"], "detector") => {
             let usable = detector::DETECTORS.iter().filter(|detector| detector.on != detector::On::End);
-            usable.map(|detector| word(detector.name, ItemKind::Value, detector.rule)).collect()
+            usable.map(|detector| word(place, detector.name, ItemKind::Value, detector.rule)).collect()
         }
         (["tasks"], "held_in" | "held_out" | "sealed" | "exclude") => {
-            symbols(SymbolKind::Task, ItemKind::Task)
+            let all = symbols(SymbolKind::Task, ItemKind::Task);
+            all.into_iter().filter(|item| !place.before.contains(&item.label)).collect()
         }
         (["lint", "allow"], "rule") => {
-            check::RULES.iter().map(|rule| word(rule.name, ItemKind::Value, rule.id)).collect()
+            check::RULES.iter().map(|rule| word(place, rule.name, ItemKind::Value, rule.id)).collect()
         }
-        (["lint", "allow"], "surface") => {
-            harness.surfaces().iter().map(|placed| word(&placed.surface.id, ItemKind::Value, "")).collect()
-        }
-        (["surface"] | ["surface", "parts"], "select") => {
-            selector::KINDS.iter().map(|kind| word(kind, ItemKind::Value, "")).collect()
-        }
+        (["lint", "allow"], "surface") => harness
+            .surfaces()
+            .iter()
+            .map(|placed| word(place, &placed.surface.id, ItemKind::Value, ""))
+            .collect(),
+        (["surface"] | ["surface", "parts"], "select") => select(harness, table, place),
         (["surface"] | ["surface", "parts"] | ["tool"] | ["lint", "allow"], "file")
         | (["prompt"], "system" | "task" | "observation")
         | (["orchestration", "state"], "prompt")
-        | (["runtime", "rule"], "inject" | "ask_verify") => files(harness, place, &quote),
-        _ => {
-            let value = table_shape(shape::manifest(), &place.table).and_then(|shape| shape.entry(key));
-            // In a list it is its items that have choices.
-            let value = value.map(|shape| shape.list().map_or(shape, |list| &*list.item));
-            let choices = value.into_iter().flat_map(Shape::choices);
-            choices.map(|choice| word(&choice.value, ItemKind::Value, &choice.description)).collect()
-        }
-    }
+        | (["runtime", "rule"], "inject" | "ask_verify") => files(harness, place),
+        _ => return None,
+    })
+}
+
+/// The next step of a selector, as far as the file is known that it is about.
+fn select(harness: &Harness, table: Option<&Value>, place: &Place) -> Vec<Item> {
+    let file = table.and_then(|table| table.get("file")?.as_text());
+    let document =
+        file.and_then(|file| FilePath::parse(file).ok()).and_then(|path| harness.files().document(&path));
+    let kind = |kind: &&str| word(place, kind, ItemKind::Value, "");
+    let Some((_, before)) = place.before.split_first() else {
+        return match document {
+            Some(document) => selector::steps::kinds(document).iter().map(kind).collect(),
+            None => selector::KINDS.iter().map(kind).collect(),
+        };
+    };
+    let Some(document) = document else { return Vec::new() };
+    let step = |text: &String| text.parse().map_or_else(|_| Step::Key(text.clone()), Step::Index);
+    let first = place.before.first().map(|kind| Step::Key(kind.clone()));
+    let written: Vec<Step> = first.into_iter().chain(before.iter().map(step)).collect();
+    let next = selector::steps::next(document, &written);
+    next.into_iter()
+        .filter_map(|step| match step {
+            Step::Key(key) => {
+                let text = key.replace('\\', "\\\\").replace('"', "\\\"");
+                Some(Item { label: key, ..word(place, &text, ItemKind::Key, "") })
+            }
+            // A number has no quotes.
+            Step::Index(index) => {
+                (!place.quoted).then(|| item(index.to_string(), ItemKind::Value, String::new(), place.word))
+            }
+        })
+        .collect()
+}
+
+/// The parameters of the tool that a table declares.
+fn parameters(table: Option<&Value>) -> Vec<String> {
+    let schema = table.and_then(|table| table.get("parameters").or_else(|| table.get("inputSchema")));
+    let properties = schema.and_then(|schema| schema.get("properties")?.as_table());
+    properties.into_iter().flat_map(|table| &table.entries).map(|entry| entry.key.name.to_string()).collect()
+}
+
+/// Names behind an opening brace.
+fn placeholders(place: &Place, source: &str, names: Vec<String>) -> Vec<Item> {
+    let written = place.word.of(source);
+    let Some(open) = written.rfind('{').filter(|at| !written[*at..].contains('}')) else { return Vec::new() };
+    let span = Span { start: place.word.start + Span::at(open + 1).start, end: place.word.end };
+    names
+        .into_iter()
+        .map(|name| Item { text: format!("{name}}}"), ..item(name, ItemKind::Variable, String::new(), span) })
+        .collect()
+}
+
+/// What the schema lets a key be.
+fn choices(table: Option<&'static Shape>, place: &Place, key: &str) -> Vec<Item> {
+    let value = table.and_then(|shape| shape.entry(key));
+    // In a list it is its items that have choices.
+    let value = value.map(|shape| shape.list().map_or(shape, |list| &*list.item));
+    let choices = value.into_iter().flat_map(Shape::choices);
+    choices.map(|choice| word(place, &choice.value, ItemKind::Value, &choice.description)).collect()
 }
 
 /// Files of the project that are no part of a task.
-fn files(harness: &Harness, place: &Place, quote: &impl Fn(&str) -> String) -> Vec<Item> {
+fn files(harness: &Harness, place: &Place) -> Vec<Item> {
     let tasks = harness.suite().directory.clone();
     let paths =
         harness.files().paths().filter(|path| tasks.as_ref().is_none_or(|tasks| !path.is_below(tasks)));
     let own = paths.filter(|path| path.as_str() != MANIFEST).take(MAX_ITEMS);
-    own.map(|path| Item {
-        label: path.to_string(),
-        kind: ItemKind::File,
-        detail: String::new(),
-        span: place.word,
-        text: quote(path.as_str()),
-    })
-    .collect()
+    own.map(|path| word(place, path.as_str(), ItemKind::File, "")).collect()
 }
 
 /// The keys of a table, with what the schema says about each; those that stand there already are left out.
-fn fields(shape: Option<&Shape>, place: &Place) -> Vec<Item> {
-    let fields = shape.into_iter().flat_map(Shape::fields).filter(|field| !field.deprecated);
+fn fields(shape: Option<&Shape>, table: Option<&Value>, place: &Place, offset: usize) -> Vec<Item> {
+    let entries = table.and_then(Value::as_table).map(|table| table.entries.as_slice()).unwrap_or_default();
+    // Tables of a list may be many, and a key is not there because it is being written.
+    let is_there = |name: &str| {
+        entries.iter().any(|entry| {
+            *entry.key.name == *name && entry.value.as_list().is_none() && !entry.key.span.touches(offset)
+        })
+    };
+    let fields = shape.into_iter().flat_map(Shape::fields);
+    let fields = fields.filter(|field| !field.deprecated && !is_there(&field.name));
     fields.map(|field| item(field.name.clone(), ItemKind::Key, summary(&field.shape), place.word)).collect()
 }
 
@@ -198,3 +283,6 @@ pub fn table_shape(root: &'static Shape, table: &[String]) -> Option<&'static Sh
         Some(inner.list().map_or(inner, |list| &*list.item))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Where in a document the cursor stands: in which table, at a key or a value, in which tag.
 
 use harness_schema::syntax::Document;
+use harness_schema::syntax::data::Value;
 use harness_schema::text::Span;
 
 /// The place of a cursor in a TOML document.
@@ -14,6 +15,8 @@ pub struct Place {
     pub word: Span,
     /// Whether the cursor is between quotes.
     pub quoted: bool,
+    /// The texts and numbers that stand before the cursor in the list that it is in, as written, without quotes.
+    pub before: Vec<String>,
 }
 
 /// The place of the cursor in TOML. It reads the text, not the tree: where somebody writes, little parses.
@@ -38,16 +41,29 @@ pub fn toml(document: &Document, offset: usize) -> Place {
     let statement_start = if is_open { start } else { line_start };
     let statement = before.get(statement_start..).unwrap_or_default();
     let marks = marks(statement);
+    place.table.extend(marks.inside.iter().flat_map(|key| parts(key)));
     if let Some(equals) = marks.equals {
-        place.key = Some(last_key(statement.get(..equals).unwrap_or_default()));
-    }
-    for key in marks.inside {
-        place.table.push(key);
+        // Of a dotted key the last part is the key, the others are tables.
+        let mut keys = parts(&last_key(statement.get(..equals).unwrap_or_default()));
+        place.key = Some(keys.pop().unwrap_or_default());
+        place.table.extend(keys);
     }
     let word = word_start(statement, marks.quote);
     place.word = Span::new(statement_start + word, offset);
     place.quoted = marks.quote.is_some();
+    place.before = marks.items;
     place
+}
+
+/// The table that holds the cursor, by the keys that lead to it, as far as it parses.
+#[must_use]
+pub fn table_at<'a>(root: &'a Value, keys: &[String], offset: usize) -> Option<&'a Value> {
+    keys.iter().try_fold(root, |value, key| {
+        let inner = value.get(key)?;
+        let Some(items) = inner.as_list() else { return Some(inner) };
+        // What is being written at the end of a table is not part of it yet.
+        items.iter().rev().find(|item| item.span.start as usize <= offset)
+    })
 }
 
 /// The keys of the last header in a text.
@@ -107,6 +123,8 @@ struct Marks {
     inside: Vec<String>,
     /// How many brackets are open.
     depth: usize,
+    /// What the innermost list holds so far.
+    items: Vec<String>,
 }
 
 fn marks(statement: &str) -> Marks {
@@ -114,34 +132,50 @@ fn marks(statement: &str) -> Marks {
     // For each open bracket the `=` it belongs to, and whether it is a brace.
     let mut open: Vec<(Option<usize>, bool)> = Vec::new();
     let mut escaped = false;
+    // The item of a list that is being read.
+    let mut item = String::new();
     for (at, char) in statement.char_indices() {
         if let Some(quote) = marks.quote {
             match char {
                 _ if escaped => escaped = false,
                 '\\' if quote == '"' => escaped = true,
                 _ if char == quote || char == '\n' => marks.quote = None,
-                _ => {}
+                _ => item.push(char),
             }
             continue;
         }
         match char {
+            ',' if open.last().is_some_and(|(_, brace)| !*brace) => {
+                marks.items.push(std::mem::take(&mut item).trim().to_owned());
+            }
             '"' | '\'' => marks.quote = Some(char),
             '=' => marks.equals = Some(at),
             '{' => {
                 open.push((marks.equals, true));
                 marks.equals = None;
             }
-            '[' => open.push((marks.equals, false)),
-            '}' | ']' => marks.equals = open.pop().and_then(|(equals, _)| equals),
+            '[' => {
+                open.push((marks.equals, false));
+                (marks.items, item) = (Vec::new(), String::new());
+            }
+            '}' | ']' => {
+                marks.equals = open.pop().and_then(|(equals, _)| equals);
+                (marks.items, item) = (Vec::new(), String::new());
+            }
             // In an inline table the next key begins.
             ',' if open.last().is_some_and(|(_, brace)| *brace) => marks.equals = None,
-            _ => {}
+            _ => item.push(char),
         }
     }
     marks.depth = open.len();
     let keys = open.iter().filter(|(_, brace)| *brace).filter_map(|(equals, _)| *equals);
     marks.inside = keys.map(|equals| last_key(statement.get(..equals).unwrap_or_default())).collect();
     marks
+}
+
+/// The parts of a dotted key.
+fn parts(key: &str) -> Vec<String> {
+    key.split('.').map(|part| part.trim().trim_matches(['"', '\'']).to_owned()).collect()
 }
 
 /// The key right before a `=`.
@@ -230,5 +264,7 @@ mod tests {
         is("[[runtime.rule]]\nwhen = { event = \"finish\", to|", &["runtime", "rule", "when"], None, "to");
         is("[ta|", &[], None, "ta");
         is("[model]\nprotocol = \"openai\"\nte|", &["model"], None, "te");
+        is("agent.kind = \"|", &["agent"], Some("kind"), "");
+        is("[a]\nb.c = { d.e = |", &["a", "b", "c", "d"], Some("e"), "");
     }
 }

@@ -3,6 +3,7 @@
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod actions;
+pub mod splits;
 pub mod context;
 pub mod hover;
 pub mod completion;

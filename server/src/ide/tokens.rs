@@ -1,8 +1,9 @@
-//! Which words of a document are names of the harness: variables, tools, states, tasks, and the first line of surfaces.
-//! A name that nothing defines gets no token, so that it looks as unknown as it is.
+//! Which words of a document are names of the harness: variables, tools, states, tasks, and the heading, key or name above
+//! the text of a surface. A name that nothing defines gets no token, so that it looks as unknown as it is.
 
 use harness_schema::check;
 use harness_schema::harness::{Form, SymbolKind};
+use harness_schema::selector;
 use harness_schema::text::Span;
 
 use crate::workspace::Site;
@@ -20,7 +21,7 @@ pub enum TokenKind {
     EnumMember,
     /// A task.
     Class,
-    /// A surface or runtime rule.
+    /// A surface or runtime rule, and the words above a surface's text.
     Property,
     /// A template's comment.
     Comment,
@@ -80,6 +81,14 @@ pub fn tokens(site: &Site) -> Vec<Token> {
             let lines = lines(span.of(document.source()), span.start as usize);
             tokens.extend(lines.map(|span| Token { span, kind: TokenKind::Comment, is_definition: false }));
         }
+    }
+    let places = harness.surfaces().iter().flat_map(|placed| &placed.places);
+    for place in places.filter(|place| place.target == site.file) {
+        let Some(Ok(resolved)) = place.resolved() else { continue };
+        let title = selector::steps::title(document, &resolved.selector, resolved.span);
+        // Of a heading over two lines the first.
+        let first = title.and_then(|span| lines(span.of(document.source()), span.start as usize).next());
+        tokens.extend(first.map(|span| Token { span, kind: TokenKind::Property, is_definition: false }));
     }
     tokens.sort_by_key(|token| (token.span.start, token.span.end, token.kind));
     let mut end = 0;

@@ -21,7 +21,7 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::shared::{Answered, Shared, Tokens};
 use super::{from_proto, reports, to_proto};
-use crate::ide::{actions, calls, completion, hover, links, navigation, structure, symbols, tokens};
+use crate::ide::{actions, calls, completion, hover, links, navigation, splits, structure, symbols, tokens};
 use crate::workspace::{self, Site, Snapshot};
 
 /// A piece of the diagnostics of all files has so many files.
@@ -567,36 +567,45 @@ impl LanguageServer for Server {
             .and_then(Value::as_array)
             .map(|kinds| kinds.iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect());
         let uri_text = uri.0.clone();
-        self.at(&uri, move |at| {
-            let wants = |kind: &str| {
-                only.as_ref().is_none_or(|only| {
-                    only.iter().any(|wanted| {
-                        kind == wanted
-                            || kind.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        let actions: Option<Vec<lsp::CodeActionResponse>> = self
+            .at(&uri, move |at| {
+                let wants = |kind: &str| {
+                    only.as_ref().is_none_or(|only| {
+                        only.iter().any(|wanted| {
+                            kind == wanted
+                                || kind
+                                    .strip_prefix(wanted.as_str())
+                                    .is_some_and(|rest| rest.starts_with('.'))
+                        })
                     })
-                })
-            };
-            let span = from_proto::span(&at.text, range, at.shared.encoding());
-            let mut answer = Vec::new();
-            if wants("quickfix") {
-                let fixes = actions::quick_fixes(&at.site, span);
-                answer.extend(fixes.iter().filter_map(|action| quick_fix(at, action)));
-            }
-            // Without a kind an editor asks for what belongs to the cursor; fixing all belongs to the file.
-            if only.is_some() && wants("source.fixAll.selfHarness") {
-                let mut action =
-                    json!({"title": "Fix all safe problems", "kind": "source.fixAll.selfHarness"});
-                if at.shared.session().lists("/textDocument/codeAction/resolveSupport/properties", "edit") {
-                    action["data"] = json!({"uri": uri_text, "fixAll": true});
-                    answer.push(action);
-                } else if let Some(edit) = fix_all(at) {
-                    action["edit"] = edit;
-                    answer.push(action);
+                };
+                let span = from_proto::span(&at.text, range, at.shared.encoding());
+                let mut answer = Vec::new();
+                if wants("quickfix") {
+                    let fixes = actions::quick_fixes(&at.site, span);
+                    answer.extend(fixes.iter().filter_map(|action| quick_fix(at, action)));
                 }
-            }
-            Some(Value::from(answer))
-        })
-        .await
+                if wants("refactor.rewrite") {
+                    let moves = splits::moves(&at.site, span);
+                    answer.extend(moves.iter().filter_map(|action| rewrite(at, action)));
+                }
+                // Without a kind an editor asks for what belongs to the cursor; fixing all belongs to the file.
+                if only.is_some() && wants("source.fixAll.selfHarness") {
+                    let mut action =
+                        json!({"title": "Fix all safe problems", "kind": "source.fixAll.selfHarness"});
+                    if at.shared.session().lists("/textDocument/codeAction/resolveSupport/properties", "edit")
+                    {
+                        action["data"] = json!({"uri": uri_text, "fixAll": true});
+                        answer.push(action);
+                    } else if let Some(edit) = fix_all(at) {
+                        action["edit"] = edit;
+                        answer.push(action);
+                    }
+                }
+                Some(Value::from(answer))
+            })
+            .await?;
+        Ok(actions.map(to_proto::annotated))
     }
 
     async fn code_action_resolve(&self, action: lsp::CodeAction) -> Result<lsp::CodeAction> {
@@ -686,7 +695,7 @@ fn state_item(at: &At, state: &harness_schema::harness::Symbol) -> Value {
 }
 
 fn quick_fix(at: &At, action: &actions::Action) -> Option<Value> {
-    let edit = at.edit(&action.changes)?;
+    let edit = to_proto::confirmed(at.edit(&action.changes)?, at.shared.session());
     let problem = action.problem.as_ref()?;
     let diagnostics = to_proto::diagnostics(
         &at.site.project,
@@ -701,6 +710,11 @@ fn quick_fix(at: &At, action: &actions::Action) -> Option<Value> {
         "isPreferred": action.preferred,
         "edit": edit,
     }))
+}
+
+fn rewrite(at: &At, action: &actions::Action) -> Option<Value> {
+    let edit = at.edit(&action.changes)?;
+    Some(json!({"title": action.title, "kind": "refactor.rewrite", "edit": edit}))
 }
 
 /// All safe fixes of a file as one edit.

@@ -100,7 +100,7 @@ impl Session {
                 "selectionRangeProvider": true,
                 "callHierarchyProvider": true,
                 "codeActionProvider": {
-                    "codeActionKinds": ["quickfix", "source.fixAll.selfHarness"],
+                    "codeActionKinds": ["quickfix", "refactor.rewrite", "source.fixAll.selfHarness"],
                     "resolveProvider": true,
                 },
                 "semanticTokensProvider": {

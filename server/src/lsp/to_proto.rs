@@ -11,6 +11,7 @@ use harness_schema::problem::{Change, Location, Problem, Severity};
 use harness_schema::text::{Encoding, Span, Text, TextEdit};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tower_lsp::gen_lsp_types as lsp;
 use tower_lsp::jsonrpc::{Error, Result};
 
 use super::session::Session;
@@ -109,6 +110,53 @@ fn diagnostic(project: &Project, text: &Text, problem: &Problem, encoding: Encod
         diagnostic["relatedInformation"] = related.collect();
     }
     diagnostic
+}
+
+/// The name of the one annotation that edits of several files have.
+const SEVERAL: &str = "several-files";
+
+/// The same edit with a question to the user in front, where it changes several files and the client can ask.
+#[must_use]
+pub fn confirmed(mut edit: Value, session: &Session) -> Value {
+    let count = edit.get("documentChanges").and_then(Value::as_array).map_or(0, Vec::len);
+    if count < 2 || !session.can("/workspace/workspaceEdit/changeAnnotationSupport") {
+        return edit;
+    }
+    // Text edits get theirs in `annotated`.
+    for change in edit.get_mut("documentChanges").and_then(Value::as_array_mut).into_iter().flatten() {
+        if change.get("kind").is_some() {
+            change["annotationId"] = json!(SEVERAL);
+        }
+    }
+    edit["changeAnnotations"] = json!({SEVERAL: {
+        "label": format!("Change {count} files"),
+        "needsConfirmation": true,
+        "description": "this fix changes more than the file it was found in",
+    }});
+    edit
+}
+
+/// The same actions, with the annotations of their text edits. As the protocol's types read an edit, the plain one comes first
+/// and an annotation would be lost on the way.
+#[must_use]
+pub fn annotated(mut actions: Vec<lsp::CodeActionResponse>) -> Vec<lsp::CodeActionResponse> {
+    for action in &mut actions {
+        let lsp::CodeActionResponse::CodeAction(action) = action else { continue };
+        let Some(edit) = action.edit.as_mut().filter(|edit| edit.change_annotations.is_some()) else {
+            continue;
+        };
+        for change in edit.document_changes.iter_mut().flatten() {
+            let lsp::DocumentChange::TextDocumentEdit(change) = change else { continue };
+            for edit in &mut change.edits {
+                let mut value = serde_json::to_value(&*edit).unwrap_or_default();
+                value["annotationId"] = json!(SEVERAL);
+                if let Ok(annotated) = serde_json::from_value(value) {
+                    *edit = lsp::Edit::AnnotatedTextEdit(annotated);
+                }
+            }
+        }
+    }
+    actions
 }
 
 /// Changes as one edit of the workspace; `None` if the client cannot do them.

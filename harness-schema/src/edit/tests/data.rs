@@ -195,6 +195,24 @@ fn an_entry_is_added_as_the_others_are_written() {
 }
 
 #[test]
+fn an_entry_may_start_below_its_dash() {
+    check(
+        "a.yaml",
+        "t:\n  -\n    - a\n    - b\nx: 1\n",
+        r#"["yaml", "t", "+"]"#,
+        "[c]",
+        "t:\n  -\n    - a\n    - b\n  - [c]\nx: 1\n",
+    );
+    check(
+        "a.yaml",
+        "t:\n- # why\n    |1\n x\n- b\n",
+        r#"["yaml", "t", 0]"#,
+        "y\n",
+        "t:\n- # why\n    |1\n y\n- b\n",
+    );
+}
+
+#[test]
 fn the_first_entry_of_a_list_of_tables_gets_its_header() {
     let select = r#"["toml", "runtime", "rule", "+"]"#;
     check(
@@ -240,6 +258,15 @@ fn a_block_of_values_is_shown_without_its_indentation() {
     let text = "{\n  \"a\": [\n    1,\n    2\n  ]\n}\n";
     assert_eq!(value("a.json", text, r#"["json", "a"]"#), "[\n  1,\n  2\n]");
     check("a.json", text, r#"["json", "a"]"#, "[\n  3\n]", "{\n  \"a\": [\n    3\n  ]\n}\n");
+}
+
+#[test]
+fn where_a_value_starts_is_no_part_of_it() {
+    let text = "{\n  \"a\": [\n    1\n  ], \"b\": [\n    2\n  ]\n}\n";
+    let after = edited("a.json", text, r#"["json", "a"]"#, "[3]").unwrap();
+    assert_eq!(value("a.json", &after, r#"["json", "b"]"#), value("a.json", text, r#"["json", "b"]"#));
+    let text = "{\"a\": {\n      \"b\": [\n        1\n      ]}}\n";
+    assert_eq!(value("a.json", text, r#"["json", "a", "b"]"#), "[\n  1\n]");
 }
 
 #[test]

@@ -58,6 +58,27 @@ fn headings_compare_after_nfc_and_folded_blanks() {
 }
 
 #[test]
+fn a_new_heading_cannot_take_the_name_of_another() {
+    let select = r#"["md.section", "Style"]"#;
+    refuse(
+        "a.md",
+        TEXT,
+        select,
+        "Terse.\n\n### Sub\n\nx",
+        "the selector of section `Sub` outside of the surface would change",
+    );
+    let text = "# A\n## T\nx\n# B\n## T\ny\n";
+    refuse(
+        "a.md",
+        text,
+        r#"["md.section", "A"]"#,
+        "x",
+        "the selector of section `T` outside of the surface would change",
+    );
+    check("a.md", text, r#"["md.section", "A"]"#, "## T\nz", &text.replace("x", "z"));
+}
+
+#[test]
 fn several_sections_are_listed_with_selectors_that_differ() {
     let text = "# A\n## Rules\nx\n# B\n## Rules\ny\n## Rules\nz\n";
     let select = r#"["md.section", "Rules"]"#;
@@ -94,6 +115,27 @@ fn what_is_near_is_named() {
         "selector `yaml` cannot read Markdown; use `md.section`, `md.body` or `file`"
     );
     assert_eq!(why_not("a.md", "x\n", r#"["md.frontmatter", "a"]"#), "no front matter in `a.md`");
+}
+
+#[test]
+fn a_file_without_a_known_name_is_read_as_the_selector_says() {
+    let text = "---\nd: x\nrun: y\n---\n# A\none\n# B\n";
+    check("prompt.tmpl", text, r#"["md.frontmatter", "d"]"#, "z", &text.replace("d: x", "d: z"));
+    refuse(
+        "prompt.tmpl",
+        text,
+        r#"["md.frontmatter", "run"]"#,
+        "z",
+        "the edit changes `run`, which grants rights",
+    );
+    check("prompt.tmpl", text, r#"["md.section", "A"]"#, "two", &text.replace("one", "two"));
+    refuse(
+        "prompt.tmpl",
+        text,
+        r#"["md.section", "A"]"#,
+        "## B",
+        "the selector of section `B` outside of the surface would change",
+    );
 }
 
 #[test]

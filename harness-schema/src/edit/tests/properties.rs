@@ -10,7 +10,7 @@ use crate::surface::Limits;
 use crate::text::apply_all;
 
 /// Pieces that some format reads as something else than text.
-const PIECES: &[&str] = &[
+pub(super) const PIECES: &[&str] = &[
     "a", "word", " ", "  ", "\n", "\n\n", "\t", "\"", "'", "\\", "\\n", ": ", ":", " #", "# ", "- ", "-",
     "? ", "yes", "No", "null", "~", "1", "1.5", "1e3", "0x1F", "{", "}", "{{", "}}", "{name}", "\"\"\"",
     "'''", "é", "漢", "😀", "e\u{301}", "\r", "\r\n", "\u{2028}", "\u{85}", "\u{0}", "\u{1b}", "\u{7f}",
@@ -18,7 +18,7 @@ const PIECES: &[&str] = &[
     "<!--", "\n# T\n", "\n## T\n", "\n===\n", "$", "\u{200b}", "/", "=", "EOF", "\u{a0}",
 ];
 
-fn nasty() -> impl Strategy<Value = String> {
+pub(super) fn nasty() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(PIECES), 0..14).prop_map(|pieces| pieces.concat())
 }
 

@@ -291,7 +291,7 @@ impl LanguageServer for Server {
         let (uri, position) = place(&params)?;
         self.at(&uri, move |at| {
             let items = completion::completions(&at.site, at.offset(position));
-            Some(to_proto::completions(&items, &at.text, at.shared.encoding()))
+            Some(to_proto::completions(&items, &at.text, at.shared.session()))
         })
         .await
     }

@@ -262,9 +262,11 @@ pub fn symbol_kind(icon: Icon) -> u32 {
     }
 }
 
-/// Items of a completion.
+/// Items of a completion. A client that can choose may keep what stands behind the cursor; for all others the whole word is
+/// replaced.
 #[must_use]
-pub fn completions(items: &[Item], text: &Text, encoding: Encoding) -> Value {
+pub fn completions(items: &[Item], text: &Text, session: &Session) -> Value {
+    let chooses = session.can("/textDocument/completion/completionItem/insertReplaceSupport");
     let items: Vec<Value> = items
         .iter()
         .map(|item| {
@@ -277,12 +279,20 @@ pub fn completions(items: &[Item], text: &Text, encoding: Encoding) -> Value {
                 ItemKind::Task => 23,
                 ItemKind::File => 17,
             };
+            let whole = range(text, item.word.whole, session.encoding);
+            let edit = match chooses {
+                true => {
+                    let typed = range(text, item.word.typed, session.encoding);
+                    json!({"insert": typed, "replace": whole, "newText": item.text})
+                }
+                false => json!({"range": whole, "newText": item.text}),
+            };
             json!({
                 "label": item.label,
                 "kind": kind,
                 "detail": item.detail,
-                "filterText": item.text,
-                "textEdit": {"range": range(text, item.span, encoding), "newText": item.text},
+                "filterText": item.label,
+                "textEdit": edit,
                 "data": {"label": item.label},
             })
         })

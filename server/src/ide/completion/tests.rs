@@ -66,7 +66,7 @@ fn taken(marked: &str) -> String {
     let items = items("harness.toml", &marked);
     assert_eq!(items.len(), 1, "{items:?}");
     let mut text = marked.replacen('|', "", 1);
-    text.replace_range(items[0].span.range(), &items[0].text);
+    text.replace_range(items[0].word.whole.range(), &items[0].text);
     text[line..].to_owned()
 }
 
@@ -80,7 +80,12 @@ fn keys_that_stand_there_are_not_offered_again() {
     );
     // The key at the cursor is being written; of lists of tables there may be more.
     assert!(behind("[runtime]\nmax_st|eps = 3\n").contains(&String::from("max_steps")));
-    assert!(behind("[|").contains(&String::from("surface")));
+    // A header opens a table.
+    assert!(behind("[|").contains(&String::from("runtime")));
+    assert!(!behind("[|").contains(&String::from("name")));
+    assert!(behind("[runtime.|]").is_empty());
+    assert!(behind("[[runtime.|]]").contains(&String::from("rule")));
+    assert!(behind("[[|]]").contains(&String::from("surface")));
     let keys = behind(
         "[[runtime.rule]]\nid = \"a\"\nwhen = { event = \"finish\", |detector = \"never-verified\" }\n",
     );
@@ -136,6 +141,10 @@ fn placeholders_are_those_that_somebody_fills() {
 fn a_prompt_knows_its_variables_and_tools() {
     assert!(labels("prompts/system.md", "{{ t|").contains(&String::from("team")));
     assert!(labels("prompts/system.md", "{{ task.|").contains(&String::from("task.instruction")));
+    assert!(labels("prompts/system.md", "{{ runtime.|").contains(&String::from("runtime.max_steps")));
+    // What is known only where a result is shown is unknown here.
+    assert!(!labels("prompts/system.md", "{{ o|").contains(&String::from("output.text")));
+    assert!(!labels("prompts/system.md", "Use {{ é|").is_empty());
     assert_eq!(labels("prompts/system.md", "Use `sh|"), ["shell", "work"]);
     assert!(labels("prompts/system.md", "Use sh|").is_empty());
 }
@@ -146,4 +155,27 @@ fn a_task_knows_the_keys_of_harbor() {
     assert!(keys.contains(&String::from("memory_mb")), "{keys:?}");
     let modes = labels("tasks/t-1/task.toml", "version = \"1.0\"\n[environment]\nnetwork_mode = \"|\"\n");
     assert!(modes.contains(&String::from("no-network")), "{modes:?}");
+}
+
+#[test]
+fn tools_are_written_in_json_schema() {
+    let manifest = MANIFEST_TEXT.replace("shell.toml", "shell.json");
+    let marked = "{ \"na|\": 1 }";
+    let offset = marked.find('|').unwrap();
+    let text = marked.replacen('|', "", 1);
+    let mut workspace = Workspace::default();
+    workspace.set_project(
+        Path::new("/p"),
+        Files::from_texts([("harness.toml", manifest.as_str()), ("tools/shell.json", text.as_str())]),
+    );
+    let site = workspace.snapshot().site(Path::new("/p/tools/shell.json")).unwrap();
+    let found: Vec<String> = completions(&site, offset).into_iter().map(|item| item.text).collect();
+    assert!(found.contains(&String::from("name")) && found.contains(&String::from("description")), "{found:?}");
+    let toml = |text: &str| labels("tools/shell.toml", &format!("name = \"x\"\n{text}"));
+    assert!(toml("[parameters]\nt|").contains(&String::from("type")));
+    assert!(toml("[parameters]\ntype = \"|\"").contains(&String::from("object")));
+    assert_eq!(toml("[parameters]\nrequired = [\"|\"]\nproperties.a = {}\n"), ["a"]);
+    assert!(toml("[parameters.properties]\n|").is_empty());
+    assert!(toml("builtin = \"|\"").contains(&String::from("shell")));
+    assert_eq!(toml("enabled = |"), ["true", "false"]);
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use crate::path::FilePath;
 use crate::syntax::Document;
+use crate::text::MAX_TEXT_BYTES;
 
 /// The files of a project. Copies are cheap; a copy never changes.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     disk: Arc<BTreeMap<FilePath, File>>,
-    open: Arc<BTreeMap<FilePath, Arc<Document>>>,
+    open: Arc<BTreeMap<FilePath, Content>>,
 }
 
 /// A file on disk.
@@ -91,19 +92,16 @@ impl Files {
     /// What is known of a file; an open text hides the one on disk.
     #[must_use]
     pub fn content(&self, path: &FilePath) -> Option<Content> {
-        match self.open.get(path) {
-            Some(document) => Some(Content::Text(Arc::clone(document))),
-            None => self.disk.get(path).map(|file| file.content.clone()),
-        }
+        self.open.get(path).or_else(|| self.disk.get(path).map(|file| &file.content)).cloned()
     }
 
     /// A file's document, if it is there, read and a text.
     #[must_use]
     pub fn document(&self, path: &FilePath) -> Option<&Arc<Document>> {
-        self.open.get(path).or_else(|| match &self.disk.get(path)?.content {
+        match self.open.get(path).or_else(|| self.disk.get(path).map(|file| &file.content))? {
             Content::Text(document) => Some(document),
             Content::Unread | Content::Opaque(_) => None,
-        })
+        }
     }
 
     /// The entry on disk.
@@ -120,7 +118,10 @@ impl Files {
 
     /// The open documents.
     pub fn open_documents(&self) -> impl Iterator<Item = &Arc<Document>> {
-        self.open.values()
+        self.open.values().filter_map(|content| match content {
+            Content::Text(document) => Some(document),
+            Content::Unread | Content::Opaque(_) => None,
+        })
     }
 
     /// Whether there is a file.
@@ -155,11 +156,16 @@ impl Files {
         self.disk.keys()
     }
 
-    /// The project with a text open over the disk.
+    /// The project with a text open over the disk; one that is too large is open, and not checked.
     #[must_use]
     pub fn with_open(&self, document: Arc<Document>) -> Self {
         let mut files = self.clone();
-        Arc::make_mut(&mut files.open).insert(document.path().clone(), document);
+        let (path, bytes) = (document.path().clone(), document.text().len());
+        let content = match bytes <= MAX_TEXT_BYTES {
+            true => Content::Text(document),
+            false => Content::Opaque(Opaque::TooLarge { bytes: bytes as u64 }),
+        };
+        Arc::make_mut(&mut files.open).insert(path, content);
         files
     }
 

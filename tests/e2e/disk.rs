@@ -136,3 +136,78 @@ fn the_status_follows_what_is_typed() {
     status(&mut server, "harness: the manifest does not parse");
     server.shut_down();
 }
+
+#[test]
+fn a_harness_that_appears_in_a_folder_without_one_is_seen() {
+    let workspace = Workspace::new("disk-later", &[("README.md", "")]);
+    let mut server = Server::open(workspace.path(), &json!({}));
+    let uri = open(&mut server, &workspace, "a/prompts/system.md");
+    for _ in 0..2 {
+        for (name, text) in FILES {
+            workspace.write(&format!("a/{name}"), text.as_bytes());
+        }
+        server.diagnostics_until(&uri, |found| codes(found) == ["SH104", "SH101"]);
+        fs::remove_dir_all(workspace.path().join("a")).unwrap();
+        server.diagnostics_until(&uri, <[Value]>::is_empty);
+    }
+    server.shut_down();
+}
+
+#[test]
+fn what_the_client_says_of_the_disk_is_known_to_the_next_request() {
+    let workspace = Workspace::new("disk-order", &FILES);
+    let mut server = Server::open(workspace.path(), &json!({"textDocument": {"diagnostic": {}}}));
+    let uri = workspace.uri("prompts/system.md");
+    let pull = |server: &mut Server| {
+        let report = server.request("textDocument/diagnostic", &json!({"textDocument": {"uri": uri}}));
+        report["items"].as_array().unwrap().len()
+    };
+    assert_eq!(pull(&mut server), 2);
+    for round in 0..20 {
+        let text = if round % 2 == 0 { "Fine.\n" } else { FILES[1].1 };
+        workspace.write("prompts/system.md", text.as_bytes());
+        let changes = json!([{"uri": uri, "type": 2}]);
+        server.notify("workspace/didChangeWatchedFiles", &json!({"changes": changes}));
+        assert_eq!(pull(&mut server), if round % 2 == 0 { 0 } else { 2 }, "round {round}");
+    }
+    // The same for a document that is saved and closed at once.
+    for version in 1..20 {
+        let text = if version % 2 == 0 { "Fine.\n" } else { FILES[1].1 };
+        let document = json!({"uri": uri, "languageId": "markdown", "version": version, "text": text});
+        server.notify("textDocument/didOpen", &json!({"textDocument": document}));
+        workspace.write("prompts/system.md", text.as_bytes());
+        server.notify("textDocument/didSave", &json!({"textDocument": {"uri": uri}}));
+        server.notify("textDocument/didClose", &json!({"textDocument": {"uri": uri}}));
+        assert_eq!(pull(&mut server), if version % 2 == 0 { 0 } else { 2 }, "version {version}");
+    }
+    server.shut_down();
+}
+
+#[test]
+fn a_document_belongs_to_the_nearest_manifest_that_names_it_wherever_the_folder_begins() {
+    let mut files = vec![("harness.toml", FILES[0].1), ("tools/grep.toml", FILES[2].1)];
+    files.push(("prompts/system.md", FILES[1].1));
+    files.push((
+        "prompts/harness.toml",
+        "schema = 1\n[model]\nname = \"m\"\nendpoint = \"http://127.0.0.1:1/v1\"\n",
+    ));
+    let workspace = Workspace::new("disk-above", &files);
+    // The folder lies below the manifest that names the file, and has one that does not.
+    let mut server = Server::open(&workspace.path().join("prompts"), &json!({}));
+    let uri = open(&mut server, &workspace, "prompts/system.md");
+    server.diagnostics_until(&uri, |found| codes(found) == ["SH104", "SH101"]);
+    server.shut_down();
+}
+
+#[test]
+fn a_text_that_is_too_large_is_not_checked_when_it_is_open_either() {
+    let workspace = Workspace::new("disk-large", &FILES);
+    let mut server = Server::open(workspace.path(), &json!({}));
+    let uri = workspace.uri("prompts/system.md");
+    let text = FILES[1].1.repeat(5 * 1024 * 1024 / FILES[1].1.len());
+    let document = json!({"uri": uri, "languageId": "markdown", "version": 1, "text": text});
+    server.notify("textDocument/didOpen", &json!({"textDocument": document}));
+    let found = server.diagnostics(&uri, 1);
+    assert_eq!(codes(&found), ["SH010"]);
+    server.shut_down();
+}

@@ -10,7 +10,14 @@ fn all_capabilities() -> Value {
         "workspace": {
             "workspaceEdit": {"documentChanges": true, "resourceOperations": ["create", "rename", "delete"]},
         },
-        "textDocument": {"codeAction": {"resolveSupport": {"properties": ["edit"]}}},
+        "textDocument": {
+            "codeAction": {
+                "codeActionLiteralSupport": {"codeActionKind": {"valueSet": [""]}},
+                "resolveSupport": {"properties": ["edit"]},
+            },
+            "hover": {"contentFormat": ["markdown", "plaintext"]},
+            "documentSymbol": {"hierarchicalDocumentSymbolSupport": true},
+        },
     })
 }
 
@@ -234,5 +241,47 @@ fn a_fix_of_several_files_asks_first_where_the_client_can() {
     for change in edit["documentChanges"].as_array().unwrap() {
         assert_eq!(change["edits"][0]["annotationId"], json!(name), "{edit}");
     }
+    server.shut_down();
+}
+
+#[test]
+fn what_a_client_cannot_read_is_not_sent() {
+    let workspace = Workspace::new("plain", &FILES);
+    let mut server = Server::open(workspace.path(), &json!({}));
+    let uri = open(&mut server, &workspace, "prompts/system.md");
+    let manifest = open(&mut server, &workspace, "harness.toml");
+    let found = server.diagnostics_until(&manifest, |found| !found.is_empty());
+    let hover = server.request("textDocument/hover", &at(&uri, 4, 7));
+    assert_eq!(hover["contents"]["kind"], "plaintext", "{hover}");
+    assert!(!hover["contents"]["value"].as_str().unwrap().contains('`'), "{hover}");
+    let symbols = server.request("textDocument/documentSymbol", &json!({"textDocument": {"uri": manifest}}));
+    assert_eq!(symbols[1]["location"]["uri"], manifest, "{symbols}");
+    assert!(symbols.as_array().unwrap().iter().any(|symbol| symbol["containerName"] == "model"), "{symbols}");
+    let context = json!({"diagnostics": found, "triggerKind": 1});
+    let params = json!({"textDocument": {"uri": manifest}, "range": found[0]["range"], "context": context});
+    assert_eq!(server.request("textDocument/codeAction", &params), Value::Null);
+    server.shut_down();
+}
+
+#[test]
+fn actions_are_those_that_were_asked_for() {
+    let workspace = Workspace::new("only", &FILES);
+    let mut server = Server::open(workspace.path(), &all_capabilities());
+    let uri = open(&mut server, &workspace, "prompts/system.md");
+    server.diagnostics_until(&uri, |found| found.len() == 2);
+    let mut titles = |context: Value| -> Vec<String> {
+        let whole = json!({"start": {"line": 0, "character": 0}, "end": {"line": 5, "character": 0}});
+        let params = json!({"textDocument": {"uri": uri}, "range": whole, "context": context});
+        let actions = server.request("textDocument/codeAction", &params);
+        let titles =
+            actions.as_array().unwrap().iter().map(|action| action["title"].as_str().unwrap().to_owned());
+        titles.collect()
+    };
+    assert!(!titles(json!({"diagnostics": [], "triggerKind": 1})).is_empty());
+    assert!(!titles(json!({"diagnostics": [], "only": [""]})).is_empty());
+    // Nobody asked, and no problem is at an end of the selection.
+    assert!(titles(json!({"diagnostics": [], "triggerKind": 2})).is_empty());
+    // There is nothing that is safe to fix here.
+    assert_eq!(titles(json!({"diagnostics": [], "only": ["source.fixAll"]})), Vec::<String>::new());
     server.shut_down();
 }

@@ -46,7 +46,7 @@ fn half_a_character_is_repaired() {
     let (workspace, mut server) = opened("surrogate");
     let uri = workspace.uri("prompts/system.md");
     let body = format!(
-        "{{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/didOpen\",\"params\":{{\"textDocument\":{{\"uri\":\"{uri}\",\"languageId\":\"markdown\",\"version\":7,\"text\":\"a \\ud83d b\"}}}}}}"
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/didOpen\",\"params\":{{\"textDocument\":{{\"uri\":\"{uri}\",\"languageId\":\"markdown\",\"version\":7,\"text\":\"a \\ud83d {{{{ b\"}}}}}}"
     );
     server.raw(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
     server.diagnostics(&uri, 7);
@@ -58,7 +58,10 @@ fn unknown_methods_have_the_right_error() {
     let (_workspace, mut server) = opened("unknown");
     let id = server.ask("textDocument/doesNotExist", &json!({}));
     assert_eq!(server.answer(id)["error"]["code"], -32601);
+    // A notification that nobody knows is ignored, a request is not.
     server.notify("$/unknown", &json!({}));
+    let id = server.ask("$/unknown", &json!({}));
+    assert_eq!(server.answer(id)["error"]["code"], -32601);
     server.notify("unknown/notification", &json!({}));
     let id = server.ask("textDocument/hover", &json!({"nothing": true}));
     assert_eq!(server.answer(id)["error"]["code"], -32602);
@@ -177,10 +180,15 @@ fn a_file_that_no_manifest_names_gets_empty_answers() {
     let uri = workspace.uri("notes.md");
     let document = json!({"uri": uri, "languageId": "markdown", "version": 1, "text": "Use the `grep_files` tool in {{ x }}."});
     server.notify("textDocument/didOpen", &json!({"textDocument": document}));
-    assert_eq!(server.diagnostics(&uri, 1), Vec::<Value>::new());
     let here = json!({"textDocument": {"uri": uri}, "position": {"line": 0, "character": 12}});
     for method in ["hover", "definition", "completion", "documentHighlight", "prepareRename"] {
         assert_eq!(server.request(&format!("textDocument/{method}"), &here), Value::Null, "{method}");
     }
+    // An empty list is sent only to clear, and there is nothing to clear: the first list is about the next document.
+    let named = workspace.uri("prompts/system.md");
+    let document = json!({"uri": named, "languageId": "markdown", "version": 1, "text": "{{ x }}"});
+    server.notify("textDocument/didOpen", &json!({"textDocument": document}));
+    let first = server.wait(|message| message["method"] == "textDocument/publishDiagnostics");
+    assert_eq!(first["params"]["uri"], named);
     server.shut_down();
 }

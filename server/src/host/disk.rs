@@ -43,7 +43,13 @@ pub fn find_roots(folder: &Path) -> Vec<PathBuf> {
 /// The nearest directory above `file` that holds a `harness.toml`.
 #[must_use]
 pub fn root_above(file: &Path) -> Option<PathBuf> {
-    file.ancestors().skip(1).find(|directory| directory.join(MANIFEST).is_file()).map(Path::to_path_buf)
+    roots_above(file).next()
+}
+
+/// The directories above `file` that hold a `harness.toml`, nearest first.
+pub fn roots_above(file: &Path) -> impl Iterator<Item = PathBuf> {
+    let above = file.ancestors().skip(1).filter(|directory| directory.join(MANIFEST).is_file());
+    above.map(Path::to_path_buf)
 }
 
 /// A project with every text that its harness asks for.

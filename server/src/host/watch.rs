@@ -1,4 +1,4 @@
-//! Watches the directories of projects for editors that cannot. Reads no file: it says which paths changed.
+//! Watches the directories of projects and folders for editors that cannot. Reads no file: it says which paths changed.
 //!
 //! Only directories that a project is read from are watched: an `inotify` watch costs memory in the kernel, and their number
 //! is limited, so `node_modules` must not have any.
@@ -13,6 +13,9 @@ use std::time::Duration;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::disk;
+
+/// Of a folder, so many directories are watched at most, those near its top first.
+const MAX_DIRECTORIES: usize = 20_000;
 
 /// Changes that come within this time are told together.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -111,7 +114,13 @@ impl Watched {
 }
 
 fn directories(directory: &Path) -> Vec<PathBuf> {
-    disk::walk(directory).filter(|(_, kind)| kind.is_dir()).map(|(path, _)| path).collect()
+    let mut all: Vec<PathBuf> =
+        disk::walk(directory).filter(|(_, kind)| kind.is_dir()).map(|(path, _)| path).collect();
+    if MAX_DIRECTORIES < all.len() {
+        all.sort_by_key(|path| path.components().count());
+        all.truncate(MAX_DIRECTORIES);
+    }
+    all
 }
 
 fn follow(news: &Receiver<News>, watch: &Weak<Watch>, report: &impl Fn(Vec<PathBuf>)) {

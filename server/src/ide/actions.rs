@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use harness_schema::harness::{Harness, MANIFEST};
 use harness_schema::path::FilePath;
 use harness_schema::problem::{Change, Fix, FixClass, Problem, Severity};
+use harness_schema::syntax::data::{Kind, Style, Value};
 use harness_schema::text::{Span, TextEdit, apply_all};
+
+use similar::{DiffTag, TextDiff};
 
 use crate::workspace::Site;
 
@@ -25,14 +28,15 @@ pub struct Action {
     pub preferred: bool,
 }
 
-/// The actions for the problems that touch a span, in the order of the text: fixes best first, then allowing the rule.
+/// The actions for the problems that touch a span, in the order of the text: fixes best first, then allowing the rule. If
+/// nobody asked for them (`automatic`), only those at one of its ends, where the cursor is.
 #[must_use]
-pub fn quick_fixes(site: &Site, span: Span) -> Vec<Action> {
+pub fn quick_fixes(site: &Site, span: Span, automatic: bool) -> Vec<Action> {
     let problems = site.project.problems(&site.file);
     let touched = problems.iter().filter(|problem| {
         problem.span.touches(span.start as usize)
             || problem.span.touches(span.end as usize)
-            || span.overlaps(problem.span)
+            || (!automatic && span.overlaps(problem.span))
     });
     let harness = site.project.harness();
     let mut actions = Vec::new();
@@ -50,6 +54,9 @@ pub fn quick_fixes(site: &Site, span: Span) -> Vec<Action> {
     actions
 }
 
+/// What an entry of `[[lint.allow]]` says until somebody says it better: an entry without a reason allows nothing.
+const REASON: &str = "say here why this is right";
+
 /// Adds an entry of `[[lint.allow]]` for a problem's rule in its file.
 fn allow(harness: &Harness, file: &FilePath, problem: &Problem) -> Option<Action> {
     // What does not parse cannot be allowed; the manifest would still not run.
@@ -58,24 +65,43 @@ fn allow(harness: &Harness, file: &FilePath, problem: &Problem) -> Option<Action
     }
     let document = &harness.manifest_file().document;
     let source = document.source();
-    let gap = if source.is_empty() || source.ends_with('\n') { "\n" } else { "\n\n" };
-    let entry =
-        format!("{gap}[[lint.allow]]\nrule = \"{}\"\nfile = \"{file}\"\nreason = \"\"\n", problem.rule.name);
-    let edit = TextEdit { span: Span::at(source.len()), new_text: entry };
+    let name = problem.rule.name;
+    let (at, entry) = match harness.tree().root.at(&["lint", "allow"]) {
+        // A list between brackets goes on between them.
+        Some(list) if is_inline(list) => {
+            let entry = format!("{{ rule = \"{name}\", file = \"{file}\", reason = \"{REASON}\" }}");
+            match list.as_list()?.last() {
+                Some(last) => (last.span.end as usize, format!(", {entry}")),
+                None => (list.span.start as usize + 1, entry),
+            }
+        }
+        _ => {
+            let gap = if source.is_empty() || source.ends_with('\n') { "\n" } else { "\n\n" };
+            let entry =
+                format!("{gap}[[lint.allow]]\nrule = \"{name}\"\nfile = \"{file}\"\nreason = \"{REASON}\"\n");
+            (source.len(), entry.replace('\n', document.text().line_ending()))
+        }
+    };
+    let edit = TextEdit { span: Span::at(at), new_text: entry };
     Some(Action {
-        title: format!("Allow `{}`", problem.rule.name),
+        title: format!("Allow `{name}`"),
         changes: vec![Change::Edit { file: document.path().clone(), edit }],
         problem: Some(problem.clone()),
         preferred: false,
     })
 }
 
-/// The text of a file after all safe fixes, if there are any.
+fn is_inline(list: &Value) -> bool {
+    matches!(&list.kind, Kind::List(list) if list.style == Style::Flow)
+}
+
+/// The edits of a file that make all safe fixes, as few and as small as they are; none if there is nothing to fix.
 #[must_use]
-pub fn fix_all(site: &Site) -> Option<String> {
+pub fn fix_all(site: &Site) -> Vec<TextEdit> {
+    let Some(document) = site.project.files().document(&site.file) else { return Vec::new() };
+    let before = document.source();
     let mut project = None;
-    let before = site.project.files().document(&site.file)?.source().to_owned();
-    let mut text = before.clone();
+    let mut text = before.to_owned();
     for _ in 0..MAX_ROUNDS {
         let now = project.as_ref().unwrap_or(site.project.as_ref());
         let problems = now.problems(&site.file);
@@ -88,7 +114,52 @@ pub fn fix_all(site: &Site) -> Option<String> {
         let document = harness_schema::syntax::Document::new(site.file.clone(), text.as_str().into());
         project = Some(now.with_files(now.files().with_open(document)));
     }
-    (text != before).then_some(text)
+    differences(before, &text)
+}
+
+/// The edits that make one text of another, line by line, each only as long as what differs.
+fn differences(before: &str, after: &str) -> Vec<TextEdit> {
+    let lines = TextDiff::from_lines(before, after);
+    let starts = |text: &str| -> Vec<usize> {
+        let lines = text.split_inclusive('\n').scan(0, |at, line| {
+            *at += line.len();
+            Some(*at)
+        });
+        std::iter::once(0).chain(lines).collect()
+    };
+    let (old, new) = (starts(before), starts(after));
+    let changed = lines.ops().iter().filter(|op| op.tag() != DiffTag::Equal);
+    let edits = changed.filter_map(|op| {
+        let (was, is) = (op.old_range(), op.new_range());
+        let span = Span::new(*old.get(was.start)?, *old.get(was.end)?);
+        let new_text = after.get(*new.get(is.start)?..*new.get(is.end)?)?;
+        Some(smaller(before, span, new_text))
+    });
+    edits.collect()
+}
+
+/// An edit without what is equal at its start and end.
+fn smaller(source: &str, span: Span, new_text: &str) -> TextEdit {
+    let old = span.of(source);
+    let same_start: usize = old
+        .chars()
+        .zip(new_text.chars())
+        .take_while(|(old, new)| old == new)
+        .map(|(char, _)| char.len_utf8())
+        .sum();
+    let (old, new) =
+        (old.get(same_start..).unwrap_or_default(), new_text.get(same_start..).unwrap_or_default());
+    let same_end: usize = old
+        .chars()
+        .rev()
+        .zip(new.chars().rev())
+        .take_while(|(old, new)| old == new)
+        .map(|(char, _)| char.len_utf8())
+        .sum();
+    TextEdit {
+        span: Span::new(span.start as usize + same_start, span.end as usize - same_end),
+        new_text: new.get(..new.len() - same_end).unwrap_or_default().to_owned(),
+    }
 }
 
 /// The safe fixes that can be applied together, with their problems, in the order of the problems: of two whose edits
@@ -124,4 +195,77 @@ pub fn edits_of(fix: &Fix) -> Option<Vec<(&FilePath, &TextEdit)>> {
         Change::Create { .. } | Change::Move { .. } => None,
     });
     edits.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use harness_schema::files::Files;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::workspace::Workspace;
+
+    const MANIFEST_TEXT: &str = "schema = 1\n[model]\nendpoint = \"http://127.0.0.1:1/v1\"\nname = \"m\"\n[prompt]\nsystem = \"s.md\"\n";
+
+    fn site(manifest: &str, file: &str) -> Site {
+        let mut workspace = Workspace::default();
+        let files = [("harness.toml", manifest), ("s.md", "Hello <!-- you --> there.\n")];
+        workspace.set_project(Path::new("/p"), Files::from_texts(files));
+        workspace.snapshot().site(&Path::new("/p").join(file)).unwrap()
+    }
+
+    fn edits(action: &Action) -> Vec<TextEdit> {
+        let edit = |change: &Change| match change {
+            Change::Edit { edit, .. } => edit.clone(),
+            other => panic!("{other:?}"),
+        };
+        action.changes.iter().map(edit).collect()
+    }
+
+    #[test]
+    fn what_is_allowed_is_no_problem_any_more_however_the_list_is_written() {
+        for tail in [
+            "",
+            "[lint]\nallow = []\n",
+            "[lint]\nallow = [{ rule = \"SH107\", file = \"s.md\", reason = \"x\" }]\n",
+            "[[lint.allow]]\nrule = \"SH107\"\nfile = \"s.md\"\nreason = \"x\"\n",
+        ] {
+            for line_ending in ["\n", "\r\n"] {
+                let manifest = format!("{MANIFEST_TEXT}{tail}").replace('\n', line_ending);
+                let site = site(&manifest, "s.md");
+                let allow = quick_fixes(&site, Span::at(8), true);
+                let allow = allow.iter().find(|action| action.title == "Allow `comment-is-sent`").unwrap();
+                let after = apply_all(&manifest, &edits(allow)).unwrap();
+                assert!(!after.replace("\r\n", "").contains('\r'));
+                assert_eq!(after.contains("\r\n"), line_ending == "\r\n");
+                assert_eq!(after.matches('\n').count(), after.matches(line_ending).count(), "{after:?}");
+                let allowed = self::site(&after, "s.md");
+                assert!(allowed.project.problems(&allowed.file).is_empty(), "{after}");
+                let manifest = self::site(&after, "harness.toml");
+                let problems = manifest.project.problems(&manifest.file);
+                assert!(problems.iter().all(|problem| problem.severity == Severity::Hint), "{problems:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_fixes_are_edits_of_their_own() {
+        let manifest =
+            format!("{MANIFEST_TEXT}[runtime]\nmax_step = 3\nfinish = \"tool\"\ntool_timout = \"9s\"\n");
+        let site = site(&manifest, "harness.toml");
+        let edits = fix_all(&site);
+        assert_eq!(edits.iter().map(|edit| edit.new_text.as_str()).collect::<Vec<_>>(), ["s", "e"]);
+        let after = apply_all(&manifest, &edits).unwrap();
+        assert!(after.contains("max_steps = 3\nfinish = \"tool\"\ntool_timeout = \"9s\"\n"), "{after}");
+        assert!(fix_all(&self::site(&after, "harness.toml")).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn differences_make_one_text_of_the_other(before in "(a|b|é|\n|\r\n){0,12}", after in "(a|b|é|\n|\r\n){0,12}") {
+            prop_assert_eq!(apply_all(&before, &differences(&before, &after)).unwrap(), after);
+        }
+    }
 }

@@ -88,7 +88,8 @@ pub fn completions(site: &Site, offset: usize) -> Vec<Item> {
 /// The tables that a header can open.
 fn headers(shape: Option<&'static Shape>, list: bool, place: &Place) -> Vec<Item> {
     let is_list = |shape: &Shape| shape.list().is_some_and(|list| list.item.table().is_some());
-    let is_table = |shape: &Shape| shape.table().is_some() || shape.fields().any(|field| is_list(&field.shape));
+    let is_table =
+        |shape: &Shape| shape.table().is_some() || shape.fields().any(|field| is_list(&field.shape));
     let fits = |shape: &Shape| if list { is_list(shape) || is_table(shape) } else { is_table(shape) };
     let fields = shape.into_iter().flat_map(Shape::fields);
     let fields = fields.filter(|field| !field.deprecated && fits(&field.shape));
@@ -131,10 +132,7 @@ fn choices(table: Option<&'static Shape>, place: &Place, key: &str) -> Vec<Item>
     if matches!(value.form, Form::Boolean) && !place.quoted {
         return ["true", "false"].map(|truth| item(place.word, truth, ItemKind::Value, "")).to_vec();
     }
-    value
-        .choices()
-        .map(|choice| word(place, &choice.value, ItemKind::Value, &choice.description))
-        .collect()
+    value.choices().map(|choice| word(place, &choice.value, ItemKind::Value, &choice.description)).collect()
 }
 
 fn item(word: Word, text: &str, kind: ItemKind, detail: &str) -> Item {

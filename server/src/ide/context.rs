@@ -112,5 +112,9 @@ pub fn in_code(source: &str, offset: usize) -> Option<Word> {
     let ticks = line_text.matches('`').count();
     let tick = line_text.rfind('`').filter(|_| ticks % 2 == 1)?;
     let is_part = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
-    line_text.get(tick + 1..)?.chars().all(is_part).then(|| Word::new(source, line + tick + 1, offset, is_part))
+    line_text
+        .get(tick + 1..)?
+        .chars()
+        .all(is_part)
+        .then(|| Word::new(source, line + tick + 1, offset, is_part))
 }

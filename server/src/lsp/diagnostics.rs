@@ -72,7 +72,7 @@ impl Diagnostics {
         if !shared.asks_for_all() {
             shared.answered.remove(path);
         }
-        if shared.pushed.remove(path).is_some() {
+        if shared.pushed.remove(path).is_some_and(|(_, (_, id))| id != reports::NOTHING) {
             let params = json!({"uri": to_proto::uri(path), "diagnostics": []});
             shared.notify("textDocument/publishDiagnostics", params);
         }
@@ -103,7 +103,7 @@ fn schedule(shared: &Arc<Shared>, path: PathBuf) {
 }
 
 async fn push(shared: &Arc<Shared>, path: &Path) {
-    let snapshot = shared.snapshot();
+    let snapshot = shared.settled(Some(path)).await;
     let Some(version) = reports::version(&snapshot, path) else { return };
     let (for_work, document) = (Arc::clone(shared), path.to_path_buf());
     let Ok((items, id)) = shared.compute(move || reports::of(&for_work, &snapshot, &document)).await else {
@@ -114,9 +114,11 @@ async fn push(shared: &Arc<Shared>, path: &Path) {
     if workspace.buffer(path).is_none() {
         return;
     }
-    // A client measures itself by versions: the same problems of a newer text are sent again, the same of the same are not.
+    // The same problems of a newer text have other places for a client that moved them, so they are sent again; the same of
+    // the same are not, and an empty list is sent only to clear.
     let told = shared.pushed.insert(path.to_path_buf(), (version, id));
-    if told != Some((version, id)) {
+    let clears = told.is_some_and(|(_, told)| told != id);
+    if if items.is_empty() { clears } else { told != Some((version, id)) } {
         let params = json!({"uri": to_proto::uri(path), "version": version, "diagnostics": items});
         shared.notify("textDocument/publishDiagnostics", params);
     }

@@ -36,8 +36,8 @@ enum News {
     FolderClosed(PathBuf),
     /// A document was opened, or saved for the first time, below no known harness.
     Stray(PathBuf, Load),
-    /// Files or directories appeared, changed or went away.
-    Changed(Vec<PathBuf>),
+    /// Files or directories appeared, changed or went away; requests wait if the client said so.
+    Changed(Vec<PathBuf>, Option<Load>),
     /// An edit may name files that were not read.
     Named,
 }
@@ -55,15 +55,21 @@ impl Disk {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(told) = told {
             tokio::spawn(register(Arc::clone(shared)));
-            let follower =
-                Follower { shared: Arc::clone(shared), diagnostics, folders: BTreeSet::new(), watch: None };
+            let follower = Follower {
+                shared: Arc::clone(shared),
+                diagnostics,
+                folders: BTreeSet::new(),
+                watch: None,
+                watched: BTreeSet::new(),
+            };
             tokio::spawn(follower.follow(told, self.tell.clone()));
         }
     }
 
     /// A folder was opened; requests wait until it is read.
     pub fn folder_opened(&self, shared: &Arc<Shared>, folder: PathBuf) {
-        self.tell(News::FolderOpened(folder, shared.load()));
+        let load = shared.load(vec![folder.clone()]);
+        self.tell(News::FolderOpened(folder, load));
     }
 
     /// A folder was closed.
@@ -73,15 +79,14 @@ impl Disk {
 
     /// A document was opened or saved: its harness is read, if no folder brought it.
     pub fn opened(&self, shared: &Arc<Shared>, path: &Path) {
-        let snapshot = shared.snapshot();
-        let is_project = |root: &Path| snapshot.project(root).is_some();
+        let site = shared.snapshot().site(path);
         // A manifest in a directory of a project is a project of its own.
-        let is_known = match is_manifest(path) {
-            true => path.parent().is_some_and(is_project),
-            false => path.ancestors().skip(1).any(is_project),
-        };
-        let news = if is_known { News::Named } else { News::Stray(path.to_path_buf(), shared.load()) };
-        self.tell(news);
+        let is_known =
+            site.is_some_and(|site| !is_manifest(path) || path.parent() == Some(site.project.root()));
+        self.tell(match is_known {
+            true => News::Named,
+            false => News::Stray(path.to_path_buf(), shared.load(vec![path.to_path_buf()])),
+        });
     }
 
     /// An edit may name files that were not read.
@@ -90,8 +95,19 @@ impl Disk {
     }
 
     /// Files or directories appeared, changed or went away.
-    pub fn changed(&self, paths: Vec<PathBuf>) {
-        self.tell(News::Changed(paths));
+    pub fn changed(&self, shared: &Arc<Shared>, paths: Vec<PathBuf>) {
+        // What lies beside a file may look different, too: all of its projects.
+        let snapshot = shared.snapshot();
+        let mut scope: Vec<PathBuf> = paths
+            .iter()
+            .flat_map(|path| path.ancestors().filter(|root| snapshot.project(root).is_some()))
+            .map(Path::to_path_buf)
+            .chain(paths.iter().filter_map(|path| path.parent()).map(Path::to_path_buf))
+            .collect();
+        scope.sort();
+        scope.dedup();
+        let load = shared.load(scope);
+        self.tell(News::Changed(paths, Some(load)));
     }
 
     fn tell(&self, news: News) {
@@ -111,6 +127,8 @@ struct Follower {
     diagnostics: Diagnostics,
     folders: BTreeSet<PathBuf>,
     watch: Option<Arc<Watch>>,
+    /// What is watched.
+    watched: BTreeSet<PathBuf>,
 }
 
 impl Follower {
@@ -130,8 +148,8 @@ impl Follower {
             }
             if self.shared.workspace().disk_revision() != before {
                 self.diagnostics.all_changed();
-                self.watch(&tell);
             }
+            self.watch(&tell);
         }
     }
 
@@ -153,14 +171,14 @@ impl Follower {
                 }
             }
             News::Stray(path, load) => {
-                let is_inside = self.folders.iter().any(|folder| path.starts_with(folder));
-                // A folder was searched for manifests; one that was not saved yet is there all the same.
-                if is_manifest(&path) || !is_inside {
-                    self.compute(move |shared| open_above(shared, &path)).await;
-                }
+                self.compute(move |shared| open_above(shared, &path)).await;
                 drop(load);
             }
-            News::Changed(paths) => self.compute(move |shared| look_again(shared, &paths)).await,
+            News::Changed(paths, load) => {
+                let folders = self.folders.clone();
+                self.compute(move |shared| look_again(shared, &folders, &paths)).await;
+                drop(load);
+            }
             News::Named => self.compute(read_named).await,
         }
     }
@@ -171,25 +189,30 @@ impl Follower {
         let _ = self.shared.compute(move || work(&shared)).await;
     }
 
-    /// Watches the projects that there are now, where the client does not.
+    /// Watches the folders and projects that there are now, where the client does not.
     fn watch(&mut self, tell: &UnboundedSender<News>) {
-        let wanted = roots(&self.shared);
-        if self.shared.session().watches() || (wanted.is_empty() && self.watch.is_none()) {
+        if self.shared.session().watches() {
+            return;
+        }
+        let mut wanted = roots(&self.shared);
+        wanted.extend(self.folders.iter().cloned());
+        if wanted == self.watched {
             return;
         }
         if self.watch.is_none() {
             let tell = tell.clone();
-            let watch = Watch::start(move |paths| drop(tell.send(News::Changed(paths))));
+            let watch = Watch::start(move |paths| drop(tell.send(News::Changed(paths, None))));
             self.watch =
                 watch.inspect_err(|error| tracing::warn!(%error, "this machine cannot watch files")).ok();
         }
+        self.watched.clone_from(&wanted);
         let Some(watch) = self.watch.clone() else { return };
         let tell = tell.clone();
         // It walks through directories; nobody waits for it. What happened between reading and watching is looked for.
         tokio::task::spawn_blocking(move || {
             let new = watch.set(&wanted);
             if !new.is_empty() {
-                let _ = tell.send(News::Changed(new));
+                let _ = tell.send(News::Changed(new, None));
             }
         });
     }
@@ -211,13 +234,18 @@ fn open_below(shared: &Shared, folder: &Path) {
     }
 }
 
-/// Reads the harness of a document.
+/// Reads the harness of a document: the nearest manifest above it that names it.
 fn open_above(shared: &Shared, path: &Path) {
+    // A manifest that was not saved yet is there all the same.
     let own = path.parent().filter(|_| is_manifest(path)).map(Path::to_path_buf);
-    let Some(root) = own.or_else(|| disk::root_above(path)) else { return };
-    if shared.snapshot().project(&root).is_none() {
-        let files = disk::load(&root);
-        shared.workspace().set_project(&root, files);
+    for root in own.into_iter().chain(disk::roots_above(path)) {
+        if shared.snapshot().project(&root).is_none() {
+            let files = disk::load(&root);
+            shared.workspace().set_project(&root, files);
+        }
+        if shared.snapshot().site(path).is_some() {
+            return;
+        }
     }
 }
 
@@ -230,7 +258,7 @@ fn read_named(shared: &Shared) {
 }
 
 /// Looks again at files and directories.
-fn look_again(shared: &Shared, paths: &[PathBuf]) {
+fn look_again(shared: &Shared, folders: &BTreeSet<PathBuf>, paths: &[PathBuf]) {
     // A manifest makes or ends a project, alone or with a directory around it.
     for root in roots(shared) {
         let manifest = root.join(MANIFEST);
@@ -245,7 +273,13 @@ fn look_again(shared: &Shared, paths: &[PathBuf]) {
             _ if path.is_dir() => disk::find_roots(path),
             _ => Vec::new(),
         };
-        for root in new {
+        // A harness that neither a folder nor a document asks for is nobody's business.
+        let snapshot = shared.snapshot();
+        let is_wanted = |root: &PathBuf| {
+            folders.iter().any(|folder| root.starts_with(folder))
+                || snapshot.buffers().keys().any(|open| open.starts_with(root))
+        };
+        for root in new.into_iter().filter(is_wanted) {
             if shared.snapshot().project(&root).is_none() {
                 let files = disk::load(&root);
                 shared.workspace().set_project(&root, files);

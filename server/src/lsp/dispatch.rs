@@ -140,6 +140,11 @@ impl<S: LanguageServer> Connection<S> {
                 connection.stuck().push(id.clone());
                 connection.outbox.push(&Response::from_error(id, bug()), None);
             }
+            // The service has no answer to a request that starts with `$/`; the protocol wants one (LSP 3.17, "$
+            // Notifications and Requests").
+            (Ok(Ok(None)), Some(id)) => {
+                connection.outbox.push(&Response::from_error(id, Error::method_not_found()), None);
+            }
             (Ok(_) | Err(_), _) => {}
         }
     }

@@ -25,8 +25,15 @@ pub fn path(uri: &str) -> Option<PathBuf> {
         None => rest,
     };
     let decoded = decode(path)?;
-    let absolute = Path::new(&decoded);
+    let absolute = Path::new(if cfg!(windows) { without_slash(&decoded) } else { &decoded });
     absolute.is_absolute().then(|| normal(absolute))
+}
+
+/// `/c:/x` as Windows writes it.
+fn without_slash(path: &str) -> &str {
+    let is_drive =
+        |rest: &&str| rest.as_bytes().get(1) == Some(&b':') && rest.as_bytes()[0].is_ascii_alphabetic();
+    path.strip_prefix('/').filter(is_drive).unwrap_or(path)
 }
 
 /// Without `.` and `..`: a buffer's path is a name here, not a way through links.
@@ -76,7 +83,14 @@ pub fn span(text: &Text, range: lsp::Range, encoding: Encoding) -> Span {
 
 #[cfg(test)]
 mod tests {
-    use super::path;
+    use super::{path, without_slash};
+
+    #[test]
+    fn a_drive_is_no_directory() {
+        assert_eq!(without_slash("/c:/a b"), "c:/a b");
+        assert_eq!(without_slash("/cc/a"), "/cc/a");
+        assert_eq!(without_slash("/"), "/");
+    }
 
     #[test]
     fn file_uris_are_paths() {

@@ -100,12 +100,14 @@ impl Outbox {
         }
     }
 
-    /// Waits until everything is written, but not for longer than until `deadline`.
+    /// Waits until everything is written, but not for longer than until `deadline`, and takes nothing more: what handlers
+    /// say whom the end cuts short is no answer.
     pub fn drain(&self, deadline: Instant) {
         let waiting = self.lock();
         let busy = |waiting: &mut Waiting| waiting.writing || !waiting.messages.is_empty();
         let left = deadline.saturating_duration_since(Instant::now());
-        let _ = self.changed.wait_timeout_while(waiting, left, busy);
+        drop(self.changed.wait_timeout_while(waiting, left, busy));
+        self.close();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -246,6 +248,15 @@ mod tests {
         assert_eq!(outbox.lock().messages.len(), 0);
         // Nobody waits for it either.
         outbox.drain(Instant::now() + Duration::from_secs(60));
+    }
+
+    #[test]
+    fn what_is_said_after_the_end_is_not_written() {
+        let outbox = Outbox::default();
+        outbox.push(&json!({"id": 1, "method": "in time"}), None);
+        outbox.drain(Instant::now());
+        outbox.push(&json!({"id": 1, "method": "late"}), None);
+        assert_eq!(written(&outbox), [json!({"id": 1, "method": "in time"})]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<Value>, u64
     let items = match snapshot.site(path) {
         Some(site) => {
             let problems = site.project.problems(&site.file);
-            to_proto::diagnostics(&site.project, &site.file, &problems, shared.encoding())
+            to_proto::diagnostics(&site.project, &site.file, &problems, shared.session())
         }
         None => Vec::new(),
     };
@@ -28,7 +28,13 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<Value>, u64
     (items, id)
 }
 
+/// The identity of no diagnostics.
+pub const NOTHING: u64 = 0;
+
 fn identity(items: &[Value]) -> u64 {
+    if items.is_empty() {
+        return NOTHING;
+    }
     let mut hasher = FxHasher::default();
     for item in items {
         item.to_string().hash(&mut hasher);

@@ -24,6 +24,9 @@ use super::{from_proto, reports, to_proto};
 use crate::ide::{actions, calls, completion, hover, links, navigation, splits, structure, symbols, tokens};
 use crate::workspace::{self, Site, Snapshot};
 
+/// `CodeActionTriggerKind.Automatic`: the user did not ask.
+const AUTOMATIC: u32 = 2;
+
 /// A piece of the diagnostics of all files has so many files.
 const REPORTS_AT_ONCE: usize = 100;
 
@@ -86,8 +89,8 @@ impl Server {
         uri: &lsp::Uri,
         work: impl FnOnce(&At) -> Option<Value> + Send + 'static,
     ) -> Result<Option<R>> {
-        let snapshot = self.shared.settled().await;
         let Some(path) = from_proto::path(&uri.0) else { return Ok(None) };
+        let snapshot = self.shared.settled(Some(&path)).await;
         let shared = Arc::clone(&self.shared);
         let answer = self.shared.compute(move || {
             let site = snapshot.site(&path)?;
@@ -197,12 +200,12 @@ impl LanguageServer for Server {
         let Some(path) = from_proto::path(&params.text_document.uri.0) else { return };
         self.shared.workspace().close(&path);
         self.diagnostics.closed(&path);
-        self.disk.changed(vec![path]);
+        self.disk.changed(&self.shared, vec![path]);
     }
 
     async fn did_change_watched_files(&self, params: lsp::DidChangeWatchedFilesParams) {
         let paths = params.changes.iter().filter_map(|change| from_proto::path(&change.uri.0));
-        self.disk.changed(paths.collect());
+        self.disk.changed(&self.shared, paths.collect());
     }
 
     async fn did_change_workspace_folders(&self, params: lsp::DidChangeWorkspaceFoldersParams) {
@@ -219,13 +222,13 @@ impl LanguageServer for Server {
         &self,
         params: lsp::DocumentDiagnosticParams,
     ) -> Result<lsp::DocumentDiagnosticReport> {
-        let snapshot = self.shared.settled().await;
         let params = plain(&params);
         let uri = params.pointer("/textDocument/uri").and_then(Value::as_str).unwrap_or_default().to_owned();
         let known = params.get("previousResultId").and_then(Value::as_str).map(str::to_owned);
         let Some(path) = from_proto::path(&uri) else {
             return to_proto::typed(json!({"kind": "full", "items": []}));
         };
+        let snapshot = self.shared.settled(Some(&path)).await;
         let version = reports::version(&snapshot, &path);
         let (shared, document) = (Arc::clone(&self.shared), path.clone());
         let work = move || {
@@ -254,7 +257,7 @@ impl LanguageServer for Server {
         &self,
         params: lsp::WorkspaceDiagnosticParams,
     ) -> Result<lsp::WorkspaceDiagnosticReport> {
-        let snapshot = self.shared.settled().await;
+        let snapshot = self.shared.settled(None).await;
         let params = plain(&params);
         let known = params.get("previousResultIds").and_then(Value::as_array).cloned().unwrap_or_default();
         let known: Vec<(String, String)> = known
@@ -280,9 +283,9 @@ impl LanguageServer for Server {
         let (uri, position) = place(&params)?;
         self.at(&uri, move |at| {
             let hover = hover::hover(&at.site, at.offset(position))?;
-            Some(
-                json!({"contents": {"kind": "markdown", "value": hover.text}, "range": at.range(hover.span)}),
-            )
+            let contents =
+                to_proto::markup(&hover.text, "/textDocument/hover/contentFormat", at.shared.session());
+            Some(json!({"contents": contents, "range": at.range(hover.span)}))
         })
         .await
     }
@@ -303,7 +306,8 @@ impl LanguageServer for Server {
         let page = harness_schema::check::rule(&label).and_then(|rule| rule.page.split("\n## Bad").next());
         let rule = harness_schema::detector::named(&label).map(|detector| detector.rule);
         if let Some(text) = page.or(rule) {
-            value["documentation"] = json!({"kind": "markdown", "value": text});
+            let format = "/textDocument/completion/completionItem/documentationFormat";
+            value["documentation"] = to_proto::markup(text, format, self.shared.session());
         }
         to_proto::typed(value)
     }
@@ -399,7 +403,12 @@ impl LanguageServer for Server {
         params: lsp::DocumentSymbolParams,
     ) -> Result<Option<lsp::DocumentSymbolResponse>> {
         self.at_this_text(&params.text_document.uri.clone(), |at| {
-            Some(to_proto::outline(&symbols::outline(&at.site), &at.text, at.shared.encoding()))
+            let outline = to_proto::outline(&symbols::outline(&at.site), &at.text, at.shared.encoding());
+            let nested = "/textDocument/documentSymbol/hierarchicalDocumentSymbolSupport";
+            Some(match at.shared.session().can(nested) {
+                true => outline,
+                false => to_proto::flat(&outline, &to_proto::uri(&at.site.project.absolute(&at.site.file))),
+            })
         })
         .await
     }
@@ -408,7 +417,7 @@ impl LanguageServer for Server {
         &self,
         params: lsp::WorkspaceSymbolParams,
     ) -> Result<Option<lsp::WorkspaceSymbolResponse>> {
-        let snapshot = self.shared.settled().await;
+        let snapshot = self.shared.settled(None).await;
         let (query, encoding) = (params.query, self.shared.encoding());
         let found = self.shared.compute(move || -> Value {
             let projects: Vec<_> = snapshot.projects().collect();
@@ -566,13 +575,20 @@ impl LanguageServer for Server {
             .pointer("/context/only")
             .and_then(Value::as_array)
             .map(|kinds| kinds.iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect());
+        // A client that reads commands only has no use for edits (LSP 3.17, `codeActionLiteralSupport`).
+        if !self.shared.session().can("/textDocument/codeAction/codeActionLiteralSupport") {
+            return Ok(None);
+        }
+        let automatic = plain(&params).pointer("/context/triggerKind") == Some(&json!(AUTOMATIC));
         let uri_text = uri.0.clone();
         let actions: Option<Vec<lsp::CodeActionResponse>> = self
             .at(&uri, move |at| {
                 let wants = |kind: &str| {
                     only.as_ref().is_none_or(|only| {
                         only.iter().any(|wanted| {
-                            kind == wanted
+                            // The empty kind holds all kinds.
+                            wanted.is_empty()
+                                || kind == wanted
                                 || kind
                                     .strip_prefix(wanted.as_str())
                                     .is_some_and(|rest| rest.starts_with('.'))
@@ -582,7 +598,7 @@ impl LanguageServer for Server {
                 let span = from_proto::span(&at.text, range, at.shared.encoding());
                 let mut answer = Vec::new();
                 if wants("quickfix") {
-                    let fixes = actions::quick_fixes(&at.site, span);
+                    let fixes = actions::quick_fixes(&at.site, span, automatic);
                     answer.extend(fixes.iter().filter_map(|action| quick_fix(at, action)));
                 }
                 if wants("refactor.rewrite") {
@@ -590,17 +606,18 @@ impl LanguageServer for Server {
                     answer.extend(moves.iter().filter_map(|action| rewrite(at, action)));
                 }
                 // Without a kind an editor asks for what belongs to the cursor; fixing all belongs to the file.
-                if only.is_some() && wants("source.fixAll.selfHarness") {
+                if only.is_some()
+                    && wants("source.fixAll.selfHarness")
+                    && let Some(edit) = fix_all(at)
+                {
+                    let resolves = "/textDocument/codeAction/resolveSupport/properties";
                     let mut action =
                         json!({"title": "Fix all safe problems", "kind": "source.fixAll.selfHarness"});
-                    if at.shared.session().lists("/textDocument/codeAction/resolveSupport/properties", "edit")
-                    {
-                        action["data"] = json!({"uri": uri_text, "fixAll": true});
-                        answer.push(action);
-                    } else if let Some(edit) = fix_all(at) {
-                        action["edit"] = edit;
-                        answer.push(action);
+                    match at.shared.session().lists(resolves, "edit") {
+                        true => action["data"] = json!({"uri": uri_text, "fixAll": true}),
+                        false => action["edit"] = edit,
                     }
+                    answer.push(action);
                 }
                 Some(Value::from(answer))
             })
@@ -620,7 +637,7 @@ impl LanguageServer for Server {
     }
 
     async fn will_rename_files(&self, params: lsp::RenameFilesParams) -> Result<Option<lsp::WorkspaceEdit>> {
-        let snapshot = self.shared.settled().await;
+        let snapshot = self.shared.settled(None).await;
         let moves: Vec<(PathBuf, PathBuf)> = params
             .files
             .iter()
@@ -701,7 +718,7 @@ fn quick_fix(at: &At, action: &actions::Action) -> Option<Value> {
         &at.site.project,
         &at.site.file,
         std::slice::from_ref(problem),
-        at.shared.encoding(),
+        at.shared.session(),
     );
     Some(json!({
         "title": action.title,
@@ -719,30 +736,10 @@ fn rewrite(at: &At, action: &actions::Action) -> Option<Value> {
 
 /// All safe fixes of a file as one edit.
 fn fix_all(at: &At) -> Option<Value> {
-    let text = actions::fix_all(&at.site)?;
-    let whole = TextEdit { span: Span::new(0, at.text.len()), new_text: text };
-    at.edit(&[Change::Edit { file: at.site.file.clone(), edit: smaller(at.text.as_str(), whole) }])
-}
-
-/// An edit of the whole text as one of the part that differs.
-fn smaller(before: &str, edit: TextEdit) -> TextEdit {
-    let after = edit.new_text.as_str();
-    let same = before
-        .char_indices()
-        .zip(after.chars())
-        .take_while(|((_, a), b)| a == b)
-        .map(|((_, char), _)| char.len_utf8())
-        .sum::<usize>();
-    let rest = before.len().min(after.len()) - same;
-    let mut same_end = 0;
-    for (a, b) in before.chars().rev().zip(after.chars().rev()) {
-        if a != b || rest < same_end + a.len_utf8() {
-            break;
-        }
-        same_end += a.len_utf8();
-    }
-    let new_text = after.get(same..after.len() - same_end).unwrap_or_default().to_owned();
-    TextEdit { span: Span::new(same, before.len() - same_end), new_text }
+    let file = &at.site.file;
+    let edits = actions::fix_all(&at.site).into_iter().map(|edit| Change::Edit { file: file.clone(), edit });
+    let edits: Vec<Change> = edits.collect();
+    if edits.is_empty() { None } else { at.edit(&edits) }
 }
 
 /// Keeps tokens for the next delta; the answer is their id.

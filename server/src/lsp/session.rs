@@ -28,7 +28,10 @@ impl Session {
                 folders.iter().filter_map(|folder| from_proto::path(folder.get("uri")?.as_str()?)).collect()
             }
             None => {
-                params.get("rootUri").and_then(Value::as_str).and_then(from_proto::path).into_iter().collect()
+                // The oldest clients know paths only.
+                let path = || params.get("rootPath").and_then(Value::as_str).map(PathBuf::from);
+                let root = params.get("rootUri").and_then(Value::as_str).and_then(from_proto::path);
+                root.or_else(path).filter(|root| root.is_absolute()).into_iter().collect()
             }
         };
         Self { encoding: encoding(&client), folders, client }

@@ -1,6 +1,7 @@
 //! What the handlers share: the workspace, the session, and the ways to a worker thread and to the client.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -43,13 +44,32 @@ pub struct Tokens {
     pub data: Vec<u32>,
 }
 
-/// Something that is being read.
+/// Something that is being read, for all documents below a path.
 #[derive(Debug)]
-pub struct Load(Arc<Shared>);
+pub struct Load {
+    shared: Arc<Shared>,
+    number: u64,
+}
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.0.loads.send_modify(|loads| *loads -= 1);
+        self.shared.loads.send_modify(|loads| drop(loads.paths.remove(&self.number)));
+    }
+}
+
+/// What is being read.
+#[derive(Debug, Default)]
+struct Loads {
+    next: u64,
+    /// The paths below which documents may look different afterwards.
+    paths: BTreeMap<u64, Vec<PathBuf>>,
+}
+
+impl Loads {
+    /// Whether something is being read that a document may belong to; without a document, anything.
+    fn concern(&self, document: Option<&Path>) -> bool {
+        let concerns = |path: &PathBuf| document.is_none_or(|document| document.starts_with(path));
+        self.paths.values().flatten().any(concerns)
     }
 }
 
@@ -73,8 +93,8 @@ pub struct Shared {
     pub jobs: DashMap<PathBuf, bool>,
     /// Diagnostics as last pushed, by document: the version of its text, and their identity.
     pub pushed: DashMap<PathBuf, (i32, u64)>,
-    /// How many folders and projects are being read.
-    loads: watch::Sender<usize>,
+    /// The folders and projects that are being read.
+    loads: watch::Sender<Loads>,
 }
 
 impl Shared {
@@ -92,7 +112,7 @@ impl Shared {
             asks_for_all: AtomicBool::new(false),
             jobs: DashMap::new(),
             pushed: DashMap::new(),
-            loads: watch::Sender::new(0),
+            loads: watch::Sender::new(Loads::default()),
         }
     }
 
@@ -124,22 +144,28 @@ impl Shared {
         self.workspace().snapshot()
     }
 
-    /// Something is being read from now until the answer is dropped.
+    /// Something is being read from now until the answer is dropped, for all documents below some paths.
     #[must_use]
-    pub fn load(self: &Arc<Self>) -> Load {
-        self.loads.send_modify(|loads| *loads += 1);
-        Load(Arc::clone(self))
+    pub fn load(self: &Arc<Self>, paths: Vec<PathBuf>) -> Load {
+        let mut number = 0;
+        self.loads.send_modify(|loads| {
+            number = loads.next;
+            loads.next += 1;
+            loads.paths.insert(number, paths);
+        });
+        Load { shared: Arc::clone(self), number }
     }
 
-    /// The workspace as it is now, or, while it is being read for the first time, as it is then: an answer from an empty
-    /// workspace would say that nothing is wrong.
-    pub async fn settled(&self) -> Snapshot {
+    /// The workspace as it is now, or, while what a document may belong to is being read, as it is then: an answer from an
+    /// empty workspace would say that nothing is wrong. Without a document everything is waited for.
+    pub async fn settled(&self, document: Option<&Path>) -> Snapshot {
         let snapshot = self.snapshot();
-        if *self.loads.borrow() == 0 {
+        if !self.loads.borrow().concern(document) {
             return snapshot;
         }
         let mut loads = self.loads.subscribe();
-        let _ = tokio::time::timeout(LONGEST_LOAD, loads.wait_for(|loads| *loads == 0)).await;
+        let done = loads.wait_for(|loads| !loads.concern(document));
+        let _ = tokio::time::timeout(LONGEST_LOAD, done).await;
         self.snapshot()
     }
 

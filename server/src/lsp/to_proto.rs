@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use harness_schema::files::Content;
 use harness_schema::harness::Harness;
 use harness_schema::path::FilePath;
 use harness_schema::problem::{Change, Location, Problem, Severity};
@@ -34,8 +35,11 @@ pub fn typed<T: DeserializeOwned>(value: Value) -> Result<T> {
 /// The URI of a path (RFC 8089, with the characters that RFC 3986 leaves as they are).
 #[must_use]
 pub fn uri(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    // `C:\\x` becomes `/C:/x` (RFC 8089, appendix E.2).
+    let slashed = if cfg!(windows) { format!("/{}", path.replace('\\', "/")) } else { path.into_owned() };
     let mut uri = String::from("file://");
-    for byte in path.to_string_lossy().bytes() {
+    for byte in slashed.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 uri.push(char::from(byte))
@@ -75,13 +79,14 @@ pub fn diagnostics(
     project: &Project,
     file: &FilePath,
     problems: &[Problem],
-    encoding: Encoding,
+    session: &Session,
 ) -> Vec<Value> {
     let text = project.harness().document(file).map(|document| document.text().clone()).unwrap_or_default();
-    problems.iter().map(|problem| diagnostic(project, &text, problem, encoding)).collect()
+    problems.iter().map(|problem| diagnostic(project, &text, problem, session)).collect()
 }
 
-fn diagnostic(project: &Project, text: &Text, problem: &Problem, encoding: Encoding) -> Value {
+fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Session) -> Value {
+    let encoding = session.encoding;
     let severity = match problem.severity {
         Severity::Error => 1,
         Severity::Warning => 2,
@@ -100,10 +105,14 @@ fn diagnostic(project: &Project, text: &Text, problem: &Problem, encoding: Encod
         "message": message,
         "data": {"rule": problem.rule.id, "symbol": problem.symbol},
     });
-    if problem.rule.unnecessary {
+    let says = |what: &str| {
+        session.can(&format!("/textDocument/publishDiagnostics/{what}"))
+            || session.can(&format!("/textDocument/diagnostic/{what}"))
+    };
+    if problem.rule.unnecessary && says("tagSupport") {
         diagnostic["tags"] = json!([1]);
     }
-    if !problem.related.is_empty() {
+    if !problem.related.is_empty() && says("relatedInformation") {
         let related = problem.related.iter().map(|related| {
             json!({"location": location(project, &related.location, encoding), "message": related.message})
         });
@@ -238,6 +247,36 @@ pub fn outline(entries: &[Entry], text: &Text, encoding: Encoding) -> Value {
         .collect()
 }
 
+/// A nested outline as the list that older clients read (LSP 3.17, `SymbolInformation`).
+#[must_use]
+pub fn flat(outline: &Value, uri: &str) -> Value {
+    fn add(entries: &Value, uri: &str, container: Option<&Value>, all: &mut Vec<Value>) {
+        for entry in entries.as_array().into_iter().flatten() {
+            let location = json!({"uri": uri, "range": entry["range"]});
+            let mut symbol = json!({"name": entry["name"], "kind": entry["kind"], "location": location});
+            if let Some(container) = container {
+                symbol["containerName"] = container.clone();
+            }
+            all.push(symbol);
+            add(&entry["children"], uri, Some(&entry["name"]), all);
+        }
+    }
+    let mut all = Vec::new();
+    add(outline, uri, None, &mut all);
+    Value::from(all)
+}
+
+/// Markdown as it is, or as plain text for a client that does not list Markdown at a place of its capabilities.
+#[must_use]
+pub fn markup(markdown: &str, formats: &str, session: &Session) -> Value {
+    if session.lists(formats, "markdown") {
+        return json!({"kind": "markdown", "value": markdown});
+    }
+    let is_fence = |line: &&str| line.starts_with("```");
+    let lines = markdown.lines().filter(|line| !is_fence(line)).map(|line| line.replace(['`', '*'], ""));
+    json!({"kind": "plaintext", "value": lines.collect::<Vec<_>>().join("\n")})
+}
+
 /// The protocol wants the name inside of the whole.
 fn inside(part: Span, whole: Span) -> Span {
     if whole.contains(part) { part } else { Span { start: whole.start, end: whole.start } }
@@ -337,13 +376,18 @@ pub fn token_edit(old: &[u32], new: &[u32]) -> Vec<Value> {
 /// Health of all harnesses, for a status bar.
 #[must_use]
 pub fn status(harnesses: &[&Harness], errors: usize) -> Value {
-    let unreadable =
-        harnesses.iter().any(|harness| !harness.broken_regions(&harness.manifest_path()).is_empty());
-    let (health, message) = match (unreadable, errors) {
-        (true, _) => ("error", String::from("harness: the manifest does not parse")),
-        (false, 0) => ("ok", String::from("harness: checks only")),
-        (false, 1) => ("warning", String::from("harness: 1 error")),
-        (false, errors) => ("warning", format!("harness: {errors} errors")),
+    let is_broken = |harness: &&&Harness| !harness.broken_regions(&harness.manifest_path()).is_empty();
+    let is_unread = |harness: &&&Harness| {
+        matches!(harness.files().content(&harness.manifest_path()), Some(Content::Opaque(_)))
+    };
+    let (health, message) = match (harnesses.iter().find(is_unread), errors) {
+        (Some(_), _) => ("error", String::from("harness: the manifest cannot be read")),
+        _ if harnesses.iter().any(|harness| is_broken(&harness)) => {
+            ("error", String::from("harness: the manifest does not parse"))
+        }
+        (None, 0) => ("ok", String::from("harness: checks only")),
+        (None, 1) => ("warning", String::from("harness: 1 error")),
+        (None, errors) => ("warning", format!("harness: {errors} errors")),
     };
     json!({"health": health, "quiescent": true, "message": message})
 }

@@ -138,9 +138,7 @@ fn placeholders<'a>(site: &Site, place: &Place, names: impl Iterator<Item = &'a 
     let mut span = place.word.behind(open + 1);
     // What follows in the same argument stays.
     span.whole = span.typed;
-    names
-        .map(|name| Item { text: format!("{name}}}"), ..item(span, name, ItemKind::Variable, "") })
-        .collect()
+    names.map(|name| Item { text: format!("{name}}}"), ..item(span, name, ItemKind::Variable, "") }).collect()
 }
 
 /// The next step of a selector, as far as the file is known that it is about.

@@ -170,7 +170,10 @@ fn tools_are_written_in_json_schema() {
     );
     let site = workspace.snapshot().site(Path::new("/p/tools/shell.json")).unwrap();
     let found: Vec<String> = completions(&site, offset).into_iter().map(|item| item.text).collect();
-    assert!(found.contains(&String::from("name")) && found.contains(&String::from("description")), "{found:?}");
+    assert!(
+        found.contains(&String::from("name")) && found.contains(&String::from("description")),
+        "{found:?}"
+    );
     let toml = |text: &str| labels("tools/shell.toml", &format!("name = \"x\"\n{text}"));
     assert!(toml("[parameters]\nt|").contains(&String::from("type")));
     assert!(toml("[parameters]\ntype = \"|\"").contains(&String::from("object")));

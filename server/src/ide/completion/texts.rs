@@ -37,7 +37,8 @@ fn defined(role: TextRole) -> Vec<String> {
     let names = names.flat_map(|(name, parts)| match (*name, *parts) {
         ("runtime", _) => {
             let fields = shape::manifest().entry("runtime").into_iter().flat_map(Shape::fields);
-            let scalars = fields.filter(|field| field.shape.list().is_none() && field.shape.table().is_none());
+            let scalars =
+                fields.filter(|field| field.shape.list().is_none() && field.shape.table().is_none());
             scalars.map(|field| format!("runtime.{}", field.name)).collect()
         }
         (name, []) => vec![name.to_owned()],

@@ -59,7 +59,8 @@ pub fn place(source: &str, offset: usize) -> Option<Place> {
         true => innermost.key.clone(),
         false => open.iter().rev().find(|bracket| bracket.is_object).and_then(|object| object.key.clone()),
     };
-    let mut table: Vec<String> = open.iter().filter(|bracket| bracket.is_object).filter_map(|object| object.key.clone()).collect();
+    let mut table: Vec<String> =
+        open.iter().filter(|bracket| bracket.is_object).filter_map(|object| object.key.clone()).collect();
     let spot = match key {
         Some(key) => {
             // The last key is the one being written, not a table around it.

@@ -85,7 +85,10 @@ fn header_above(root: &Value, text: &str) -> Vec<String> {
         let Some(inner) = line.strip_prefix('[') else { continue };
         let Some((keys, behind)) = inner.trim_start_matches('[').split_once(']') else { continue };
         let behind = behind.trim_start_matches(']').trim_start();
-        if (behind.is_empty() || behind.starts_with('#')) && !keys.contains(['=', ',']) && !is_in_text(root, start) {
+        if (behind.is_empty() || behind.starts_with('#'))
+            && !keys.contains(['=', ','])
+            && !is_in_text(root, start)
+        {
             return parts(keys);
         }
     }
@@ -116,7 +119,8 @@ fn is_header(line: &str) -> bool {
 /// Whether a line starts with `key =`; an item of a list such as `"a=b",` does not.
 fn starts_with_key(line: &str) -> bool {
     let Some((key, _)) = line.split_once('=') else { return false };
-    let is_part = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '"' | '\'' | ' ' | '\t');
+    let is_part =
+        |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '"' | '\'' | ' ' | '\t');
     !key.trim().is_empty() && key.chars().all(is_part) && key.matches(['"', '\'']).count() % 2 == 0
 }
 
@@ -217,11 +221,10 @@ mod tests {
     #[track_caller]
     fn is(text: &str, table: &[&str], spot: &Spot, word: &str) {
         let (place, found) = at(text).unwrap();
-        assert_eq!((place.table.as_slice(), &place.spot, found.as_str()), (
-            table.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().as_slice(),
-            spot,
-            word,
-        ));
+        assert_eq!(
+            (place.table.as_slice(), &place.spot, found.as_str()),
+            (table.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().as_slice(), spot, word,)
+        );
     }
 
     fn value(key: &str) -> Spot {
@@ -234,7 +237,12 @@ mod tests {
         is("[runtime]\nmax_|", &["runtime"], &Spot::Key, "max_");
         is("[runtime]\nmax_|steps = 3", &["runtime"], &Spot::Key, "max_steps");
         is("[runtime] # note\nm|", &["runtime"], &Spot::Key, "m");
-        is("[[runtime.rule]]\nwhen = { event = \"finish\", to|", &["runtime", "rule", "when"], &Spot::Key, "to");
+        is(
+            "[[runtime.rule]]\nwhen = { event = \"finish\", to|",
+            &["runtime", "rule", "when"],
+            &Spot::Key,
+            "to",
+        );
         is("[model]\nprotocol = \"openai\"\nte|", &["model"], &Spot::Key, "te");
         is("model.pro|", &["model"], &Spot::Key, "pro");
         is("[model]\nprice.|", &["model", "price"], &Spot::Key, "");
@@ -244,10 +252,20 @@ mod tests {
     #[test]
     fn values() {
         is("[runtime]\nmax_steps = |", &["runtime"], &value("max_steps"), "");
-        is("[[orchestration.state]]\nnext = [\"a\", \"b|c\"]", &["orchestration", "state"], &value("next"), "bc");
+        is(
+            "[[orchestration.state]]\nnext = [\"a\", \"b|c\"]",
+            &["orchestration", "state"],
+            &value("next"),
+            "bc",
+        );
         is("[s]\nnext = [\n  \"a\",\n  \"b|\"\n]", &["s"], &value("next"), "b");
         is("[s]\nnext = [ # a = b\n  \"a=b\",\n\n  \"b|\"\n]", &["s"], &value("next"), "b");
-        is("[[runtime.rule]]\nwhen = { detector = \"lo|", &["runtime", "rule", "when"], &value("detector"), "lo");
+        is(
+            "[[runtime.rule]]\nwhen = { detector = \"lo|",
+            &["runtime", "rule", "when"],
+            &value("detector"),
+            "lo",
+        );
         is("agent.kind = \"|", &["agent"], &value("kind"), "");
         is("[a]\nb.c = { d.e = |", &["a", "b", "c", "d"], &value("e"), "");
     }

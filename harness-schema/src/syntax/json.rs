@@ -88,29 +88,35 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
+    /// A place in the text. What was closed behind it ends with it.
+    fn span(&self, range: jsonc_parser::common::Range) -> Span {
+        let end = self.source.len();
+        Span::new(range.start.min(end), range.end.min(end))
+    }
+
     fn value(&mut self, value: &ast::Value<'_>) -> Value {
         match value {
             ast::Value::StringLit(text) => {
                 let kind = Kind::Text(Scalar { value: Box::from(&*text.value), style: Quote::Double });
-                Value { span: span(text.range), kind, anchored: false }
+                Value { span: self.span(text.range), kind, anchored: false }
             }
             ast::Value::NumberLit(number) => {
                 let kind = match number.value.parse::<i64>() {
                     Ok(number) => Kind::Integer(number),
                     Err(_) => number.value.parse().map_or(Kind::Broken, Kind::Float),
                 };
-                Value { span: span(number.range), kind, anchored: false }
+                Value { span: self.span(number.range), kind, anchored: false }
             }
             ast::Value::BooleanLit(truth) => {
-                Value { span: span(truth.range), kind: Kind::Boolean(truth.value), anchored: false }
+                Value { span: self.span(truth.range), kind: Kind::Boolean(truth.value), anchored: false }
             }
             ast::Value::NullKeyword(null) => {
-                Value { span: span(null.range), kind: Kind::Null, anchored: false }
+                Value { span: self.span(null.range), kind: Kind::Null, anchored: false }
             }
             ast::Value::Array(array) => {
                 let items = array.elements.iter().map(|item| self.value(item)).collect();
                 let kind = Kind::List(List { items, style: Style::Flow });
-                Value { span: span(array.range), kind, anchored: false }
+                Value { span: self.span(array.range), kind, anchored: false }
             }
             ast::Value::Object(object) => {
                 let mut entries: Vec<Entry> = Vec::with_capacity(object.properties.len());
@@ -120,7 +126,7 @@ impl Reader<'_> {
                         ast::ObjectPropName::String(text) => (text.value.to_string(), text.range),
                         ast::ObjectPropName::Word(word) => (word.value.to_owned(), word.range),
                     };
-                    let key = Key { name: name.clone().into(), span: span(range) };
+                    let key = Key { name: name.clone().into(), span: self.span(range) };
                     if let Some(first) = seen.get(&name) {
                         let line = line_number(self.source, *first);
                         let message = format!("key `{name}` is given twice (line {line})");
@@ -131,7 +137,7 @@ impl Reader<'_> {
                     entries.push(Entry { key, value: self.value(&property.value) });
                 }
                 let kind = Kind::Table(Table { entries, style: Style::Flow, headers: Vec::new() });
-                Value { span: span(object.range), kind, anchored: false }
+                Value { span: self.span(object.range), kind, anchored: false }
             }
         }
     }
@@ -220,5 +226,14 @@ mod tests {
         assert_eq!(tree.errors[0].region.of(source), "  \"b\": nope,");
         assert_eq!(parse("{\n  \"a\": 1,\n  \"c\": [3\n").root.get("a").unwrap().kind, Kind::Integer(1));
         assert_eq!(parse("{\"a\": 1, \"a\": 2}").errors[0].message, "key `a` is given twice (line 1)");
+    }
+
+    #[test]
+    fn what_nothing_closes_ends_with_the_text() {
+        for source in ["{", "[1, [", "{\"a\": {\"b\": 1"] {
+            let tree = parse(source);
+            assert_eq!(tree.errors.len(), 1, "{source:?} {:#?}", tree.errors);
+            assert_eq!(tree.root.span, Span::new(0, source.len()), "{source:?}");
+        }
     }
 }

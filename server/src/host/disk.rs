@@ -1,10 +1,9 @@
 //! Reads a project from disk: the names of its files first, then the texts that its harness asks for. Writes nothing.
 
-use std::ffi::OsStr;
-use std::fs::{self, FileType};
-use std::io::Read;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
 #[cfg(unix)]
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use harness_schema::files::{Content, File, Files, Link, Opaque};
@@ -14,30 +13,56 @@ use harness_schema::syntax::Document;
 use harness_schema::text::{MAX_TEXT_BYTES, Text};
 use ignore::WalkBuilder;
 
-/// Directories that hold no harness file but may hold very many others.
-const SKIPPED: [&str; 8] =
-    [".git", ".self-harness", "node_modules", ".venv", "__pycache__", "target", ".hg", ".svn"];
+use super::walk::{self, Entry, relative};
 
-/// A file tree deeper than this is not looked at.
-const MAX_DEPTH: usize = 32;
+pub use super::walk::is_read_from;
 
 /// How often texts may ask for more texts: a manifest, what it names, what that imports (at most 5 hops), and some room.
 const MAX_ROUNDS: usize = 12;
 
-/// The directories below `folder`, itself included, that hold a `harness.toml`. Ignored files are not looked at.
+/// The directories below `folder`, itself included, that hold a `harness.toml`. What git ignores is not looked at, except
+/// for the manifest of the folder itself: whoever names it means it.
 #[must_use]
 pub fn find_roots(folder: &Path) -> Vec<PathBuf> {
-    let walk = WalkBuilder::new(folder)
-        .hidden(false)
-        .max_depth(Some(MAX_DEPTH))
-        .require_git(false)
-        .filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry.file_name()))
-        .build();
-    let manifests = walk.flatten().filter(|entry| entry.file_name() == MANIFEST);
-    let mut roots: Vec<PathBuf> =
-        manifests.filter_map(|entry| entry.path().parent().map(Path::to_path_buf)).collect();
+    let mut roots = roots_below(folder, true);
+    if !roots.iter().any(|root| root == folder) && is_manifest(&folder.join(MANIFEST)) {
+        roots.push(folder.to_path_buf());
+    }
     roots.sort();
     roots
+}
+
+/// The same, ignored or not.
+#[must_use]
+pub fn find_ignored_roots(folder: &Path) -> Vec<PathBuf> {
+    let mut roots = roots_below(folder, false);
+    roots.sort();
+    roots
+}
+
+fn roots_below(folder: &Path, git_ignores: bool) -> Vec<PathBuf> {
+    let walk = WalkBuilder::new(folder)
+        .standard_filters(git_ignores && !folder.ancestors().any(never_ends))
+        .hidden(false)
+        .max_depth(Some(walk::MAX_DEPTH))
+        .require_git(false)
+        .filter_entry(|entry| {
+            entry.depth() == 0 || !walk::is_skipped(entry.file_name()) && !never_ends(entry.path())
+        })
+        .build();
+    let manifests = walk.flatten().filter(|entry| entry.file_name() == MANIFEST && is_manifest(entry.path()));
+    manifests.filter_map(|entry| entry.path().parent().map(Path::to_path_buf)).collect()
+}
+
+/// Whether a directory has a list of what git ignores that is a pipe or a device: it would be opened by the walk.
+fn never_ends(directory: &Path) -> bool {
+    let is_no_file = |there: fs::Metadata| !there.is_file() && !there.is_dir();
+    [".gitignore", ".ignore"].iter().any(|name| fs::metadata(directory.join(name)).is_ok_and(is_no_file))
+}
+
+/// Whether there is a file of that name, or a link: it is for the reader to say that it leads nowhere.
+fn is_manifest(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.is_file() || there.is_symlink())
 }
 
 /// The nearest directory above `file` that holds a `harness.toml`.
@@ -73,123 +98,114 @@ pub fn complete(root: &Path, mut files: Files, previous: Option<&Harness>) -> (F
     (files, harness)
 }
 
-fn is_skipped(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| SKIPPED.contains(&name))
+/// The names of a project's files without their texts, and the directories whose names could not be read.
+#[derive(Debug)]
+pub struct Survey {
+    /// The files.
+    pub files: Files,
+    /// The directories that the machine did not let us list, and what it said.
+    pub refused: Vec<(FilePath, io::Error)>,
 }
 
-/// Whether a path below a root is one that projects are read from.
+/// Looks at all names of a project.
 #[must_use]
-pub fn is_read_from(below: &Path) -> bool {
-    !below.components().any(|part| is_skipped(part.as_os_str()))
-}
-
-/// Everything in and below a directory that projects are read from, the directory first, and what each is. Links are not
-/// followed.
-pub fn walk(directory: &Path) -> impl Iterator<Item = (PathBuf, FileType)> {
-    let walk = WalkBuilder::new(directory)
-        .standard_filters(false)
-        .max_depth(Some(MAX_DEPTH))
-        .filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry.file_name()))
-        .build();
-    walk.flatten().filter_map(|entry| {
-        let kind = entry.file_type()?;
-        Some((entry.into_path(), kind))
-    })
+pub fn survey(root: &Path) -> Survey {
+    let found = walk::below(root, root);
+    let refused = found.refused.into_iter().filter_map(|(path, error)| {
+        let path = if path == root { FilePath::root() } else { relative(root, &path)? };
+        Some((path, error))
+    });
+    Survey { refused: refused.collect(), files: Files::new(described(root, found.entries)) }
 }
 
 /// The names of a project's files, without their texts.
 #[must_use]
 pub fn scan(root: &Path) -> Files {
-    Files::new(scan_below(root, root))
+    survey(root).files
 }
 
 /// The names of the files below a directory of a project, without their texts.
 #[must_use]
 pub fn scan_below(root: &Path, directory: &Path) -> Vec<(FilePath, File)> {
-    let real = real(root);
-    let files = walk(directory).filter(|(_, kind)| !kind.is_dir()).filter_map(|(absolute, kind)| {
-        let path = relative(root, &absolute)?;
-        Some((path, describe(&real, &absolute, kind.is_symlink())?))
-    });
-    files.collect()
+    described(root, walk::below(root, directory).entries).collect()
 }
 
 /// One file as it is on disk now, without its text; `None` if it is not there.
 #[must_use]
 pub fn look(root: &Path, path: &FilePath) -> Option<File> {
-    let absolute = root.join(path.as_str());
-    let kind = fs::symlink_metadata(&absolute).ok()?.file_type();
-    let real = real(root);
-    // What lies behind a linked directory is in no project.
-    let directory = absolute.parent()?.canonicalize().ok()?;
-    if directory != real.join(path.parent().as_str()) {
-        return None;
-    }
-    describe(&real, &absolute, kind.is_symlink())
+    let entry = walk::entry(root, &root.join(path.as_str()))?;
+    if entry.is_directory { None } else { describe(entry) }
 }
 
 /// One file as it is on disk now, with its text; `None` if it is not there.
 #[must_use]
 pub fn read(root: &Path, path: &FilePath) -> Option<File> {
-    let absolute = root.join(path.as_str());
     let file = look(root, path)?;
     // What a link leads to outside of the project is none of the project's business.
     if file.link == Some(Link::Outside) {
         return Some(File { content: Content::Opaque(Opaque::Unreadable), ..file });
     }
-    Some(File { content: read_text(&absolute, path), ..file })
+    let content = read_text(&root.join(path.as_str()), path);
+    Some(File { content: content.unwrap_or(Content::Opaque(Opaque::Unreadable)), ..file })
 }
 
-/// A root without links in it.
-fn real(root: &Path) -> PathBuf {
-    root.canonicalize().unwrap_or_else(|_| root.to_path_buf())
+/// What the machine says against reading a file; `None` if it lets us.
+#[must_use]
+pub fn refusal(root: &Path, path: &FilePath) -> Option<io::Error> {
+    open(&root.join(path.as_str())).and_then(|mut file| file.read(&mut [0])).err()
 }
 
-fn describe(real_root: &Path, absolute: &Path, is_link: bool) -> Option<File> {
-    let link = is_link.then(|| {
-        let target = absolute.canonicalize().ok();
-        target.and_then(|target| relative(real_root, &target)).map_or(Link::Outside, Link::Inside)
-    });
-    let metadata = match link {
-        Some(Link::Outside) => fs::symlink_metadata(absolute),
-        _ => fs::metadata(absolute),
+/// Opens a file to read it. A pipe or a device is refused, and never waited for.
+///
+/// # Errors
+/// What the machine says, or that it is no file.
+pub fn open(path: &Path) -> io::Result<fs::File> {
+    let regular = |metadata: fs::Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file")),
     };
-    let metadata = metadata.ok()?;
-    // A link to a directory is followed by nobody; pipes and devices are no documents.
-    if metadata.is_dir() || !(metadata.is_file() || is_link) {
-        return None;
-    }
-    Some(File { content: Content::Unread, executable: is_executable(&metadata), link })
+    // Opening a device may already do something.
+    regular(fs::metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(path)?;
+    // It may be another one than a moment ago.
+    regular(file.metadata()?)?;
+    Ok(file)
 }
 
-fn read_text(absolute: &Path, path: &FilePath) -> Content {
+fn described(root: &Path, entries: Vec<Entry>) -> impl Iterator<Item = (FilePath, File)> {
+    let files = entries.into_iter().filter(|entry| !entry.is_directory);
+    files.filter_map(move |entry| Some((relative(root, &entry.path)?, describe(entry)?)))
+}
+
+fn describe(entry: Entry) -> Option<File> {
+    let metadata = match entry.link {
+        Some(Link::Outside) => fs::symlink_metadata(&entry.path),
+        _ => fs::metadata(&entry.path),
+    };
+    let executable = is_executable(&metadata.ok()?);
+    Some(File { content: Content::Unread, executable, link: entry.link })
+}
+
+fn read_text(absolute: &Path, path: &FilePath) -> io::Result<Content> {
     let limit = MAX_TEXT_BYTES as u64;
-    let Ok(file) = fs::File::open(absolute) else { return Content::Opaque(Opaque::Unreadable) };
-    let Ok(metadata) = file.metadata() else { return Content::Opaque(Opaque::Unreadable) };
-    if limit < metadata.len() {
-        return Content::Opaque(Opaque::TooLarge { bytes: metadata.len() });
+    let file = open(absolute)?;
+    let length = file.metadata()?.len();
+    if limit < length {
+        return Ok(Content::Opaque(Opaque::TooLarge { bytes: length }));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     // The file may grow while it is read.
-    if file.take(limit + 1).read_to_end(&mut bytes).is_err() {
-        return Content::Opaque(Opaque::Unreadable);
-    }
-    if MAX_TEXT_BYTES < bytes.len() {
-        return Content::Opaque(Opaque::TooLarge { bytes: bytes.len() as u64 });
-    }
-    if bytes.contains(&0) {
-        return Content::Opaque(Opaque::Binary);
-    }
-    match std::str::from_utf8(&bytes) {
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(match std::str::from_utf8(&bytes) {
+        _ if MAX_TEXT_BYTES < bytes.len() => Content::Opaque(Opaque::TooLarge { bytes: bytes.len() as u64 }),
+        _ if bytes.contains(&0) => Content::Opaque(Opaque::Binary),
         Ok(text) => Content::Text(Document::new(path.clone(), Text::new(text))),
         Err(error) => Content::Opaque(Opaque::NotUtf8 { byte: error.valid_up_to() as u64 }),
-    }
-}
-
-fn relative(root: &Path, path: &Path) -> Option<FilePath> {
-    let parts: Option<Vec<&str>> =
-        path.strip_prefix(root).ok()?.components().map(|part| part.as_os_str().to_str()).collect();
-    FilePath::parse(&parts?.join("/")).ok()
+    })
 }
 
 #[cfg(unix)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::disk;
+use super::walk;
 
 /// Of a folder, so many directories are watched at most, those near its top first.
 const MAX_DIRECTORIES: usize = 20_000;
@@ -67,7 +67,7 @@ impl Watch {
         let new: Vec<PathBuf> = roots.difference(&watched.roots).cloned().collect();
         watched.roots.clone_from(roots);
         for root in &gone {
-            for directory in directories(root) {
+            for directory in directories(root, root) {
                 // It may be gone already.
                 let _ = watched.watcher.unwatch(&directory);
             }
@@ -92,7 +92,8 @@ impl Watched {
             let _ = self.watcher.watch(directory, RecursiveMode::Recursive);
             return;
         }
-        for directory in directories(directory) {
+        let root = self.roots.iter().find(|root| directory.starts_with(root));
+        for directory in root.map(|root| directories(root, directory)).unwrap_or_default() {
             if let Err(error) = self.watcher.watch(&directory, RecursiveMode::NonRecursive)
                 && matches!(error.kind, notify::ErrorKind::MaxFilesWatch)
             {
@@ -109,13 +110,15 @@ impl Watched {
     /// Whether a change of a path can matter to a project.
     fn matters(&self, path: &Path) -> bool {
         let inside = |root: &PathBuf| path.strip_prefix(root).ok();
-        self.roots.iter().filter_map(inside).any(disk::is_read_from)
+        self.roots.iter().filter_map(inside).any(walk::is_read_from)
     }
 }
 
-fn directories(directory: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> =
-        disk::walk(directory).filter(|(_, kind)| kind.is_dir()).map(|(path, _)| path).collect();
+/// The directories below one of a project, under the names by which the machine tells their changes.
+fn directories(root: &Path, directory: &Path) -> Vec<PathBuf> {
+    let entries = walk::below(root, directory).entries.into_iter();
+    let own = entries.filter(|entry| entry.is_directory && entry.link.is_none());
+    let mut all: Vec<PathBuf> = own.map(|entry| entry.path).collect();
     if MAX_DIRECTORIES < all.len() {
         all.sort_by_key(|path| path.components().count());
         all.truncate(MAX_DIRECTORIES);

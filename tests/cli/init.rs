@@ -168,7 +168,7 @@ fn a_configuration_of_another_shape_is_not_taken() {
         .unwrap()
         .into();
     assert_eq!(init.code, Some(0), "{}", init.err);
-    assert!(init.out.contains("is not like it (surface `observation`: "), "{}", init.out);
+    assert!(init.out.contains("cannot be taken over (surface `observation`: "), "{}", init.out);
     assert!(directory.read("new/harness.toml").contains("version = \"2.4.6\""));
     assert!(init.out.contains(": no problems\n"), "{}", init.out);
 }
@@ -214,6 +214,41 @@ fn claude_code_points_at_the_prose_that_is_there() {
     assert!(init.out.contains("`CLAUDE.md` stays as it is and is a surface; so are `agent-code-reviewer`, `agent-code-reviewer-when`, `agent-bare`, `skill-release`, `skill-release-when`\n"), "{}", init.out);
     assert_eq!(directory.read("CLAUDE.md"), memory);
     insta::assert_snapshot!(directory.read("harness.toml"));
+}
+
+#[test]
+fn mini_swe_agent_is_found_behind_a_shim() {
+    for versions in ["versions", "installs/python"] {
+        let directory = Directory::new("mini-shim");
+        for version in ["3.9.1", "3.11.4", "3.10.2"] {
+            let yaml = MINI_YAML.replace("the installation", version);
+            install(&directory, &format!("env/{versions}/{version}"), &yaml);
+        }
+        directory.write("env/shims/mini", "#!/usr/bin/env bash\nexit 1\n");
+        let init = |name: &str| {
+            let path = directory.path("env/shims");
+            let arguments = ["init", "--preset", "mini-swe-agent", name];
+            let init: Ran = command(&directory.0, &arguments).env("PATH", path).output().unwrap().into();
+            assert!(init.out.contains(": no problems\n"), "{}{}", init.out, init.err);
+            directory.read(&format!("{name}/mini.yaml"))
+        };
+        assert_eq!(init("newest"), MINI_YAML.replace("the installation", "3.11.4"));
+        directory.write("env/version", "3.10.2\n3.9.1\n");
+        assert_eq!(init("chosen"), MINI_YAML.replace("the installation", "3.10.2"));
+    }
+}
+
+#[test]
+fn a_configuration_with_a_problem_is_not_taken() {
+    let directory = Directory::new("mini-warning");
+    install(&directory, "venv", &MINI_YAML.replace("You are", "You\u{200b} are"));
+    let init: Ran = command(&directory.0, &["init", "--preset", "mini-swe-agent", "new"])
+        .env("VIRTUAL_ENV", directory.path("venv"))
+        .output()
+        .unwrap()
+        .into();
+    assert!(init.out.contains("cannot be taken over (U+200B "), "{}", init.out);
+    assert!(init.out.contains(": no problems\n"), "{}", init.out);
 }
 
 #[test]

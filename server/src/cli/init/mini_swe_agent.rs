@@ -1,5 +1,6 @@
 //! Preset `mini-swe-agent`: `mini.yaml` of the user's own installation, found by reading files. Nothing is run.
 
+use std::cmp::Reverse;
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
@@ -8,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use harness_schema::check;
 use harness_schema::path::FilePath;
-use harness_schema::problem::Severity;
 
 use super::fit;
+use crate::host::disk;
 use crate::host::write::NewFile;
 
 /// The file of the preset that an installation has its own of.
@@ -47,13 +48,13 @@ pub(super) fn adapt(root: &Path, files: &mut [NewFile]) -> String {
         }
         Err(why) => {
             format!(
-                "`{CONFIGURATION}` is the one that comes with self-harness: `{shown}` is not like it ({why})"
+                "`{CONFIGURATION}` is the one that comes with self-harness: `{shown}` cannot be taken over ({why})"
             )
         }
     }
 }
 
-/// The preset with the configuration that was found, if its surfaces are in it; else what is missing.
+/// The preset with the configuration that was found, if there is no problem in it; else the first one.
 fn fitted(root: &Path, files: &[NewFile], found: &Installation) -> Result<Vec<NewFile>, String> {
     let mut files = files.to_vec();
     for file in &mut files {
@@ -70,8 +71,8 @@ fn fitted(root: &Path, files: &[NewFile], found: &Installation) -> Result<Vec<Ne
         *manifest = roomy;
     }
     let ours: Vec<FilePath> = files.iter().map(|file| file.path.clone()).collect();
-    let problems = ours.iter().flat_map(|file| check::file(&harness, file));
-    match problems.into_iter().find(|problem| problem.severity == Severity::Error) {
+    let harness = fit::harness(root, &files);
+    match ours.iter().flat_map(|file| check::file(&harness, file)).next() {
         Some(problem) => Err(problem.message),
         None => Ok(files),
     }
@@ -90,6 +91,7 @@ fn prefixes(virtual_env: Option<&OsStr>, path: Option<&OsStr>) -> Vec<PathBuf> {
             prefixes.extend(interpreter(&program).and_then(|python| above(&python, 2)));
             prefixes.extend(program.canonicalize().ok().and_then(|real| above(&real, 2)));
             prefixes.extend(above(&program, 2));
+            prefixes.extend(behind_shims(&directory));
         }
     }
     let mut seen = Vec::new();
@@ -102,6 +104,24 @@ fn prefixes(virtual_env: Option<&OsStr>, path: Option<&OsStr>) -> Vec<PathBuf> {
     prefixes
 }
 
+/// The versions of Python that a directory of shims stands for: pyenv has them in `versions`, asdf and mise in
+/// `installs/python`. The one that is chosen where no project says another comes first, then the newest.
+fn behind_shims(directory: &Path) -> Vec<PathBuf> {
+    let Some(home) = directory.parent().filter(|_| directory.ends_with("shims")) else { return Vec::new() };
+    let chosen = read_small(&home.join("version")).unwrap_or_default();
+    let chosen: Vec<&str> = chosen.split_whitespace().collect();
+    let versions = ["versions", "installs/python"].map(|name| fs::read_dir(home.join(name)));
+    let mut versions: Vec<PathBuf> =
+        versions.into_iter().flatten().flatten().flatten().map(|entry| entry.path()).collect();
+    versions.sort_by_cached_key(|version| {
+        let name = version.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let place = chosen.iter().position(|chosen| *chosen == name).unwrap_or(chosen.len());
+        let numbers: Vec<u64> = name.split('.').map(|part| part.parse().unwrap_or(0)).collect();
+        (place, Reverse(numbers))
+    });
+    versions
+}
+
 fn above(path: &Path, levels: usize) -> Option<PathBuf> {
     path.ancestors().nth(levels).map(Path::to_path_buf)
 }
@@ -110,7 +130,7 @@ fn above(path: &Path, levels: usize) -> Option<PathBuf> {
 /// (`#!/bin/sh`, `'''exec' "/…/python" "$0" "$@"`).
 fn interpreter(program: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
-    fs::File::open(program).ok()?.take(4096).read_to_end(&mut head).ok()?;
+    disk::open(program).ok()?.take(4096).read_to_end(&mut head).ok()?;
     let head = String::from_utf8_lossy(&head).into_owned();
     let mut lines = head.lines();
     let first = lines.next()?.strip_prefix("#!")?.trim();
@@ -146,10 +166,7 @@ fn installed_in(prefix: &Path) -> Option<Installation> {
 }
 
 fn read_small(path: &Path) -> Option<String> {
-    let file = fs::File::open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
+    let file = disk::open(path).ok()?;
     let mut text = String::new();
     let read = file.take(MAX_BYTES + 1).read_to_string(&mut text).ok()?;
     (read as u64 <= MAX_BYTES).then_some(text)

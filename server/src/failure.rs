@@ -33,6 +33,12 @@ impl Failure {
         Self { kind: FailureKind::User, message: message.into(), hint: hint.into() }
     }
 
+    /// A failure of what somebody configured.
+    #[must_use]
+    pub fn config(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Config, message: message.into(), hint: hint.into() }
+    }
+
     /// A failure of the machine.
     #[must_use]
     pub fn host(message: impl Into<String>, hint: impl Into<String>) -> Self {

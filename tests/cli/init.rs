@@ -252,6 +252,41 @@ fn a_configuration_with_a_problem_is_not_taken() {
 }
 
 #[test]
+fn mini_swe_agent_is_found_behind_a_shim() {
+    for versions in ["versions", "installs/python"] {
+        let directory = Directory::new("mini-shim");
+        for version in ["3.9.1", "3.11.4", "3.10.2"] {
+            let yaml = MINI_YAML.replace("the installation", version);
+            install(&directory, &format!("env/{versions}/{version}"), &yaml);
+        }
+        directory.write("env/shims/mini", "#!/usr/bin/env bash\nexit 1\n");
+        let init = |name: &str| {
+            let path = directory.path("env/shims");
+            let arguments = ["init", "--preset", "mini-swe-agent", name];
+            let init: Ran = command(&directory.0, &arguments).env("PATH", path).output().unwrap().into();
+            assert!(init.out.contains(": no problems\n"), "{}{}", init.out, init.err);
+            directory.read(&format!("{name}/mini.yaml"))
+        };
+        assert_eq!(init("newest"), MINI_YAML.replace("the installation", "3.11.4"));
+        directory.write("env/version", "3.10.2\n3.9.1\n");
+        assert_eq!(init("chosen"), MINI_YAML.replace("the installation", "3.10.2"));
+    }
+}
+
+#[test]
+fn a_configuration_with_a_problem_is_not_taken() {
+    let directory = Directory::new("mini-warning");
+    install(&directory, "venv", &MINI_YAML.replace("You are", "You\u{200b} are"));
+    let init: Ran = command(&directory.0, &["init", "--preset", "mini-swe-agent", "new"])
+        .env("VIRTUAL_ENV", directory.path("venv"))
+        .output()
+        .unwrap()
+        .into();
+    assert!(init.out.contains("cannot be taken over (U+200B "), "{}", init.out);
+    assert!(init.out.contains(": no problems\n"), "{}", init.out);
+}
+
+#[test]
 fn claude_code_gets_a_memory_file_where_there_is_none() {
     let directory = Directory::new("claude-none");
     let init = directory.run(&["init", "--preset", "claude-code"]);

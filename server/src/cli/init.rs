@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let mut files = preset.new_files();
     let note = match preset {
         Preset::MiniSweAgent => Some(mini_swe_agent::adapt(root, &mut files)),
-        Preset::ClaudeCode => Some(claude_code::adapt(root, &mut files)),
+        Preset::ClaudeCode => Some(claude_code::adapt(root, &mut files)?),
         Preset::Minimal | Preset::Deepagents | Preset::HarborTerminalBench2 => None,
     };
     nothing_in_the_way(root, &files)?;

@@ -30,7 +30,7 @@ def main(harness_path, instruction_path, workdir, transcript_path):
     )
     model = ChatOpenAI(model=os.environ.get("MODEL_NAME", "model"), use_responses_api=False)
     # `virtual_mode=True` would move absolute paths below the root, away from where a verifier looks.
-    backend = LocalShellBackend(root_dir=workdir, virtual_mode=False)
+    backend = LocalShellBackend(root_dir=workdir, virtual_mode=False, timeout=policy["command_timeout"])
     agent = create_deep_agent(model=model, system_prompt=prompt, backend=backend)
     with open(instruction_path, encoding="utf-8") as file:
         task = file.read()

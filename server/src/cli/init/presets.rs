@@ -114,6 +114,10 @@ impl Preset {
             Self::Deepagents => &[
                 ("edit harness.toml", "`[model]`: the endpoint and the name of your model"),
                 ("edit harness.py", "each function is a text that proposals may change"),
+                (
+                    "add `[tasks]`",
+                    "`dir = \"tasks\"` and Harbor task directories below it; `init --preset minimal` shows three",
+                ),
                 ("pip install deepagents==0.7.32 langchain-openai", "what `run.py` imports"),
             ],
             Self::ClaudeCode => &[

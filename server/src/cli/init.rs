@@ -1,12 +1,12 @@
 //! `init`: a harness from a preset. All of its files are written or none, and none over an existing one.
 
 mod presets;
+mod place;
 mod fit;
 mod mini_swe_agent;
 mod claude_code;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -23,7 +23,7 @@ use crate::host::write::{self, NewFile, WriteError};
 
 const MORE_HELP: &str = "\
 Examples:
-  self-harness init                                 lists the presets
+  self-harness init                                 lists the presets, in a terminal
   self-harness init --preset minimal my-agent       a new harness in `my-agent`
   self-harness init --preset claude-code            a manifest beside the CLAUDE.md of this project
 
@@ -33,7 +33,7 @@ A preset is files to start from, nothing more: they are yours, and nothing refer
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE_HELP)]
 pub struct Arguments {
-    /// What to start from; without it, the presets are listed
+    /// What to start from; without it, the presets are listed in a terminal
     #[arg(long, value_enum, value_name = "NAME")]
     preset: Option<Preset>,
     /// Where: a directory, made if it is not there
@@ -44,21 +44,21 @@ pub struct Arguments {
 /// Writes the preset's files.
 ///
 /// # Errors
-/// A [`Failure`] if a file is in the way, or one cannot be written; then nothing is written.
+/// A [`Failure`] if a file is in the way, nothing could ever be changed, or a file cannot be written; then nothing is
+/// written.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let root = arguments.directory.as_path();
     let Some(preset) = arguments.preset else { return choose() };
-    if root.exists() && !root.is_dir() {
-        let message = format!("`{}` is no directory", root.display());
-        return Err(Failure::user(message, "name a directory, or one that is to be made"));
-    }
+    let root = place::settled(&arguments.directory)?;
+    let root = root.as_path();
     let mut files = preset.new_files();
+    // A harness is a harness, whatever else may be said about its files.
+    place::nothing_in_the_way(root, files.iter().filter(|file| file.path.as_str() == MANIFEST))?;
     let note = match preset {
         Preset::MiniSweAgent => Some(mini_swe_agent::adapt(root, &mut files)),
         Preset::ClaudeCode => Some(claude_code::adapt(root, &mut files)?),
         Preset::Minimal | Preset::Deepagents | Preset::HarborTerminalBench2 => None,
     };
-    nothing_in_the_way(root, &files)?;
+    place::nothing_in_the_way(root, &files)?;
     write::create_all(root, &files).map_err(refused)?;
     terminal::print(&done(root, preset, &files, note.as_deref()))?;
     Ok(0)
@@ -86,23 +86,6 @@ fn list() -> String {
     }
     out.push_str("\nchoose one: self-harness init --preset minimal [DIR]\n");
     out
-}
-
-fn nothing_in_the_way(root: &Path, files: &[NewFile]) -> Result<(), Failure> {
-    // A link that leads nowhere is in the way as well.
-    let there = |file: &&NewFile| fs::symlink_metadata(root.join(file.path.as_str())).is_ok();
-    let names: Vec<String> = files.iter().filter(there).map(|file| format!("`{}`", file.path)).collect();
-    let Some((last, rest)) = names.split_last() else { return Ok(()) };
-    let which = match rest {
-        [] => format!("{last} is"),
-        rest => format!("{} and {last} are", rest.join(", ")),
-    };
-    let hint = if names.iter().any(|name| name.contains(MANIFEST)) {
-        "this is a harness already: `self-harness check` looks at it; for another one choose another directory"
-    } else {
-        "choose another directory, or move them away"
-    };
-    Err(Failure::user(format!("{which} already in `{}`; nothing was written", root.display()), hint))
 }
 
 fn refused(error: WriteError) -> Failure {
@@ -145,10 +128,9 @@ fn done(root: &Path, preset: Preset, files: &[NewFile], note: Option<&str>) -> S
     let absolute = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     let report = Report { harnesses: vec![Target::read(&absolute).check()], ..Report::default() };
     out.push_str(&format!("\n{}\n\nnext:\n", text::summary(&report)));
-    let check = match shown.as_str() {
-        "." => String::from("self-harness check"),
-        root if root.contains(char::is_whitespace) => format!("self-harness check '{root}'"),
-        root => format!("self-harness check {root}"),
+    let check = match root == Path::new(".") {
+        true => String::from("self-harness check"),
+        false => format!("self-harness check {}", place::shell_word(root)),
     };
     let steps = preset.next_steps().iter().copied();
     let last = [(check.as_str(), "looks at all of it again, without running anything")];

@@ -81,3 +81,12 @@ fn a_leaked_key_is_never_known() {
     assert_eq!(write.code, Some(1), "{}{}", write.out, write.err);
     assert!(write.out.contains("SH701"), "{}", write.out);
 }
+
+#[test]
+fn a_path_stands_for_its_harness_when_the_list_is_written() {
+    let directory = broken("known-part");
+    directory.write("prompts/system.md", "In {{ workdri }}.\n");
+    let write = directory.run(&["check", "--write-known", "prompts"]);
+    let expected = "wrote `harness.known.toml`: 2 known problems (2 new, 0 solved)\n\nchecked 2 files of 1 harness: no problems, 2 known (in `harness.known.toml`) (1 fixable with `--fix`)\n";
+    assert_eq!(write.out, expected);
+}

@@ -61,7 +61,7 @@ pub struct Arguments {
     ///
     /// For a project that adopts the checks with problems it cannot solve today. Solved ones leave the list with the
     /// next write. Where the variable `CI` is set, the command fails instead of adding to the list. Leaks and security
-    /// problems (SH6, SH7) are never listed.
+    /// problems (SH6, SH7) are never listed. The list is of a whole harness, so a path stands for the harness it is in.
     #[arg(long, conflicts_with = "fix")]
     write_known: bool,
 }

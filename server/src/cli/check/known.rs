@@ -21,6 +21,7 @@ use crate::host::write::{self, NewFile};
 /// # Errors
 /// A [`Failure`] if the list cannot be written, or would grow where nobody looks.
 pub fn write(target: &mut Target) -> Result<Option<KnownList>, Failure> {
+    target.widen();
     let problems = problems(target);
     let listed: BTreeSet<Digest> =
         problems.iter().flat_map(|(file, some)| some.iter().map(|one| known::digest(file, one))).collect();

@@ -65,6 +65,11 @@ impl Target {
         Found { root: self.shown.clone(), harness: Arc::clone(&self.harness), files, problems }
     }
 
+    /// From now on, all of it is meant.
+    pub fn widen(&mut self) {
+        self.only = None;
+    }
+
     fn narrow(&mut self, to: FilePath) {
         self.only.get_or_insert_default().push(to);
     }
@@ -113,7 +118,7 @@ struct Targets(BTreeMap<PathBuf, Target>);
 impl Targets {
     fn add_whole(&mut self, root: &Path) {
         match self.0.entry(root.to_path_buf()) {
-            Entry::Occupied(mut entry) => entry.get_mut().only = None,
+            Entry::Occupied(mut entry) => entry.get_mut().widen(),
             Entry::Vacant(entry) => {
                 entry.insert(Target::read(root));
             }

@@ -90,3 +90,30 @@ fn a_path_stands_for_its_harness_when_the_list_is_written() {
     let expected = "wrote `harness.known.toml`: 2 known problems (2 new, 0 solved)\n\nchecked 2 files of 1 harness: no problems, 2 known (in `harness.known.toml`) (1 fixable with `--fix`)\n";
     assert_eq!(write.out, expected);
 }
+
+#[test]
+fn a_list_that_cannot_be_read_is_neither_ignored_nor_replaced() {
+    let directory = broken("known-garbage");
+    let hint = "hint: restore it, or remove it and write it anew with `self-harness check --write-known`\n";
+    let no_list =
+        |line| format!("error: `harness.known.toml` is no list of known problems (line {line})\n{hint}");
+    let cases: [(&[u8], String); 5] = [
+        (b"# x\ngarbage = [\n", no_list(2)),
+        (b"known = 1\n", no_list(1)),
+        (b"x = 1\n", no_list(1)),
+        (b"known = [\n  \"0123\",\n]\n", no_list(2)),
+        (b"\xff", format!("error: `harness.known.toml` is not UTF-8 (byte 0)\n{hint}")),
+    ];
+    for (text, err) in cases {
+        directory.write("harness.known.toml", text);
+        for arguments in [&["check"][..], &["check", "--write-known"], &["check", "--fix"]] {
+            let check = directory.run(arguments);
+            assert_eq!((check.code, check.out.as_str(), check.err), (Some(3), "", err.clone()));
+        }
+        assert_eq!(std::fs::read(directory.path("harness.known.toml")).unwrap(), text);
+    }
+    std::fs::remove_file(directory.path("harness.known.toml")).unwrap();
+    std::fs::create_dir(directory.path("harness.known.toml")).unwrap();
+    let check = directory.run(&["check", "--write-known"]);
+    assert_eq!((check.code, check.err), (Some(3), format!("error: `harness.known.toml` is no file\n{hint}")));
+}

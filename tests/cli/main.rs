@@ -7,6 +7,7 @@ mod fix;
 mod formats;
 mod init;
 mod known;
+mod machine;
 mod pages;
 
 use std::fs;

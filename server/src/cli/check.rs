@@ -1,5 +1,6 @@
 //! `check`: what is wrong without running anything. It writes only with `--fix` and `--write-known`.
 
+mod unreadable;
 pub mod targets;
 pub mod fix;
 pub mod known;
@@ -24,7 +25,9 @@ Exit codes:
   0  no errors (warnings, information, hints and known problems do not count)
   1  at least one error
   2  the command cannot be done as typed: no such path, no harness, no such rule
+  3  a harness cannot be checked: its manifest, or its list of known problems, is no text that can be read
   4  the machine refused: a file cannot be read or written
+ 70  a mistake in self-harness itself
 
 A problem that is meant to be there is allowed in `harness.toml`, with a reason:
   [[lint.allow]]
@@ -79,7 +82,7 @@ enum Format {
 /// Runs the command; the answer is 1 if there are errors.
 ///
 /// # Errors
-/// A [`Failure`] if a path is not there, no harness is found, or a file cannot be written.
+/// A [`Failure`] if a path is not there, no harness is found, or a file cannot be read or written.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if let Some(word) = &arguments.explain {
         return pages::explain(word);

@@ -126,8 +126,11 @@ fn done(root: &Path, preset: Preset, files: &[NewFile], note: Option<&str>) -> S
         out.push_str(&format!("{}\n", visible(note)));
     }
     let absolute = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
-    let report = Report { harnesses: vec![Target::read(&absolute).check()], ..Report::default() };
-    out.push_str(&format!("\n{}\n\nnext:\n", text::summary(&report)));
+    let checked = match Target::read(&absolute) {
+        Ok(target) => text::summary(&Report { harnesses: vec![target.check()], ..Report::default() }),
+        Err(failure) => format!("not checked: {}", failure.message),
+    };
+    out.push_str(&format!("\n{checked}\n\nnext:\n"));
     let check = match root == Path::new(".") {
         true => String::from("self-harness check"),
         false => format!("self-harness check {}", place::shell_word(root)),

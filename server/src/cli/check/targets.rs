@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{env, fs};
+use std::{env, fs, io};
 
 use harness_schema::check;
-use harness_schema::files::Files;
+use harness_schema::files::{Files, Link};
 use harness_schema::harness::{Harness, MANIFEST};
 use harness_schema::path::FilePath;
 
+use super::unreadable;
 use crate::cli::report::{Found, Root};
 use crate::failure::Failure;
-use crate::host::disk;
+use crate::host::disk::{self, Survey};
 use crate::workspace::relative;
 
 /// A harness, and what of it is meant.
@@ -33,11 +34,15 @@ pub struct Target {
 
 impl Target {
     /// The harness whose manifest lies in a directory, whole.
-    #[must_use]
-    pub fn read(root: &Path) -> Self {
-        let (files, harness) = disk::complete(root, disk::scan(root), None);
+    ///
+    /// # Errors
+    /// A [`Failure`] if something that it is made of cannot be read.
+    pub fn read(root: &Path) -> Result<Self, Failure> {
+        let Survey { files, refused } = disk::survey(root);
+        let (files, harness) = disk::complete(root, files, None);
         let shown = shown(root);
-        Self { root: root.to_path_buf(), shown, files, harness: Arc::new(harness), only: None }
+        unreadable::refuse(root, &shown, &harness, &refused)?;
+        Ok(Self { root: root.to_path_buf(), shown, files, harness: Arc::new(harness), only: None })
     }
 
     /// The same files with others over them.
@@ -51,9 +56,24 @@ impl Target {
     /// The files that are meant and there.
     pub fn named(&self) -> impl Iterator<Item = &FilePath> {
         self.harness.named_files().filter(|file| match &self.only {
-            Some(only) => only.iter().any(|above| file.is_below(above)),
+            Some(only) => only.iter().any(|above| self.is_in(file, above)),
             None => true,
         })
+    }
+
+    /// Whether a file lies below a directory, or is it, under the name that the harness has for it or without links.
+    fn is_in(&self, file: &FilePath, above: &FilePath) -> bool {
+        let link = self.files.on_disk(file).and_then(|there| there.link.as_ref());
+        file.is_below(above) || matches!(link, Some(Link::Inside(real)) if real.is_below(above))
+    }
+
+    /// What the harness calls a file.
+    fn called(&self, name: &Path) -> Option<FilePath> {
+        let file = relative(&self.root, name)?;
+        if self.harness.names(&file) {
+            return Some(file);
+        }
+        self.harness.named_files().find(|named| self.is_in(named, &file)).cloned()
     }
 
     /// What is wrong in the files that are meant.
@@ -84,10 +104,10 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<Target>, Failure> {
     let mut found = Targets::default();
     for path in if paths.is_empty() { &here[..] } else { paths } {
         let absolute = absolute(path)?;
-        if absolute.is_dir() {
+        if absolute.file_name().is_some_and(|name| name == MANIFEST) {
+            found.add_whole(absolute.parent().unwrap_or(&absolute))?;
+        } else if absolute.is_dir() {
             found.add_directory(path, &absolute)?;
-        } else if absolute.file_name().is_some_and(|name| name == MANIFEST) {
-            found.add_whole(absolute.parent().unwrap_or(&absolute));
         } else {
             found.add_file(path, &absolute)?;
         }
@@ -103,8 +123,8 @@ pub fn owner(path: &Path) -> Result<(Target, FilePath), Failure> {
     let absolute = absolute(path)?;
     for name in names(&absolute) {
         for root in roots_above(&name) {
-            let target = Target::read(root);
-            if let Some(file) = relative(root, &name).filter(|file| target.harness.names(file)) {
+            let target = Target::read(root)?;
+            if let Some(file) = target.called(&name) {
                 return Ok((target, file));
             }
         }
@@ -116,13 +136,14 @@ pub fn owner(path: &Path) -> Result<(Target, FilePath), Failure> {
 struct Targets(BTreeMap<PathBuf, Target>);
 
 impl Targets {
-    fn add_whole(&mut self, root: &Path) {
+    fn add_whole(&mut self, root: &Path) -> Result<(), Failure> {
         match self.0.entry(root.to_path_buf()) {
             Entry::Occupied(mut entry) => entry.get_mut().widen(),
             Entry::Vacant(entry) => {
-                entry.insert(Target::read(root));
+                entry.insert(Target::read(root)?);
             }
         }
+        Ok(())
     }
 
     fn add_part(&mut self, target: Target, part: FilePath) {
@@ -138,22 +159,29 @@ impl Targets {
     }
 
     fn add_directory(&mut self, path: &Path, absolute: &Path) -> Result<(), Failure> {
+        if let Err(error) = fs::read_dir(absolute) {
+            return Err(refused(path, &error));
+        }
         let below = disk::find_roots(absolute);
         for root in &below {
-            self.add_whole(root);
+            self.add_whole(root)?;
+        }
+        // Something that is no file has the name of a manifest.
+        if below.is_empty() && fs::symlink_metadata(absolute.join(MANIFEST)).is_ok() {
+            return self.add_whole(absolute);
         }
         // The directory may also be a part of a harness.
         for root in roots_above(absolute) {
-            let target = Target::read(root);
+            let target = Target::read(root)?;
             let Some(part) = relative(root, absolute) else { continue };
-            if target.harness.named_files().any(|file| file.is_below(&part)) {
+            if target.harness.named_files().any(|file| target.is_in(file, &part)) {
                 self.add_part(target, part);
                 return Ok(());
             }
         }
         match roots_above(absolute).next() {
             _ if !below.is_empty() => Ok(()),
-            None => Err(no_harness(path)),
+            None => Err(no_harness(path, absolute)),
             Some(root) => Err(Failure::user(
                 format!("no file of a harness is below `{}`", path.display()),
                 format!("`{}` names other files", manifest_of(root)),
@@ -166,9 +194,7 @@ impl Targets {
         for name in names(absolute) {
             for root in roots_above(&name) {
                 let Some(target) = self.0.get_mut(root) else { break };
-                let Some(file) = relative(root, &name).filter(|file| target.harness.names(file)) else {
-                    continue;
-                };
+                let Some(file) = target.called(&name) else { continue };
                 if target.only.is_some() {
                     target.narrow(file);
                 }
@@ -183,9 +209,16 @@ impl Targets {
 
 /// The path without `.`, `..` and links, except for a link that it ends with: a harness may name the link.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    let missing = |_| {
-        let hint = "name a manifest, a directory or a file of a harness";
-        Failure::user(format!("there is no `{}`", path.display()), hint)
+    let missing = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound if path.is_symlink() => {
+            let message = format!("`{}` is a link that leads nowhere", path.display());
+            Failure::user(message, "name what it should lead to")
+        }
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            let hint = "name a manifest, a directory or a file of a harness";
+            Failure::user(format!("there is no `{}`", path.display()), hint)
+        }
+        _ => refused(path, &error),
     };
     let real = fs::canonicalize(path).map_err(missing)?;
     let (Some(name), false) = (path.file_name(), real.is_dir()) else { return Ok(real) };
@@ -204,7 +237,17 @@ fn roots_above(path: &Path) -> impl Iterator<Item = &Path> {
     path.ancestors().skip(1).filter(|directory| directory.join(MANIFEST).is_file())
 }
 
-fn no_harness(path: &Path) -> Failure {
+fn refused(path: &Path, error: &io::Error) -> Failure {
+    let hint = "see whether the user who runs this may read it and the directories above it";
+    Failure::host(format!("cannot read `{}`: {error}", path.display()), hint)
+}
+
+fn no_harness(path: &Path, absolute: &Path) -> Failure {
+    let ignored = disk::find_ignored_roots(absolute);
+    if let Some(first) = ignored.first() {
+        let message = format!("git ignores every `{MANIFEST}` below `{}`", path.display());
+        return Failure::user(message, format!("name one that is meant, such as `{}`", manifest_of(first)));
+    }
     let hint = "create one with `self-harness init --preset minimal`, or name the directory of one";
     Failure::user(format!("no `{MANIFEST}` in or below `{}`", path.display()), hint)
 }

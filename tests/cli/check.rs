@@ -249,6 +249,19 @@ fn help_teaches() {
 }
 
 #[test]
+fn the_command_alone_prints_help() {
+    let directory = Directory::new("alone");
+    let alone = directory.run(&[]);
+    assert_eq!((alone.code, alone.err.as_str()), (Some(0), ""));
+    assert_eq!(alone.out, directory.run(&["--help"]).out);
+    for code in ["  0  ", "  1  ", "  2  ", "  3  ", "  4  ", " 70  "] {
+        assert!(alone.out.contains(&format!("\n{code}")), "{}", alone.out);
+        assert!(directory.run(&["check", "--help"]).out.contains(&format!("\n{code}")), "{code}");
+    }
+    assert!(!alone.out.contains("improves"), "{}", alone.out);
+}
+
+#[test]
 fn a_project_may_lie_in_a_directory_of_any_name() {
     let directory = Directory::new("skipped");
     directory.write("target/harness.toml", MANIFEST).write("target/prompts/system.md", "Hello.\n");

@@ -9,16 +9,25 @@ pub mod init;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::failure::Failure;
 
-/// Checks, runs and improves agent harnesses: everything around a frozen language model that makes it an agent.
+const MORE_HELP: &str = "\
+Exit codes:
+  0  done; `check` found no errors
+  1  `check` found an error
+  2  the command cannot be done as typed
+  3  the project is not set up such that it could be done: a manifest that is no text, for example
+  4  the machine refused: a file cannot be read or written
+ 70  a mistake in self-harness itself";
+
+/// Checks agent harnesses: everything around a frozen language model that makes it an agent
 #[derive(Debug, Parser)]
-#[command(name = "self-harness", version, about, arg_required_else_help = true)]
+#[command(name = "self-harness", version, about, after_long_help = MORE_HELP)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -43,10 +52,11 @@ enum Command {
 /// Runs the command line; the answer is the exit code. `serve` starts the language server.
 pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Init(arguments) => init::run(&arguments),
-        Command::Schema(arguments) => schema::run(&arguments),
-        Command::Lsp { probe, .. } => serve(probe).map_err(|error| {
+        None => help(),
+        Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Init(arguments)) => init::run(&arguments),
+        Some(Command::Schema(arguments)) => schema::run(&arguments),
+        Some(Command::Lsp { probe, .. }) => serve(probe).map_err(|error| {
             let hint = "see whether this machine can start threads";
             Failure::host(format!("cannot start the language server: {error}"), hint)
         }),
@@ -58,4 +68,10 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Whoever names no command is asking what there is.
+fn help() -> Result<u8, Failure> {
+    terminal::print(&Arguments::command().render_long_help().ansi().to_string())?;
+    Ok(0)
 }

@@ -5,6 +5,7 @@
 
 pub mod text;
 pub mod path;
+pub mod glob;
 pub mod problem;
 pub mod digest;
 pub mod syntax;

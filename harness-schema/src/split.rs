@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use globset::{Glob, GlobMatcher};
-
 use crate::digest::Digest;
+use crate::glob::Glob;
 
 /// Below this many tasks a seeded split seals none.
 pub const SEALED_FROM: usize = 40;
@@ -62,32 +61,25 @@ pub struct Shares {
 
 /// A pattern that names tasks: an id, or a glob over ids.
 #[derive(Clone, Debug)]
-pub struct TaskPattern {
-    written: String,
-    glob: Option<GlobMatcher>,
-}
+pub struct TaskPattern(Glob);
 
 impl TaskPattern {
     /// A pattern as written. A glob that does not compile matches its own text only.
     #[must_use]
     pub fn new(written: &str) -> Self {
-        let glob = written.contains(['*', '?', '[', '{']).then(|| Glob::new(written).ok()).flatten();
-        Self { written: written.to_owned(), glob: glob.map(|glob| glob.compile_matcher()) }
+        Self(Glob::new(written))
     }
 
     /// Whether it names this task.
     #[must_use]
     pub fn matches(&self, id: &str) -> bool {
-        match &self.glob {
-            Some(glob) => glob.is_match(id),
-            None => self.written == id,
-        }
+        self.0.matches(id)
     }
 
     /// Whether it can name more than one task.
     #[must_use]
     pub fn is_glob(&self) -> bool {
-        self.glob.is_some()
+        self.0.is_pattern()
     }
 }
 
@@ -208,6 +200,9 @@ mod tests {
     fn patterns_name_ids_or_globs() {
         assert!(TaskPattern::new("t-*").matches("t-07") && !TaskPattern::new("t-*").matches("u-07"));
         assert!(TaskPattern::new("t-07").matches("t-07") && !TaskPattern::new("t-07").is_glob());
+        assert!(
+            TaskPattern::new("hard/*").matches("hard/t-07") && !TaskPattern::new("*").matches("hard/t-07")
+        );
     }
 
     proptest! {

@@ -2,10 +2,9 @@
 //!
 //! A suppression is never a comment, because comments in prompts are sent to the model.
 
-use globset::Glob;
-
 use super::fixes::remove;
 use super::raw;
+use crate::glob::Glob;
 use crate::harness::{Harness, MANIFEST};
 use crate::path::FilePath;
 use crate::problem::{FixClass, Problem, Rule, Severity};
@@ -133,6 +132,5 @@ fn in_surface(harness: &Harness, id: &str, file: &FilePath, span: Span) -> bool 
 }
 
 fn matches(pattern: &str, file: &FilePath) -> bool {
-    pattern == file.as_str()
-        || Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(file.as_str()))
+    FilePath::parse(pattern).is_ok_and(|pattern| Glob::new(pattern.as_str()).matches(file.as_str()))
 }

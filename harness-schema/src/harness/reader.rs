@@ -1,6 +1,7 @@
 //! Reads the manifest's tree: values with their places, and the files that patterns name.
 
 use crate::files::{Content, Files};
+use crate::glob::Glob;
 use crate::path::FilePath;
 use crate::syntax::data::{Entry, Value};
 use crate::text::Span;
@@ -42,20 +43,19 @@ pub(super) fn is_native(root: &Value) -> bool {
 
 /// The files that a path or pattern names, by path.
 pub(super) fn matching(files: &Files, written: &str) -> Vec<FilePath> {
-    if !written.contains(['*', '?', '[', '{']) {
-        return FilePath::parse(written).ok().filter(|path| files.is_file(path)).into_iter().collect();
+    let Ok(path) = FilePath::parse(written) else { return Vec::new() };
+    if !is_pattern(files, &path) {
+        return files.is_file(&path).then_some(path).into_iter().collect();
     }
-    let Ok(glob) =
-        globset::GlobBuilder::new(written.trim_start_matches("./")).literal_separator(true).build()
-    else {
-        return Vec::new();
-    };
-    let glob = glob.compile_matcher();
+    let glob = Glob::new(path.as_str());
     // Only what is below the pattern's fixed directory can match.
-    let fixed = written.split(['*', '?', '[', '{']).next().unwrap_or_default();
-    let fixed = fixed.rsplit_once('/').map_or("", |(directory, _)| directory);
-    let below = FilePath::parse(fixed).unwrap_or_else(|_| FilePath::root());
-    files.below(&below).filter(|path| glob.is_match(path.as_str())).cloned().collect()
+    let below = FilePath::parse(glob.directory()).unwrap_or_else(|_| FilePath::root());
+    files.below(&below).filter(|path| glob.matches(path.as_str())).cloned().collect()
+}
+
+/// Whether a path as written stands for other paths; one that is there as it is written stands for itself.
+pub(super) fn is_pattern(files: &Files, path: &FilePath) -> bool {
+    Glob::new(path.as_str()).is_pattern() && !files.is_file(path)
 }
 
 /// Whether nobody read a file's text yet.

@@ -236,6 +236,11 @@ fn candidates(
             Ok(match format {
                 DataFormat::Json if becomes_text(resolved, limits) => json::text(&place),
                 DataFormat::Yaml if becomes_text(resolved, limits) => yaml::text_for_nothing(&place),
+                // Dashes may stand below their key, brackets may not.
+                DataFormat::Yaml => {
+                    let deeper = crate::selector::indented(new, &format!("{indent}  "));
+                    vec![value, place.lines(&format!("  {deeper}"))]
+                }
                 _ => vec![value],
             })
         }

@@ -23,7 +23,7 @@ use crate::syntax::{Document, Format};
 use crate::text::Span;
 
 pub(crate) use self::data::{front_matter, positions, tree_of, tree_of_selector};
-pub(crate) use self::layout::indented;
+pub(crate) use self::layout::{indentation, indented};
 pub(crate) use self::lines::{line, lines, unix, whole, without_blank_lines};
 pub(crate) use self::markdown::paths as heading_paths;
 pub(crate) use self::notation::kind_of;
@@ -379,7 +379,10 @@ pub(crate) fn near<'a>(
     names: impl IntoIterator<Item = &'a str>,
     with: impl Fn(&str) -> Selector,
 ) -> Vec<(String, Selector)> {
-    let limit = (word.chars().count() / 3).max(2);
+    let length = word.chars().count();
+    let limit = (length / 3).max(2);
+    // Comparing long names takes time, and names of other lengths are far from each other.
+    let names = names.into_iter().filter(|name| name.chars().count().abs_diff(length) <= limit);
     within(word, names, limit).into_iter().map(|name| (name.to_owned(), with(name))).collect()
 }
 

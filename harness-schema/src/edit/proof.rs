@@ -87,6 +87,16 @@ impl Proof<'_> {
         if !there || read.value != new {
             return Err(Refusal::Unwritable("the new text would not be read back as it is".to_owned()));
         }
+        if let Form::Value { format, .. } = self.resolved.form
+            && read.kind != ValueKind::String
+            && let Some(alone) = alone(format, new)
+            // An anchor before the place is not its own.
+            && self.value_at(&self.after).is_none_or(|value| {
+                !same(&Value { anchored: value.anchored, ..alone }, &value, None, false)
+            })
+        {
+            return Err(Refusal::Unwritable("the new value would mean something else there".to_owned()));
+        }
         if matches!(self.resolved.form, Form::Scalar { .. }) && read.kind != ValueKind::String {
             return Err(Refusal::Unwritable("the new text would not be read back as a text".to_owned()));
         }
@@ -103,14 +113,12 @@ impl Proof<'_> {
             if self.resolved.kind == ValueKind::String {
                 return if entry.as_text() == Some(new) { Ok(ValueKind::String) } else { Err(lost()) };
             }
-            let alone = match (format, list) {
-                (DataFormat::Toml, ListEnd::Flow { .. }) => {
-                    let tree = format.parse(&format!("entry = {new}"));
-                    if tree.errors.is_empty() { tree.root.get("entry").cloned() } else { None }
+            let alone = match list {
+                // The lines below a header are a document.
+                ListEnd::Header { .. } => {
+                    Some(format.parse(new)).filter(|tree| tree.errors.is_empty()).map(|tree| tree.root)
                 }
-                _ => Some(format.parse(new))
-                    .filter(|tree| tree.errors.is_empty() && tree.documents <= 1)
-                    .map(|tree| tree.root),
+                _ => alone(format, new),
             };
             let alone = alone.ok_or_else(|| Refusal::Unwritable("the new entry is no value".to_owned()))?;
             if same(&alone, entry, None, false) { Ok(kind_of(entry)) } else { Err(lost()) }
@@ -262,17 +270,19 @@ impl Proof<'_> {
         if !limits.only_tighten {
             return Ok(());
         }
-        let selector = &self.resolved.selector;
-        let value = |document: &Document| {
-            let found = |tree: &Tree| at(&tree.root, &positions(tree, selector)?).cloned();
-            tree_of_selector(document, selector, found).flatten()
-        };
-        match (value(self.before), value(&self.after)) {
+        match (self.value_at(self.before), self.value_at(&self.after)) {
             (Some(before), Some(after)) => {
                 loosened(&before, &after).map_or(Ok(()), |path| Err(Refusal::Loosens(path)))
             }
             _ => Err(Refusal::Loosens(String::new())),
         }
+    }
+
+    /// The value of data that the selector names.
+    fn value_at(&self, document: &Document) -> Option<Value> {
+        let selector = &self.resolved.selector;
+        let found = |tree: &Tree| at(&tree.root, &positions(tree, selector)?).cloned();
+        tree_of_selector(document, selector, found).flatten()
     }
 
     /// The bytes that were written.
@@ -308,7 +318,7 @@ fn rights(value: &Value, path: &str, source: &str, found: &mut Vec<(String, Stri
 }
 
 /// What a value means, as text: two values have the same only if they mean the same.
-fn render(value: &Value, source: &str, out: &mut String) {
+pub(super) fn render(value: &Value, source: &str, out: &mut String) {
     match &value.kind {
         Kind::Table(table) => {
             out.push('{');
@@ -378,6 +388,20 @@ fn collect_leaves(value: &Value, way: String, source: &str, place: Span, found: 
             render(value, source, &mut meaning);
             found.push((way, meaning));
         }
+    }
+}
+
+/// What a text means as a value alone, if it is one.
+fn alone(format: DataFormat, text: &str) -> Option<Value> {
+    match format {
+        DataFormat::Toml => {
+            let tree = format.parse(&format!("entry = {text}"));
+            let is_one = tree.root.as_table().is_some_and(|table| table.entries.len() == 1);
+            if tree.errors.is_empty() && is_one { tree.root.get("entry").cloned() } else { None }
+        }
+        _ => Some(format.parse(text))
+            .filter(|tree| tree.errors.is_empty() && tree.documents <= 1)
+            .map(|tree| tree.root),
     }
 }
 

@@ -6,7 +6,7 @@ use ruff_text_size::Ranged as _;
 
 use super::literal::{Unit, fields, splice};
 use super::{Refusal, Writing};
-use crate::selector::{Form, Piece, pieces_at, python_module, python_span, string_lines};
+use crate::selector::{Form, Piece, indentation, pieces_at, python_module, python_span, string_lines};
 use crate::surface::Breach;
 use crate::syntax::Document;
 use crate::syntax::python::Tree;
@@ -72,6 +72,11 @@ pub(super) fn outside(before: &Document, after: &Document, old: Span, new: Span)
 
 fn code(place: &Writing<'_>, indent: &str) -> Vec<String> {
     let mut ways = vec![place.lines(&indented(place.new, indent))];
+    if indent.is_empty() && place.new.contains('\n') {
+        // Lines between brackets may be less deep than their statement, and then nothing was taken from any.
+        let own = indentation(place.source, place.resolved.span.start as usize);
+        ways.push(place.lines(&indented(place.new, own)));
+    }
     if place.new.contains('\n') || place.new.starts_with('@') {
         // A body that stands on the line of its `def` moves below it.
         let start = place.resolved.span.start as usize;
@@ -79,11 +84,19 @@ fn code(place: &Writing<'_>, indent: &str) -> Vec<String> {
         let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
         let own = line.len() - line.trim_start_matches([' ', '\t']).len();
         if own < line.len() {
-            let indent = format!("{}    ", line.get(..own).unwrap_or_default());
+            let indent = format!("{}    ", indentation(place.source, definition(place)));
             ways.push(place.lines(&format!("\n{indent}{}", indented(place.new, &indent))));
         }
     }
     ways
+}
+
+/// Where the definition starts whose body the place is; its `def` may end on a line that is less deep.
+fn definition(place: &Writing<'_>) -> usize {
+    let start = place.resolved.span.start as usize;
+    let Selector::Python { path, .. } = &place.resolved.selector else { return start };
+    let function = Selector::Python { part: PythonPart::Function, path: path.clone() };
+    function.resolve(place.document).map_or(start, |function| function.span.start as usize)
 }
 
 /// Code with `indent` before its lines after the first, but for empty ones and those that start inside a string.

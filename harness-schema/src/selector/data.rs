@@ -2,7 +2,7 @@
 
 use super::anchors::{anchor_name, collect_aliases, collect_anchored};
 use super::layout::{
-    after_blank_lines, after_flow, after_line, column, dashes_column, dedent, keeps_blank_lines,
+    after_blank_lines, after_flow, after_line, column, dash_column, dedent, keeps_blank_lines,
     own_indentation,
 };
 use super::{DataFormat, Form, ListEnd, Resolved, Selector, Unresolved, ValueKind, kind_of, near, unix};
@@ -170,7 +170,7 @@ impl Place<'_> {
                     let items = found.value.as_list().unwrap_or_default();
                     let item = position(*index, items.len()).and_then(|position| items.get(position));
                     let item = item.ok_or_else(|| self.no_entry(found.value, at, *index))?;
-                    (item, dashes_column(source, found.value.span, item.span), None)
+                    (item, dash_column(source, item.span.start as usize), None)
                 }
             };
             found.value = value;
@@ -278,7 +278,7 @@ impl Place<'_> {
             ),
             (Style::Flow, Some(last)) => after_flow(source, last.span, self.format),
             (Style::Block, Some(last)) => {
-                let column = dashes_column(source, found.value.span, last.span);
+                let column = dash_column(source, last.span.start as usize);
                 let end = last.span.end as usize;
                 let end = if keeps_blank_lines(last, source) {
                     after_blank_lines(source, end)

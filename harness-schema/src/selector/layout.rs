@@ -2,6 +2,7 @@
 
 use super::{DataFormat, ListEnd};
 use crate::syntax::data::{Kind, Quote, Scalar, Value};
+use crate::syntax::yaml::dash_before;
 use crate::text::Span;
 
 /// What stands before the first visible character of the line that holds `offset`.
@@ -59,20 +60,13 @@ pub(super) fn column(source: &str, offset: usize) -> usize {
     line_before(source, offset).chars().count()
 }
 
-/// The column of the dashes of a block list. An entry may start below its dash, so the list itself is asked first.
-pub(super) fn dashes_column(source: &str, list: Span, entry: Span) -> usize {
-    match list.of(source).starts_with('-') {
-        true => column(source, list.start as usize),
-        false => dash_column(source, entry.start as usize),
+/// The column of the dash that starts the list entry at `offset`, which may stand on a line before.
+pub(super) fn dash_column(source: &str, offset: usize) -> usize {
+    if let Some(dash) = dash_before(source, offset) {
+        return column(source, dash);
     }
-}
-
-/// The column of the dash that starts the list entry at `offset`.
-fn dash_column(source: &str, offset: usize) -> usize {
     let line = line_before(source, offset);
-    let before = line.trim_end_matches([' ', '\t']);
-    let dash = if before.ends_with('-') { Some(before.len() - 1) } else { before.rfind("- ") };
-    dash.and_then(|dash| line.get(..dash)).unwrap_or(line).chars().count()
+    line.rfind("- ").and_then(|dash| line.get(..dash)).unwrap_or(line).chars().count()
 }
 
 /// The place after the last entry between brackets: after its comma and the comment on its line, if it has a comma.

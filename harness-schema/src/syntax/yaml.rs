@@ -182,6 +182,10 @@ impl<'t, 's> Reader<'t, 's> {
         let (kind, inside) = match open.kind {
             OpenKind::Sequence(items) => {
                 let inside = items.iter().map(|item| item.span).reduce(Span::cover);
+                // Dashes that are no deeper than their key start before the place that the parser tells.
+                let first = items.first().filter(|_| open.style == Style::Block);
+                let dash = first.and_then(|first| dash_before(self.source, first.span.start as usize));
+                let inside = inside.map(|inside| dash.map_or(inside, |dash| inside.cover(Span::at(dash))));
                 (Kind::List(List { items, style: open.style }), inside)
             }
             OpenKind::Mapping { mut entries, key, .. } => {
@@ -209,9 +213,20 @@ impl<'t, 's> Reader<'t, 's> {
                     self.root = Some(value);
                 }
             }
-            Some(OpenKind::Sequence(items)) => items.push(value),
+            Some(OpenKind::Sequence(items)) => {
+                let behind = items.last().map(|last| last.span.end as usize);
+                let dash = behind.and_then(|behind| next_dash(self.source, behind));
+                items.push(nothing_at(value, dash.map(|dash| dash + 1)));
+            }
             Some(OpenKind::Mapping { entries, key, first }) => match key.take() {
-                Some(key) => entries.push(Entry { key, value }),
+                Some(key) => {
+                    let behind = key.span.end as usize;
+                    let rest = self.source.get(behind..).unwrap_or_default();
+                    let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+                    let colon = rest.get(blanks..).is_some_and(|rest| rest.starts_with(':'));
+                    entries
+                        .push(Entry { key, value: nothing_at(value, colon.then_some(behind + blanks + 1)) });
+                }
                 None => {
                     let name: Box<str> = match &value.kind {
                         Kind::Text(scalar) => scalar.value.clone(),
@@ -269,6 +284,63 @@ fn structure(style: StructureStyle) -> Style {
         StructureStyle::Flow => Style::Flow,
         StructureStyle::Block => Style::Block,
     }
+}
+
+/// A value that is nothing stands behind its colon or dash; a parser may see it anywhere up to the next value.
+fn nothing_at(value: Value, place: Option<usize>) -> Value {
+    match place {
+        Some(place) if value.kind == Kind::Null && value.span.is_empty() && !value.anchored => {
+            Value { span: Span::at(place), ..value }
+        }
+        _ => value,
+    }
+}
+
+/// The dash behind blanks and comments.
+fn next_dash(source: &str, from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let rest = source.get(at..)?;
+        let visible = rest.trim_start();
+        at += rest.len() - visible.len();
+        match visible.chars().next()? {
+            '-' => return Some(at),
+            '#' => at += visible.find(['\n', '\r'])?,
+            _ => return None,
+        }
+    }
+}
+
+/// The dash of the block list's entry at `offset`: before blanks, comments, and the entry's anchor and tag.
+pub(crate) fn dash_before(source: &str, offset: usize) -> Option<usize> {
+    let mut rest = source.get(..offset)?;
+    let mut is_line_of_value = true;
+    loop {
+        let start = rest.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        let line = rest.get(start..)?;
+        let comment = line.find(" #").or_else(|| line.trim_start().starts_with('#').then_some(0));
+        // What stands before the value on its own line is no comment.
+        let comment = comment.filter(|_| !is_line_of_value).unwrap_or(line.len());
+        let before = without_properties(line.get(..comment)?);
+        if before.ends_with('-') {
+            return Some(start + before.len() - 1);
+        }
+        if !before.trim_start_matches('\u{feff}').is_empty() || start == 0 {
+            return None;
+        }
+        rest = rest.get(..start - 1)?;
+        is_line_of_value = false;
+    }
+}
+
+/// A line up to the anchor and tag of the value behind it, without blanks at its end.
+fn without_properties(line: &str) -> &str {
+    let blanks = [' ', '\t'];
+    let mut rest = line.trim_end_matches(blanks);
+    while let Some(word) = rest.rsplit(blanks).next().filter(|word| word.starts_with(['&', '!'])) {
+        rest = rest.get(..rest.len() - word.len()).unwrap_or_default().trim_end_matches(blanks);
+    }
+    rest
 }
 
 fn broken(key: Span) -> Value {
@@ -364,6 +436,32 @@ mod tests {
         assert_eq!(tree.root.at(&["d", "e"]).unwrap().as_list().unwrap()[1].as_text(), Some("yes"));
         assert_eq!(tree.root.get("f").unwrap().span.of(source), ">-\n  folded");
         assert_eq!(tree.comments[0].of(source), "# c");
+    }
+
+    #[test]
+    fn nothing_stands_behind_its_colon_or_dash() {
+        let source = "a:\nb : # why\nc:\n- x\n- # why\n-\n";
+        let tree = parse(source);
+        let ends = |value: &Value| source[..value.span.end as usize].lines().last().unwrap().to_owned();
+        assert_eq!(ends(tree.root.get("a").unwrap()), "a:");
+        assert_eq!(ends(tree.root.get("b").unwrap()), "b :");
+        assert_eq!(tree.root.get("c").unwrap().span.of(source), "- x\n- # why\n-");
+        assert_eq!(tree.root.span.of(source), source.trim_end());
+        assert_eq!(parse("a:\n").root.span, Span::new(0, 2));
+    }
+
+    #[test]
+    fn a_list_starts_with_its_first_dash() {
+        for source in ["a:\n- b\n- c\n", "a:\n  -   b\n  - c\n", "a:\n- # why\n\n  &x\n  b\n- c\n"] {
+            let tree = parse(source);
+            let list = tree.root.get("a").unwrap();
+            assert!(list.span.of(source).starts_with('-'), "{source}");
+            assert!(list.span.of(source).ends_with("- c"), "{source}");
+        }
+        let source = "- - a\n  - b\n- c\n";
+        let tree = parse(source);
+        assert_eq!(tree.root.span.of(source), source.trim_end());
+        assert_eq!(tree.root.as_list().unwrap()[0].span.of(source), "- a\n  - b");
     }
 
     #[test]

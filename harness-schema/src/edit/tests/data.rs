@@ -261,6 +261,19 @@ fn a_block_of_values_is_shown_without_its_indentation() {
 }
 
 #[test]
+fn a_list_of_dashes_below_its_key_can_become_one_of_brackets() {
+    check("a.yaml", "a:\n- b\n- c\nd: 1\n", r#"["yaml", "a"]"#, "[x, y]", "a:\n  [x, y]\nd: 1\n");
+}
+
+#[test]
+fn a_table_that_ends_with_nothing_ends_behind_its_colon() {
+    check("a.yaml", "a:\n", r#"["yaml"]"#, "{n: 7}", "{n: 7}\n");
+    check("a.yaml", "a: &b 1\n", r#"["yaml", "a"]"#, "7", "a: &b 7\n");
+    check("a.yaml", "t:\n  a: 1\n  b:\nc: 1\n", r#"["yaml", "t"]"#, "a: 2\nd:", "t:\n  a: 2\n  d:\nc: 1\n");
+    check("a.yaml", "t:\n  - a\n  -\nc: 1\n", r#"["yaml", "t", "+"]"#, "~", "t:\n  - a\n  -\n  - ~\nc: 1\n");
+}
+
+#[test]
 fn where_a_value_starts_is_no_part_of_it() {
     let text = "{\n  \"a\": [\n    1\n  ], \"b\": [\n    2\n  ]\n}\n";
     let after = edited("a.json", text, r#"["json", "a"]"#, "[3]").unwrap();

@@ -164,6 +164,31 @@ fn code_is_shown_and_written_without_the_indentation_of_its_place() {
 }
 
 #[test]
+fn code_with_lines_that_are_less_deep_is_written_as_deep_as_its_place() {
+    let text = "class A:\n    def f(self):\n        return [\n  1,\n]\n";
+    let select = r#"["py.function", "A", "f"]"#;
+    check(
+        "a.py",
+        text,
+        select,
+        "def f(self):\n    return 2",
+        "class A:\n    def f(self):\n        return 2\n",
+    );
+}
+
+#[test]
+fn a_body_on_the_last_line_of_its_def_moves_below_it() {
+    let text = "class A:\n    def f(\n    self,\n): return 1\n";
+    check(
+        "a.py",
+        text,
+        r#"["py.body", "A", "f"]"#,
+        "x = 1\nreturn x",
+        "class A:\n    def f(\n    self,\n): \n        x = 1\n        return x\n",
+    );
+}
+
+#[test]
 fn code_cannot_leave_its_place() {
     let text = "def f():\n    return 1\n\ndef g():\n    return 2\n";
     let function = r#"["py.function", "f"]"#;

@@ -21,7 +21,7 @@ const BLOCKS: &[&str] = &[
     "two  \nlines with `code` and [link](x.md)\n",
     "***\n",
     "`# T` é 漢 😀\n",
-    "<div>\n\n# T in no\n</div>\n",
+    "<div>\n# T in no\n</div>\n",
 ];
 
 /// A heading while its section is written.
@@ -78,7 +78,7 @@ fn heading(choices: &mut Choices, text: &mut String, level: usize, title: &str) 
     let underline = if level == 1 { "===" } else { "---" };
     match choices.below(4) {
         0 | 1 => text.push_str(&format!("{} {title}\n", "#".repeat(level))),
-        2 => text.push_str(&format!("  {}   {title}  ##\n", "#".repeat(level))),
+        2 => text.push_str(&format!(" {}   {title}  ##\n", "#".repeat(level))),
         // `1. One` would be a list.
         _ if level < 3 && !title.starts_with('1') => text.push_str(&format!("{title}\n{underline}\n")),
         _ => text.push_str(&format!("{} {title}\n", "#".repeat(level))),

@@ -39,7 +39,8 @@ impl Author<'_> {
                 self.out.push_str(&format!("{margin}# above: 'it'\n"));
             }
             let inner = |name: String| [path, &[name]].concat();
-            let region = self.choices.once_in(6).then(|| format!("r{}", self.nodes.len()));
+            // A region that starts before a body and ends in it holds no part of code alone.
+            let region = (!is_function && self.choices.once_in(6)).then(|| format!("r{}", self.out.len()));
             if let Some(name) = &region {
                 self.out.push_str(&format!("{margin}# self-harness:begin {name}\n"));
             }

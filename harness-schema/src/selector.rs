@@ -6,6 +6,7 @@
 mod lines;
 mod notation;
 mod resolved;
+mod written;
 mod layout;
 mod anchors;
 mod data;

@@ -21,7 +21,7 @@ pub use self::limits::{Breach, Choice, Limits, approx_tokens, has_placeholder};
 pub use self::pointer::{Astray, MAX_HOPS, follow, pointed_file};
 pub use self::protection::{Keep, Reason, grants_rights, protection};
 pub use self::schema::loosened;
-pub use self::template::{Dialect, template_error};
+pub use self::template::{Dialect, compile_error, template_error};
 
 /// A declared part of a harness that an edit may change.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,28 +126,25 @@ pub struct Overlap {
     pub shared: Span,
 }
 
-/// Which of some places in one file share a byte, in the order of the text. Places of the same `owner` may not overlap
-/// either: one edit would then write the same byte twice.
+/// Which of some places in one file share a byte with one before it, in the order of the text: each with the one that
+/// reaches farthest, so that many places on one text are not many times many overlaps. Places of the same surface may not
+/// overlap either: one edit would then write the same byte twice.
 #[must_use]
 pub fn overlaps(places: &[Span]) -> Vec<Overlap> {
     let mut order: Vec<usize> = (0..places.len()).collect();
     let at = |index: usize| places.get(index).copied().unwrap_or_default();
     order.sort_by_key(|index| (at(*index), *index));
     let mut found = Vec::new();
-    for (position, &first) in order.iter().enumerate() {
-        for &second in order.iter().skip(position + 1) {
-            if at(first).end < at(second).start
-                || (at(first).end == at(second).start && !at(first).is_empty())
-            {
-                break;
-            }
-            if at(first).overlaps(at(second)) || at(first) == at(second) {
-                let shared = Span {
-                    start: at(first).start.max(at(second).start),
-                    end: at(first).end.min(at(second).end),
-                };
-                found.push(Overlap { first, second, shared });
-            }
+    let mut farthest: Option<usize> = None;
+    for second in order {
+        if let Some(first) = farthest
+            && (at(first).overlaps(at(second)) || at(first) == at(second))
+        {
+            let (start, end) = (at(first).start.max(at(second).start), at(first).end.min(at(second).end));
+            found.push(Overlap { first, second, shared: Span { start, end } });
+        }
+        if farthest.is_none_or(|first| at(first).end <= at(second).end) {
+            farthest = Some(second);
         }
     }
     found

@@ -6,6 +6,7 @@ mod template;
 mod limits;
 mod pointer;
 mod protection;
+mod contents;
 mod schema;
 
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ use crate::problem::Location;
 use crate::selector::Selector;
 use crate::text::Span;
 
+pub use self::contents::{Inside, inside};
 pub(crate) use self::limits::fits;
 pub use self::limits::{Breach, Choice, Limits, approx_tokens, has_placeholder};
 pub use self::pointer::{Astray, MAX_HOPS, follow, pointed_file};

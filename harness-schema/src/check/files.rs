@@ -1,10 +1,12 @@
 //! Named files: missing (SH005), outside of the project (SH006), or not readable as text (SH010).
 
 use super::fixes::{did_you_mean, near, replace_with};
-use crate::files::{Content, Opaque};
+use crate::files::{Content, Link, Opaque};
+use crate::glob::Glob;
 use crate::harness::{Harness, NamedPath, PathKind, Role};
 use crate::path::{FilePath, PathRefusal};
 use crate::problem::{Fix, FixClass, Problem, Rule, Severity};
+use crate::surface::Astray;
 use crate::text::{MAX_TEXT_BYTES, Span};
 
 /// A named file or directory is not there, or a pattern matches nothing.
@@ -36,6 +38,11 @@ fn not_checked(harness: &Harness, file: &FilePath) -> Option<Problem> {
         return None;
     }
     let Some(Content::Opaque(opaque)) = harness.files().content(file) else { return None };
+    // A link that leads out is reported where it is named.
+    let is_link = harness.files().on_disk(file).is_some_and(|on_disk| on_disk.link == Some(Link::Outside));
+    if is_link && matches!(harness.role(file), Some(Role::Text | Role::Tool | Role::Surface)) {
+        return None;
+    }
     let cause = match opaque {
         Opaque::TooLarge { bytes } => {
             format!("{} MiB, limit {} MiB", bytes.div_ceil(1024 * 1024), MAX_TEXT_BYTES / 1024 / 1024)
@@ -48,6 +55,10 @@ fn not_checked(harness: &Harness, file: &FilePath) -> Option<Problem> {
     Some(problem.why("no rule has read this file, and it has no surfaces").about(file.as_str()))
 }
 
+/// Why a harness names nothing outside of its project.
+pub(super) const WHY_OUTSIDE: &str =
+    "a harness is what lies beside its manifest: what is elsewhere is not the same on another machine";
+
 fn outside(path: &NamedPath, refusal: PathRefusal) -> Problem {
     let message = match refusal {
         PathRefusal::Malformed if path.written.is_empty() => String::from("a path must not be empty"),
@@ -56,9 +67,8 @@ fn outside(path: &NamedPath, refusal: PathRefusal) -> Problem {
             format!("`{}` is outside of the project", path.written)
         }
     };
-    let mut problem = Problem::new(&PATH_OUTSIDE, path.at.span, message)
-        .why("a harness is what lies beside its manifest: what is elsewhere is not the same on another machine")
-        .about(path.written.as_str());
+    let mut problem =
+        Problem::new(&PATH_OUTSIDE, path.at.span, message).why(WHY_OUTSIDE).about(path.written.as_str());
     if refusal == PathRefusal::Malformed && path.written.contains('\\') {
         problem = problem.fix(replace_with(FixClass::Safe, &path.at, &path.written.replace('\\', "/")));
     }
@@ -67,7 +77,10 @@ fn outside(path: &NamedPath, refusal: PathRefusal) -> Problem {
 
 fn link_outside(harness: &Harness, path: &NamedPath, target: &FilePath) -> Option<Problem> {
     let link = harness.files().on_disk(target)?.link.as_ref()?;
-    (*link == crate::files::Link::Outside).then(|| outside(path, PathRefusal::Outside))
+    (*link == Link::Outside).then(|| {
+        let message = Astray::Link(target.clone()).message();
+        Problem::new(&PATH_OUTSIDE, path.at.span, message).why(WHY_OUTSIDE).about(path.written.as_str())
+    })
 }
 
 fn missing(harness: &Harness, path: &NamedPath, target: &FilePath) -> Option<Problem> {
@@ -82,8 +95,7 @@ fn missing(harness: &Harness, path: &NamedPath, target: &FilePath) -> Option<Pro
     if there {
         return None;
     }
-    let is_pattern = path.kind == PathKind::Glob && path.written.contains(['*', '?', '{', '[']);
-    if is_pattern {
+    if path.kind == PathKind::Glob && Glob::new(&path.written).is_pattern() {
         let message = format!("no file matches `{}`", path.written);
         return Some(
             Problem::new(&MISSING_FILE, path.at.span, message).why(WHY).about(path.written.as_str()),
@@ -121,4 +133,4 @@ fn nearest_path(harness: &Harness, target: &FilePath, kind: PathKind) -> Option<
 }
 
 /// Nearness is measured against so many paths at most.
-const MAX_CANDIDATES: usize = 5_000;
+pub(super) const MAX_CANDIDATES: usize = 5_000;

@@ -13,6 +13,7 @@ pub mod agent;
 pub mod secrets;
 pub mod prompts;
 pub mod surfaces;
+pub mod protected;
 pub mod prose;
 pub mod tools;
 pub mod runtime;
@@ -45,6 +46,7 @@ const FAMILIES: &[Family] = &[
     ids::check,
     agent::check,
     surfaces::check,
+    protected::check,
     prompts::check,
     prose::check,
     tools::check,
@@ -78,7 +80,7 @@ pub static RULES: &[&Rule] = &[
     &surfaces::SELECTOR_MISMATCH,
     &surfaces::PLACEHOLDER_LOST,
     &surfaces::SURFACE_OVER_LIMIT,
-    &surfaces::PROTECTED_SURFACE,
+    &protected::PROTECTED_SURFACE,
     &prompts::UNDEFINED_VARIABLE,
     &prompts::UNUSED_VARIABLE,
     &prompts::TEMPLATE_SYNTAX,

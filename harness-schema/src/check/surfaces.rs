@@ -1,13 +1,18 @@
-//! Surfaces: where they are (SH021–SH024), what they must keep (SH025, SH026), what can never be one (SH027).
+//! Surfaces: where they are (SH021–SH024), and what they must keep (SH025, SH026, SH103).
 
-use super::fixes::remove;
+use std::collections::BTreeMap;
+
+use super::files::{MAX_CANDIDATES, PATH_OUTSIDE, WHY_OUTSIDE};
+use super::fixes::{did_you_mean, near, replace_with};
+use super::prompts::TEMPLATE_SYNTAX;
+use crate::edit;
 use crate::harness::{Harness, MANIFEST, Place, Placed};
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
-use crate::selector::{Resolved, Selector, Unresolved};
-use crate::surface::{Breach, Keep, Origin, overlaps, protection};
+use crate::problem::{Change, Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::selector::{Form, Resolved, Selector, Unresolved, ValueKind};
+use crate::surface::{Astray, Breach, Dialect, Limits, Origin, compile_error, overlaps, pointed_file};
 use crate::syntax::Format;
-use crate::syntax::data::{Step, Value};
+use crate::syntax::data::{Step, SyntaxError, Value};
 use crate::text::Span;
 
 /// A selector that finds nothing, or what it must refuse.
@@ -50,21 +55,15 @@ pub static SURFACE_OVER_LIMIT: Rule = Rule::new(
     include_str!("rules/SH026-surface-over-limit.md"),
 );
 
-/// Something that no proposal may change.
-pub static PROTECTED_SURFACE: Rule = Rule::new(
-    "SH027",
-    "protected-surface",
-    Severity::Error,
-    include_str!("rules/SH027-protected-surface.md"),
-);
-
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     if file.as_str() == MANIFEST {
+        let entries = Entries::of(harness);
         selectors(harness, file, problems);
         for placed in declared(harness) {
             for place in &placed.places {
-                resolution(harness, placed, place, file, problems);
-                protected(harness, placed, place, problems);
+                if let Some(entry) = entries.of_place(placed, place) {
+                    resolution(harness, placed, place, entry, problems);
+                }
             }
         }
         overlap(harness, problems);
@@ -72,27 +71,36 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
     for placed in declared(harness) {
         for place in placed.places.iter().filter(|place| place.target == *file) {
             if let Some(Ok(resolved)) = place.resolved() {
-                kept(placed, place, resolved, file, problems);
+                kept(harness, placed, place, resolved, problems);
             }
         }
     }
 }
 
-fn declared(harness: &Harness) -> impl Iterator<Item = &Placed> {
+pub(super) fn declared(harness: &Harness) -> impl Iterator<Item = &Placed> {
     harness.surfaces().iter().filter(|placed| placed.surface.origin == Origin::Declared)
 }
 
-/// The entry of a surface, or of the part of it that names this file.
-fn entry<'a>(harness: &'a Harness, placed: &Placed, place: &Place) -> Option<&'a Value> {
-    let list = harness.tree().root.get("surface").and_then(Value::as_list)?;
-    let entry = list.iter().find(|value| value.span == placed.surface.declaration.span)?;
-    let parts = entry.get("parts").and_then(Value::as_list).unwrap_or_default();
-    let part = parts.iter().find(|part| {
-        part.get("file").and_then(Value::as_text).and_then(|file| FilePath::parse(file).ok()).as_ref()
-            == Some(&place.file)
-            && crate::harness::written_selector(part).as_ref() == Ok(&place.selector)
-    });
-    Some(part.unwrap_or(entry))
+/// The entries of `[[surface]]`, by where they start.
+pub(super) struct Entries<'a>(BTreeMap<u32, &'a Value>);
+
+impl<'a> Entries<'a> {
+    pub(super) fn of(harness: &'a Harness) -> Self {
+        let list = harness.tree().root.get("surface").and_then(Value::as_list).unwrap_or_default();
+        Self(list.iter().map(|entry| (entry.span.start, entry)).collect())
+    }
+
+    /// The entry of a surface, or of the part of it that names this file.
+    pub(super) fn of_place(&self, placed: &Placed, place: &Place) -> Option<&'a Value> {
+        let entry = *self.0.get(&placed.surface.declaration.span.start)?;
+        let parts = entry.get("parts").and_then(Value::as_list).unwrap_or_default();
+        let part = parts.iter().find(|part| {
+            part.get("file").and_then(Value::as_text).and_then(|file| FilePath::parse(file).ok()).as_ref()
+                == Some(&place.file)
+                && crate::harness::written_selector(part).as_ref() == Ok(&place.written)
+        });
+        Some(part.unwrap_or(entry))
+    }
 }
 
 fn selectors(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
@@ -123,24 +131,12 @@ fn selectors(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     }
 }
 
-fn resolution(
-    harness: &Harness,
-    placed: &Placed,
-    place: &Place,
-    file: &FilePath,
-    problems: &mut Vec<Problem>,
-) {
-    let id = &placed.surface.id;
-    let Some(entry) = entry(harness, placed, place) else { return };
+fn resolution(harness: &Harness, placed: &Placed, place: &Place, entry: &Value, problems: &mut Vec<Problem>) {
+    let (id, file) = (&placed.surface.id, &placed.surface.declaration.file);
     let select = entry.get("select");
     let span = select.or_else(|| entry.get("file")).map_or(entry.span, |value| value.span);
     if let Some(astray) = &place.astray {
-        let span = entry.get("file").map_or(span, |value| value.span);
-        problems.push(
-            Problem::new(&SURFACE_NOT_FOUND, span, format!("surface `{id}`: {astray}"))
-                .why("there is no text that a proposal could change")
-                .about(id.as_str()),
-        );
+        problems.extend(led_astray(harness, placed, place, astray, entry));
         return;
     }
     let Some(Err(unresolved)) = place.resolved() else { return };
@@ -150,7 +146,8 @@ fn resolution(
     {
         return;
     }
-    let at = select.map(|select| Location::new(file, select.span));
+    let at =
+        select.filter(|_| place.written == place.selector).map(|select| Location::new(file, select.span));
     let use_selector = |selector: &Selector, title: String| {
         at.as_ref().map(|at| Fix::replace(FixClass::Preview, title, at, written(selector)))
     };
@@ -207,32 +204,61 @@ fn written(selector: &Selector) -> String {
     format!("[{}]", steps.collect::<Vec<_>>().join(", "))
 }
 
-fn protected(harness: &Harness, placed: &Placed, place: &Place, problems: &mut Vec<Problem>) {
-    let tasks = harness.suite().directory.clone();
-    let manifest = harness.manifest_path();
-    let keep = Keep { manifest: &manifest, tasks: tasks.as_ref() };
-    let Some(reason) = [&place.file, &place.target]
-        .into_iter()
-        .find_map(|file| protection(file, &place.selector, keep).map(|reason| (file, reason)))
-    else {
-        return;
+/// Why imports, pointers or links lead to no text.
+fn led_astray(
+    harness: &Harness,
+    placed: &Placed,
+    place: &Place,
+    astray: &Astray,
+    entry: &Value,
+) -> Option<Problem> {
+    let (id, file) = (&placed.surface.id, &placed.surface.declaration.file);
+    let named = entry.get("file");
+    let span = named.map_or(entry.span, |value| value.span);
+    let is_named = named.and_then(Value::as_text).map(FilePath::parse) == Some(Ok(place.file.clone()));
+    let problem = match astray {
+        // Where the path itself is written, the path has its problem.
+        Astray::Link(link) if is_named && *link == place.file => return None,
+        Astray::Link(_) => Problem::new(&PATH_OUTSIDE, span, astray.message()).why(WHY_OUTSIDE),
+        Astray::Several { files, .. } => {
+            let at = Location::new(file, span);
+            let one = |target: &FilePath| {
+                let text = format!("\"{target}\"");
+                Fix::replace(FixClass::Preview, format!("Take `{target}`"), &at, text)
+            };
+            let fixes: Vec<Fix> = if is_named { files.iter().map(one).collect() } else { Vec::new() };
+            Problem::new(&SURFACE_AMBIGUOUS, span, format!("surface `{id}`: {}", astray.message()))
+                .why("an edit must know which of them it changes")
+                .fixes(fixes)
+        }
+        _ => {
+            let meant = meant(harness, astray);
+            let near = did_you_mean(meant.as_ref().map(|(name, _)| name.as_str()));
+            let message = format!("surface `{id}`: {}{near}", astray.message());
+            Problem::new(&SURFACE_NOT_FOUND, span, message)
+                .why("there is no text that a proposal could change")
+                .fixes(meant.map(|(name, at)| replace_with(FixClass::Preview, &at, &name)))
+        }
     };
-    let (file, reason) = reason;
-    let document = &harness.manifest_file().document;
-    let Some(entry) = entry(harness, placed, place) else { return };
-    let span = entry.get("file").map_or(entry.span, |value| value.span);
-    let message = format!("a proposal may not change `{file}`: it {}", reason.words());
-    problems.push(
-        Problem::new(&PROTECTED_SURFACE, span, message)
-            .why("what a proposal could change to its own advantage, or to run programs, is no surface")
-            .about(placed.surface.id.as_str())
-            .fix(remove(FixClass::Preview, "Remove the surface", document, placed.surface.declaration.span)),
-    );
+    Some(problem.about(id.as_str()))
+}
+
+/// The file that an import or pointer most likely meant, and where it is written.
+fn meant(harness: &Harness, astray: &Astray) -> Option<(String, Location)> {
+    let Astray::Missing { from, written } = astray else { return None };
+    let path = written.strip_prefix('@').or_else(|| pointed_file(written))?;
+    let directory = from.parent();
+    let others = harness.files().paths().take(MAX_CANDIDATES).filter(|other| *other != from);
+    let name = near(path.trim_start_matches("./"), others.filter_map(|other| other.relative_to(&directory)))?;
+    let document = harness.document(from)?;
+    let mut places = document.source().match_indices(path);
+    let (at, _) = places.next()?;
+    let at = Location::new(from, Span::new(at, at + path.len()));
+    places.next().is_none().then(|| (name.to_owned(), at))
 }
 
 fn overlap(harness: &Harness, problems: &mut Vec<Problem>) {
-    let mut by_file: std::collections::BTreeMap<&FilePath, Vec<(&Placed, Span)>> =
-        std::collections::BTreeMap::new();
+    let mut by_file: BTreeMap<&FilePath, Vec<(&Placed, Span)>> = BTreeMap::new();
     for placed in declared(harness) {
         for (file, span) in placed.spans() {
             by_file.entry(file).or_default().push((placed, span));
@@ -251,35 +277,43 @@ fn overlap(harness: &Harness, problems: &mut Vec<Problem>) {
             let (from, to) = (line(overlap.shared.start), line(overlap.shared.end.saturating_sub(1)));
             let lines = if from == to { format!("line {from}") } else { format!("lines {from}–{to}") };
             let (a, b) = (&first.surface.id, &second.surface.id);
-            let span = crate::harness::id_span(harness, second);
             problems.push(
-                Problem::new(&SURFACE_OVERLAP, span, format!("surfaces `{a}` and `{b}` overlap in {lines}"))
-                    .why("one edit would change both")
-                    .about(b.as_str())
-                    .related(first.surface.declaration.clone(), format!("surface `{a}`"))
-                    .related(Location::new(file, *first_span), "the text of the first")
-                    .fix(Fix::command(format!("Go to surface `{a}`"))),
+                Problem::new(
+                    &SURFACE_OVERLAP,
+                    second.id,
+                    format!("surfaces `{a}` and `{b}` overlap in {lines}"),
+                )
+                .why("one edit would change both")
+                .about(b.as_str())
+                .related(first.surface.declaration.clone(), format!("surface `{a}`"))
+                .related(Location::new(file, *first_span), "the text of the first")
+                .fix(Fix::command(format!("Go to surface `{a}`"))),
             );
         }
     }
 }
 
 /// What a surface must keep, in the file that holds it.
-fn kept(placed: &Placed, place: &Place, resolved: &Resolved, file: &FilePath, problems: &mut Vec<Problem>) {
-    let id = &placed.surface.id;
-    for breach in placed.surface.limits.breaches(&resolved.value, resolved.kind) {
+fn kept(harness: &Harness, placed: &Placed, place: &Place, resolved: &Resolved, problems: &mut Vec<Problem>) {
+    let (id, limits, file) = (&placed.surface.id, &placed.surface.limits, &place.target);
+    let dialect = limits.template.filter(|_| resolved.kind == ValueKind::String);
+    let broken = dialect.and_then(|dialect| compile_error(dialect, &resolved.value));
+    let is_said = dialect == Some(Dialect::Jinja) && is_native_template(harness, file, resolved.span);
+    if let Some(error) = broken.as_ref().filter(|_| !is_said) {
+        problems.push(template_syntax(place, resolved, id, error));
+    }
+    let contradict = matches!((limits.min, limits.max), (Some(min), Some(max)) if max < min);
+    for breach in limits.breaches(&resolved.value, resolved.kind) {
         let span = first_line(place, resolved.span);
         let problem = match &breach {
+            // What does not compile has no placeholders, and limits that contradict each other have no values.
+            Breach::Lost(_) if broken.is_some() => continue,
+            Breach::Below { .. } | Breach::Above { .. } if contradict => continue,
             Breach::Lost(placeholder) => {
                 let problem = Problem::new(&PLACEHOLDER_LOST, span, format!("surface `{id}` {breach}"))
                     .why("whoever fills it in would have nowhere to put it")
                     .about(placeholder.as_str());
                 problem.fixes(append(place, resolved, file, placeholder))
-            }
-            Breach::Template(message) => {
-                Problem::new(&super::prompts::TEMPLATE_SYNTAX, span, format!("surface `{id}`: {message}"))
-                    .why("rendering would fail before the first step of every trial")
-                    .about(id.as_str())
             }
             _ => Problem::new(&SURFACE_OVER_LIMIT, span, format!("surface `{id}` {breach}"))
                 .why("a proposal for this surface would have to shrink it first")
@@ -287,6 +321,43 @@ fn kept(placed: &Placed, place: &Place, resolved: &Resolved, file: &FilePath, pr
         };
         problems.push(problem);
     }
+}
+
+/// Whether the native agent renders this very text, which then has its own problems.
+fn is_native_template(harness: &Harness, file: &FilePath, span: Span) -> bool {
+    harness.texts_in(file).any(|text| text.role.is_template() && text.span(harness.files()).contains(span))
+}
+
+fn template_syntax(place: &Place, resolved: &Resolved, id: &str, error: &SyntaxError) -> Problem {
+    let written = place.document().and_then(|document| resolved.written(document, error.span));
+    let span = written.unwrap_or_else(|| first_line(place, resolved.span));
+    let problem = Problem::new(&TEMPLATE_SYNTAX, span, error.message.as_str())
+        .why("rendering would fail before the first step of every trial")
+        .about(id);
+    problem.fixes(written.and_then(|_| close(place, resolved, error)))
+}
+
+/// Closes a tag or field that is never closed: behind the name of a field, or at the end of the line.
+fn close(place: &Place, resolved: &Resolved, error: &SyntaxError) -> Option<Fix> {
+    let open = resolved.value.get(error.span.start as usize..)?;
+    let line = open.lines().next().unwrap_or_default();
+    let (length, close) = match error.span.of(&resolved.value) {
+        "{" => {
+            let is_name = |character: char| character.is_alphanumeric() || "_.".contains(character);
+            let name = line.get(1..)?.split(|character| !is_name(character)).next()?;
+            (1 + name.len(), "}")
+        }
+        "{{" => (line.trim_end().len(), " }}"),
+        "{%" => (line.trim_end().len(), " %}"),
+        "{#" => (line.trim_end().len(), " #}"),
+        _ => return None,
+    };
+    if length < 2 || line.contains(close.trim_start()) || !error.message.contains("never closed") {
+        return None;
+    }
+    let at = Span::at(error.span.start as usize + length);
+    let at = Location::new(&place.target, resolved.written(place.document()?, at)?);
+    Some(Fix::replace(FixClass::Preview, format!("Close it with `{}`", close.trim_start()), &at, close))
 }
 
 /// A long surface is marked on its first line.
@@ -298,10 +369,24 @@ fn first_line(place: &Place, span: Span) -> Span {
     Span { start: span.start, end: end.max(span.start) }
 }
 
-/// Adds a placeholder at the end of a text that is written as it is.
+/// Adds a placeholder at the end of a text, written as its format writes it.
 fn append(place: &Place, resolved: &Resolved, file: &FilePath, placeholder: &str) -> Option<Fix> {
     let document = place.document()?;
-    if !matches!(resolved.form, crate::selector::Form::Text) || document.format() == Format::Python {
+    let title = format!("Append `{placeholder}`");
+    if !matches!(resolved.form, Form::Text) {
+        let kept = resolved.value.trim_end();
+        let (gap, end) = match (kept.is_empty(), resolved.value.contains('\n')) {
+            (true, _) => ("", ""),
+            (false, true) => ("\n", resolved.value.get(kept.len()..)?),
+            (false, false) => (" ", resolved.value.get(kept.len()..)?),
+        };
+        let is_text = resolved.kind == ValueKind::String && !matches!(resolved.form, Form::Code { .. });
+        let new = format!("{kept}{gap}{placeholder}{end}");
+        let edit = edit::write(document, resolved, &Limits::default(), &new).ok().filter(|_| is_text)?;
+        let changes = vec![Change::Edit { file: file.clone(), edit }];
+        return Some(Fix { title, class: FixClass::Preview, changes });
+    }
+    if document.format() == Format::Python {
         return None;
     }
     let source = resolved.span.of(document.source());
@@ -309,6 +394,94 @@ fn append(place: &Place, resolved: &Resolved, file: &FilePath, placeholder: &str
     let line_break = document.text().line_ending();
     let at = Span::at(resolved.span.start as usize + kept.len());
     let gap = if kept.is_empty() { "" } else { line_break };
-    let title = format!("Append `{placeholder}`");
     Some(Fix::replace(FixClass::Preview, title, &Location::new(file, at), format!("{gap}{placeholder}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check;
+    use crate::files::{Content, File, Files, Link, Opaque};
+    use crate::harness::Harness;
+    use crate::path::FilePath;
+    use crate::problem::Change;
+    use crate::text::apply_all;
+
+    const COMMAND: &str = "schema = 1\n[model]\nendpoint = \"http://127.0.0.1:1/v1\"\nname = \"m\"\n[agent]\nkind = \"command\"\nargv = [\"x\", \"{transcript}\"]\n";
+
+    /// The rules that are broken if `CLAUDE.md` is a link.
+    fn with_link(surface: &str, link: Link, texts: &[(&str, &str)]) -> Vec<String> {
+        let manifest = format!("{COMMAND}[[surface]]\nid = \"memory\"\n{surface}\n");
+        let texts = texts.iter().copied().chain([("harness.toml", manifest.as_str())]);
+        let content = match &link {
+            Link::Inside(_) => Content::Unread,
+            Link::Outside => Content::Opaque(Opaque::Unreadable),
+        };
+        let path = FilePath::parse("CLAUDE.md").unwrap();
+        let file = File { content, executable: false, link: Some(link) };
+        let files = Files::from_texts(texts).with_disk([(path, Some(file))]);
+        let problems = check::all(&Harness::resolve(&files, None));
+        problems
+            .values()
+            .flatten()
+            .map(|problem| format!("{} {}", problem.rule.id, problem.message))
+            .collect()
+    }
+
+    #[test]
+    fn a_link_that_leads_out_is_one_problem() {
+        let message = "SH006 link `CLAUDE.md` leads out of the project, or nowhere";
+        for file in ["CLAUDE.md", "C*.md"] {
+            let surface = format!("file = \"{file}\"\nmax_tokens = 1");
+            assert_eq!(with_link(&surface, Link::Outside, &[]), [message], "{file}");
+        }
+        let inside = Link::Inside(FilePath::parse("AGENTS.md").unwrap());
+        assert_eq!(
+            with_link("file = \"CLAUDE.md\"\nmax_tokens = 1", inside, &[("AGENTS.md", "Be brief.")]),
+            ["SH026 surface `memory` has ≈3 tokens, limit 1"]
+        );
+    }
+
+    #[test]
+    fn a_native_text_that_does_not_compile_is_one_problem() {
+        let manifest = "schema = 1\n[model]\nendpoint = \"http://127.0.0.1:1/v1\"\nname = \"m\"\n[prompt]\nsystem = \"a.md\"\n[[surface]]\nid = \"rules\"\nfile = \"a.md\"\nselect = [\"md.section\", \"R\"]\ntemplate = \"jinja\"\nrequires = [\"{{ workdir }}\"]\n";
+        let files = Files::from_texts([("harness.toml", manifest), ("a.md", "# R\n\n{{ workdir\n")]);
+        let problems = check::all(&Harness::resolve(&files, None));
+        let rules: Vec<_> = problems.values().flatten().map(|problem| problem.rule.id).collect();
+        assert_eq!(rules, ["SH103"]);
+    }
+
+    #[test]
+    fn a_placeholder_is_appended_as_its_format_writes_it() {
+        for (name, text, select, after) in [
+            (
+                "a.yaml",
+                "task: |\n  Do it.\nx: 1\n",
+                "[\"yaml\", \"task\"]",
+                "task: |\n  Do it.\n  {{task}}\nx: 1\n",
+            ),
+            ("a.json", "{\"task\": \"Do it.\"}", "[\"json\", \"task\"]", "{\"task\": \"Do it. {{task}}\"}"),
+        ] {
+            let manifest = format!(
+                "{COMMAND}[[surface]]\nid = \"a\"\nfile = \"{name}\"\nselect = {select}\nrequires = [\"{{{{task}}}}\"]\n"
+            );
+            let files = Files::from_texts([("harness.toml", manifest.as_str()), (name, text)]);
+            let problems = check::all(&Harness::resolve(&files, None));
+            let problem = problems.values().flatten().next().unwrap();
+            let [Change::Edit { edit, .. }] = problem.fixes[0].changes.as_slice() else { panic!("no edit") };
+            assert_eq!(apply_all(text, std::slice::from_ref(edit)).as_deref(), Some(after));
+        }
+    }
+
+    #[test]
+    fn new_files_start_from_their_skeleton() {
+        for (text, skeleton) in [("\"a.py\"", "pass\n"), ("{ text = \"x\" }", "x"), ("\"none.py\"", "")] {
+            let manifest = format!(
+                "{COMMAND}[[surface]]\nid = \"a\"\nselect = [\"new\", \"t/*.py\"]\nnew_files = {{ max = 2, text = {text} }}\n"
+            );
+            let files = Files::from_texts([("harness.toml", manifest.as_str()), ("a.py", "pass\n")]);
+            let harness = Harness::resolve(&files, None);
+            let new_files = harness.surface("a").unwrap().surface.new_files.clone().unwrap();
+            assert_eq!((new_files.max, new_files.skeleton.as_str()), (2, skeleton), "{text}");
+        }
+    }
 }

@@ -21,14 +21,14 @@ use crate::manifest::Manifest;
 use crate::path::{FilePath, PathRefusal};
 use crate::problem::Location;
 use crate::selector::{Resolved, Selector, Unresolved};
-use crate::surface::Surface;
+use crate::surface::{Astray, Surface};
 use crate::syntax::Document;
 use crate::syntax::data::{Tree, Value};
 use crate::syntax::decode::BadSpans;
 use crate::text::Span;
 
 pub use suite::Task;
-pub use surfaces::{id_span, selector as written_selector};
+pub use surfaces::selector as written_selector;
 pub use symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
 pub use texts::{HarnessText, TextRole, TextSource};
 
@@ -111,6 +111,8 @@ pub struct Tool {
 pub struct Placed {
     /// The declaration.
     pub surface: Surface,
+    /// Where its id is written, without quotes; its declaration, if it has none.
+    pub id: Span,
     /// Where each of its parts is, or why it is nowhere; in the order of the parts.
     pub places: Vec<Place>,
 }
@@ -124,8 +126,10 @@ pub struct Place {
     pub target: FilePath,
     /// The place in it.
     pub selector: Selector,
-    /// Why imports or links lead nowhere.
-    pub astray: Option<String>,
+    /// The place in `file` as the manifest writes it: another one if what stands there only points to a file.
+    pub written: Selector,
+    /// Why imports, pointers or links lead to no text; then there is no document.
+    pub astray: Option<Astray>,
     document: Option<Arc<Document>>,
     resolved: Arc<OnceLock<Result<Resolved, Unresolved>>>,
 }

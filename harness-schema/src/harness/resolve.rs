@@ -405,7 +405,7 @@ impl Harness {
             .map(|placed| Symbol {
                 kind: SymbolKind::Surface,
                 name: placed.surface.id.clone(),
-                at: Location::new(&placed.surface.declaration.file, surfaces::id_span(self, placed)),
+                at: Location::new(&placed.surface.declaration.file, placed.id),
                 extent: placed.surface.declaration.span,
                 detail: placed.file().map(ToString::to_string).unwrap_or_default(),
             })

@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::reader::{Reader, is_native, is_unread, items, matching};
+use super::reader::{Reader, is_native, is_pattern, is_unread, items, matching};
 use super::texts::{HarnessText, TextRole, TextSource};
 use super::{Harness, PathKind, Place, Placed, Role as FileRole};
 use crate::files::{Files, Link};
 use crate::path::FilePath;
 use crate::problem::Location;
-use crate::selector::{Selector, SelectorError, ValueKind};
-use crate::surface::{Choice, Dialect, Limits, NewFiles, Origin, Part, Role, Surface, follow};
+use crate::selector::{DataFormat, Form, Selector, SelectorError, ValueKind};
+use crate::surface::{
+    Astray, Choice, Dialect, Limits, NewFiles, Origin, Part, Role, Surface, follow, pointed_file,
+};
 use crate::syntax::data::{Kind, Step, Value};
 use crate::text::Span;
 
@@ -40,15 +42,6 @@ pub(super) fn place(harness: &mut Harness, previous: Option<&Harness>) -> Vec<Pl
     placed
 }
 
-/// Where a surface's id is written, without quotes; its declaration, if it has none.
-#[must_use]
-pub fn id_span(harness: &Harness, placed: &Placed) -> Span {
-    let declaration = &placed.surface.declaration;
-    let entry = items(harness.tree().root.get("surface")).find(|value| value.span == declaration.span);
-    let at = Reader { file: &declaration.file, source: harness.manifest.document.source() };
-    entry.and_then(|value| value.get("id")).map_or(declaration.span, |id| at.inside(id))
-}
-
 /// The selector of an entry, as written; `["file"]` if it has none.
 ///
 /// # Errors
@@ -69,6 +62,7 @@ pub fn selector(value: &Value) -> Result<Selector, SelectorError> {
 
 fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut Vec<Placed>) {
     let id = value.get("id").and_then(Value::as_text).unwrap_or_default().to_owned();
+    let id_span = value.get("id").map_or(value.span, |id| at.inside(id));
     let text = |key: &str| value.get(key).and_then(Value::as_text).map(str::to_owned);
     let parts: Vec<&Value> = match value.get("parts").and_then(Value::as_list) {
         Some(parts) => parts.iter().collect(),
@@ -83,7 +77,7 @@ fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut V
         role: text("kind").and_then(|kind| Role::named(&kind)),
         limits: limits(value),
         follow_imports: true,
-        new_files: new_files(value),
+        new_files: new_files(harness, value, at),
     };
     let follows = match value.get("follow_imports").map(|value| &value.kind) {
         Some(Kind::Boolean(follows)) => Some(*follows),
@@ -91,14 +85,15 @@ fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut V
     };
     // A pattern makes one surface of each file that it matches.
     if let [part] = parts.as_slice()
-        && let Some(pattern) =
-            part.get("file").and_then(Value::as_text).filter(|name| name.contains(['*', '?', '{']))
+        && let Some(pattern) = part.get("file").and_then(Value::as_text)
+        && FilePath::parse(pattern).is_ok_and(|path| is_pattern(&harness.files, &path))
+        && !matches!(selector(part), Ok(Selector::New(_)))
     {
         harness.add_path(part.get("file"), PathKind::Glob, "surface.file", at);
         for path in matching(&harness.files, pattern) {
             let mut surface = Surface { id: format!("{id}@{path}"), ..surface.clone() };
             let places = part_places(harness, part, path, follows, &mut surface);
-            placed.push(Placed { surface, places });
+            placed.push(Placed { surface, id: id_span, places });
         }
         return;
     }
@@ -107,6 +102,8 @@ fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut V
     for part in parts {
         let Ok(selector) = selector(part) else { continue };
         if let Selector::New(_) = selector {
+            let glob = part.get("select").and_then(Value::as_list).and_then(|steps| steps.get(1));
+            harness.add_path(glob, PathKind::MayBeMissing, "surface.select", at);
             surface.parts.push(Part { file: FilePath::root(), selector });
             continue;
         }
@@ -114,7 +111,7 @@ fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut V
         let Some(Ok(path)) = part.get("file").and_then(Value::as_text).map(FilePath::parse) else { continue };
         places.extend(part_places(harness, part, path, follows, &mut surface));
     }
-    placed.push(Placed { surface, places });
+    placed.push(Placed { surface, id: id_span, places });
 }
 
 fn part_places(
@@ -128,25 +125,62 @@ fn part_places(
     surface.follow_imports = follows.unwrap_or(path.name() == "CLAUDE.md");
     surface.parts.push(Part { file: path.clone(), selector: selector.clone() });
     harness.name(&path, FileRole::Surface);
-    let (target, astray) = target(harness, &path, surface.follow_imports);
-    if target != path {
-        harness.name(&target, FileRole::Surface);
+    let place = match target(harness, &path, surface.follow_imports) {
+        Err(astray) => Place::astray(path, selector, astray),
+        Ok(target) => {
+            if target != path {
+                harness.name(&target, FileRole::Surface);
+            }
+            let place = Place::new(path, target, selector, &harness.files);
+            if follows == Some(false) { place } else { pointed(harness, place) }
+        }
+    };
+    vec![place]
+}
+
+/// Where the text of a value is that only points to a file, as OpenCode writes it: `{file:./prompt.md}`.
+fn pointed(harness: &mut Harness, place: Place) -> Place {
+    let Selector::Data { format: DataFormat::Json, append: false, .. } = place.selector else { return place };
+    // Most documents have no pointer, and their places need not be found yet.
+    if !place.document.as_ref().is_some_and(|document| document.source().contains("{file:")) {
+        return place;
     }
-    vec![Place::new(path, target, selector, astray, &harness.files)]
+    let Some(Ok(resolved)) = place.resolved() else { return place };
+    let is_text = matches!(resolved.form, Form::Scalar { .. });
+    let Some(pointer) = pointed_file(&resolved.value).filter(|_| is_text) else { return place };
+    let (from, written) = (place.target.clone(), resolved.value.trim().to_owned());
+    let found = match from.parent().join(pointer) {
+        Err(_) => Err(Astray::Outside { from, written }),
+        Ok(path) if !harness.files.is_file(&path) => Err(Astray::Missing { from, written }),
+        Ok(path) => real(harness, &path),
+    };
+    match found {
+        Err(astray) => Place::astray(place.file, place.selector, astray),
+        Ok(target) => {
+            harness.name(&target, FileRole::Surface);
+            let pointer = Place::new(place.file, target, Selector::File, &harness.files);
+            Place { written: place.selector, ..pointer }
+        }
+    }
+}
+
+/// What a link stands for; a file that is none stands for itself.
+fn real(harness: &Harness, path: &FilePath) -> Result<FilePath, Astray> {
+    match harness.files.on_disk(path).and_then(|file| file.link.clone()) {
+        Some(Link::Inside(real)) => Ok(real),
+        Some(Link::Outside) => Err(Astray::Link(path.clone())),
+        None => Ok(path.clone()),
+    }
 }
 
 /// The file that holds the text of `path`: where its link leads, and, if every line of it is one import, what that is.
-fn target(harness: &mut Harness, path: &FilePath, follows: bool) -> (FilePath, Option<String>) {
-    let real = match harness.files.on_disk(path).and_then(|file| file.link.clone()) {
-        Some(Link::Inside(real)) => real,
-        Some(Link::Outside) => return (path.clone(), Some(format!("`{path}` is a link out of the project"))),
-        None => path.clone(),
-    };
+fn target(harness: &mut Harness, path: &FilePath, follows: bool) -> Result<FilePath, Astray> {
+    let real_path = real(harness, path)?;
     if !follows {
-        return (real, None);
+        return Ok(real_path);
     }
     let unread = RefCell::new(Vec::new());
-    let found = follow(&real, |file| {
+    let found = follow(&real_path, |file| {
         if is_unread(&harness.files, file) {
             unread.borrow_mut().push(file.clone());
         }
@@ -157,14 +191,19 @@ fn target(harness: &mut Harness, path: &FilePath, follows: bool) -> (FilePath, O
     for file in unread {
         harness.name(&file, FileRole::Surface);
     }
-    match found {
-        _ if waiting => (real, None),
-        // Several imports have no one place for an edit; the pointer itself stays the surface.
-        Ok(files) => match <[FilePath; 1]>::try_from(files) {
-            Ok([only]) => (only, None),
-            Err(_) => (real, None),
-        },
-        Err(astray) => (real, Some(astray.message())),
+    if waiting {
+        return Ok(real_path);
+    }
+    let mut files: Vec<FilePath> = Vec::new();
+    for file in found? {
+        let file = real(harness, &file)?;
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    match <[FilePath; 1]>::try_from(files) {
+        Ok([only]) => Ok(only),
+        Err(files) => Err(Astray::Several { from: real_path, files }),
     }
 }
 
@@ -221,13 +260,27 @@ fn dialect_named(word: &str) -> Option<Dialect> {
     }
 }
 
-fn new_files(value: &Value) -> Option<NewFiles> {
+fn new_files(harness: &mut Harness, value: &Value, at: Reader<'_>) -> Option<NewFiles> {
     let table = value.get("new_files")?;
     let max = match table.get("max").map(|value| &value.kind) {
         Some(Kind::Integer(max)) => usize::try_from(*max).unwrap_or(0),
         _ => 1,
     };
-    let skeleton = table.get("text").and_then(Value::as_text).unwrap_or_default().to_owned();
+    let text = table.get("text");
+    let inline = text.and_then(|text| text.get("text")).and_then(Value::as_text);
+    let skeleton = match text.and_then(Value::as_text) {
+        None => inline.unwrap_or_default().to_owned(),
+        Some(written) => {
+            harness.add_path(text, PathKind::File, "surface.new_files.text", at);
+            let path = FilePath::parse(written).ok();
+            if let Some(path) = &path {
+                // What a file starts from may be anything; only its text is wanted.
+                harness.name(path, FileRole::Program);
+            }
+            let document = path.and_then(|path| harness.files.document(&path));
+            document.map(|document| document.source().to_owned()).unwrap_or_default()
+        }
+    };
     Some(NewFiles { max, skeleton })
 }
 
@@ -269,8 +322,7 @@ fn native(harness: &Harness, root: &Value, off: &BTreeSet<String>, placed: &mut 
 }
 
 fn native_surface(harness: &Harness, id: String, role: Role, declaration: Location, part: Part) -> Placed {
-    let place =
-        Place::new(part.file.clone(), part.file.clone(), part.selector.clone(), None, harness.files());
+    let place = Place::new(part.file.clone(), part.file.clone(), part.selector.clone(), harness.files());
     let surface = Surface {
         id,
         description: String::new(),
@@ -282,7 +334,7 @@ fn native_surface(harness: &Harness, id: String, role: Role, declaration: Locati
         follow_imports: false,
         new_files: None,
     };
-    Placed { surface, places: vec![place] }
+    Placed { id: surface.declaration.span, surface, places: vec![place] }
 }
 
 /// Where a native text is as a part: its file, or its value in the document that declares it.
@@ -366,15 +418,23 @@ fn reuse(placed: &mut [Placed], before: &Harness) {
 }
 
 impl Place {
-    fn new(
-        file: FilePath,
-        target: FilePath,
-        selector: Selector,
-        astray: Option<String>,
-        files: &Files,
-    ) -> Self {
+    fn new(file: FilePath, target: FilePath, selector: Selector, files: &Files) -> Self {
         let document = files.document(&target).cloned();
-        Self { file, target, selector, astray, document, resolved: Arc::default() }
+        let written = selector.clone();
+        Self { file, target, selector, written, astray: None, document, resolved: Arc::default() }
+    }
+
+    fn astray(file: FilePath, selector: Selector, astray: Astray) -> Self {
+        let (target, written) = (file.clone(), selector.clone());
+        Self {
+            file,
+            target,
+            selector,
+            written,
+            astray: Some(astray),
+            document: None,
+            resolved: Arc::default(),
+        }
     }
 
     fn reuse(&mut self, earlier: &Self) {
@@ -382,7 +442,7 @@ impl Place {
             (Some(now), Some(then)) => Arc::ptr_eq(now, then),
             _ => false,
         };
-        if same_document && self.selector == earlier.selector && self.astray == earlier.astray {
+        if same_document && self.selector == earlier.selector {
             self.resolved = Arc::clone(&earlier.resolved);
         }
     }

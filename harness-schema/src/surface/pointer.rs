@@ -1,4 +1,5 @@
-//! Files that only point to others: a `CLAUDE.md` whose every line is an import stands for what it imports.
+//! Texts that only point to others: a `CLAUDE.md` whose every line is an import stands for what it imports, and a value
+//! of OpenCode's for the file that it names.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,14 +10,14 @@ use crate::syntax::Document;
 /// How many imports may follow each other.
 pub const MAX_HOPS: usize = 5;
 
-/// Why an import leads to no surface.
+/// Why an import, a pointer or a link leads to no surface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Astray {
     /// The file is not there, or is no text.
     Missing {
         /// Who imports it.
         from: FilePath,
-        /// The import as written.
+        /// The import as written: `@rules.md`, `{file:rules.md}`.
         written: String,
     },
     /// The import leads out of the project, or names no path.
@@ -30,6 +31,15 @@ pub enum Astray {
     Cycle(FilePath),
     /// More than [`MAX_HOPS`] imports follow each other.
     TooFar(FilePath),
+    /// Several files are imported, so there is no one place.
+    Several {
+        /// Who imports them.
+        from: FilePath,
+        /// What they are, in the order of the imports.
+        files: Vec<FilePath>,
+    },
+    /// The file is a link that leads to no file of the project.
+    Link(FilePath),
 }
 
 impl Astray {
@@ -37,10 +47,16 @@ impl Astray {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Missing { from, written } => format!("`@{written}` in `{from}` leads nowhere"),
-            Self::Outside { from, written } => format!("`@{written}` in `{from}` is outside of the project"),
+            Self::Missing { from, written } => format!("`{written}` in `{from}` leads nowhere"),
+            Self::Outside { from, written } => format!("`{written}` in `{from}` is outside of the project"),
             Self::Cycle(file) => format!("the imports of `{file}` lead back to it"),
             Self::TooFar(file) => format!("`{file}` is more than {MAX_HOPS} imports away"),
+            Self::Several { from, files } => {
+                let names: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+                let names = crate::selector::in_words(&names, "and");
+                format!("{} files are imported by `{from}` ({names})", files.len())
+            }
+            Self::Link(file) => format!("link `{file}` leads out of the project, or nowhere"),
         }
     }
 }
@@ -76,7 +92,7 @@ fn visit(
         return Ok(());
     }
     for written in imports {
-        let outside = || Astray::Outside { from: file.clone(), written: written.clone() };
+        let outside = || Astray::Outside { from: file.clone(), written: format!("@{written}") };
         let target = file.parent().join(&written).map_err(|_| outside())?;
         if way.contains(&target) {
             return Err(Astray::Cycle(target));
@@ -85,7 +101,7 @@ fn visit(
             return Err(Astray::TooFar(target));
         }
         if lookup(&target).is_none() {
-            return Err(Astray::Missing { from: file.clone(), written });
+            return Err(Astray::Missing { from: file.clone(), written: format!("@{written}") });
         }
         // What a file stands for is found once, or many short files would make very many ways.
         if done.insert(target.clone()) {

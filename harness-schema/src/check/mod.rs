@@ -14,6 +14,7 @@ pub mod secrets;
 pub mod prompts;
 pub mod surfaces;
 pub mod protected;
+mod surface_keys;
 pub mod prose;
 pub mod tools;
 pub mod runtime;
@@ -47,6 +48,7 @@ const FAMILIES: &[Family] = &[
     agent::check,
     surfaces::check,
     protected::check,
+    surface_keys::check,
     prompts::check,
     prose::check,
     tools::check,

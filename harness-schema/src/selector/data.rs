@@ -197,10 +197,15 @@ impl Place<'_> {
     }
 
     fn no_entry(&self, list: &Value, at: usize, index: i64) -> Unresolved {
-        let what = match list.as_list() {
-            Some([]) => format!("entry {index} in the empty list `{}`", self.path_before(at)),
-            Some(items) => format!("entry {index} among the {} of `{}`", items.len(), self.path_before(at)),
-            None => format!("list `{}`", self.path_before(at)),
+        let what = match (list.as_list(), at) {
+            (Some([]), 0) => format!("entry {index} in the empty list"),
+            (Some([]), _) => format!("entry {index} in the empty list `{}`", self.path_before(at)),
+            (Some(items), 0) => format!("entry {index} among the {}", items.len()),
+            (Some(items), _) => {
+                format!("entry {index} among the {} of `{}`", items.len(), self.path_before(at))
+            }
+            (None, 0) => "list at the top level".to_owned(),
+            (None, _) => format!("list `{}`", self.path_before(at)),
         };
         Unresolved::Nothing { what, near: Vec::new() }
     }
@@ -267,8 +272,11 @@ impl Place<'_> {
     fn append(&self, document: &Document, found: &Found<'_>) -> Result<Resolved, Unresolved> {
         let source = document.source();
         let Kind::List(list) = &found.value.kind else {
-            let path = self.path_before(self.steps.len());
-            return Err(Unresolved::Refused(format!("`{path}` is {}, not a list", found.value.kind_name())));
+            let kind = found.value.kind_name();
+            return Err(Unresolved::Refused(match self.steps.len() {
+                0 => format!("the top level is {kind}, not a list"),
+                length => format!("`{}` is {kind}, not a list", self.path_before(length)),
+            }));
         };
         let texts = !list.items.is_empty() && list.items.iter().all(|item| item.as_text().is_some());
         let (place, list) = match (list.style, list.items.last()) {

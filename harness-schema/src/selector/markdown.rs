@@ -3,7 +3,8 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::data::Place;
-use super::{Candidate, DataFormat, Resolved, Selector, Unresolved, near, without_blank_lines};
+use super::{Candidate, DataFormat, Resolved, Selector, Unresolved, without_blank_lines};
+use crate::problem::within;
 use crate::syntax::markdown::{Heading, Tree as Markdown};
 use crate::syntax::{Document, Format, Syntax};
 
@@ -39,9 +40,7 @@ fn section(
 ) -> Result<Resolved, Unresolved> {
     let source = document.source();
     let wanted: Vec<String> = path.iter().map(|title| folded(title)).collect();
-    let paths = paths(tree);
-    let same: Vec<usize> =
-        (0..paths.len()).filter(|at| paths.get(*at).is_some_and(|path| path.ends_with(&wanted))).collect();
+    let same = named(tree, &wanted);
     let heading = |at: &usize| tree.headings.get(*at);
     let chosen = match (occurrence, same.as_slice()) {
         (Some(number), several) => several.get(number - 1),
@@ -49,6 +48,7 @@ fn section(
         (None, []) => None,
         (None, several) => {
             let title = path.last().map(String::as_str).unwrap_or_default();
+            let paths = paths(tree);
             let candidates = several.iter().enumerate().filter_map(|(number, at)| {
                 let heading = heading(at)?;
                 Some(Candidate {
@@ -80,6 +80,28 @@ fn alone(at: usize, number: usize, tree: &Markdown, paths: &[Vec<String>], path:
     }
 }
 
+/// The headings whose path ends with `wanted`, which is folded. Most differ in their own title, so that the way to them is
+/// not walked.
+fn named(tree: &Markdown, wanted: &[String]) -> Vec<usize> {
+    let Some((last, above)) = wanted.split_last() else { return Vec::new() };
+    let is_below = |at: usize| {
+        let way = ancestors(tree, at);
+        let way = way.split_last().map_or(&[][..], |(_, above)| above);
+        let end = way.len().checked_sub(above.len()).and_then(|start| way.get(start..));
+        end.is_some_and(|end| end.iter().zip(above).all(|(heading, title)| is_title(&heading.title, title)))
+    };
+    let same = tree.headings.iter().enumerate().filter(|(_, heading)| is_title(&heading.title, last));
+    same.map(|(at, _)| at).filter(|at| above.is_empty() || is_below(*at)).collect()
+}
+
+/// Whether a title is `wanted`, which is folded.
+fn is_title(title: &str, wanted: &str) -> bool {
+    if title.is_ascii() {
+        return title.split_whitespace().eq(wanted.split_whitespace());
+    }
+    folded(title) == wanted
+}
+
 fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Markdown) -> Unresolved {
     let shown = path.join(" / ");
     if let Some(number) = occurrence
@@ -92,20 +114,30 @@ fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Mark
     let titles: Vec<String> = tree.headings.iter().map(|heading| folded(&heading.title)).collect();
     // A right title below the wrong parents is near, too.
     let exact = tree.headings.iter().enumerate().filter(|(at, _)| titles.get(*at) == Some(&last));
-    let mut close: Vec<(String, Selector)> = exact
-        .map(|(at, heading)| {
-            let path = ancestors(tree, at).into_iter().map(|heading| heading.title.clone()).collect();
-            (heading.title.clone(), Selector::Section { path, occurrence: None })
-        })
-        .collect();
-    close.extend(near(&last, titles.iter().map(String::as_str).filter(|title| *title != last), |title| {
-        let mut path = path.to_vec();
-        if let Some(old) = path.last_mut() {
-            title.clone_into(old);
-        }
-        Selector::Section { path, occurrence: None }
-    }));
-    Unresolved::Nothing { what: format!("section `{shown}`"), near: close }
+    let full = |at: usize| -> Vec<String> {
+        ancestors(tree, at).into_iter().map(|heading| heading.title.clone()).collect()
+    };
+    let mut close: Vec<Vec<String>> = exact.map(|(at, _)| full(at)).collect();
+    let others = titles.iter().map(String::as_str).filter(|title| *title != last);
+    let limit = (last.chars().count() / 3).max(2);
+    let swapped = within(&last, others, limit).into_iter().map(|title| {
+        let above = path.split_last().map_or(&[][..], |(_, above)| above);
+        (title, above.iter().cloned().chain([title.to_owned()]).collect::<Vec<String>>())
+    });
+    // Below the parents that were named, before a title that is only near.
+    let (here, elsewhere): (Vec<_>, Vec<_>) = swapped.partition(|(_, path)| {
+        let wanted: Vec<String> = path.iter().map(|title| folded(title)).collect();
+        !named(tree, &wanted).is_empty()
+    });
+    close.extend(here.into_iter().map(|(_, path)| path));
+    let places = elsewhere.iter().filter_map(|(title, _)| titles.iter().position(|other| other == title));
+    close.extend(places.map(full));
+    let near = close.into_iter().map(|titles| {
+        let name =
+            if path.len() < 2 { titles.last().cloned().unwrap_or_default() } else { titles.join(" / ") };
+        (name, Selector::Section { path: titles, occurrence: None })
+    });
+    Unresolved::Nothing { what: format!("section `{shown}`"), near: near.collect() }
 }
 
 /// The heading path of each heading, outermost first, itself last, as it is compared.

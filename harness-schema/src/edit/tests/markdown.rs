@@ -104,7 +104,7 @@ fn what_is_near_is_named() {
     );
     assert_eq!(
         why_not("a.md", TEXT, r#"["md.section", "Other", "Rules"]"#),
-        "no section `Other / Rules` in `a.md`; did you mean `Rules`?"
+        "no section `Other / Rules` in `a.md`; did you mean `Agent / Rules`?"
     );
     assert_eq!(
         why_not("a.md", TEXT, r#"["md.section", "Rules", 2]"#),

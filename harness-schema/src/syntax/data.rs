@@ -238,6 +238,24 @@ impl Value {
         }
     }
 
+    /// What stands between the quotes of a string, escapes included; all of it for a value without quotes.
+    #[must_use]
+    pub fn inside(&self, source: &str) -> Span {
+        if let Some(span) = self.verbatim(source) {
+            return span;
+        }
+        let quotes = match &self.kind {
+            Kind::Text(scalar) => match scalar.style {
+                Quote::Double | Quote::Single => 1,
+                Quote::TripleDouble | Quote::TripleSingle => 3,
+                Quote::Plain | Quote::Literal | Quote::Folded => 0,
+            },
+            _ => 0,
+        };
+        let (start, end) = (self.span.start as usize + quotes, self.span.end as usize);
+        if start + quotes <= end { Span::new(start, end - quotes) } else { self.span }
+    }
+
     /// Where the string's own characters stand in `source`, if they are written there as they are, without escapes,
     /// indentation or folding; then an offset in the string is an offset in the span.
     #[must_use]

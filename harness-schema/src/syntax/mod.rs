@@ -1,6 +1,7 @@
 //! Error-tolerant parsing with spans. Parsing cannot fail: what is wrong is part of the answer.
 
 pub mod data;
+pub mod spelling;
 pub mod decode;
 mod recovery;
 pub mod toml;

@@ -23,8 +23,21 @@ pub struct Tree {
     pub tags: Vec<Tag>,
     /// Names that the template itself does not define, in order; none if it does not compile.
     pub names: Vec<Name>,
+    /// Strings that something is compared with, in order: `'shell'` in `tool.name == 'shell'`.
+    pub compared: Vec<Compared>,
     /// What does not compile, or is not allowed.
     pub errors: Vec<SyntaxError>,
+}
+
+/// A string that a template compares something with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// What is compared: `tool.name`; of what a loop takes from a list, the list and the part: `tools.name`.
+    pub path: Vec<String>,
+    /// The string.
+    pub text: String,
+    /// What stands between its quotes.
+    pub span: Span,
 }
 
 /// A tag with its braces.
@@ -72,17 +85,16 @@ impl Tree {
             return Self::default();
         }
         if let Some(error) = unclosed {
-            return Self { tags, names: Vec::new(), errors: vec![error] };
+            return Self { tags, errors: vec![error], ..Self::default() };
         }
         match minijinja::machinery::parse(source, "template", SyntaxConfig, WhitespaceConfig::default()) {
             Ok(ast::Stmt::Template(template)) => {
-                let (names, errors) = names::read(source, &template.children);
-                Self { tags, names, errors }
+                names::read(source, &template.children, Self { tags, ..Self::default() })
             }
-            Ok(_) => Self { tags, names: Vec::new(), errors: Vec::new() },
+            Ok(_) => Self { tags, ..Self::default() },
             Err(error) => {
                 let errors = vec![explain(source, &tags, &error)];
-                Self { tags, names: Vec::new(), errors }
+                Self { tags, errors, ..Self::default() }
             }
         }
     }
@@ -255,6 +267,22 @@ mod tests {
         let _ = Tree::parse(source);
         assert_eq!(names("{% set x = a %}{{ x }}{{ b[\"c\"].d }}").len(), 2);
         assert_eq!(names("{% if step > 3 %}{{ steps_left }}{% endif %}").len(), 2);
+    }
+
+    #[test]
+    fn what_names_are_compared_with() {
+        let compared = |source: &str| -> Vec<String> {
+            let tree = Tree::parse(source);
+            assert_eq!(tree.errors, [], "{source}");
+            let each = tree.compared.iter();
+            each.map(|each| format!("{} {}", each.path.join("."), each.span.of(source))).collect()
+        };
+        assert_eq!(compared("{% if tool.name == 'shell' %}x{% endif %}"), ["tool.name shell"]);
+        assert_eq!(compared("{{ \"a\" != state.id }}"), ["state.id a"]);
+        assert_eq!(compared("{{ tool.name in ['a', 'b'] }}"), ["tool.name a", "tool.name b"]);
+        let each = "{% for t in tools %}{% if t.name == 'a' %}{% endif %}{% endfor %}{{ t.name == 'a' }}";
+        assert_eq!(compared(each), ["tools.name a", "t.name a"]);
+        assert_eq!(compared("{{ 'a' == 'b' }}{{ step == 3 }}"), [""; 0]);
     }
 
     #[test]

@@ -1,25 +1,37 @@
 //! The names that a template uses and does not define itself, and what it uses that is not allowed.
 
-use minijinja::machinery::ast::{CallArg, Expr, Stmt};
+use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 
-use super::{FILTERS, Name};
+use super::{Compared, FILTERS, Name, Tree};
 use crate::problem::nearest;
 use crate::syntax::data::SyntaxError;
 use crate::text::Span;
 
-/// Free names in order, and errors.
-pub(super) fn read(source: &str, body: &[Stmt<'_>]) -> (Vec<Name>, Vec<SyntaxError>) {
-    let mut reader = Reader { source, scopes: vec![Vec::new()], names: Vec::new(), errors: Vec::new() };
+/// Adds free names, what is compared, and errors.
+pub(super) fn read(source: &str, body: &[Stmt<'_>], tree: Tree) -> Tree {
+    let mut reader = Reader {
+        source,
+        scopes: vec![Vec::new()],
+        items: Vec::new(),
+        names: Vec::new(),
+        compared: Vec::new(),
+        errors: Vec::new(),
+    };
     reader.body(body);
-    reader.names.sort_by_key(|name| name.span);
-    (reader.names, reader.errors)
+    let Reader { mut names, mut compared, errors, .. } = reader;
+    names.sort_by_key(|name| name.span);
+    compared.sort_by_key(|each| each.span);
+    Tree { names, compared, errors, ..tree }
 }
 
 struct Reader<'s> {
     source: &'s str,
     /// What the template defines, innermost scope last.
     scopes: Vec<Vec<String>>,
+    /// What the loops around take, and from which list: `t` of `tools`; innermost last.
+    items: Vec<(String, Vec<String>)>,
     names: Vec<Name>,
+    compared: Vec<Compared>,
     errors: Vec<SyntaxError>,
 }
 
@@ -44,6 +56,9 @@ impl Reader<'_> {
             Stmt::ForLoop(each) => {
                 self.expression(&each.iter);
                 let mut names = targets(&each.target);
+                let of = self.path(&each.iter).map(|list| list.path);
+                self.items.extend(names.iter().map(|name| (name.clone(), of.clone().unwrap_or_default())));
+                let taken = names.len();
                 names.push("loop".to_owned());
                 self.scopes.push(names);
                 if let Some(filter) = &each.filter_expr {
@@ -51,6 +66,7 @@ impl Reader<'_> {
                 }
                 self.body(&each.body);
                 self.scopes.pop();
+                self.items.truncate(self.items.len().saturating_sub(taken));
                 self.body(&each.else_body);
             }
             Stmt::IfCond(condition) => {
@@ -111,10 +127,19 @@ impl Reader<'_> {
             }
             Expr::UnaryOp(operation) => self.expression(&operation.expr),
             Expr::BinOp(operation) => {
+                if matches!(operation.op, BinOpKind::Eq | BinOpKind::Ne | BinOpKind::In) {
+                    self.compare(&operation.left, &operation.right);
+                }
                 self.expression(&operation.left);
                 self.expression(&operation.right);
             }
             Expr::Compare(compare) => {
+                // Several in a row: each with the one before.
+                let mut left = &compare.expr;
+                for operation in &compare.ops {
+                    self.compare(left, &operation.expr);
+                    left = &operation.expr;
+                }
                 self.expression(&compare.expr);
                 compare.ops.iter().for_each(|operation| self.expression(&operation.expr));
             }
@@ -151,6 +176,38 @@ impl Reader<'_> {
             }
             Expr::List(list) => list.items.iter().for_each(|item| self.expression(item)),
             Expr::Map(map) => map.keys.iter().chain(&map.values).for_each(|item| self.expression(item)),
+        }
+    }
+
+    /// Notes the strings on one side of a comparison, with what is on the other.
+    fn compare(&mut self, left: &Expr<'_>, right: &Expr<'_>) {
+        for (name, other) in [(left, right), (right, left)] {
+            let Some(Name { path, .. }) = self.path(name) else { continue };
+            let path = self.of_list(path);
+            match other {
+                Expr::List(list) => list.items.iter().for_each(|item| self.string(&path, item)),
+                other => self.string(&path, other),
+            }
+        }
+    }
+
+    fn string(&mut self, path: &[String], expression: &Expr<'_>) {
+        let Expr::Const(constant) = expression else { return };
+        let Some(text) = constant.value.as_str() else { return };
+        let quoted = span(constant.span());
+        let written = quoted.of(self.source);
+        if 2 <= written.len() && written.starts_with(['"', '\'']) {
+            let span = Span::new(quoted.start as usize + 1, quoted.end as usize - 1);
+            self.compared.push(Compared { path: path.to_vec(), text: text.to_owned(), span });
+        }
+    }
+
+    /// What a loop takes, by the list that it is from.
+    fn of_list(&self, path: Vec<String>) -> Vec<String> {
+        let Some((root, parts)) = path.split_first() else { return path };
+        match self.items.iter().rev().find(|(name, _)| name == root) {
+            Some((_, list)) => list.iter().chain(parts).cloned().collect(),
+            None => path,
         }
     }
 

@@ -10,6 +10,8 @@ pub mod word_runs;
 mod mentions;
 mod reader;
 mod surfaces;
+mod names;
+mod written;
 mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,7 @@ use crate::syntax::data::{Tree, Value};
 use crate::syntax::decode::BadSpans;
 use crate::text::Span;
 
+pub use names::owner_in as owner_in_surface_id;
 pub use suite::Task;
 pub use surfaces::selector as written_selector;
 pub use symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
@@ -55,6 +58,8 @@ pub struct Harness {
     paths: Vec<NamedPath>,
     unread: BTreeSet<FilePath>,
     known: BTreeSet<Digest>,
+    /// Markdown files whose imports lead to surfaces.
+    followed: BTreeSet<FilePath>,
     lazy_mentions: BTreeMap<FilePath, OnceLock<Vec<Mention>>>,
 }
 
@@ -377,6 +382,21 @@ impl Harness {
             .flat_map(|file| self.mentions_in(file).iter().map(move |mention| (file, mention)))
             .filter(|(_, mention)| mention.kind == kind && mention.name == name)
             .collect()
+    }
+
+    /// Every mention of a kind in every file.
+    pub fn mentions_of_kind(&self, kind: SymbolKind) -> impl Iterator<Item = (&FilePath, &Mention)> {
+        let all = self
+            .named
+            .keys()
+            .flat_map(|file| self.mentions_in(file).iter().map(move |mention| (file, mention)));
+        all.filter(move |(_, mention)| mention.kind == kind)
+    }
+
+    /// Whether what a file mentions as paths are imports, written as that file sees them.
+    #[must_use]
+    pub fn is_import(&self, file: &FilePath) -> bool {
+        self.followed.contains(file)
     }
 
     /// The header (`[[lint.allow]]`) of a table of the manifest, or its first line if it has none.

@@ -1,9 +1,12 @@
 //! Reads the manifest's tree: values with their places, and the files that patterns name.
 
+use std::ops::Range;
+
 use crate::files::{Content, Files};
 use crate::glob::Glob;
 use crate::path::FilePath;
 use crate::syntax::data::{Entry, Value};
+use crate::syntax::spelling::Spelling;
 use crate::text::Span;
 
 /// A document that is being read.
@@ -14,16 +17,21 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// A string's own characters, or the whole value if they cannot be told from escapes.
+    /// A string's own characters, as they are written between its quotes.
     pub(super) fn inside(self, value: &Value) -> Span {
-        value.verbatim(self.source).unwrap_or(value.span)
+        value.inside(self.source)
+    }
+
+    /// The place of a part of a string; `None` where the string is written in a way that hides its parts.
+    pub(super) fn part(self, value: &Value, part: Range<usize>) -> Option<Span> {
+        Some(Spelling::of(value, self.source)?.place(Span::new(part.start, part.end)))
     }
 
     /// A key's own characters, without quotes.
     pub(super) fn key(self, entry: &Entry) -> Span {
         let span = entry.key.span;
         let text = span.of(self.source);
-        let quoted = text.len() == entry.key.name.len() + 2 && text.starts_with(['"', '\'']);
+        let quoted = 2 <= text.len() && text.starts_with(['"', '\'']);
         if quoted { Span::new(span.start as usize + 1, span.end as usize - 1) } else { span }
     }
 }

@@ -3,7 +3,7 @@
 //! It reads the tree, not the typed manifest, because every name needs its place, also where something else is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::reader::{Reader, entries, is_native, items, matching};
 use super::symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
@@ -47,6 +47,7 @@ impl Harness {
             paths: Vec::new(),
             unread: BTreeSet::new(),
             known: BTreeSet::new(),
+            followed: BTreeSet::new(),
             lazy_mentions: BTreeMap::new(),
         };
         harness.name(&path, Role::Manifest);
@@ -54,12 +55,13 @@ impl Harness {
         harness.suite = harness.read_suite(previous);
         harness.name_tasks(&path);
         harness.surfaces = surfaces::place(&mut harness, previous);
-        harness.name_surfaces();
+        harness.read_surface_names();
         harness.known = harness.read_known();
         harness.reuse_texts(previous);
         harness.symbols.finish();
-        let lazy = harness.texts.iter();
-        harness.lazy_mentions = lazy.map(|text| (text.file().clone(), std::sync::OnceLock::new())).collect();
+        let texts = harness.texts.iter().map(HarnessText::file);
+        let lazy = texts.chain(harness.tools.iter().map(|tool| &tool.file)).chain(&harness.followed);
+        harness.lazy_mentions = lazy.map(|file| (file.clone(), OnceLock::new())).collect();
         harness
     }
 
@@ -141,7 +143,13 @@ impl Harness {
         let Some((value, written)) = value.and_then(|value| Some((value, value.as_text()?))) else { return };
         let location = Location::new(at.file, at.inside(value));
         let target = FilePath::parse(written);
-        if let (Ok(path), PathKind::File | PathKind::Program) = (&target, kind) {
+        let is_pattern = written.contains(['*', '?', '[', '{']);
+        let names_one = match kind {
+            PathKind::File | PathKind::Program => true,
+            PathKind::MayBeMissing | PathKind::Glob => !is_pattern,
+            PathKind::Directory => false,
+        };
+        if let Some(path) = target.as_ref().ok().filter(|_| names_one) {
             let mention = Mention {
                 kind: SymbolKind::File,
                 name: path.to_string(),
@@ -149,17 +157,21 @@ impl Harness {
                 form: Form::Path,
             };
             self.symbols.mention(at.file, mention);
-            if self.symbols.find(SymbolKind::File, path.as_str()).is_none() && self.files.is_file(path) {
-                self.symbols.define(Symbol {
-                    kind: SymbolKind::File,
-                    name: path.to_string(),
-                    at: Location::new(path, Span::at(0)),
-                    extent: Span::at(0),
-                    detail: String::new(),
-                });
-            }
+            self.define_file(path);
         }
         self.paths.push(NamedPath { at: location, written: written.to_owned(), target, kind, key });
+    }
+
+    pub(super) fn define_file(&mut self, path: &FilePath) {
+        if self.symbols.find(SymbolKind::File, path.as_str()).is_none() && self.files.is_file(path) {
+            self.symbols.define_unspelled(Symbol {
+                kind: SymbolKind::File,
+                name: path.to_string(),
+                at: Location::new(path, Span::at(0)),
+                extent: Span::at(0),
+                detail: String::new(),
+            });
+        }
     }
 
     fn read_tools(&mut self, root: &Value, at: Reader<'_>) {
@@ -205,6 +217,7 @@ impl Harness {
         }
         for part in items(value.get("run")) {
             let Some(written) = part.as_text() else { continue };
+            self.read_placeholders(&name, part, at);
             let is_first =
                 value.get("run").and_then(Value::as_list).is_some_and(|run| run.first() == Some(part));
             if is_first && written.contains('/') && !written.starts_with('/') {
@@ -333,15 +346,18 @@ impl Harness {
                 }
             }
         }
-        for allow in items(root.at(&["lint", "allow"])) {
-            if let Some((value, id)) = allow.get("surface").and_then(|value| Some((value, value.as_text()?)))
-            {
-                self.add_mention(SymbolKind::Surface, id, value, at);
-            }
-        }
     }
 
-    fn add_mention(&mut self, kind: SymbolKind, name: &str, value: &Value, at: Reader<'_>) {
+    /// What needs tools and surfaces to be known.
+    fn read_surface_names(&mut self) {
+        let document = Arc::clone(&self.manifest.document);
+        let Some(tree) = document.data() else { return };
+        let at = Reader { file: document.path(), source: document.source() };
+        self.name_surfaces(&tree.root, at);
+        self.read_inner_names(&tree.root, at);
+    }
+
+    pub(super) fn add_mention(&mut self, kind: SymbolKind, name: &str, value: &Value, at: Reader<'_>) {
         let mention = Mention { kind, name: name.to_owned(), span: at.inside(value), form: Form::Value };
         self.symbols.mention(at.file, mention);
     }
@@ -387,7 +403,7 @@ impl Harness {
                 }
             }
             let at = task.file(suite::TASK_MANIFEST).unwrap_or_else(|| manifest.clone());
-            self.symbols.define(Symbol {
+            self.symbols.define_unspelled(Symbol {
                 kind: SymbolKind::Task,
                 name: task.id.clone(),
                 at: Location::new(&at, Span::at(0)),
@@ -396,23 +412,6 @@ impl Harness {
             });
         }
         self.unread.extend(suite::unread(&self.files, &suite.tasks));
-    }
-
-    fn name_surfaces(&mut self) {
-        let declared =
-            self.surfaces.iter().filter(|placed| placed.surface.origin == crate::surface::Origin::Declared);
-        let symbols: Vec<Symbol> = declared
-            .map(|placed| Symbol {
-                kind: SymbolKind::Surface,
-                name: placed.surface.id.clone(),
-                at: Location::new(&placed.surface.declaration.file, placed.id),
-                extent: placed.surface.declaration.span,
-                detail: placed.file().map(ToString::to_string).unwrap_or_default(),
-            })
-            .collect();
-        for symbol in symbols {
-            self.symbols.define(symbol);
-        }
     }
 
     fn read_known(&mut self) -> BTreeSet<crate::digest::Digest> {

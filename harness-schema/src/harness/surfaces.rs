@@ -179,17 +179,21 @@ fn target(harness: &mut Harness, path: &FilePath, follows: bool) -> Result<FileP
     if !follows {
         return Ok(real_path);
     }
-    let unread = RefCell::new(Vec::new());
+    let seen = RefCell::new(BTreeSet::new());
     let found = follow(&real_path, |file| {
-        if is_unread(&harness.files, file) {
-            unread.borrow_mut().push(file.clone());
-        }
+        seen.borrow_mut().insert(file.clone());
         harness.files.document(file).cloned()
     });
-    let unread = unread.into_inner();
-    let waiting = !unread.is_empty();
-    for file in unread {
+    let seen = seen.into_inner();
+    let waiting = seen.iter().any(|file| is_unread(&harness.files, file));
+    // Whatever lies on the way belongs to the harness: without it the surface would not be found.
+    for file in seen {
+        if !harness.files.is_file(&file) {
+            continue;
+        }
         harness.name(&file, FileRole::Surface);
+        harness.define_file(&file);
+        harness.followed.insert(file);
     }
     if waiting {
         return Ok(real_path);

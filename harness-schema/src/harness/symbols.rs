@@ -23,7 +23,7 @@ pub enum SymbolKind {
     State,
     /// A runtime rule with an id.
     Rule,
-    /// A declared surface.
+    /// A surface, declared or native.
     Surface,
     /// A task.
     Task,
@@ -55,7 +55,7 @@ pub struct Symbol {
     pub kind: SymbolKind,
     /// Its name.
     pub name: String,
-    /// The name itself, without quotes; the start of the file for a task or a file.
+    /// The name itself, without quotes; the start of the file for a task or a file, the value for a native surface.
     pub at: Location,
     /// All that defines it.
     pub extent: Span,
@@ -100,6 +100,13 @@ pub struct Symbols {
 }
 
 impl Symbols {
+    /// Adds a definition whose place spells no name: of a task or a file, which are defined by being there, or of a part
+    /// of the native agent.
+    pub(super) fn define_unspelled(&mut self, symbol: Symbol) {
+        self.by_name.entry((symbol.kind, symbol.name.clone())).or_insert(self.definitions.len());
+        self.definitions.push(symbol);
+    }
+
     /// Adds a definition, which is a mention too; of several with one name the first is found by name.
     pub(super) fn define(&mut self, symbol: Symbol) {
         let mention = Mention {
@@ -108,12 +115,8 @@ impl Symbols {
             span: symbol.at.span,
             form: Form::Definition,
         };
-        // A task or a file is defined by being there: no character of a text spells its name.
-        if !matches!(symbol.kind, SymbolKind::Task | SymbolKind::File) {
-            self.mention(&symbol.at.file, mention);
-        }
-        self.by_name.entry((symbol.kind, symbol.name.clone())).or_insert(self.definitions.len());
-        self.definitions.push(symbol);
+        self.mention(&symbol.at.file, mention);
+        self.define_unspelled(symbol);
     }
 
     /// Adds a mention.

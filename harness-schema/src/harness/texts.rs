@@ -6,6 +6,8 @@ use crate::files::Files;
 use crate::path::FilePath;
 use crate::problem::Location;
 use crate::syntax::data::{Kind, Value};
+use crate::syntax::markdown::{self, Code};
+use crate::syntax::spelling::Spelling;
 use crate::syntax::{Document, template};
 use crate::text::Span;
 
@@ -64,6 +66,7 @@ pub struct HarnessText {
     /// Where the text is.
     pub source: TextSource,
     parsed: Arc<OnceLock<template::Tree>>,
+    code: Arc<OnceLock<Vec<Code>>>,
 }
 
 /// Where a text is.
@@ -75,8 +78,10 @@ pub enum TextSource {
     Inline {
         /// The string.
         text: Arc<str>,
-        /// Where its characters stand as they are; `None` if escapes or indentation come between.
-        verbatim: Option<Span>,
+        /// What stands between its quotes.
+        inside: Span,
+        /// Where each of its characters stands; `None` if indentation or folding comes between.
+        spelling: Option<Arc<Spelling>>,
     },
     /// What is written there names no file and is no text.
     Nowhere,
@@ -103,7 +108,11 @@ impl HarnessText {
         document: &str,
     ) -> Self {
         let inline = |value: &Value| match value.as_text() {
-            Some(text) => TextSource::Inline { text: Arc::from(text), verbatim: value.verbatim(document) },
+            Some(text) => TextSource::Inline {
+                text: Arc::from(text),
+                inside: value.inside(document),
+                spelling: Spelling::of(value, document).map(Arc::new),
+            },
             None => TextSource::Nowhere,
         };
         let named = |value: &Value| match value.as_text().map(FilePath::parse) {
@@ -121,7 +130,15 @@ impl HarnessText {
             _ => TextSource::Nowhere,
         };
         let declared = Location::new(file, value.span);
-        Self { id, role, owner: owner.to_owned(), declared, source, parsed: Arc::default() }
+        Self {
+            id,
+            role,
+            owner: owner.to_owned(),
+            declared,
+            source,
+            parsed: Arc::default(),
+            code: Arc::default(),
+        }
     }
 
     /// The file that holds the text.
@@ -152,14 +169,13 @@ impl HarnessText {
         }
     }
 
-    /// Where a part of the text stands in its file: the part itself, or, where the text is written with escapes, the
-    /// whole string.
+    /// Where a part of the text stands in its file, escapes included; the whole string, if its parts cannot be told.
     #[must_use]
     pub fn place(&self, part: Span) -> Span {
         match &self.source {
             TextSource::File(_) => part,
-            TextSource::Inline { verbatim: Some(start), .. } => part.offset(start.start as usize),
-            TextSource::Inline { verbatim: None, .. } | TextSource::Nowhere => self.declared.span,
+            TextSource::Inline { spelling: Some(spelling), .. } => spelling.place(part),
+            TextSource::Inline { spelling: None, .. } | TextSource::Nowhere => self.declared.span,
         }
     }
 
@@ -168,7 +184,7 @@ impl HarnessText {
     pub fn is_exact(&self) -> bool {
         match &self.source {
             TextSource::File(_) => true,
-            TextSource::Inline { verbatim, .. } => verbatim.is_some(),
+            TextSource::Inline { spelling, .. } => spelling.is_some(),
             TextSource::Nowhere => false,
         }
     }
@@ -178,8 +194,8 @@ impl HarnessText {
     pub fn span(&self, files: &Files) -> Span {
         match &self.source {
             TextSource::File(_) => Span::new(0, self.text(files).map_or(0, str::len)),
-            TextSource::Inline { verbatim: Some(span), .. } => *span,
-            TextSource::Inline { verbatim: None, .. } | TextSource::Nowhere => self.declared.span,
+            TextSource::Inline { inside, .. } => *inside,
+            TextSource::Nowhere => self.declared.span,
         }
     }
 
@@ -187,6 +203,15 @@ impl HarnessText {
     #[must_use]
     pub fn template(&self, files: &Files) -> &template::Tree {
         self.parsed.get_or_init(|| self.text(files).map(template::Tree::parse).unwrap_or_default())
+    }
+
+    /// The inline code of the text, read as Markdown; spans are offsets in the text.
+    #[must_use]
+    pub fn code<'a>(&'a self, files: &'a Files) -> &'a [Code] {
+        match self.document(files).and_then(|document| document.markdown()) {
+            Some(tree) => &tree.code,
+            None => self.code.get_or_init(|| self.text(files).map(markdown::inline_code).unwrap_or_default()),
+        }
     }
 
     /// Takes over what was parsed of the same text before.
@@ -203,6 +228,7 @@ impl HarnessText {
         };
         if same {
             self.parsed = Arc::clone(&before.parsed);
+            self.code = Arc::clone(&before.code);
         }
     }
 }

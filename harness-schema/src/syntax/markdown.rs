@@ -255,6 +255,15 @@ impl Tree {
     }
 }
 
+/// The inline code of a text that is no document of its own.
+#[must_use]
+pub fn inline_code(source: &str) -> Vec<Code> {
+    if memchr::memchr(b'`', source.as_bytes()).is_none() {
+        return Vec::new();
+    }
+    Tree::parse(source).code
+}
+
 /// A title as headings are compared: NFC, blanks folded.
 #[must_use]
 pub fn normal_title(title: &str) -> String {

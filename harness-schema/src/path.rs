@@ -90,6 +90,23 @@ impl FilePath {
             || self.0.strip_prefix(&*directory.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// The path as a document in `directory` writes it, with `..` where it leads out of it.
+    #[must_use]
+    pub fn seen_from(&self, directory: &Self) -> String {
+        let mut up = String::new();
+        let mut above = directory.clone();
+        loop {
+            match self.relative_to(&above).filter(|rest| !rest.is_empty()) {
+                Some(rest) => return format!("{up}{rest}"),
+                None if above.0.is_empty() => return up,
+                None => {
+                    up.push_str("../");
+                    above = above.parent();
+                }
+            }
+        }
+    }
+
     /// What remains of the path below `directory`.
     #[must_use]
     pub fn relative_to(&self, directory: &Self) -> Option<&str> {
@@ -127,6 +144,18 @@ mod tests {
         assert_eq!(parse("~/x"), Err(PathRefusal::Absolute));
         assert_eq!(parse("C:/x"), Err(PathRefusal::Absolute));
         assert_eq!(parse(""), Err(PathRefusal::Malformed));
+    }
+
+    #[test]
+    fn a_path_leads_from_any_directory_to_any_file() {
+        let path = |text| FilePath::parse(text).unwrap();
+        for (file, directory, written) in
+            [("a.md", "a", "../a.md"), ("a/b/c.md", "a", "b/c.md"), ("a/b.md", "a/c/d", "../../b.md")]
+        {
+            assert_eq!(path(file).seen_from(&path(directory)), written);
+            assert_eq!(path(directory).join(written), Ok(path(file)));
+        }
+        assert_eq!(path("a/b.md").seen_from(&FilePath::root()), "a/b.md");
     }
 
     #[test]

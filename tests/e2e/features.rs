@@ -217,6 +217,29 @@ fn a_renamed_file_is_renamed_in_the_manifest() {
 }
 
 #[test]
+fn a_renamed_file_of_two_projects_is_renamed_in_both_manifests() {
+    let head = "schema = 1\n[model]\nendpoint = \"http://127.0.0.1:1/v1\"\nname = \"m\"\n[prompt]\n";
+    let outer = format!("{head}system = \"inner/s.md\"\n");
+    let inner = format!("{head}system = \"s.md\"\n");
+    let files = [("harness.toml", outer.as_str()), ("inner/harness.toml", &inner), ("inner/s.md", "Work.\n")];
+    let workspace = Workspace::new("two", &files);
+    let mut server = Server::open(workspace.path(), &all_capabilities());
+    let files = json!([{"oldUri": workspace.uri("inner/s.md"), "newUri": workspace.uri("inner/t.md")}]);
+    let edit = server.request("workspace/willRenameFiles", &json!({"files": files}));
+    let changes = edit["documentChanges"].as_array().unwrap().iter();
+    let mut changed: Vec<_> = changes
+        .map(|change| (change["textDocument"]["uri"].clone(), change["edits"][0]["newText"].clone()))
+        .collect();
+    changed.sort_by_key(|(uri, _)| uri.to_string());
+    let expected = [
+        (json!(workspace.uri("harness.toml")), json!("inner/t.md")),
+        (json!(workspace.uri("inner/harness.toml")), json!("t.md")),
+    ];
+    assert_eq!(changed, expected);
+    server.shut_down();
+}
+
+#[test]
 fn a_fix_of_several_files_asks_first_where_the_client_can() {
     let mut capabilities = all_capabilities();
     capabilities["workspace"]["workspaceEdit"]["changeAnnotationSupport"] = json!({});

@@ -8,6 +8,8 @@ pub mod context;
 pub mod hover;
 pub mod completion;
 pub mod navigation;
+pub mod moving;
+pub mod renaming;
 pub mod calls;
 pub mod symbols;
 pub mod tokens;

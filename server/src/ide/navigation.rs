@@ -1,9 +1,8 @@
-//! Where names are defined and used, and renaming them everywhere.
+//! Where names are defined and used.
 
-use harness_schema::harness::{Form, Harness, Mention, SymbolKind};
-use harness_schema::path::FilePath;
-use harness_schema::problem::{Change, Location};
-use harness_schema::text::{Span, TextEdit};
+use harness_schema::harness::{Form, SymbolKind};
+use harness_schema::problem::Location;
+use harness_schema::text::Span;
 
 use crate::workspace::Site;
 
@@ -44,136 +43,45 @@ fn named(site: &Site, offset: usize) -> Option<(SymbolKind, String)> {
     Some((mention.kind, mention.name.clone()))
 }
 
-/// The name that would be renamed at an offset, and its place. A task or file can be renamed by editors that move files.
-///
-/// # Errors
-/// Why it cannot be renamed, in words.
-pub fn prepare_rename(site: &Site, offset: usize, may_move: bool) -> Result<(Span, String), &'static str> {
-    let harness = site.project.harness();
-    let mention = harness.mention_at(&site.file, offset).ok_or("there is no name of this harness here")?;
-    if !may_move && matches!(mention.kind, SymbolKind::File | SymbolKind::Task) {
-        return Err("this editor cannot move files in a rename");
-    }
-    if harness.symbols().find(mention.kind, &mention.name).is_none() {
-        return Err("this name is not defined in this harness");
-    }
-    Ok((mention.span, shown(mention)))
-}
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
 
-/// A name as it stands in the text: of a parameter, the part after its tool.
-fn shown(mention: &Mention) -> String {
-    match mention.kind {
-        SymbolKind::Parameter => {
-            mention.name.rsplit_once('.').map_or(&*mention.name, |(_, last)| last).to_owned()
-        }
-        _ => mention.name.clone(),
-    }
-}
+    use harness_schema::files::Files;
+    use harness_schema::path::FilePath;
 
-/// The changes that rename what stands at an offset.
-///
-/// # Errors
-/// Why the new name cannot be, in words.
-pub fn rename(site: &Site, offset: usize, new_name: &str, may_move: bool) -> Result<Vec<Change>, String> {
-    let (_, old) = prepare_rename(site, offset, may_move).map_err(str::to_owned)?;
-    let harness = site.project.harness();
-    let mention = harness.mention_at(&site.file, offset).ok_or("there is no name of this harness here")?;
-    if new_name == old {
-        return Ok(Vec::new());
-    }
-    legal(mention.kind, new_name)?;
-    let full = match mention.kind {
-        SymbolKind::Parameter => {
-            let tool = mention.name.rsplit_once('.').map_or("", |(tool, _)| tool);
-            format!("{tool}.{new_name}")
-        }
-        _ => new_name.to_owned(),
-    };
-    let taken = match mention.kind {
-        SymbolKind::File => FilePath::parse(new_name).is_ok_and(|path| harness.files().is_file(&path)),
-        kind => harness.symbols().find(kind, &full).is_some(),
-    };
-    if taken {
-        return Err(format!("there is already a {} `{new_name}`", mention.kind.word()));
-    }
-    let mentions = harness.mentions_of(mention.kind, &mention.name);
-    let mut changes: Vec<Change> = mentions
-        .into_iter()
-        .map(|(file, mention)| Change::Edit {
-            file: file.clone(),
-            edit: TextEdit { span: mention.span, new_text: new_name.to_owned() },
-        })
-        .collect();
-    changes.extend(moved(harness, mention.kind, &mention.name, new_name));
-    Ok(changes)
-}
+    use super::*;
+    use crate::workspace::Workspace;
 
-/// A task is its directory, a file is its path: both move.
-fn moved(harness: &Harness, kind: SymbolKind, old: &str, new: &str) -> Option<Change> {
-    match kind {
-        SymbolKind::Task => {
-            let directory = harness.suite().directory.as_ref()?;
-            let task = harness.suite().task(old)?;
-            Some(Change::Move { from: task.directory.clone(), to: directory.join(new).ok()? })
-        }
-        SymbolKind::File => {
-            Some(Change::Move { from: FilePath::parse(old).ok()?, to: FilePath::parse(new).ok()? })
-        }
-        _ => None,
+    /// The text that defines what stands behind the last `before` of the manifest, or the file that is it.
+    fn defined(body: &str, before: &str) -> Option<String> {
+        let text = format!("schema = 1\n[model]\nendpoint = \"http://127.0.0.1:1/v1\"\nname = \"m\"\n{body}");
+        let files =
+            [("harness.toml", text.as_str()), ("p/a.md", "x"), ("p/b.md", "y"), ("p/c.md", "@a.md\n")];
+        let mut workspace = Workspace::default();
+        workspace.set_project(Path::new("/p"), Files::from_texts(files));
+        let project = workspace.snapshot().project(Path::new("/p")).unwrap().clone();
+        let site = Site { project, file: FilePath::parse("harness.toml").unwrap() };
+        let (_, at) = definition(&site, text.rfind(before).unwrap() + before.len())?;
+        let source = site.project.harness().document(&at.file).unwrap().source();
+        Some(if at.span.is_empty() { at.file.to_string() } else { at.span.of(source).to_owned() })
     }
-}
 
-fn legal(kind: SymbolKind, name: &str) -> Result<(), String> {
-    let tool = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
-    let id =
-        |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '.' | '_' | '-');
-    let identifier = |char: char| char.is_ascii_alphanumeric() || char == '_';
-    let fits = !name.is_empty() && name.len() <= 64;
-    let (is_legal, form) = match kind {
-        SymbolKind::Tool => (fits && name.chars().all(tool), "letters, digits, `_` and `-`, at most 64"),
-        SymbolKind::Variable => (
-            fits && name.chars().all(identifier) && !name.starts_with(|char: char| char.is_ascii_digit()),
-            "letters, digits and `_`, not starting with a digit",
-        ),
-        SymbolKind::Parameter => (fits && name.chars().all(tool), "letters, digits, `_` and `-`"),
-        SymbolKind::State | SymbolKind::Rule | SymbolKind::Surface => (
-            fits && name.chars().all(id) && !name.starts_with(['.', '_', '-']) && name != "end",
-            "lower-case letters, digits, `.`, `_` and `-`, at most 64",
-        ),
-        SymbolKind::Task | SymbolKind::File => {
-            (FilePath::parse(name).is_ok(), "a path inside of the project")
-        }
-    };
-    if is_legal { Ok(()) } else { Err(format!("`{name}` is no name for a {}: {form}", kind.word())) }
-}
-
-/// What changes in the manifest and in tool files when files are renamed; paths of directories move all below them.
-#[must_use]
-pub fn moved_files(harness: &Harness, moves: &[(FilePath, FilePath)]) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for path in harness.paths() {
-        let Ok(target) = &path.target else { continue };
-        let renamed = moves.iter().find_map(|(from, to)| {
-            let rest = target.relative_to(from).filter(|_| target.is_below(from))?;
-            let new = if rest.is_empty() { to.to_string() } else { format!("{to}/{rest}") };
-            Some(new)
-        });
-        if let Some(new_text) = renamed {
-            let edit = TextEdit { span: path.at.span, new_text };
-            changes.push(Change::Edit { file: path.at.file.clone(), edit });
+    #[test]
+    fn what_an_allowance_is_limited_to_has_a_definition() {
+        let native = "[prompt]\nsystem = \"p/a.md\"\n[prompt.variables]\nv = \"w\"\n[[lint.allow]]\nrule = \"SH105\"\n";
+        assert_eq!(
+            defined(&format!("{native}surface = \"prompt.system\""), "surface = \"").as_deref(),
+            Some("\"p/a.md\"")
+        );
+        let variable = format!("{native}surface = \"prompt.variables.v\"");
+        assert_eq!(defined(&variable, "\"prompt.variables.").as_deref(), Some("v"));
+        assert_eq!(defined(&variable, "surface = \"").as_deref(), Some("\"w\""));
+        assert_eq!(defined(&format!("{native}file = \"p/a.md\""), "file = \"").as_deref(), Some("p/a.md"));
+        let command = "[agent]\nkind = \"command\"\n[[surface]]\nid = \"s\"\nfile = \"p/*.md\"\n[[lint.allow]]\nrule = \"SH105\"\n";
+        for surface in ["s", "s@p/b.md"] {
+            let body = format!("{command}surface = \"{surface}\"");
+            assert_eq!(defined(&body, "surface = \"").as_deref(), Some("s"), "{surface}");
         }
     }
-    // A task's id is its directory.
-    let suite = harness.suite();
-    for (from, to) in moves {
-        let Some(task) = suite.tasks.iter().find(|task| task.directory == *from) else { continue };
-        let Some(new) = suite.directory.as_ref().and_then(|directory| to.relative_to(directory)) else {
-            continue;
-        };
-        for (file, mention) in harness.mentions_of(SymbolKind::Task, &task.id) {
-            let edit = TextEdit { span: mention.span, new_text: new.to_owned() };
-            changes.push(Change::Edit { file: file.clone(), edit });
-        }
-    }
-    changes
 }

@@ -21,7 +21,10 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::shared::{Answered, Shared, Tokens};
 use super::{from_proto, reports, to_proto};
-use crate::ide::{actions, calls, completion, hover, links, navigation, splits, structure, symbols, tokens};
+use crate::ide::{
+    actions, calls, completion, hover, links, moving, navigation, renaming, splits, structure, symbols,
+    tokens,
+};
 use crate::workspace::{self, Site, Snapshot};
 
 /// `CodeActionTriggerKind.Automatic`: the user did not ask.
@@ -368,8 +371,7 @@ impl LanguageServer for Server {
     ) -> Result<Option<lsp::PrepareRenameResult>> {
         let (uri, position) = place(&params)?;
         self.at(&uri, move |at| {
-            let (span, name) =
-                navigation::prepare_rename(&at.site, at.offset(position), at.may_move()).ok()?;
+            let (span, name) = renaming::prepare_rename(&at.site, at.offset(position), at.may_move()).ok()?;
             Some(json!({"range": at.range(span), "placeholder": name}))
         })
         .await
@@ -380,7 +382,7 @@ impl LanguageServer for Server {
         let new_name = plain(&params).get("newName").and_then(Value::as_str).unwrap_or_default().to_owned();
         let answer: Option<Value> = self
             .at(&uri, move |at| {
-                Some(match navigation::rename(&at.site, at.offset(position), &new_name, at.may_move()) {
+                Some(match renaming::rename(&at.site, at.offset(position), &new_name, at.may_move()) {
                     Ok(changes) => match at.edit(&changes) {
                         Some(edit) => json!({"edit": edit}),
                         None => json!({"why": "this editor cannot move files in a rename"}),
@@ -651,16 +653,18 @@ impl LanguageServer for Server {
         let shared = Arc::clone(&self.shared);
         let answer = self.shared.compute(move || {
             let projects: Vec<_> = snapshot.projects().cloned().collect();
-            projects.iter().find_map(|project| {
+            // A file may belong to several projects: each of their manifests has to follow.
+            let edits = projects.iter().filter_map(|project| {
                 let inside = |path: &Path| workspace::relative(project.root(), path);
                 let moves: Vec<(FilePath, FilePath)> =
                     moves.iter().filter_map(|(from, to)| Some((inside(from)?, inside(to)?))).collect();
-                let changes = navigation::moved_files(project.harness(), &moves);
+                let changes = moving::moved_files(project.harness(), &moves);
                 if changes.is_empty() {
                     return None;
                 }
                 to_proto::workspace_edit(&snapshot, project, &changes, shared.session())
-            })
+            });
+            edits.reduce(to_proto::joined)
         });
         answer.await?.map(to_proto::typed).transpose()
     }

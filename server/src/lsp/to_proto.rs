@@ -229,6 +229,42 @@ pub fn workspace_edit(
     Some(json!({"changes": changes}))
 }
 
+/// Two edits of the workspace as one; what both say of a file stands there once.
+#[must_use]
+pub fn joined(mut first: Value, second: Value) -> Value {
+    let same =
+        |one: &Value, other: &Value| one.pointer("/textDocument/uri") == other.pointer("/textDocument/uri");
+    if let (Some(all), Some(more)) = (
+        first.get_mut("documentChanges").and_then(Value::as_array_mut),
+        second.get("documentChanges").and_then(Value::as_array),
+    ) {
+        for change in more {
+            match all.iter_mut().find(|other| other.get("edits").is_some() && same(other, change)) {
+                Some(other) => add_edits(&mut other["edits"], change.get("edits")),
+                None => all.push(change.clone()),
+            }
+        }
+    }
+    if let (Some(all), Some(more)) = (
+        first.get_mut("changes").and_then(Value::as_object_mut),
+        second.get("changes").and_then(Value::as_object),
+    ) {
+        for (uri, edits) in more {
+            add_edits(all.entry(uri.clone()).or_insert_with(|| json!([])), Some(edits));
+        }
+    }
+    first
+}
+
+fn add_edits(all: &mut Value, more: Option<&Value>) {
+    let (Some(all), Some(more)) = (all.as_array_mut(), more.and_then(Value::as_array)) else { return };
+    for edit in more {
+        if !all.contains(edit) {
+            all.push(edit.clone());
+        }
+    }
+}
+
 /// An outline, nested.
 #[must_use]
 pub fn outline(entries: &[Entry], text: &Text, encoding: Encoding) -> Value {

@@ -5,6 +5,7 @@
 pub mod actions;
 pub mod splits;
 pub mod context;
+pub mod headers;
 pub mod hover;
 pub mod completion;
 pub mod navigation;

@@ -1,10 +1,11 @@
 //! What can be folded, and what an extending selection takes next.
 
-use harness_schema::syntax::data::{Kind, Value};
+use harness_schema::syntax::data::{Kind, Style, Value};
 use harness_schema::syntax::python::Item;
 use harness_schema::syntax::{Document, Syntax};
 use harness_schema::text::Span;
 
+use super::headers::Headers;
 use crate::workspace::Site;
 
 /// A part that can be folded, from its first to its last line.
@@ -26,7 +27,8 @@ pub fn folds(site: &Site) -> Vec<Fold> {
     match document.syntax() {
         Syntax::Data(tree) => {
             data(&tree.root, true, &mut spans);
-            spans.extend(tree.comments.iter().map(|span| (*span, true)));
+            spans.extend(Headers::of(document).blocks(document).into_iter().map(|block| (block, false)));
+            spans.extend(comments(document, &tree.comments).into_iter().map(|span| (span, true)));
         }
         Syntax::Markdown(tree) => {
             spans.extend(tree.headings.iter().map(|heading| (heading.span.cover(heading.section), false)));
@@ -77,7 +79,14 @@ pub fn selections(site: &Site, offset: usize) -> Vec<Span> {
 }
 
 fn data(value: &Value, is_root: bool, spans: &mut Vec<(Span, bool)>) {
-    if !is_root {
+    // Where headers write a table, each of them begins a part of its own: the whole table may have others inside, and a
+    // list of tables begins on the line of the first of them.
+    let by_headers = match &value.kind {
+        Kind::Table(table) => !table.headers.is_empty() || table.style == Style::Dotted,
+        Kind::List(list) => list.style == Style::Header,
+        _ => false,
+    };
+    if !is_root && !by_headers {
         spans.push((value.span, false));
     }
     match &value.kind {
@@ -85,6 +94,25 @@ fn data(value: &Value, is_root: bool, spans: &mut Vec<(Span, bool)>) {
         Kind::List(list) => list.items.iter().for_each(|item| data(item, false, spans)),
         _ => {}
     }
+}
+
+/// Comments that stand on lines of their own, those of neighbouring lines together.
+fn comments(document: &Document, all: &[Span]) -> Vec<Span> {
+    let text = document.text();
+    let mut blocks: Vec<(usize, Span)> = Vec::new();
+    for comment in all {
+        let line = text.line_of(comment.start as usize);
+        let last_line = text.line_of(comment.end as usize);
+        let before = text.line_start(line)..comment.start as usize;
+        if document.source().get(before).is_none_or(|before| !before.trim().is_empty()) {
+            continue;
+        }
+        match blocks.last_mut() {
+            Some((last, block)) if *last + 1 == line => (*last, block.end) = (last_line, comment.end),
+            _ => blocks.push((last_line, *comment)),
+        }
+    }
+    blocks.into_iter().map(|(_, block)| block).collect()
 }
 
 fn python(item: &Item, spans: &mut Vec<(Span, bool)>) {
@@ -136,4 +164,45 @@ fn word(source: &str, offset: usize) -> Span {
 
 fn line(document: &Document, offset: usize) -> Span {
     document.text().line_span(document.text().line_of(offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use harness_schema::files::Files;
+    use harness_schema::path::FilePath;
+
+    use super::*;
+    use crate::workspace::Workspace;
+
+    /// The first and last lines of all folds, counted from one; comments with a `#`.
+    fn folded(text: &str) -> Vec<String> {
+        let mut workspace = Workspace::default();
+        workspace.set_project(Path::new("/p"), Files::from_texts([("harness.toml", text)]));
+        let project = workspace.snapshot().project(Path::new("/p")).unwrap().clone();
+        let site = Site { project, file: FilePath::parse("harness.toml").unwrap() };
+        let show = |fold: &Fold| {
+            format!("{}{}-{}", if fold.comment { "#" } else { "" }, fold.first + 1, fold.last + 1)
+        };
+        folds(&site).iter().map(show).collect()
+    }
+
+    #[test]
+    fn each_table_of_a_list_folds_alone() {
+        let text = "[[tool]]\nname = \"a\"\n\n[[tool]]\nname = \"b\"\nrun = [\n  \"x\",\n]\n";
+        assert_eq!(folded(text), ["1-2", "4-8", "6-8"]);
+    }
+
+    #[test]
+    fn a_table_that_goes_on_further_down_folds_in_parts() {
+        let text = "[runtime]\nmax_steps = 3\n[[runtime.rule]]\nid = \"a\"\n\n[model]\nname = \"m\"\n\n[[runtime.rule]]\nid = \"b\"\n";
+        assert_eq!(folded(text), ["1-4", "3-4", "6-7", "9-10"]);
+    }
+
+    #[test]
+    fn comments_of_neighbouring_lines_fold_together() {
+        let text = "# one\n# two\nname = \"x\" # three\n# four\n\n# five\n# six\n[model]\nname = \"m\"\n";
+        assert_eq!(folded(text), ["#1-2", "#6-7", "8-9"]);
+    }
 }

@@ -7,6 +7,7 @@ use harness_schema::syntax::python::{Item, ItemKind};
 use harness_schema::syntax::{Document, Syntax};
 use harness_schema::text::Span;
 
+use super::headers::Headers;
 use crate::workspace::Site;
 
 /// An entry of an outline.
@@ -63,7 +64,7 @@ pub fn outline(site: &Site) -> Vec<Entry> {
     let harness = site.project.harness();
     let Some(document) = harness.document(&site.file) else { return Vec::new() };
     match document.syntax() {
-        Syntax::Data(tree) => data(&tree.root, document, 0),
+        Syntax::Data(tree) => data(&tree.root, &Outlined { document, headers: Headers::of(document) }, 0, 0),
         Syntax::Markdown(_) => sections(document),
         Syntax::Python(tree) => tree.items.iter().map(python).collect(),
         Syntax::Plain => Vec::new(),
@@ -103,7 +104,14 @@ fn is_subsequence(short: &str, long: &str) -> bool {
 /// Outlines end here; deeper values are for reading, not for finding.
 const MAX_DEPTH: usize = 8;
 
-fn data(value: &Value, document: &Document, depth: usize) -> Vec<Entry> {
+/// A document with its headers.
+struct Outlined<'a> {
+    document: &'a Document,
+    headers: Headers,
+}
+
+/// The entries of a value that `keys` keys lead to.
+fn data(value: &Value, of: &Outlined<'_>, depth: usize, keys: usize) -> Vec<Entry> {
     if MAX_DEPTH < depth {
         return Vec::new();
     }
@@ -115,9 +123,13 @@ fn data(value: &Value, document: &Document, depth: usize) -> Vec<Entry> {
                 name: shown(&entry.key.name),
                 detail: detail(&entry.value),
                 icon: kind(&entry.value),
-                span: entry.span(),
+                // What stands between the parts of a table is not its own.
+                span: of
+                    .headers
+                    .extent(of.document, entry.key.span, keys + 1)
+                    .unwrap_or_else(|| entry.span()),
                 selection: entry.key.span,
-                children: data(&entry.value, document, depth + 1),
+                children: data(&entry.value, of, depth + 1, keys + 1),
             })
             .collect(),
         Kind::List(list) => {
@@ -134,13 +146,21 @@ fn data(value: &Value, document: &Document, depth: usize) -> Vec<Entry> {
                         .unwrap_or_else(|| (index + 1).to_string()),
                     detail: String::new(),
                     icon: Icon::Table,
-                    span: item.span,
-                    selection: first_line(document, item.span),
-                    children: data(item, document, depth + 1),
+                    span: of.item(item),
+                    selection: first_line(of.document, item.span),
+                    children: data(item, of, depth + 1, keys),
                 })
                 .collect()
         }
         _ => Vec::new(),
+    }
+}
+
+impl Outlined<'_> {
+    /// All of a table of a list.
+    fn item(&self, item: &Value) -> Span {
+        let header = item.as_table().and_then(|table| table.headers.first());
+        header.and_then(|header| self.headers.block(self.document, *header)).unwrap_or(item.span)
     }
 }
 
@@ -245,5 +265,29 @@ pub fn role(harness: &Harness, file: &FilePath) -> &'static str {
         Some(Role::Verifier) => "verifier",
         Some(Role::Program) => "program",
         None => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use harness_schema::files::Files;
+
+    use super::*;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn a_table_does_not_take_what_stands_between_its_parts() {
+        let text = "[runtime]\nmax_steps = 3\n[model]\nname = \"m\"\n[[runtime.rule]]\nid = \"b\"\n";
+        let mut workspace = Workspace::default();
+        workspace.set_project(Path::new("/p"), Files::from_texts([("harness.toml", text)]));
+        let project = workspace.snapshot().project(Path::new("/p")).unwrap().clone();
+        let site = Site { project, file: FilePath::parse("harness.toml").unwrap() };
+        let outline = outline(&site);
+        let spans: Vec<_> = outline.iter().map(|entry| (entry.name.as_str(), entry.span.of(text))).collect();
+        assert_eq!(spans, [("runtime", "[runtime]\nmax_steps = 3"), ("model", "[model]\nname = \"m\"")]);
+        let rule = &outline[0].children[1].children[0];
+        assert_eq!((rule.name.as_str(), rule.span.of(text)), ("b", "[[runtime.rule]]\nid = \"b\""));
     }
 }

@@ -462,8 +462,12 @@ impl LanguageServer for Server {
                 folds
                     .iter()
                     .map(|fold| {
-                        let kind = if fold.comment { "comment" } else { "region" };
-                        json!({"startLine": fold.first, "endLine": fold.last, "kind": kind})
+                        let mut range = json!({"startLine": fold.first, "endLine": fold.last});
+                        // Other kinds are for marks such as `#region`, which no document of ours has.
+                        if fold.comment {
+                            range["kind"] = json!("comment");
+                        }
+                        range
                     })
                     .collect(),
             )

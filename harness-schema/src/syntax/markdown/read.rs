@@ -130,8 +130,7 @@ impl Reader<'_, '_> {
     fn link(&mut self, span: Span, destination: &str) {
         let is_file = !destination.is_empty()
             && !destination.contains(':')
-            && !destination.starts_with(['#', '/', '?'])
-            && !destination.contains(char::is_whitespace);
+            && !destination.starts_with(['#', '/', '?']);
         let path = destination.split(['#', '?']).next().unwrap_or_default();
         let Some(at) = span.of(self.source).rfind(path).filter(|_| is_file && !path.is_empty()) else {
             return;

@@ -6,7 +6,9 @@ use ruff_text_size::Ranged as _;
 
 use super::literal::{Unit, fields, splice};
 use super::{Refusal, Writing};
-use crate::selector::{Form, Piece, indentation, pieces_at, python_module, python_span, string_lines};
+use crate::selector::{
+    Form, Piece, PythonPart, Selector, indentation, pieces_at, python_module, python_span, string_lines,
+};
 use crate::surface::Breach;
 use crate::syntax::Document;
 use crate::syntax::python::Tree;

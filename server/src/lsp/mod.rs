@@ -17,6 +17,8 @@ pub mod refresh;
 pub mod health;
 pub mod diagnostics;
 pub mod disk;
+pub mod at;
+pub mod handlers;
 pub mod server;
 pub mod probe;
 

@@ -148,6 +148,7 @@ fn values(harness: &Harness, place: &Place, key: &str) -> Vec<Item> {
             selector::KINDS.iter().map(|kind| word(kind, ItemKind::Value, "")).collect()
         }
         (["surface"] | ["surface", "parts"] | ["tool"] | ["lint", "allow"], "file")
+        | (["tool", "description"] | ["prompt", "variables", _], "file")
         | (["prompt"], "system" | "task" | "observation")
         | (["orchestration", "state"], "prompt")
         | (["runtime", "rule"], "inject" | "ask_verify") => files(harness, place, &quote),

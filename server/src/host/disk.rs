@@ -94,7 +94,12 @@ pub fn walk(directory: &Path) -> impl Iterator<Item = (PathBuf, FileType)> {
 /// The names of a project's files, without their texts.
 #[must_use]
 pub fn scan(root: &Path) -> Files {
-    Files::new(scan_below(root, root))
+    let files = Files::new(scan_below(root, root));
+    // Where it lies tells which file of the project an absolute path means.
+    match root.to_str().filter(|_| root.is_absolute()) {
+        Some(written) => files.at(written),
+        None => files,
+    }
 }
 
 /// The names of the files below a directory of a project, without their texts.

@@ -226,7 +226,12 @@ fn protected(harness: &Harness, placed: &Placed, place: &Place, problems: &mut V
         Problem::new(&PROTECTED_SURFACE, span, message)
             .why("what a proposal could change to its own advantage, or to run programs, is no surface")
             .about(placed.surface.id.as_str())
-            .fix(remove(FixClass::Preview, "Remove the surface", document, placed.surface.declaration.span)),
+            .fixes(remove(
+                FixClass::Preview,
+                "Remove the surface",
+                document,
+                placed.surface.declaration.span,
+            )),
     );
 }
 

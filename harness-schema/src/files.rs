@@ -16,6 +16,8 @@ use crate::text::MAX_TEXT_BYTES;
 pub struct Files {
     disk: Arc<BTreeMap<FilePath, File>>,
     open: Arc<BTreeMap<FilePath, Content>>,
+    /// Where the project lies on its machine, with `/`.
+    root: Option<Arc<str>>,
 }
 
 /// A file on disk.
@@ -72,7 +74,29 @@ impl Files {
     /// A project from what is on disk.
     #[must_use]
     pub fn new(disk: impl IntoIterator<Item = (FilePath, File)>) -> Self {
-        Self { disk: Arc::new(disk.into_iter().collect()), open: Arc::default() }
+        Self { disk: Arc::new(disk.into_iter().collect()), open: Arc::default(), root: None }
+    }
+
+    /// The project where it lies on its machine: an absolute path with `/`.
+    #[must_use]
+    pub fn at(self, root: &str) -> Self {
+        Self { root: Some(Arc::from(root.trim_end_matches('/'))), ..self }
+    }
+
+    /// The file of the project that a path names by way of what is outside: absolute, or with `..` out of the project and
+    /// in again.
+    #[must_use]
+    pub fn inside(&self, written: &str) -> Option<FilePath> {
+        let root = self.root.as_deref()?;
+        let absolute = match written {
+            _ if written.starts_with('/') => written.to_owned(),
+            _ if written.starts_with("../") => format!("{root}/{written}"),
+            _ => return None,
+        };
+        let from_machine_root = |path: &str| FilePath::parse(path.trim_start_matches('/')).ok();
+        let (root, path) = (from_machine_root(root)?, from_machine_root(&absolute)?);
+        let below = path.relative_to(&root).filter(|below| !below.is_empty())?;
+        FilePath::parse(below).ok().filter(|path| self.is_file(path))
     }
 
     /// A project from texts, for examples and tests.
@@ -172,7 +196,7 @@ impl Files {
     /// The project without what is open.
     #[must_use]
     pub fn without_open(&self) -> Self {
-        Self { disk: Arc::clone(&self.disk), open: Arc::default() }
+        Self { disk: Arc::clone(&self.disk), open: Arc::default(), root: self.root.clone() }
     }
 
     /// The project after a text was closed.
@@ -226,6 +250,20 @@ mod tests {
         let below: Vec<_> = files.below(&path("a")).map(FilePath::as_str).collect();
         assert_eq!(below, ["a/b", "a/c/d"]);
         assert!(files.is_directory(&path("a/c")) && !files.is_directory(&path("a/b")));
+    }
+
+    #[test]
+    fn a_path_may_lead_in_from_outside() {
+        let files = Files::from_texts([("a/b.md", "")]).at("/home/me/project/");
+        for written in ["/home/me/project/a/b.md", "../project/a/b.md", "../../me/project/./a/b.md"] {
+            assert_eq!(files.inside(written).as_ref().map(FilePath::as_str), Some("a/b.md"), "{written}");
+        }
+        for written in
+            ["/home/me/project/c.md", "/home/me/projects/a/b.md", "a/b.md", "~/project/a/b.md", "/"]
+        {
+            assert_eq!(files.inside(written), None, "{written}");
+        }
+        assert_eq!(files.without_open().inside("../project/a/b.md"), files.inside("../project/a/b.md"));
     }
 
     #[test]

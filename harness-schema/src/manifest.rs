@@ -3,6 +3,7 @@
 //! Types only: decoding never fails (what is wrong is left out, see [`crate::syntax::decode`]), and nothing is looked up.
 //! The doc comments are what an editor shows for a key.
 
+mod duration;
 mod values;
 mod model;
 mod agent;
@@ -19,16 +20,17 @@ use crate::syntax::data::Tree;
 use crate::syntax::decode::{BadSpans, Spanned, decode};
 
 pub use self::agent::{Agent, AgentKind, Stdin, TranscriptFormat};
+pub use self::duration::{Duration, NotADuration};
 pub use self::evaluation::{Allow, Budget, Gate, Improve, Lint, Preset, Repeats, SeededSplit, Tasks};
 pub(crate) use self::json_schema::without_nulls;
 pub use self::json_schema::{json_schema, tool_json_schema};
 pub use self::model::{Model, Price, Protocol};
-pub use self::prompt::{Builtin, Prompt, Tool};
+pub use self::prompt::{Builtin, DEFINED, Prompt, TOOL_PARTS, Tool};
 pub use self::runtime::{
     Compaction, Event, Finish, Limit, Orchestration, Outcome, Runtime, RuntimeRule, State, When,
 };
 pub use self::surface::{NewFiles, PartEntry, SurfaceEntry, TemplateKind, ValueType};
-pub use self::values::{Duration, NotADuration, Select, TextSource, Variable};
+pub use self::values::{Description, Select, TextSource, Variable};
 
 /// The version of the manifest's format that this program reads.
 pub const SCHEMA: u32 = 1;

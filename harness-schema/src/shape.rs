@@ -119,6 +119,8 @@ pub struct Free {
     pub value: Shape,
     /// What their names must match.
     pub pattern: Option<Regex>,
+    /// The names that are not possible.
+    pub reserved: Vec<String>,
 }
 
 /// A key that has a meaning.

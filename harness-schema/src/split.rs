@@ -2,6 +2,8 @@
 //!
 //! A seeded split depends on ids and families only, never on the order of files, a clock or chance.
 
+mod terminal_bench_2;
+
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
@@ -45,6 +47,49 @@ impl Split {
             Self::HeldOut => "held-out",
             Self::Sealed => "sealed",
         }
+    }
+}
+
+/// The splits of a known suite, as its authors published them: known without its task directories.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Published {
+    /// What `tasks.preset` calls it.
+    pub name: &'static str,
+    /// Its dataset in Harbor's registry, `name@version`.
+    pub dataset: &'static str,
+    held_in: &'static [&'static str],
+    held_out: &'static [&'static str],
+}
+
+/// Every known suite.
+static PUBLISHED: [Published; 1] = [Published {
+    name: "terminal-bench-2",
+    dataset: "terminal-bench@2.0",
+    held_in: &terminal_bench_2::HELD_IN,
+    held_out: &terminal_bench_2::HELD_OUT,
+}];
+
+impl Published {
+    /// The known suite of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PUBLISHED.iter().find(|published| published.name == name)
+    }
+
+    /// The ids of the tasks in a split, by name.
+    #[must_use]
+    pub fn tasks(&self, split: Split) -> &'static [&'static str] {
+        match split {
+            Split::HeldIn => self.held_in,
+            Split::HeldOut => self.held_out,
+            Split::Sealed => &[],
+        }
+    }
+
+    /// The split of a task; `None` for one that the authors left out.
+    #[must_use]
+    pub fn split_of(&self, id: &str) -> Option<Split> {
+        Split::ALL.into_iter().find(|split| self.tasks(*split).contains(&id))
     }
 }
 
@@ -194,6 +239,18 @@ mod tests {
     fn a_suite_of_forty_seals_fifteen() {
         let splits = split(&suite(40, 4), SHARES);
         assert_eq!(count(&splits, Split::Sealed), 15);
+    }
+
+    #[test]
+    fn published_splits_share_no_task() {
+        let suite = Published::named("terminal-bench-2").unwrap();
+        assert_eq!(Split::ALL.map(|split| suite.tasks(split).len()), [43, 21, 0]);
+        for split in Split::ALL {
+            assert!(suite.tasks(split).is_sorted());
+            assert!(suite.tasks(split).iter().all(|id| suite.split_of(id) == Some(split)));
+        }
+        assert_eq!(suite.split_of("chess-best-move"), None);
+        assert_eq!(Published::named("nope"), None);
     }
 
     #[test]

@@ -66,3 +66,64 @@ fn of_tool_files() {
         .collect();
     assert_eq!(refused(&manifest::tool_json_schema(), &tools), [""; 0]);
 }
+
+/// Every part of a schema that has a default, with its place.
+fn with_defaults<'s>(
+    schema: &'s serde_json::Value,
+    place: &str,
+    found: &mut Vec<(String, &'s serde_json::Value)>,
+) {
+    match schema {
+        serde_json::Value::Object(object) => {
+            if object.contains_key("default") && (object.contains_key("type") || object.contains_key("$ref"))
+            {
+                found.push((place.to_owned(), schema));
+            }
+            for (key, part) in object.iter().filter(|(key, _)| *key != "default") {
+                with_defaults(part, &format!("{place}/{key}"), found);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for item in items {
+                with_defaults(item, place, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn hold_their_own_defaults() {
+    for schema in [manifest::json_schema(), manifest::tool_json_schema(), task::json_schema()] {
+        let mut found = Vec::new();
+        with_defaults(&schema, "", &mut found);
+        assert!(!found.is_empty());
+        for (place, part) in found {
+            let mut alone = part.clone();
+            alone["$defs"] = schema["$defs"].clone();
+            // What a table needs is written by whoever writes the table.
+            let default = &part["default"];
+            if default.as_object().is_some_and(serde_json::Map::is_empty) {
+                continue;
+            }
+            let validator = jsonschema::draft202012::new(&alone).unwrap();
+            let wrong: Vec<String> = validator.iter_errors(default).map(|error| error.to_string()).collect();
+            assert!(wrong.is_empty() || default.is_object(), "{place}: {wrong:?}");
+        }
+    }
+}
+
+#[test]
+fn free_tables_take_any_key() {
+    let schema = manifest::json_schema();
+    for pointer in [
+        "/$defs/Agent/properties/kwargs",
+        "/$defs/Agent/properties/environment_kwargs",
+        "/$defs/Model/properties/request",
+        "/$defs/Tool/properties/parameters",
+        "/$defs/Tool/properties/inputSchema",
+    ] {
+        let free = schema.pointer(pointer).and_then(|free| free.get("additionalProperties"));
+        assert_eq!(free, Some(&serde_json::Value::Bool(true)), "{pointer}");
+    }
+}

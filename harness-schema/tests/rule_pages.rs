@@ -230,7 +230,8 @@ fn problems(files: &BTreeMap<String, Source>) -> BTreeMap<FilePath, Vec<Problem>
             _ => Content::Text(Document::new(path.clone(), Text::new(&source.text))),
         };
         (path, File { content, executable: source.executable, link: None })
-    }));
+    }))
+    .at("/project");
     check::all(&Harness::resolve(&files, None))
 }
 

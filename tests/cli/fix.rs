@@ -130,3 +130,38 @@ fn programs_are_told_what_was_fixed() {
         }])
     );
 }
+
+#[test]
+fn two_slips_of_one_key_hold_up_no_other_fix() {
+    let directory = broken("twice");
+    let slips = "\n[runtime]\nmax_step = 3\nmax_stepss = 5\n";
+    let text = directory.read("harness.toml");
+    directory.write("harness.toml", format!("{text}{slips}"));
+    let fix = directory.run(&["check", "--fix"]);
+    assert_eq!(fix.code, Some(1), "{}{}", fix.out, fix.err);
+    assert!(fix.out.contains("fixed 1 problem\n"), "{}", fix.out);
+    assert_eq!(directory.read("harness.toml"), format!("{MANIFEST}{slips}"));
+}
+
+#[test]
+fn only_the_unused_variable_goes() {
+    let directory = harness("variable");
+    let variables =
+        |inside: &str| MANIFEST.replace("[prompt]\n", &format!("[prompt]\nvariables = {{ {inside} }}\n"));
+    directory.write("harness.toml", variables("team = \"core\", tone = \"kind\""));
+    directory.write("prompts/system.md", "Be {{ tone }}.\n");
+    let fix = directory.run(&["check", "--fix"]);
+    assert_eq!(fix.code, Some(0), "{}{}", fix.out, fix.err);
+    assert_eq!(directory.read("harness.toml"), variables("tone = \"kind\""));
+}
+
+#[test]
+fn an_absolute_path_into_the_project_becomes_relative() {
+    let directory = harness("absolute");
+    let absolute = directory.path("prompts/system.md");
+    let absolute = absolute.to_str().unwrap();
+    directory.write("harness.toml", MANIFEST.replace("prompts/system.md", absolute));
+    let fix = directory.run(&["check", "--fix"]);
+    assert_eq!(fix.code, Some(0), "{}{}", fix.out, fix.err);
+    assert_eq!(directory.read("harness.toml"), MANIFEST);
+}

@@ -67,7 +67,7 @@ fn what_does_not_render_is_a_problem_with_its_place() {
     assert_eq!((rendered.code, rendered.out.as_str()), (Some(1), ""));
     assert!(rendered.err.contains("error[SH101]: unknown variable `workdri`"), "{}", rendered.err);
     // Nothing is undefined here: it fails on what the values are.
-    directory.write("prompts/system.md", "Hello,\n{{ workdir.size }}\n{{ step|join }}\n");
+    directory.write("prompts/system.md", "Hello,\n{{ step|join }}\n");
     let rendered = directory.run(&["check", "--render", "prompts/system.md"]);
     assert_eq!((rendered.code, rendered.out.as_str()), (Some(1), ""));
     insta::assert_snapshot!(rendered.err);

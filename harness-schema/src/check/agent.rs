@@ -1,17 +1,14 @@
 //! What an agent of one kind does not use (SH008), and command agents: transcripts (SH012), surfaces (SH013),
 //! placeholders (SH015).
 
-use super::fixes::{did_you_mean, near, remove, replace_with};
+use super::fixes::{did_you_mean, line_break, near, remove, replace_with};
+use super::shape::NO_EFFECT;
 use crate::harness::{Harness, MANIFEST};
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
-use crate::syntax::data::{Kind, Value};
+use crate::shape;
+use crate::syntax::data::{Kind, Style, Value};
 use crate::text::Span;
-
-/// A key or table of another agent kind.
-pub static NO_EFFECT: Rule =
-    Rule::new("SH008", "no-effect", Severity::Warning, include_str!("rules/SH008-no-effect.md"))
-        .unnecessary();
 
 /// A command agent that leaves no transcript.
 pub static NO_TRANSCRIPT: Rule =
@@ -64,6 +61,11 @@ const AGENT_KEYS: [(&str, &[&str]); 11] = [
     ("python_path", &["harbor"]),
 ];
 
+const HARBOR: &[&str] = &["harbor"];
+
+/// Keys of `[tasks]` that only Harbor agents read: Harbor has the registry.
+const TASK_KEYS: [&str; 2] = ["dataset", "preset"];
+
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     if file.as_str() != MANIFEST
         || harness.tree().root.as_table().is_none_or(|table| table.entries.is_empty())
@@ -87,12 +89,14 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 
 fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Problem>) {
     let document = &harness.manifest_file().document;
-    let mut report = |shown: String, span: Span, statement: Span| {
+    let mut report = |shown: String, span: Span, statement: Option<Span>| {
+        let fix =
+            statement.and_then(|span| remove(FixClass::Preview, format!("Remove `{shown}`"), document, span));
         problems.push(
             Problem::new(&NO_EFFECT, span, format!("`{shown}` has no effect: `agent.kind` is `{kind}`"))
                 .why("nothing reads it, so a change of it could change no score")
                 .about(shown.as_str())
-                .fix(remove(FixClass::Preview, format!("Remove `{shown}`"), document, statement)),
+                .fixes(fix),
         );
     };
     if kind != "native" {
@@ -101,31 +105,48 @@ fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Pro
             match &entry.value.kind {
                 Kind::List(list) => {
                     for item in &list.items {
-                        report(format!("[[{name}]]"), harness.header_of(item.span), item.span);
+                        report(format!("[[{name}]]"), harness.header_of(item.span), Some(item.span));
                     }
                 }
                 Kind::Table(table) => match table.headers.first() {
-                    Some(header) => report(format!("[{name}]"), *header, entry.value.span),
-                    None => report(format!("[{name}]"), entry.key.span, entry.span().cover(entry.value.span)),
+                    Some(header) => {
+                        let lines = (table.headers.len() == 1).then_some(entry.value.span);
+                        report(format!("[{name}]"), *header, lines);
+                    }
+                    None => {
+                        // Dotted keys may stand anywhere, others of the file between them.
+                        let inline = (table.style == Style::Flow).then(|| entry.span());
+                        report(format!("[{name}]"), entry.key.span, inline);
+                    }
                 },
-                _ => report(name.to_string(), entry.key.span, entry.span()),
+                _ => report(name.to_string(), entry.key.span, Some(entry.span())),
             }
         }
     }
-    for (key, kinds) in AGENT_KEYS {
-        if let Some(entry) =
-            root.get("agent").and_then(|agent| agent.entry(key)).filter(|_| !kinds.contains(&kind))
-        {
-            report(format!("agent.{key}"), entry.key.span, entry.span());
-        }
+    let keys = AGENT_KEYS.into_iter().map(|(key, kinds)| ("agent", key, kinds));
+    let of_tasks = TASK_KEYS.into_iter().map(|key| ("tasks", key, HARBOR));
+    for (table, key, _) in keys.chain(of_tasks).filter(|(_, _, kinds)| !kinds.contains(&kind)) {
+        let Some(entry) = root.get(table).and_then(|table| table.entry(key)) else { continue };
+        let written = match &entry.value.kind {
+            Kind::Table(table) if table.style != Style::Flow => {
+                (table.headers.len() == 1).then_some(entry.value.span)
+            }
+            _ => Some(entry.span()),
+        };
+        report(format!("{table}.{key}"), entry.key.span, written);
     }
 }
 
 fn no_transcript(harness: &Harness, root: &Value, problems: &mut Vec<Problem>) {
     let Some(agent) = root.get("agent") else { return };
-    let Some(argv) = agent.get("argv") else { return };
+    let Some(argv) = agent.get("argv").filter(|argv| argv.as_list().is_some()) else { return };
     let own = agent.get("transcript").and_then(Value::as_text).is_some_and(|path| path != "{transcript}");
-    let mentions = |value: &Value| value.as_text().is_some_and(|text| text.contains("{transcript}"));
+    // A misspelt one is a problem already.
+    let mentions = |value: &Value| {
+        value.as_text().is_some_and(|text| {
+            placeholders_of(text, false).any(|found| near_placeholder(found.name) == Some("transcript"))
+        })
+    };
     let in_argv = argv.as_list().unwrap_or_default().iter().any(mentions);
     let in_env = agent.get("env").and_then(Value::as_table);
     let in_env = in_env.is_some_and(|env| env.entries.iter().any(|entry| mentions(&entry.value)));
@@ -149,7 +170,11 @@ fn no_transcript(harness: &Harness, root: &Value, problems: &mut Vec<Problem>) {
 
 fn nothing_to_change(harness: &Harness, root: &Value, problems: &mut Vec<Problem>) {
     // Prompts of the native agent are surfaces, also while their paths are wrong.
-    let has_prompts = harness.is_native() && root.get("prompt").is_some();
+    let form = shape::manifest();
+    let is_misspelt = root
+        .as_table()
+        .is_some_and(|root| root.entries.iter().any(|entry| form.entry(&entry.key.name).is_none()));
+    let has_prompts = (harness.is_native() && root.get("prompt").is_some()) || is_misspelt;
     if has_prompts || !harness.surfaces().is_empty() || root.get("surface").is_some() {
         return;
     }
@@ -162,9 +187,10 @@ fn nothing_to_change(harness: &Harness, root: &Value, problems: &mut Vec<Problem
         Problem::new(&NOTHING_TO_CHANGE, span, "no surface is declared, so nothing can be proposed")
             .why("a surface says which part of which file a proposal may change")
             .about("surface");
-    let gap = if document.source().ends_with('\n') { "\n" } else { "\n\n" };
-    let stub =
-        format!("{gap}[[surface]]\nid = \"system-prompt\"\nfile = \"AGENTS.md\"\nselect = [\"file\"]\n");
+    let eol = line_break(document.source());
+    let gap = if document.source().ends_with('\n') { eol.to_owned() } else { eol.repeat(2) };
+    let lines = ["[[surface]]", "id = \"system-prompt\"", "file = \"AGENTS.md\"", "select = [\"file\"]", ""];
+    let stub = format!("{gap}{}", lines.join(eol));
     let at = Location::new(document.path(), Span::at(document.source().len()));
     problems.push(problem.fix(Fix::replace(FixClass::Preview, "Declare a surface", &at, stub)));
 }
@@ -173,7 +199,9 @@ fn placeholders(harness: &Harness, root: &Value, problems: &mut Vec<Problem>) {
     let Some(agent) = root.get("agent") else { return };
     for key in ["argv", "env", "transcript", "kwargs"] {
         if let Some(value) = agent.get(key) {
-            strings(value, &mut |value| in_string(harness, value, problems));
+            // What a variable of the environment stands for is told where it is a key.
+            let has_variables = harness.is_harbor() || key == "env";
+            strings(value, &mut |value| in_string(harness, value, has_variables, problems));
         }
     }
 }
@@ -187,68 +215,103 @@ fn strings<'a>(value: &'a Value, each: &mut impl FnMut(&'a Value)) {
     }
 }
 
-fn in_string(harness: &Harness, value: &Value, problems: &mut Vec<Problem>) {
+fn in_string(harness: &Harness, value: &Value, has_variables: bool, problems: &mut Vec<Problem>) {
     let document = &harness.manifest_file().document;
     let Some(text) = value.as_text() else { return };
     let start = value.verbatim(document.source());
-    for (at, name) in found(text) {
-        if PLACEHOLDERS.contains(&name) {
+    for Found { at, name, is_closed } in placeholders_of(text, has_variables) {
+        if is_closed && PLACEHOLDERS.contains(&name) {
             continue;
         }
-        let span =
-            start.map_or(value.span, |start| Span::new(at, at + name.len() + 2).offset(start.start as usize));
-        let near = near(name, PLACEHOLDERS);
-        let message = if name.starts_with("task") {
-            format!("unknown placeholder `{{{name}}}`: an agent may not know its task")
-        } else {
-            format!(
-                "unknown placeholder `{{{name}}}`{}",
-                did_you_mean(near.map(|near| format!("{{{near}}}")).as_deref())
-            )
+        let end = at + 1 + name.len() + usize::from(is_closed);
+        let span = start.map_or(value.span, |start| Span::new(at, end).offset(start.start as usize));
+        let near = near(name, PLACEHOLDERS).filter(|_| is_closed);
+        let message = match name {
+            _ if !is_closed => format!("`{{{name}` is never closed"),
+            _ if name.starts_with("task") => {
+                format!("unknown placeholder `{{{name}}}`: an agent may not know its task")
+            }
+            _ => {
+                let near = near.map(|near| format!("{{{near}}}"));
+                format!("unknown placeholder `{{{name}}}`{}", did_you_mean(near.as_deref()))
+            }
         };
         let mut problem = Problem::new(&UNKNOWN_PLACEHOLDER, span, message)
             .why("nobody fills it, so the program would get the braces")
             .about(name);
         if start.is_some() {
             let place = Location::new(document.path(), span);
+            let meant = if is_closed { near } else { Some(name) };
             problem = problem
-                .fixes(near.map(|near| replace_with(FixClass::Preview, &place, &format!("{{{near}}}"))));
-            let literal = format!("{{{{{name}}}}}");
+                .fixes(meant.map(|meant| replace_with(FixClass::Preview, &place, &format!("{{{meant}}}"))));
+            let literal = if is_closed { format!("{{{{{name}}}}}") } else { format!("{{{{{name}") };
             problem = problem.fix(Fix::replace(FixClass::Preview, "Write literal braces", &place, literal));
         }
         problems.push(problem);
     }
 }
 
-/// The placeholders of a string with their offsets; `{{` and `}}` are braces, `${NAME}` is a variable of the machine.
-fn found(text: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
+/// A placeholder of a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found<'t> {
+    /// The offset of its brace.
+    at: usize,
+    /// The name, which may have dots.
+    name: &'t str,
+    is_closed: bool,
+}
+
+/// The placeholders of a string: a name between braces, or a known one behind a brace. `{{` and `}}` are braces, and what is
+/// no name (`{}`, `{3}`, JSON, programs) is text. `${NAME}` may be a variable: for Harbor, which has such
+/// templates, and in `env`.
+fn placeholders_of(text: &str, has_variables: bool) -> impl Iterator<Item = Found<'_>> {
     let mut at = 0;
-    while let Some(open) = text.get(at..).and_then(|rest| rest.find('{')).map(|open| at + open) {
-        if text[open + 1..].starts_with('{') {
-            at = open + 2;
-            continue;
+    std::iter::from_fn(move || {
+        while let Some(open) = text.get(at..).and_then(|rest| rest.find('{')).map(|open| at + open) {
+            let inner = text.get(open + 1..).unwrap_or_default();
+            if inner.starts_with('{') {
+                at = open + 2;
+                continue;
+            }
+            at = open + 1;
+            let is_part = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.');
+            let name = inner.split(|char| !is_part(char)).next().unwrap_or_default();
+            let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+            let is_closed = inner.get(name.len()..).is_some_and(|rest| rest.starts_with('}'));
+            let is_variable = has_variables && text.get(..open).is_some_and(|before| before.ends_with('$'));
+            if is_name && !is_variable && (is_closed || PLACEHOLDERS.contains(&name)) {
+                return Some(Found { at: open, name, is_closed });
+            }
         }
-        let inner = &text[open + 1..];
-        let name = inner
-            .split(|char: char| !(char.is_ascii_alphanumeric() || char == '_'))
-            .next()
-            .unwrap_or_default();
-        let is_variable = text[..open].ends_with('$');
-        if !name.is_empty() && inner[name.len()..].starts_with('}') && !is_variable {
-            found.push((open, name));
-        }
-        at = open + 1;
-    }
-    found
+        None
+    })
+}
+
+fn near_placeholder(name: &str) -> Option<&'static str> {
+    PLACEHOLDERS.into_iter().find(|placeholder| *placeholder == name).or_else(|| near(name, PLACEHOLDERS))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::found;
+    use super::placeholders_of;
+
+    fn found(text: &str, has_variables: bool) -> Vec<(usize, &str, bool)> {
+        placeholders_of(text, has_variables).map(|found| (found.at, found.name, found.is_closed)).collect()
+    }
 
     #[test]
-    fn braces_and_variables_are_no_placeholders() {
-        assert_eq!(found("{workdir}/a {{x}} ${KEY} {} {\"a\": 1} {b}"), [(0, "workdir"), (37, "b")]);
+    fn braces_are_no_placeholders() {
+        let text = "{workdir}/a {{x}} ${KEY} {} {\"a\": 1} {b} {3} {print $1} {c.d}";
+        assert_eq!(
+            found(text, false),
+            [(0, "workdir", true), (19, "KEY", true), (37, "b", true), (56, "c.d", true)]
+        );
+        assert_eq!(found(text, true), [(0, "workdir", true), (37, "b", true), (56, "c.d", true)]);
+    }
+
+    #[test]
+    fn a_known_placeholder_may_lack_its_end() {
+        assert_eq!(found("{instruction", false), [(0, "instruction", false)]);
+        assert_eq!(found("{workdir/x} {print", false), [(0, "workdir", false)]);
     }
 }

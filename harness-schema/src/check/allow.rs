@@ -1,13 +1,15 @@
-//! `[[lint.allow]]`: what a project allows on purpose, and entries that allow nothing (SH014).
+//! `[[lint.allow]]`: what a project allows on purpose, and entries that allow nothing: there is nothing to allow (SH014), no
+//! such rule (SH003), or no place is named where one is needed (SH004).
 //!
 //! A suppression is never a comment, because comments in prompts are sent to the model.
 
-use super::fixes::remove;
-use super::raw;
+use super::fixes::{did_you_mean, near, remove, replace_with};
+use super::shape::{MISSING_KEY, WRONG_VALUE};
+use super::{RULES, raw};
 use crate::glob::Glob;
 use crate::harness::{Harness, MANIFEST};
 use crate::path::FilePath;
-use crate::problem::{FixClass, Problem, Rule, Severity};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
 use crate::syntax::data::Value;
 use crate::text::Span;
 
@@ -20,6 +22,7 @@ pub static UNUSED_ALLOW: Rule =
 struct Entry<'a> {
     span: Span,
     rule: &'a str,
+    written: &'a Value,
     file: Option<&'a str>,
     surface: Option<&'a str>,
     reason: &'a str,
@@ -33,7 +36,8 @@ fn entries(harness: &Harness) -> Vec<Entry<'_>> {
         let text = |key: &str| value.get(key).and_then(Value::as_text);
         let reason = text("reason").filter(|reason| !reason.trim().is_empty())?;
         let (file, surface) = (text("file"), text("surface"));
-        Some(Entry { span: value.span, rule: text("rule")?, file, surface, reason })
+        let written = value.get("rule")?;
+        Some(Entry { span: value.span, rule: written.as_text()?, written, file, surface, reason })
     };
     list.iter().filter_map(read).collect()
 }
@@ -79,18 +83,89 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
     if file.as_str() != MANIFEST {
         return;
     }
-    for entry in entries(harness) {
-        if super::rule(entry.rule).is_none() {
+    let entries = entries(harness);
+    if entries.is_empty() {
+        return;
+    }
+    let found: Vec<(&FilePath, Vec<Problem>)> =
+        harness.named_files().map(|named| (named, raw(harness, named))).collect();
+    let all =
+        || found.iter().flat_map(|(file, problems)| problems.iter().map(move |problem| (*file, problem)));
+    // What could not be read, or not as it was meant, may hold what an entry is about.
+    let is_blind = all().any(|(_, problem)| BLINDING.contains(&problem.rule.id));
+    for entry in entries {
+        let Some(rule) = super::rule(entry.rule) else {
+            // What has not even the form of a rule's name is said by the shape.
+            problems.extend(is_rule_like(entry.rule).then(|| unknown(harness, &entry)));
+            continue;
+        };
+        if !is_rule_like(entry.rule) {
             continue;
         }
-        let used = harness.named_files().any(|named| {
-            may_concern(harness, &entry, named)
-                && raw(harness, named).iter().any(|problem| covers(harness, &entry, named, problem))
-        });
-        if !used {
+        let elsewhere = all().find(|(_, problem)| needs_a_place(&entry, problem));
+        if let Some((file, _)) = elsewhere {
+            problems.push(nowhere(harness, &entry, file));
+        } else if !is_blind
+            && !is_unknown_suite(harness, rule)
+            && !all().any(|(file, problem)| covers(harness, &entry, file, problem))
+        {
             problems.push(unused(harness, &entry));
         }
     }
+}
+
+/// The rules whose problems keep others from seeing something.
+const BLINDING: [&str; 9] = ["SH001", "SH002", "SH003", "SH004", "SH005", "SH006", "SH009", "SH010", "SH504"];
+
+/// Whether a rule speaks about tasks that are not in the project.
+fn is_unknown_suite(harness: &Harness, rule: &Rule) -> bool {
+    let is_about_tasks = ["SH5", "SH6"].iter().any(|family| rule.id.starts_with(family));
+    is_about_tasks && harness.suite().directory.is_none() && harness.tree().root.get("tasks").is_some()
+}
+
+fn is_rule_like(word: &str) -> bool {
+    let id = word
+        .strip_prefix("SH")
+        .is_some_and(|digits| digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_name = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    };
+    id || is_name(word)
+}
+
+fn unknown(harness: &Harness, entry: &Entry<'_>) -> Problem {
+    let document = &harness.manifest_file().document;
+    let near = near(entry.rule, RULES.iter().map(|rule| rule.name));
+    let span = entry.written.verbatim(document.source()).unwrap_or(entry.written.span);
+    let fix = near.map(|near| replace_with(FixClass::Preview, &Location::new(document.path(), span), near));
+    Problem::new(&WRONG_VALUE, span, format!("unknown rule `{}`{}", entry.rule, did_you_mean(near)))
+        .why("an entry of no rule allows nothing")
+        .about(entry.rule)
+        .fixes(fix)
+}
+
+/// An entry without a place, of a problem in `file` that is allowed in one place only.
+fn nowhere(harness: &Harness, entry: &Entry<'_>, file: &FilePath) -> Problem {
+    let document = &harness.manifest_file().document;
+    let header = harness.header_of(entry.span);
+    let message =
+        format!("`{}` needs `file` or `surface`: it is allowed in one place, not everywhere", entry.rule);
+    let problem = Problem::new(&MISSING_KEY, header, message)
+        .why("errors that make results invalid, leak or harm may be allowed only where someone looked")
+        .about(format!("lint.allow.{}", entry.rule));
+    let is_header = header.of(document.source()).starts_with('[');
+    problem.fixes(is_header.then(|| {
+        let line = document.text().line_span(document.text().line_of(entry.written.span.start as usize));
+        let break_line = if document.source().contains("\r\n") { "\r\n" } else { "\n" };
+        let at = Location::new(document.path(), Span::at(line.end as usize));
+        Fix::replace(
+            FixClass::Preview,
+            format!("Insert `file = \"{file}\"`"),
+            &at,
+            format!("{break_line}file = \"{file}\""),
+        )
+    }))
 }
 
 fn unused(harness: &Harness, entry: &Entry<'_>) -> Problem {
@@ -98,15 +173,21 @@ fn unused(harness: &Harness, entry: &Entry<'_>) -> Problem {
     Problem::new(&UNUSED_ALLOW, harness.header_of(entry.span), "nothing to allow here any more")
         .why("an entry that is no longer needed would hide the next problem of its kind")
         .about(entry.rule)
-        .fix(remove(FixClass::Safe, "Remove the entry", document, entry.span))
+        .fixes(remove(FixClass::Safe, "Remove the entry", document, entry.span))
+}
+
+fn is_of(entry: &Entry<'_>, problem: &Problem) -> bool {
+    problem.rule.name == entry.rule || problem.rule.id == entry.rule
+}
+
+/// Whether an entry would cover a problem if it named its place.
+fn needs_a_place(entry: &Entry<'_>, problem: &Problem) -> bool {
+    let scoped = entry.file.is_some() || entry.surface.is_some();
+    !scoped && is_of(entry, problem) && is_serious(problem.rule, problem.severity)
 }
 
 fn covers(harness: &Harness, entry: &Entry<'_>, file: &FilePath, problem: &Problem) -> bool {
-    if problem.rule.name != entry.rule && !problem.rule.id.eq_ignore_ascii_case(entry.rule) {
-        return false;
-    }
-    let scoped = entry.file.is_some() || entry.surface.is_some();
-    if !scoped && is_serious(problem.rule, problem.severity) {
+    if !is_of(entry, problem) || needs_a_place(entry, problem) {
         return false;
     }
     let in_file = entry.file.is_none_or(|pattern| matches(pattern, file));
@@ -117,14 +198,6 @@ fn covers(harness: &Harness, entry: &Entry<'_>, file: &FilePath, problem: &Probl
 /// Errors of SH0, SH6 and SH7 are allowed in one place only, never in the whole project.
 fn is_serious(rule: &Rule, severity: Severity) -> bool {
     severity == Severity::Error && ["SH0", "SH6", "SH7"].iter().any(|family| rule.id.starts_with(family))
-}
-
-fn may_concern(harness: &Harness, entry: &Entry<'_>, file: &FilePath) -> bool {
-    let in_file = entry.file.is_none_or(|pattern| matches(pattern, file));
-    let in_surface = entry.surface.is_none_or(|id| {
-        file.as_str() == MANIFEST || harness.surface(id).is_some_and(|surface| surface.file() == Some(file))
-    });
-    in_file && in_surface
 }
 
 fn in_surface(harness: &Harness, id: &str, file: &FilePath, span: Span) -> bool {

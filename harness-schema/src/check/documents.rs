@@ -18,6 +18,7 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
     let Some(document) = harness.document(file) else { return };
     let errors: &[SyntaxError] = match document.syntax() {
         Syntax::Data(tree) => &tree.errors,
+        Syntax::Markdown(_) if !harness.reads_front_matter(file) => &[],
         Syntax::Markdown(tree) => {
             tree.front_matter.as_ref().map(|front| front.data.errors.as_slice()).unwrap_or_default()
         }

@@ -1,11 +1,13 @@
 //! Named files: missing (SH005), outside of the project (SH006), or not readable as text (SH010).
 
-use super::fixes::{did_you_mean, near, replace_with};
+use std::collections::BTreeSet;
+
+use super::fixes::{did_you_mean, near, replace_string};
 use crate::files::{Content, Link, Opaque};
 use crate::glob::Glob;
 use crate::harness::{Harness, NamedPath, PathKind, Role};
 use crate::path::{FilePath, PathRefusal};
-use crate::problem::{Fix, FixClass, Problem, Rule, Severity};
+use crate::problem::{Fix, FixClass, Problem, Rule, Severity, distance};
 use crate::surface::Astray;
 use crate::text::{MAX_TEXT_BYTES, Span};
 
@@ -23,9 +25,11 @@ pub static NOT_CHECKED: Rule =
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     problems.extend(not_checked(harness, file));
-    for path in harness.paths().iter().filter(|path| path.at.file == *file) {
+    // A path that is blank is a wrong value.
+    let is_written = |path: &&NamedPath| path.at.file == *file && !path.written.trim().is_empty();
+    for path in harness.paths().iter().filter(is_written) {
         match &path.target {
-            Err(refusal) => problems.push(outside(path, *refusal)),
+            Err(refusal) => problems.push(outside(harness, path, *refusal)),
             Ok(target) => problems
                 .extend(link_outside(harness, path, target).or_else(|| missing(harness, path, target))),
         }
@@ -33,8 +37,8 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 }
 
 fn not_checked(harness: &Harness, file: &FilePath) -> Option<Problem> {
-    // A file that only has to be there is nobody's document.
-    if harness.role(file) == Some(Role::Program) {
+    // A file that only has to be there is nobody's document, and what judges a task may be anything.
+    if matches!(harness.role(file), Some(Role::Program | Role::Verifier)) {
         return None;
     }
     let Some(Content::Opaque(opaque)) = harness.files().content(file) else { return None };
@@ -59,20 +63,33 @@ fn not_checked(harness: &Harness, file: &FilePath) -> Option<Problem> {
 pub(super) const WHY_OUTSIDE: &str =
     "a harness is what lies beside its manifest: what is elsewhere is not the same on another machine";
 
-fn outside(path: &NamedPath, refusal: PathRefusal) -> Problem {
-    let message = match refusal {
-        PathRefusal::Malformed if path.written.is_empty() => String::from("a path must not be empty"),
-        PathRefusal::Malformed => format!("`{}` is no path: write it with `/`", path.written),
-        PathRefusal::Absolute | PathRefusal::Outside => {
+fn outside(harness: &Harness, path: &NamedPath, refusal: PathRefusal) -> Problem {
+    let inside = harness.files().inside(&path.written).filter(|_| refusal != PathRefusal::Malformed);
+    let slashes = Some(path.written.replace('\\', "/"))
+        .filter(|written| refusal == PathRefusal::Malformed && *written != path.written);
+    let message = match (refusal, &inside) {
+        (PathRefusal::Malformed, _) if path.written.is_empty() => String::from("a path must not be empty"),
+        (PathRefusal::Malformed, _) => format!("`{}` is no path: write it with `/`", path.written),
+        (_, Some(inside)) => {
+            format!(
+                "`{}` is not relative to the project{}",
+                path.written,
+                did_you_mean(Some(inside.as_str()))
+            )
+        }
+        (PathRefusal::Absolute | PathRefusal::Outside, None) => {
             format!("`{}` is outside of the project", path.written)
         }
     };
-    let mut problem =
-        Problem::new(&PATH_OUTSIDE, path.at.span, message).why(WHY_OUTSIDE).about(path.written.as_str());
-    if refusal == PathRefusal::Malformed && path.written.contains('\\') {
-        problem = problem.fix(replace_with(FixClass::Safe, &path.at, &path.written.replace('\\', "/")));
-    }
-    problem
+    let better = inside.map(|inside| inside.to_string()).or(slashes);
+    let document = harness.document(&path.at.file);
+    let fix = better
+        .zip(document)
+        .map(|(better, document)| replace_string(FixClass::Safe, document, path.at.span, &better));
+    Problem::new(&PATH_OUTSIDE, path.at.span, message)
+        .why(WHY_OUTSIDE)
+        .about(path.written.as_str())
+        .fixes(fix)
 }
 
 fn link_outside(harness: &Harness, path: &NamedPath, target: &FilePath) -> Option<Problem> {
@@ -95,6 +112,10 @@ fn missing(harness: &Harness, path: &NamedPath, target: &FilePath) -> Option<Pro
     if there {
         return None;
     }
+    if path.written.contains('\n') {
+        let message = "this is a text, not a path: write `{ text = \"…\" }`";
+        return Some(Problem::new(&MISSING_FILE, path.at.span, message).why(WHY).about(path.key));
+    }
     if path.kind == PathKind::Glob && Glob::new(&path.written).is_pattern() {
         let message = format!("no file matches `{}`", path.written);
         return Some(
@@ -105,10 +126,11 @@ fn missing(harness: &Harness, path: &NamedPath, target: &FilePath) -> Option<Pro
     let message = format!("no {what} `{}`{}", path.written, did_you_mean(near.as_deref()));
     let mut problem =
         Problem::new(&MISSING_FILE, path.at.span, message).why(WHY).about(path.written.as_str());
-    if let Some(near) = &near {
-        problem = problem.fix(replace_with(FixClass::Preview, &path.at, near));
+    if let (Some(near), Some(document)) = (&near, harness.document(&path.at.file)) {
+        problem = problem.fix(replace_string(FixClass::Preview, document, path.at.span, near));
     }
-    if path.kind == PathKind::File {
+    let may_be_made = !files.is_directory(target) && !path.written.contains(['*', '?']);
+    if path.kind == PathKind::File && may_be_made {
         problem = problem.fix(Fix::command(format!("Create `{}`", path.written)));
     }
     Some(problem)
@@ -120,13 +142,28 @@ const WHY: &str = "the harness names it, so nothing can run without it";
 fn nearest_path(harness: &Harness, target: &FilePath, kind: PathKind) -> Option<String> {
     let paths: Vec<&FilePath> = harness.files().paths().take(MAX_CANDIDATES).collect();
     if kind == PathKind::Directory {
-        let mut directories: Vec<String> = paths.iter().map(|path| path.parent().to_string()).collect();
-        directories.dedup();
-        return near(target.as_str(), directories.iter().map(String::as_str)).map(str::to_owned);
+        let mut directories: BTreeSet<FilePath> = BTreeSet::new();
+        for path in paths {
+            let mut above = path.parent();
+            while !above.as_str().is_empty() && directories.insert(above.clone()) {
+                above = above.parent();
+            }
+        }
+        return near(target.as_str(), directories.iter().map(FilePath::as_str)).map(str::to_owned);
     }
-    let close = near(target.as_str(), paths.iter().map(|path| path.as_str()));
-    close.map(str::to_owned).or_else(|| {
-        let mut same = paths.iter().filter(|path| path.name() == target.name());
+    // A slip is in one name; another name is another file.
+    let is_slip = |path: &FilePath| {
+        let length = target.name().chars().count().max(path.name().chars().count());
+        distance(target.as_str(), path.as_str()) * 3 <= length
+    };
+    let close = paths.iter().filter(|path| is_slip(path));
+    let close = near(target.as_str(), close.map(|path| path.as_str())).map(str::to_owned);
+    close.or_else(|| {
+        let is_near = |path: &&&FilePath| {
+            let length = target.name().chars().count().max(path.name().chars().count());
+            distance(target.name(), path.name()) * 4 <= length
+        };
+        let mut same = paths.iter().filter(is_near);
         let only = same.next()?;
         same.next().is_none().then(|| only.to_string())
     })

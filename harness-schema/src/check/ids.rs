@@ -1,14 +1,15 @@
-//! Names given twice: surfaces, states, runtime rules (SH007) and tools (SH201).
+//! Names given twice: surfaces, states, runtime rules, steps of a task (SH007) and tools (SH201).
 
 use std::collections::BTreeMap;
 
-use crate::harness::{Harness, MANIFEST, SymbolKind};
+use crate::harness::{Harness, Role, SymbolKind};
 use crate::path::FilePath;
 use crate::problem::{Change, Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::syntax::Document;
 use crate::syntax::data::Value;
 use crate::text::TextEdit;
 
-/// Two surfaces, states or runtime rules share an id.
+/// Two surfaces, states, runtime rules or steps of a task share an id.
 pub static DUPLICATE_ID: Rule =
     Rule::new("SH007", "duplicate-id", Severity::Error, include_str!("rules/SH007-duplicate-id.md"));
 
@@ -17,13 +18,21 @@ pub static DUPLICATE_TOOL: Rule =
     Rule::new("SH201", "duplicate-tool", Severity::Error, include_str!("rules/SH201-duplicate-tool.md"));
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
-    if file.as_str() == MANIFEST {
-        ids(harness, file, problems);
+    match harness.role(file) {
+        Some(Role::Manifest) => ids(harness, problems),
+        Some(Role::TaskManifest) => steps(harness, file, problems),
+        _ => {}
     }
     tools(harness, file, problems);
 }
 
-fn ids(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+fn steps(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    let Some(document) = harness.document(file) else { return };
+    let steps = document.data().and_then(|tree| tree.root.get("steps")?.as_list()).unwrap_or_default();
+    unique(document, steps, "name", "step", problems);
+}
+
+fn ids(harness: &Harness, problems: &mut Vec<Problem>) {
     let document = &harness.manifest_file().document;
     let root = &harness.tree().root;
     let lists: [(&[&str], SymbolKind); 3] = [
@@ -32,48 +41,43 @@ fn ids(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
         (&["runtime", "rule"], SymbolKind::Rule),
     ];
     for (keys, kind) in lists {
-        let mut first: BTreeMap<&str, &Value> = BTreeMap::new();
-        for id in root
-            .at(keys)
-            .and_then(Value::as_list)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|each| each.get("id"))
-        {
-            let Some(name) = id.as_text().filter(|name| !name.is_empty()) else { continue };
-            let Some(other) = first.get(name) else {
-                first.insert(name, id);
-                continue;
-            };
-            let line = document.text().line_of(other.span.start as usize) + 1;
-            let span = id.verbatim(document.source()).unwrap_or(id.span);
-            let free = free_name(name, |name| {
-                root.at(keys)
-                    .and_then(Value::as_list)
-                    .unwrap_or_default()
-                    .iter()
-                    .any(|each| each.get("id").and_then(Value::as_text) == Some(name))
-            });
-            let message = format!("{} `{name}` is declared twice (line {line})", kind.word());
-            problems.push(
-                Problem::new(&DUPLICATE_ID, span, message)
-                    .why("whatever names it would mean either of the two")
-                    .about(name)
-                    .related(Location::new(file, other.span), "the first one")
-                    .fix(Fix::replace(
-                        FixClass::Preview,
-                        format!("Rename this one to `{free}`"),
-                        &Location::new(file, span),
-                        free.as_str(),
-                    )),
-            );
-        }
+        let tables = root.at(keys).and_then(Value::as_list).unwrap_or_default();
+        unique(document, tables, "id", kind.word(), problems);
+    }
+}
+
+/// Each of some tables has its own name.
+fn unique(document: &Document, tables: &[Value], key: &str, what: &str, problems: &mut Vec<Problem>) {
+    let file = document.path();
+    let mut first: BTreeMap<&str, &Value> = BTreeMap::new();
+    for id in tables.iter().filter_map(|each| each.get(key)) {
+        let Some(name) = id.as_text().filter(|name| !name.is_empty()) else { continue };
+        let Some(other) = first.get(name) else {
+            first.insert(name, id);
+            continue;
+        };
+        let line = document.text().line_of(other.span.start as usize) + 1;
+        let span = id.verbatim(document.source()).unwrap_or(id.span);
+        let is_taken =
+            |name: &str| tables.iter().any(|each| each.get(key).and_then(Value::as_text) == Some(name));
+        let free = free_name(name, is_taken);
+        let title = format!("Rename this one to `{free}`");
+        let at = Location::new(file, span);
+        problems.push(
+            Problem::new(&DUPLICATE_ID, span, format!("{what} `{name}` is declared twice (line {line})"))
+                .why("whatever names it would mean either of the two")
+                .about(name)
+                .related(Location::new(file, other.span), "the first one")
+                .fix(Fix::replace(FixClass::Preview, title, &at, free.as_str())),
+        );
     }
 }
 
 fn tools(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     let mut first: BTreeMap<String, usize> = BTreeMap::new();
-    for (index, tool) in harness.tools().iter().enumerate().filter(|(_, tool)| !tool.name.is_empty()) {
+    for (index, tool) in
+        harness.tools().iter().enumerate().filter(|(_, tool)| tool.enabled && !tool.name.is_empty())
+    {
         let Some(other) = first.get(&tool.name.to_lowercase()).and_then(|at| harness.tools().get(*at)) else {
             first.insert(tool.name.to_lowercase(), index);
             continue;

@@ -36,9 +36,14 @@ pub fn may_be_known(problem: &Problem) -> bool {
 /// What identifies a problem, whatever line it is on.
 #[must_use]
 pub fn digest(file: &FilePath, problem: &Problem) -> Digest {
-    let subject =
-        if problem.symbol.is_empty() { without_lines(&problem.message) } else { problem.symbol.clone() };
-    Digest::of_parts([problem.rule.id.as_bytes(), file.as_str().as_bytes(), subject.as_bytes()])
+    // The symbol alone would hide what is said about it next: another number, another mistake.
+    let message = without_lines(&problem.message);
+    Digest::of_parts([
+        problem.rule.id.as_bytes(),
+        file.as_str().as_bytes(),
+        problem.symbol.as_bytes(),
+        message.as_bytes(),
+    ])
 }
 
 /// The text of `harness.known.toml` for these problems: one digest a line, sorted, with what it stands for. They must

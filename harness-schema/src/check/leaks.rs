@@ -1,6 +1,7 @@
 //! Held-out and sealed text where it must not be (SH601, SH602, SH604), and verifiers that the agent can read (SH603).
 //! No message quotes what leaked.
 
+use crate::harness::suite::copied;
 use crate::harness::{Harness, Task};
 use crate::path::FilePath;
 use crate::problem::{Change, Fix, FixClass, Location, Problem, Rule, Severity};
@@ -121,7 +122,7 @@ fn visible(harness: &Harness, task: &Task, file: &FilePath, problems: &mut Vec<P
             if !instruction.eq_ignore_ascii_case("COPY") && !instruction.eq_ignore_ascii_case("ADD") {
                 continue;
             }
-            let arguments: Vec<&str> = words.filter(|word| !word.starts_with("--")).collect();
+            let arguments: Vec<&str> = words.filter(|word| !word.starts_with("--")).map(bare).collect();
             let sources = arguments.split_last().map(|(_, sources)| sources).unwrap_or_default();
             if let Some(shown) = sources.iter().find(|path| is_secret(path)) {
                 let trimmed = line.trim();
@@ -136,13 +137,7 @@ fn visible(harness: &Harness, task: &Task, file: &FilePath, problems: &mut Vec<P
             }
         });
     }
-    // A copy under the same name.
-    let secrets = task.secrets();
-    let copy = secrets.iter().find(|secret| {
-        secret.name() == name
-            && harness.document(secret).is_some_and(|secret| !source.is_empty() && secret.source() == source)
-    });
-    if let Some(secret) = copy {
+    if let Some(secret) = copied(harness.files(), task, file) {
         let shown = secret.relative_to(&task.directory).unwrap_or_default();
         report(document.text().line_span(0), format!("`{below}` is `{shown}`"));
     }
@@ -167,14 +162,30 @@ fn mounts<'a>(root: &'a Value, each: &mut impl FnMut(&'a Value, &'a str)) {
     }
 }
 
-/// A path from `environment/` to the task's tests or solution.
+/// Whether a path, as seen from `environment/`, leads to the tests or the solution of this task or of another one.
 fn is_secret(path: &str) -> bool {
-    let path = path.trim_matches(['"', '\'', '[', ']', ',']);
-    let outer = path.strip_prefix("../").or_else(|| path.strip_prefix("./../"));
-    outer.is_some_and(|rest| {
-        let first = rest.split('/').next().unwrap_or_default();
-        first.is_empty() || first == "tests" || first == "solution"
-    }) || path == ".."
+    let path = ["${PWD}/", "$PWD/"].iter().find_map(|here| path.strip_prefix(here)).unwrap_or(path);
+    let mut above = 0;
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.pop().is_none() => above += 1,
+            ".." => {}
+            _ => parts.push(part),
+        }
+    }
+    let is_secret = |part: Option<&&str>| part.is_none_or(|part| ["tests", "solution"].contains(part));
+    match above {
+        0 => false,
+        1 => is_secret(parts.first()),
+        _ => parts.get(1).is_some_and(|part| is_secret(Some(part))),
+    }
+}
+
+/// What an instruction copies, without the marks of its JSON form.
+fn bare(argument: &str) -> &str {
+    argument.trim_matches(['"', '\'', '[', ']', ','])
 }
 
 fn lines(source: &str) -> impl Iterator<Item = (usize, &str)> {

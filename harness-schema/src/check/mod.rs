@@ -28,6 +28,7 @@ pub use fixes::item as list_item;
 
 use std::collections::BTreeMap;
 
+use crate::files::Content;
 use crate::harness::Harness;
 use crate::path::FilePath;
 use crate::problem::{Problem, Rule};
@@ -68,7 +69,7 @@ pub static RULES: &[&Rule] = &[
     &files::MISSING_FILE,
     &files::PATH_OUTSIDE,
     &ids::DUPLICATE_ID,
-    &agent::NO_EFFECT,
+    &shape::NO_EFFECT,
     &shape::NEWER_SCHEMA,
     &files::NOT_CHECKED,
     &shape::MACHINE_KEY,
@@ -167,14 +168,38 @@ pub fn all(harness: &Harness) -> BTreeMap<FilePath, Vec<Problem>> {
 /// is broken.
 fn raw(harness: &Harness, file: &FilePath) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for family in FAMILIES {
-        family(harness, file, &mut problems);
+    // Nothing is known of what could not be read; of a manifest an empty document stands in for it.
+    match harness.files().content(file) {
+        Some(Content::Opaque(_)) => files::check(harness, file, &mut problems),
+        Some(Content::Unread) => {}
+        Some(Content::Text(_)) | None => in_text(harness, file, &mut problems),
     }
+    problems
+}
+
+fn in_text(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    for family in FAMILIES {
+        family(harness, file, problems);
+    }
+    // What a newer format means is not known, and a key in the wrong place is one mistake.
+    let is_newer = shape::is_newer(harness);
+    let keys: Vec<Span> = problems
+        .iter()
+        .filter(|problem| problem.rule == &secrets::SECRET_LITERAL)
+        .map(|problem| problem.span)
+        .collect();
+    problems.retain(|problem| {
+        let rule = problem.rule;
+        if is_newer {
+            return rule == &shape::NEWER_SCHEMA || rule == &documents::SYNTAX_ERROR;
+        }
+        rule == &secrets::SECRET_LITERAL
+            || !keys.iter().any(|key| problem.span.contains(*key) || key.contains(problem.span))
+    });
     let broken: Vec<Span> = harness.broken_regions(file);
     problems.retain(|problem| {
         problem.rule == &documents::SYNTAX_ERROR || !broken.iter().any(|region| region.contains(problem.span))
     });
-    problems
 }
 
 fn in_order(problems: &mut [Problem]) {

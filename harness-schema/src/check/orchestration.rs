@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fixes::{did_you_mean, near, remove, replace_with};
+use super::fixes::{certain, did_you_mean, near, remove, replace_with};
 use crate::harness::{END, Form, Harness, MANIFEST, SymbolKind};
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, within};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
 use crate::syntax::data::Value;
 use crate::text::Span;
 
@@ -57,20 +57,34 @@ fn unknown_names(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>
         if symbols.find(mention.kind, &mention.name).is_some() {
             continue;
         }
-        let names: Vec<&str> = symbols.names(mention.kind).collect();
-        let close = within(&mention.name, names.iter().copied(), 2);
+        if mention.kind == SymbolKind::Tool
+            && (is_go_to(harness, &mention.name) || harness.has_unread_tools())
+        {
+            continue;
+        }
+        let mut names: Vec<&str> = symbols.names(mention.kind).collect();
+        // The end is no state, and where a run may go.
+        names.extend((mention.kind == SymbolKind::State).then_some(END));
         let near = near(&mention.name, names.iter().copied());
         let at = Location::new(file, mention.span);
         let kind = mention.kind.word();
         let message = format!("unknown {kind} `{}`{}", mention.name, did_you_mean(near));
         let mut problem = Problem::new(rule, mention.span, message).why(why).about(mention.name.as_str());
-        problem = match (close.as_slice(), near) {
-            ([only], _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
-            (_, Some(near)) => problem.fix(replace_with(FixClass::Preview, &at, near)),
-            _ => problem,
+        problem = match (certain(&mention.name, names.iter().copied()), near) {
+            (Some(only), _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
+            (None, Some(near)) => problem.fix(replace_with(FixClass::Preview, &at, near)),
+            (None, None) => problem,
         };
         problems.push(problem);
     }
+}
+
+/// The tool by which a model chooses among several `next` states.
+fn is_go_to(harness: &Harness, name: &str) -> bool {
+    let states = harness.tree().root.at(&["orchestration", "state"]).and_then(Value::as_list);
+    let chooses =
+        |state: &Value| state.get("next").and_then(Value::as_list).is_some_and(|next| 1 < next.len());
+    name == super::prose::GO_TO && states.is_some_and(|states| states.iter().any(chooses))
 }
 
 /// A state as the manifest writes it.
@@ -90,8 +104,9 @@ fn states(harness: &Harness) -> Vec<State<'_>> {
         let id = value.get("id")?;
         let listed = value.get("next").and_then(Value::as_list);
         let mut next: Vec<&str> = match listed {
-            Some(names) => names.iter().filter_map(Value::as_text).collect(),
-            None => vec![END],
+            // That there are none is a wrong value.
+            Some(names) if !names.is_empty() => names.iter().filter_map(Value::as_text).collect(),
+            _ => vec![END],
         };
         // A state that reaches its limit goes on as `on_limit` says; its default is the end, but a state must not
         // depend on a limit to end.
@@ -127,7 +142,7 @@ fn ways(harness: &Harness, file: &FilePath, states: &[State<'_>], problems: &mut
             let mut problem = Problem::new(&UNREACHABLE_STATE, state.id_span, message)
                 .why("the run never gets there")
                 .about(state.id)
-                .fix(remove(FixClass::Preview, "Remove the state", document, state.value.span));
+                .fixes(remove(FixClass::Preview, "Remove the state", document, state.value.span));
             let from = by_id.get(start).filter(|from| from.id != state.id);
             problem = problem.fixes(from.and_then(|from| add_next(from, state.id, file)));
             problems.push(problem);

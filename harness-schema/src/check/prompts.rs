@@ -1,12 +1,17 @@
 //! Templates and prompts of the native agent: names (SH101, SH102), syntax (SH103), size (SH105, SH106).
 
-use super::fixes::{did_you_mean, near, remove, replace_with};
+use std::collections::BTreeSet;
+
+use super::fixes::{certain, did_you_mean, line_break, near, remove, replace_with};
 use crate::harness::{Harness, HarnessText, MANIFEST, SymbolKind, TextRole};
+pub use crate::manifest::DEFINED;
+use crate::manifest::TOOL_PARTS;
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
 use crate::surface::approx_tokens;
 use crate::syntax::data::{Kind, Value};
-use crate::text::Span;
+use crate::syntax::template::{ITEM, Name, Needs};
+use crate::text::{Span, TextEdit};
 
 /// A template uses a name that nothing defines.
 pub static UNDEFINED_VARIABLE: Rule = Rule::new(
@@ -33,24 +38,19 @@ pub static PROMPT_TOO_LONG: Rule =
 pub static EMPTY_PROMPT: Rule =
     Rule::new("SH106", "empty-prompt", Severity::Error, include_str!("rules/SH106-empty-prompt.md"));
 
-/// What the native agent defines for templates, with the parts of each; no parts: any, or none.
-pub const DEFINED: [(&str, &[&str]); 9] = [
-    ("task", &["instruction"]),
-    ("workdir", &[]),
-    ("tools", &[]),
-    ("runtime", &[]),
-    ("state", &["id"]),
-    ("step", &[]),
-    ("steps_left", &[]),
-    ("output", &["text", "exit", "timed_out", "cut_bytes"]),
-    ("tool", &["name"]),
-];
-
 /// What is defined only where a tool result is shown.
 pub const OBSERVATION_ONLY: [&str; 2] = ["output", "tool"];
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    let mut seen = Vec::new();
     for text in harness.texts_in(file) {
+        // A file that the manifest names twice is still one text; only where results are shown more is defined.
+        let is_whole = text.document(harness.files()).is_some();
+        let kind = (text.role.is_template(), text.role == TextRole::Observation);
+        if is_whole && seen.contains(&kind) {
+            continue;
+        }
+        seen.extend(is_whole.then_some(kind));
         if text.role.is_template() {
             names(harness, text, file, problems);
             syntax(harness, text, problems);
@@ -64,54 +64,128 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 }
 
 fn names(harness: &Harness, text: &HarnessText, file: &FilePath, problems: &mut Vec<Problem>) {
-    for name in &text.template(harness.files()).names {
+    let tree = text.template(harness.files());
+    for name in &tree.names {
         let Some(root) = name.path.first() else { continue };
-        let part = name.path.get(1).map(String::as_str);
         let is_observation = text.role == TextRole::Observation;
-        let defined = DEFINED.iter().find(|(defined, _)| defined == root);
-        let defined = defined.filter(|(name, _)| is_observation || !OBSERVATION_ONLY.contains(name));
-        let is_variable = harness.symbols().find(SymbolKind::Variable, root).is_some();
-        let parts_hold = match (defined, part) {
-            (Some((_, parts)), Some(part)) => parts.is_empty() || parts.contains(&part),
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if is_variable || parts_hold {
+        let defined = DEFINED.iter().any(|(defined, _)| defined == root);
+        let defined = defined && (is_observation || !OBSERVATION_ONLY.contains(&root.as_str()));
+        if defined || harness.symbols().find(SymbolKind::Variable, root).is_some() {
+            problems.extend(wrong_part(harness, text, name, file));
             continue;
         }
-        let written = name.path.join(".");
-        if root == "task" && part.is_some() {
-            let problem =
-                Problem::new(&UNDEFINED_VARIABLE, text.place(name.span), "a prompt may not know its task")
-                    .why("a harness that knows ids, splits or dates can pass by memory")
-                    .about(written);
-            problems.push(problem.fix(replace_with(
-                FixClass::Preview,
-                &Location::new(file, text.place(name.span)),
-                "task.instruction",
-            )));
-            continue;
+        // A name alone may be asked for, and have a default.
+        match name.needs {
+            Needs::Nothing => continue,
+            Needs::Parents if name.path.len() == 1 => continue,
+            Needs::Parents | Needs::All => {}
         }
-        // Of a known name with an unknown part, the part is what is wrong.
-        let near = match defined {
-            Some((root, parts)) => near(part.unwrap_or_default(), parts.iter().copied())
-                .or(parts.first().copied())
-                .map(|part| format!("{root}.{part}")),
-            None => near(root, candidates(harness, is_observation)).map(str::to_owned),
-        };
-        let span = text.place(if defined.is_some() { name.span } else { name.root_span });
-        let shown = if defined.is_some() { written.as_str() } else { root.as_str() };
-        let message = format!("unknown variable `{shown}`{}", did_you_mean(near.as_deref()));
-        let at = Location::new(file, span);
-        let mut problem = Problem::new(&UNDEFINED_VARIABLE, span, message)
-            .why("rendering would fail before the first step of every trial")
-            .about(shown);
-        problem = problem.fixes(near.map(|near| replace_with(FixClass::Preview, &at, &near)));
-        if defined.is_none() {
-            problem = problem.fix(declare(harness, root));
-        }
-        problems.push(problem);
+        let near = near(root, candidates(harness, is_observation));
+        let span = text.place(name.root_span);
+        let message = format!("unknown variable `{root}`{}", did_you_mean(near));
+        let problem =
+            Problem::new(&UNDEFINED_VARIABLE, span, message).why(CANNOT_RENDER).about(root.as_str());
+        // Where escapes come between, the place is the whole string.
+        let near = near.filter(|_| text.is_exact());
+        let fix = near.map(|near| replace_with(FixClass::Preview, &Location::new(file, span), near));
+        problems.push(problem.fixes(fix).fixes(declare(harness, root)));
     }
+    let roots_hold = |part: &&Name| DEFINED.iter().any(|(defined, _)| Some(*defined) == root_of(part));
+    problems.extend(
+        tree.parts.iter().filter(roots_hold).filter_map(|part| wrong_part(harness, text, part, file)),
+    );
+}
+
+/// What has no parts.
+const NO_PARTS: &[&str] = &[];
+
+/// The parts of an item of `tools`.
+const ITEM_PARTS: &[&str] = &TOOL_PARTS;
+
+const CANNOT_RENDER: &str = "rendering would fail before the first step of every trial";
+
+fn root_of(name: &Name) -> Option<&str> {
+    name.path.first().map(String::as_str)
+}
+
+/// A part of a known name that is not there.
+fn wrong_part(harness: &Harness, text: &HarnessText, name: &Name, file: &FilePath) -> Option<Problem> {
+    let needed = match name.needs {
+        Needs::Nothing => return None,
+        Needs::Parents => name.path.len().saturating_sub(1),
+        Needs::All => name.path.len(),
+    };
+    let (at, parts) = unknown_part(harness, &name.path).filter(|(at, _)| *at < needed)?;
+    let span = text.place(name.span);
+    let source = text.text(harness.files()).unwrap_or_default();
+    let written = name.span.of(source);
+    let place = Location::new(file, span);
+    // A slip of the one part that there is is no question about the task.
+    let part = name.path.get(at).map(String::as_str).unwrap_or_default();
+    if root_of(name) == Some("task") && certain(part, parts.iter().copied()).is_none() {
+        let problem = Problem::new(&UNDEFINED_VARIABLE, span, "a prompt may not know its task")
+            .why("a harness that knows ids, splits or dates can pass by memory")
+            .about(name.path.join("."));
+        let fix = text.is_exact().then(|| replace_with(FixClass::Preview, &place, "task.instruction"));
+        return Some(problem.fixes(fix));
+    }
+    if parts.contains(&part) {
+        let message = format!("`{written}` is not set, so there is nothing to insert");
+        let problem = Problem::new(&UNDEFINED_VARIABLE, span, message).why(CANNOT_RENDER).about(written);
+        return Some(problem);
+    }
+    let only = match parts {
+        [only] => Some(*only),
+        _ => None,
+    };
+    // Where nothing follows the part, it is replaced as it is written; what has no parts stands alone.
+    let before = written.strip_suffix(part).filter(|_| at + 1 == name.path.len());
+    let near = match near(part, parts.iter().copied()).or(only) {
+        Some(near) => before.map(|before| format!("{before}{near}")),
+        None if parts.is_empty() => before.and_then(|before| before.strip_suffix('.')).map(str::to_owned),
+        None => None,
+    };
+    let message = format!("unknown variable `{written}`{}", did_you_mean(near.as_deref()));
+    let problem = Problem::new(&UNDEFINED_VARIABLE, span, message).why(CANNOT_RENDER).about(written);
+    let near = near.filter(|_| text.is_exact());
+    Some(problem.fixes(near.map(|near| replace_with(FixClass::Preview, &place, &near))))
+}
+
+/// Which part of a path is not there, and those that are; the part itself among them if it has no value in this harness.
+fn unknown_part(harness: &Harness, path: &[String]) -> Option<(usize, &'static [&'static str])> {
+    let root = path.first()?;
+    let part = |at: usize| path.get(at).map(String::as_str);
+    if root == "tools" {
+        return match (part(1), part(2), part(3)) {
+            (None, ..) | (Some(ITEM), None, _) => None,
+            (Some(ITEM), Some(name), below) if ITEM_PARTS.contains(&name) => {
+                below.filter(|below| *below != ITEM).map(|_| (3, NO_PARTS))
+            }
+            (Some(ITEM), Some(_), _) => Some((2, ITEM_PARTS)),
+            (Some(_), ..) => Some((1, NO_PARTS)),
+        };
+    }
+    // What stands between brackets is known only in a run.
+    if path.iter().any(|part| part == ITEM) {
+        return None;
+    }
+    let own = DEFINED.iter().find(|(defined, _)| defined == root);
+    let parts = own.map_or(NO_PARTS, |(_, parts)| *parts);
+    match (part(1), part(2)) {
+        (None, _) => None,
+        (Some(name), _) if !parts.contains(&name) => Some((1, parts)),
+        (Some("max_tokens"), _)
+            if !harness.tree().root.at(&["runtime", "max_tokens"]).is_some_and(is_set) =>
+        {
+            Some((1, parts))
+        }
+        (Some(_), Some(_)) => Some((2, NO_PARTS)),
+        (Some(_), None) => None,
+    }
+}
+
+fn is_set(value: &Value) -> bool {
+    !matches!(value.kind, Kind::Null | Kind::Broken)
 }
 
 fn candidates(harness: &Harness, is_observation: bool) -> impl Iterator<Item = &str> {
@@ -121,22 +195,21 @@ fn candidates(harness: &Harness, is_observation: bool) -> impl Iterator<Item = &
         .chain(harness.symbols().names(SymbolKind::Variable))
 }
 
-fn declare(harness: &Harness, name: &str) -> Fix {
+fn declare(harness: &Harness, name: &str) -> Option<Fix> {
     let document = &harness.manifest_file().document;
     let source = document.source();
-    let table = harness.tree().root.at(&["prompt", "variables"]);
-    let header = table.and_then(Value::as_table).and_then(|table| table.headers.first());
-    let (at, text) = match (table, header) {
-        (Some(table), Some(_)) => {
-            let line = document.text().line_of(table.span.end as usize);
-            (document.text().line_start(line + 1), format!("{name} = \"\"\n"))
+    let edit = match harness.tree().root.at(&["prompt", "variables"]) {
+        Some(table) => super::shape::inserted(source, table, name, "\"\"")?,
+        None => {
+            let eol = line_break(source);
+            let gap =
+                if source.is_empty() || source.ends_with('\n') { eol.to_owned() } else { eol.repeat(2) };
+            let new_text = format!("{gap}[prompt.variables]{eol}{name} = \"\"{eol}");
+            TextEdit { span: Span::at(source.len()), new_text }
         }
-        _ => (source.len(), format!("\n[prompt.variables]\n{name} = \"\"\n")),
     };
-    let break_first = at == source.len() && !source.is_empty() && !source.ends_with('\n');
-    let text = if break_first { format!("\n{text}") } else { text };
-    let at = Location::new(document.path(), Span::at(at));
-    Fix::replace(FixClass::Preview, format!("Declare variable `{name}`"), &at, text)
+    let at = Location::new(document.path(), edit.span);
+    Some(Fix::replace(FixClass::Preview, format!("Declare variable `{name}`"), &at, edit.new_text))
 }
 
 fn syntax(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>) {
@@ -219,16 +292,25 @@ fn unused(harness: &Harness, problems: &mut Vec<Problem>) {
         return;
     }
     let document = &harness.manifest_file().document;
+    // Each name once, however often the texts use it.
+    let mentioned: BTreeSet<&str> = templates
+        .iter()
+        .flat_map(|text| text.template(harness.files()).names.iter().filter_map(root_of))
+        .collect();
     for variable in harness.symbols().of_kind(SymbolKind::Variable) {
-        let uses = |text: &&HarnessText| {
-            text.template(harness.files()).names.iter().any(|name| name.path.first() == Some(&variable.name))
-        };
-        if templates.iter().any(uses) {
+        // What has a name that cannot be used is a problem already.
+        let is_wrong = DEFINED.iter().any(|(name, _)| *name == variable.name) || variable.name.contains('-');
+        if is_wrong || mentioned.contains(variable.name.as_str()) {
             continue;
         }
         let message = format!("variable `{}` is never used", variable.name);
         let problem = Problem::new(&UNUSED_VARIABLE, variable.at.span, message).about(variable.name.as_str());
-        problems.push(problem.fix(remove(FixClass::Safe, "Remove the variable", document, variable.extent)));
+        problems.push(problem.fixes(remove(
+            FixClass::Safe,
+            "Remove the variable",
+            document,
+            variable.extent,
+        )));
     }
 }
 

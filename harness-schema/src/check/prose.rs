@@ -1,12 +1,16 @@
 //! What stands in texts that reach the model: names of tools that are none (SH104), characters that nobody sees (SH107),
 //! comments that are sent (SH108).
 
+mod words;
+
 use rustc_hash::FxHashMap;
 
+use self::words::{ABOUT_TOOLS, SHELL_COMMANDS};
 use super::fixes::{did_you_mean, replace_with};
 use crate::harness::{Harness, HarnessText, SymbolKind, TextRole};
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, within};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, distance, within};
+use crate::syntax::template::TagKind;
 use crate::text::Span;
 
 /// Inline code that reads as a tool and is none.
@@ -29,6 +33,9 @@ pub static COMMENT_IS_SENT: Rule = Rule::new(
     Severity::Information,
     include_str!("rules/SH108-comment-is-sent.md"),
 );
+
+/// The tool by which a model chooses among several `next` states (`formats` 1.4).
+pub(super) const GO_TO: &str = "go_to";
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     let mut whole_file_seen = false;
@@ -54,13 +61,15 @@ fn unknown_tools(harness: &Harness, text: &HarnessText, problems: &mut Vec<Probl
     let Some(tree) = document.markdown() else { return };
     let tools: Vec<&str> =
         harness.tools().iter().map(|tool| tool.name.as_str()).filter(|name| !name.is_empty()).collect();
-    if tools.is_empty() {
+    // What a tool is called whose file could not be read is not known.
+    if tools.is_empty() || harness.has_unread_tools() {
         return;
     }
     let source = document.source();
+    let unsent = unsent(harness, text);
     // Long texts repeat their words: each is judged once.
     let mut judged: FxHashMap<&str, Judgement<'_>> = FxHashMap::default();
-    for code in &tree.code {
+    for code in tree.code.iter().filter(|code| !holds(&unsent, code.span)) {
         let name = code.content.of(source).trim();
         let judgement = judged.entry(name).or_insert_with(|| judge(harness, &tools, name));
         let near = match judgement {
@@ -81,6 +90,9 @@ fn unknown_tools(harness: &Harness, text: &HarnessText, problems: &mut Vec<Probl
     }
 }
 
+/// From so many characters on two edits are a slip.
+const LONG_NAME: usize = 12;
+
 /// What inline code is, wherever it stands.
 enum Judgement<'a> {
     /// Certainly no mistaken tool.
@@ -100,8 +112,14 @@ fn judge<'a>(harness: &Harness, tools: &[&'a str], name: &str) -> Judgement<'a> 
         return Judgement::Fine;
     }
     let near = within(name, tools.iter().copied(), 2);
+    // Ordinary words are near to short names: only a name that is spelled as one, and nearer the shorter it is, is a slip.
+    let is_slip = |tool: &str| {
+        5 <= name.len()
+            && name.contains(['_', '-'])
+            && distance(name, tool) <= if name.len() < LONG_NAME { 1 } else { 2 }
+    };
     match near.as_slice() {
-        [only] if 5 <= name.len() => Judgement::Near(only),
+        [only] if is_slip(only) => Judgement::Near(only),
         [first, ..] => Judgement::NoTool(Some(first)),
         [] => Judgement::NoTool(None),
     }
@@ -118,6 +136,8 @@ fn is_otherwise_known(harness: &Harness, name: &str) -> bool {
     symbols.find(SymbolKind::State, name).is_some()
         || symbols.find(SymbolKind::Variable, name).is_some()
         || is_parameter()
+        || name == GO_TO
+        || ABOUT_TOOLS.binary_search(&name).is_ok()
         || super::prompts::DEFINED.iter().any(|(defined, _)| *defined == name)
         || FilePath::parse(name).is_ok_and(|path| harness.files().is_file(&path))
         || SHELL_COMMANDS.binary_search(&name).is_ok()
@@ -134,7 +154,7 @@ fn is_called_tool(source: &str, code: Span) -> bool {
     let previous = before.strip_suffix(' ').and_then(|before| before.rsplit(char::is_whitespace).next());
     let next = after.strip_prefix(' ').and_then(|after| after.split(char::is_whitespace).next());
     // `the tool. `grep`` is another sentence.
-    let ends = |word: &str| word.ends_with(['.', ':', ';', '!', '?']);
+    let ends = |word: &str| word.ends_with(['.', ':', ';', ',', '!', '?', ')']);
     previous.is_some_and(|word| is_tool(word) && !ends(word)) || next.is_some_and(is_tool)
 }
 
@@ -142,7 +162,8 @@ fn comments(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>) 
     let Some(document) = text.document(harness.files()) else { return };
     let (Some(tree), true) = (document.markdown(), text.role.is_template()) else { return };
     let source = document.source();
-    for span in &tree.comments {
+    let unsent = unsent(harness, text);
+    for span in tree.comments.iter().filter(|span| !holds(&unsent, **span)) {
         let inner = span.of(source).trim_start_matches("<!--").trim_end_matches("-->");
         let as_template = (!inner.contains("#}")).then(|| format!("{{#{inner}#}}"));
         problems.push(sent(text, *span, "comment", as_template));
@@ -152,6 +173,20 @@ fn comments(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>) 
         let as_template = (!content.contains("#}")).then(|| format!("{{#\n{content}#}}\n"));
         problems.push(sent(text, front.span, "front matter", as_template));
     }
+}
+
+/// What rendering leaves out: `{# … #}`.
+fn unsent(harness: &Harness, text: &HarnessText) -> Vec<Span> {
+    if !text.role.is_template() {
+        return Vec::new();
+    }
+    let tags = text.template(harness.files()).tags.iter();
+    tags.filter(|tag| tag.kind == TagKind::Comment).map(|tag| tag.span).collect()
+}
+
+fn holds(spans: &[Span], part: Span) -> bool {
+    let after = spans.partition_point(|span| span.start <= part.start);
+    after.checked_sub(1).and_then(|at| spans.get(at)).is_some_and(|span| span.contains(part))
 }
 
 fn sent(text: &HarnessText, span: Span, what: &str, as_template: Option<String>) -> Problem {
@@ -168,13 +203,12 @@ fn sent(text: &HarnessText, span: Span, what: &str, as_template: Option<String>)
 
 fn invisible(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>) {
     let Some(source) = text.text(harness.files()) else { return };
+    let unsent = unsent(harness, text);
     for (at, char) in hidden_characters(source) {
-        problems.push(hidden(
-            text.file(),
-            text.place(Span::new(at, at + char.len_utf8())),
-            char,
-            text.is_exact(),
-        ));
+        let span = Span::new(at, at + char.len_utf8());
+        if !holds(&unsent, span) {
+            problems.push(hidden(text.file(), text.place(span), char, text.is_exact()));
+        }
     }
 }
 
@@ -193,8 +227,13 @@ fn invisible_in_surfaces(harness: &Harness, file: &FilePath, problems: &mut Vec<
         .filter(|(other, _)| *other == file)
         .map(|(_, span)| span)
         .collect();
+    // A native text that is a declared surface too was looked at already.
+    let texts: Vec<Span> = harness.texts_in(file).map(|text| text.span(harness.files())).collect();
     for (at, char) in hidden_characters(source) {
         let span = Span::new(at, at + char.len_utf8());
+        if texts.iter().any(|text| text.contains(span)) {
+            continue;
+        }
         if spans.iter().any(|surface| surface.contains(span)) {
             problems.push(hidden(file, span, char, true));
         }
@@ -237,10 +276,10 @@ fn is_needed(source: &str, at: usize, char: char) -> bool {
         }
         // Tags spell the region of a flag behind a black flag.
         '\u{E0020}'..='\u{E007F}' => {
-            let lead = source
-                .get(..at)
-                .map(|before| before.trim_end_matches(|char| ('\u{E0020}'..='\u{E007F}').contains(&char)));
-            lead.is_some_and(|lead| lead.ends_with('\u{1F3F4}'))
+            // A region has at most six characters and an end mark.
+            let mut before = source.get(..at).unwrap_or_default().chars().rev().take(8);
+            let is_tag = |char: &char| ('\u{E0020}'..='\u{E007F}').contains(char);
+            before.find(|char| !is_tag(char)) == Some('\u{1F3F4}')
         }
         _ => false,
     }
@@ -279,200 +318,9 @@ fn name_of(char: char) -> &'static str {
     }
 }
 
-/// Commands that prompts mention as code without meaning a tool, sorted.
-const SHELL_COMMANDS: &[&str] = &[
-    "alias",
-    "apt",
-    "apt-get",
-    "awk",
-    "bash",
-    "black",
-    "brew",
-    "bunzip2",
-    "cargo",
-    "cat",
-    "cd",
-    "chmod",
-    "chown",
-    "clang",
-    "cmake",
-    "cmp",
-    "comm",
-    "conda",
-    "cp",
-    "curl",
-    "cut",
-    "date",
-    "dd",
-    "df",
-    "diff",
-    "dirname",
-    "dmesg",
-    "docker",
-    "du",
-    "echo",
-    "ed",
-    "emacs",
-    "env",
-    "eval",
-    "exec",
-    "exit",
-    "export",
-    "expr",
-    "false",
-    "fd",
-    "file",
-    "find",
-    "flake8",
-    "fmt",
-    "gcc",
-    "gdb",
-    "git",
-    "go",
-    "gradle",
-    "grep",
-    "gunzip",
-    "gzip",
-    "head",
-    "help",
-    "hostname",
-    "htop",
-    "id",
-    "ifconfig",
-    "ip",
-    "java",
-    "javac",
-    "jest",
-    "jobs",
-    "join",
-    "jq",
-    "kill",
-    "killall",
-    "kubectl",
-    "less",
-    "ln",
-    "ls",
-    "lsof",
-    "make",
-    "man",
-    "mkdir",
-    "mktemp",
-    "more",
-    "mount",
-    "mv",
-    "mvn",
-    "mypy",
-    "nano",
-    "nc",
-    "netstat",
-    "nice",
-    "ninja",
-    "node",
-    "nohup",
-    "npm",
-    "nproc",
-    "npx",
-    "objdump",
-    "openssl",
-    "paste",
-    "patch",
-    "perl",
-    "pgrep",
-    "pip",
-    "pip3",
-    "pkill",
-    "pnpm",
-    "podman",
-    "poetry",
-    "popd",
-    "printenv",
-    "printf",
-    "ps",
-    "psql",
-    "pushd",
-    "pwd",
-    "pylint",
-    "pytest",
-    "python",
-    "python3",
-    "readelf",
-    "readlink",
-    "realpath",
-    "rg",
-    "rm",
-    "rmdir",
-    "rsync",
-    "ruby",
-    "ruff",
-    "rustc",
-    "scp",
-    "sed",
-    "seq",
-    "set",
-    "sftp",
-    "sh",
-    "sha256sum",
-    "shred",
-    "shuf",
-    "sleep",
-    "sort",
-    "source",
-    "split",
-    "sqlite3",
-    "ssh",
-    "stat",
-    "strace",
-    "strings",
-    "strip",
-    "su",
-    "sudo",
-    "systemctl",
-    "tac",
-    "tail",
-    "tar",
-    "tee",
-    "test",
-    "time",
-    "timeout",
-    "tmux",
-    "top",
-    "touch",
-    "tox",
-    "tr",
-    "tree",
-    "true",
-    "tsc",
-    "type",
-    "ulimit",
-    "umask",
-    "uname",
-    "uniq",
-    "unzip",
-    "uv",
-    "vi",
-    "vim",
-    "watch",
-    "wc",
-    "wget",
-    "which",
-    "who",
-    "whoami",
-    "xargs",
-    "xz",
-    "yarn",
-    "yes",
-    "zip",
-    "zsh",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shell_commands_are_sorted() {
-        assert!(SHELL_COMMANDS.is_sorted());
-    }
 
     #[test]
     fn joiners_of_emoji_and_scripts_stay() {

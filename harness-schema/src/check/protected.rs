@@ -156,5 +156,5 @@ fn problem(harness: &Harness, span: Span, message: String, id: &str, declaration
     Problem::new(&PROTECTED_SURFACE, span, message)
         .why("what a proposal could change to its own advantage, or to run programs, is no surface")
         .about(id)
-        .fix(remove(FixClass::Preview, "Remove the surface", document, declaration))
+        .fixes(remove(FixClass::Preview, "Remove the surface", document, declaration))
 }

@@ -1,12 +1,13 @@
 //! Runtime rules (SH301, SH304–SH306), limits (SH303), budget, repeats and price (SH302, SH307–SH309).
 
-use super::fixes::{did_you_mean, near, replace_with};
+use super::fixes::{certain, did_you_mean, line_break, near, replace_with};
 use crate::detector::{self, On};
 use crate::harness::{Harness, MANIFEST};
 use crate::manifest::Duration;
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, within};
-use crate::syntax::data::{Kind, Value};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::shape;
+use crate::syntax::data::{Kind, Step, Value};
 use crate::text::Span;
 
 /// Not exactly one action, or `ask_verify` away from the finish.
@@ -106,7 +107,9 @@ fn action(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
     let event = text(rule, &["when", "event"]);
     match actions.as_slice() {
         [only] => {
-            if &*only.key.name == "ask_verify" && event != Some("finish") {
+            // A finish that the detector asks for, or that is misspelt, is a problem already.
+            let is_said = is_no_event(rule) || wants_finish(rule);
+            if &*only.key.name == "ask_verify" && event != Some("finish") && !is_said {
                 let problem = Problem::new(
                     &RULE_ACTION,
                     only.key.span,
@@ -117,6 +120,8 @@ fn action(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
                 problems.push(problem.fixes(finish_event(rule, document.path(), document.source())));
             }
         }
+        // What it does is perhaps behind a key that is no action.
+        [] if has_unknown_action(rule) => {}
         [] => problems.push(
             Problem::new(
                 &RULE_ACTION,
@@ -133,15 +138,45 @@ fn action(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
                 .about(text(rule, &["id"]).unwrap_or_default())
                 .related(Location::new(document.path(), first.key.span), "the first action");
             let keep = format!("Keep only `{}`", first.key.name);
-            let others = actions.iter().skip(1).map(|entry| {
-                let span = super::fixes::statement(document, entry.span());
-                let edit = crate::text::TextEdit { span, new_text: String::new() };
-                crate::problem::Change::Edit { file: document.path().clone(), edit }
-            });
-            let changes = others.collect();
-            problems.push(problem.fix(Fix { title: keep, class: FixClass::Preview, changes }));
+            let others: Option<Vec<Span>> =
+                actions.iter().skip(1).map(|entry| super::fixes::removable(document, entry.span())).collect();
+            // Of three on one line the commas belong to two.
+            let others = others.filter(|spans| spans.is_sorted_by(|one, next| one.end <= next.start));
+            let change = |span| crate::problem::Change::Edit {
+                file: document.path().clone(),
+                edit: crate::text::TextEdit { span, new_text: String::new() },
+            };
+            problems.push(problem.fixes(others.map(|spans| Fix {
+                title: keep,
+                class: FixClass::Preview,
+                changes: spans.into_iter().map(change).collect(),
+            })));
         }
     }
+}
+
+fn has_unknown_action(rule: &Value) -> bool {
+    let form = shape::manifest().at(&["runtime", "rule"].map(|key| Step::Key(key.to_owned())));
+    let form = form.and_then(|rules| rules.list()?.item.table());
+    let entries = rule.as_table().map(|table| table.entries.as_slice()).unwrap_or_default();
+    form.is_some_and(|form| entries.iter().any(|entry| form.field(&entry.key.name).is_none()))
+}
+
+/// Whether the event is written and is none.
+fn is_no_event(rule: &Value) -> bool {
+    let events = shape::manifest().at(&["runtime", "rule"].map(|key| Step::Key(key.to_owned())));
+    let events = events.and_then(|rules| rules.list()?.item.entry("when")?.entry("event"));
+    rule.at(&["when", "event"]).is_some_and(|event| {
+        !events.is_some_and(|events| {
+            events.choices().any(|choice| Some(choice.value.as_str()) == event.as_text())
+        })
+    })
+}
+
+/// Whether its detector waits for the finish, which is not said.
+fn wants_finish(rule: &Value) -> bool {
+    let known = text(rule, &["when", "detector"]).and_then(detector::named);
+    known.is_some_and(|known| known.on == On::Finish)
 }
 
 /// Adds `event = "finish"` to a `when`.
@@ -152,11 +187,9 @@ fn finish_event(rule: &Value, file: &FilePath, source: &str) -> Option<Fix> {
         let span = event.verbatim(source).unwrap_or(event.span);
         return Some(Fix::replace(FixClass::Preview, title, &Location::new(file, span), "finish"));
     }
-    let last = when.as_table()?.entries.last()?;
-    let at = Location::new(file, Span::at(last.value.span.end as usize));
-    let is_inline = when.span.of(source).starts_with('{');
-    let text = if is_inline { ", event = \"finish\"" } else { "\nevent = \"finish\"" };
-    Some(Fix::replace(FixClass::Preview, title, &at, text))
+    let edit = super::shape::inserted(source, when, "event", "\"finish\"")?;
+    let at = Location::new(file, edit.span);
+    Some(Fix::replace(FixClass::Preview, title, &at, edit.new_text))
 }
 
 fn detector(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
@@ -167,23 +200,22 @@ fn detector(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
     let at = Location::new(document.path(), span);
     let Some(known) = detector::named(name) else {
         let names: Vec<&str> = detector::DETECTORS.iter().map(|detector| detector.name).collect();
-        let close = within(name, names.iter().copied(), 2);
         let near = near(name, names.iter().copied());
         let message = format!("unknown detector `{name}`{}", did_you_mean(near));
         let problem = Problem::new(&UNKNOWN_DETECTOR, span, message)
             .why("a rule with an unknown trigger could never fire")
             .about(name);
-        problems.push(match (close.as_slice(), near) {
-            ([only], _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
-            (_, Some(near)) => problem.fix(replace_with(FixClass::Preview, &at, near)),
-            _ => problem,
+        problems.push(match (certain(name, names.iter().copied()), near) {
+            (Some(only), _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
+            (None, Some(near)) => problem.fix(replace_with(FixClass::Preview, &at, near)),
+            (None, None) => problem,
         });
         return;
     };
     let at_finish = text(rule, &["when", "event"]) == Some("finish");
     let (message, fix) = match known.on {
         On::Prefix => return,
-        On::Finish if at_finish => return,
+        On::Finish if at_finish || is_no_event(rule) => return,
         On::Finish => (
             format!(
                 "`{name}` is known only when the agent wants to finish, so it needs `event = \"finish\"`"
@@ -198,7 +230,12 @@ fn detector(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
 }
 
 fn never_fires(root: &Value, rule: &Value, file: &FilePath, problems: &mut Vec<Problem>) {
-    let limit = integer(root, &["runtime", "max_steps"]).unwrap_or(DEFAULT_MAX_STEPS);
+    // A value of another kind, or a key that is perhaps meant to be this one, says that the default is not meant.
+    let limit = match root.at(&["runtime", "max_steps"]) {
+        Some(_) => integer(root, &["runtime", "max_steps"]),
+        None => Some(DEFAULT_MAX_STEPS).filter(|_| !has_unknown_key(root, "runtime")),
+    };
+    let Some(limit) = limit else { return };
     let Some((value, step)) = rule.at(&["when", "step"]).zip(integer(rule, &["when", "step"])) else {
         return;
     };
@@ -218,13 +255,26 @@ fn never_fires(root: &Value, rule: &Value, file: &FilePath, problems: &mut Vec<P
     )));
 }
 
+/// Whether a table has a key that the format does not have: it may be a misspelt one.
+pub(super) fn has_unknown_key(root: &Value, table: &str) -> bool {
+    let form = shape::manifest().entry(table).and_then(shape::Shape::table);
+    let entries = root.get(table).and_then(Value::as_table).map(|table| table.entries.as_slice());
+    form.is_some_and(|form| {
+        entries.unwrap_or_default().iter().any(|entry| form.field(&entry.key.name).is_none())
+    })
+}
+
 /// SH303: in the manifest for `runtime.tool_timeout`, in its own file for a tool's `timeout`.
 fn timeouts(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     if !harness.is_native() {
         return;
     }
     let root = &harness.tree().root;
-    let agent = text(root, &["agent", "timeout"]).and_then(duration_seconds).unwrap_or(DEFAULT_AGENT_TIMEOUT);
+    let agent = match root.at(&["agent", "timeout"]) {
+        Some(timeout) => timeout.as_text().and_then(duration_seconds),
+        None => Some(DEFAULT_AGENT_TIMEOUT).filter(|_| !has_unknown_key(root, "agent")),
+    };
+    let Some(agent) = agent else { return };
     let (shortest, of_task) = harness
         .shortest_task()
         .filter(|(time, _)| *time < agent)
@@ -242,14 +292,12 @@ fn timeouts(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
         let problem = Problem::new(&LIMITS_CONTRADICT, value.span, message)
             .why("one call could take the whole trial, and its end would never be seen")
             .about(key);
-        let lower = format!("\"{}s\"", (shortest / 2.0).floor().max(1.0));
-        let title = format!("Lower it to {lower}");
-        problems.push(problem.fix(Fix::replace(
-            FixClass::Preview,
-            title,
-            &Location::new(file, value.span),
-            lower,
-        )));
+        let half = (shortest / 2.0).floor().max(1.0);
+        problems.push(problem.fixes((half < shortest).then(|| {
+            let lower = format!("\"{half}s\"");
+            let at = Location::new(file, value.span);
+            Fix::replace(FixClass::Preview, format!("Lower it to {lower}"), &at, lower)
+        })));
     };
     if file.as_str() == MANIFEST
         && let Some(value) = root.at(&["runtime", "tool_timeout"])
@@ -273,9 +321,10 @@ fn budget(harness: &Harness, problems: &mut Vec<Problem>) {
             .why("a budget belongs to the project, so that it holds on every machine")
             .about("budget");
         let end = document.source().len();
-        let gap = if document.source().ends_with('\n') { "\n" } else { "\n\n" };
         let at = Location::new(document.path(), Span::at(end));
-        let insert = format!("{gap}[budget]\nmax_trials = 600\n");
+        let eol = line_break(document.source());
+        let gap = if document.source().ends_with('\n') { eol.to_owned() } else { eol.repeat(2) };
+        let insert = format!("{gap}[budget]{eol}max_trials = 600{eol}");
         problems.push(problem.fix(Fix::replace(FixClass::Preview, "Add a `[budget]`", &at, insert)));
         return;
     };
@@ -288,15 +337,11 @@ fn budget(harness: &Harness, problems: &mut Vec<Problem>) {
         Problem::new(&COST_WITHOUT_PRICE, cost.span(), "`max_cost_usd` cannot hold: no price is known")
             .why("give `model.price`, or limit tokens")
             .about("max_cost_usd");
-    let line = document.text().line_span(document.text().line_of(cost.value.span.end as usize));
-    let is_inline = budget.span.of(document.source()).starts_with('{');
-    let (at, insert) = if is_inline {
-        (cost.value.span.end as usize, ", max_tokens = 3000000")
-    } else {
-        (line.end as usize, "\nmax_tokens = 3000000")
-    };
-    let at = Location::new(document.path(), Span::at(at));
-    problems.push(problem.fix(Fix::replace(FixClass::Preview, "Add `max_tokens`", &at, insert)));
+    let edit = super::shape::inserted(document.source(), budget, "max_tokens", "3000000");
+    problems.push(problem.fixes(edit.map(|edit| {
+        let at = Location::new(document.path(), edit.span);
+        Fix::replace(FixClass::Preview, "Add `max_tokens`", &at, edit.new_text)
+    })));
 }
 
 fn repeats(root: &Value, file: &FilePath, problems: &mut Vec<Problem>) {

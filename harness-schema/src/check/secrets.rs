@@ -60,12 +60,12 @@ fn forms() -> Option<&'static Regex> {
     static FORMS: OnceLock<Option<Regex>> = OnceLock::new();
     let forms = FORMS.get_or_init(|| {
         Regex::new(concat!(
-            r"(?P<key>sk-(?:ant-|proj-|or-v1-)?[A-Za-z0-9_-]{20,}",
+            r"(?P<key>\bsk-(?:ant-|proj-|or-v1-)?[A-Za-z0-9_-]{20,}",
             r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[A-Za-z0-9_-]{20,}",
             r"|xox[abprs]-[A-Za-z0-9-]{20,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}",
             r"|gsk_[A-Za-z0-9]{40,}|r8_[A-Za-z0-9]{37}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,})",
             r"|(?P<block>-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)",
-            r"|[a-z][a-z0-9+.-]*://[^\s/:@{}<>$]+:(?P<password>[^\s/@{}<>$]+)@",
+            r"|[a-z][a-z0-9+.-]*://(?P<user>[^\s/:@{}<>$]+):(?P<password>[^\s/@{}<>$]+)@(?P<host>[^\s/:?#]*)",
         ))
         .ok()
     });
@@ -79,8 +79,15 @@ fn literals(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
         else {
             continue;
         };
-        let is_password = found.name("password").is_some();
-        if !found.name("block").is_some_and(|_| true) && is_example(part.as_str(), is_password) {
+        let is_real = match (found.name("block"), found.name("password")) {
+            (Some(block), _) => holds_key(document.source().get(block.end()..).unwrap_or_default()),
+            (None, Some(password)) => {
+                let name = |group: &str| found.name(group).map_or("", |part| part.as_str());
+                is_password(password.as_str(), name("user"), name("host"))
+            }
+            (None, None) => is_key(part.as_str()),
+        };
+        if !is_real {
             continue;
         }
         let span = Span::new(part.start(), part.end());
@@ -93,16 +100,56 @@ fn literals(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
 }
 
 /// What documentation writes instead of a key.
-fn is_example(text: &str, is_password: bool) -> bool {
+fn is_example(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let words = ["example", "your", "xxxx", "placeholder", "redacted", "...", "****", "changeme"];
-    let mut distinct: Vec<char> = lower.chars().collect();
+    words.iter().any(|word| lower.contains(word))
+}
+
+fn distinct(text: &str) -> usize {
+    let mut distinct: Vec<char> = text.to_ascii_lowercase().chars().collect();
     distinct.sort_unstable();
     distinct.dedup();
-    let plain = ["password", "pass", "pw", "secret", "token"];
-    words.iter().any(|word| lower.contains(word))
-        || (is_password && (plain.contains(&lower.as_str()) || distinct.len() < 3))
-        || (!is_password && distinct.len() < 8)
+    distinct.len()
+}
+
+/// Whether what has the form of a key is as random as one: words between hyphens are not.
+fn is_key(text: &str) -> bool {
+    let longest = text.split(['-', '_']).map(str::len).max().unwrap_or_default();
+    !is_example(text)
+        && 8 <= distinct(text)
+        && 10 <= longest
+        && text.contains(|char: char| char.is_ascii_digit())
+}
+
+/// Whether a password in an address is one: not that of a documentation's host or of a default account.
+fn is_password(password: &str, user: &str, host: &str) -> bool {
+    let plain = ["password", "pass", "pw", "secret", "token", "pwd"];
+    let host = host.to_ascii_lowercase();
+    let is_example_host =
+        ["example", "example.com", "example.org", "example.net", "host", "localhost", "127.0.0.1"]
+            .iter()
+            .any(|example| host == *example || host.ends_with(&format!(".{example}")));
+    !(is_example(password)
+        || plain.contains(&password.to_ascii_lowercase().as_str())
+        || distinct(password) < 3
+        || password == user
+        || user == "user"
+        || is_example_host)
+}
+
+/// Whether the lines behind the head of a key hold one.
+fn holds_key(after: &str) -> bool {
+    let text: String =
+        after.replace("\\n", "").chars().filter(|char| !char.is_whitespace()).take(64).collect();
+    let body = text.split('-').next().unwrap_or_default();
+    32 <= body.len() && 12 <= distinct(body)
+}
+
+/// Whether a text as a whole has the form of a key.
+fn is_literal(text: &str) -> bool {
+    let found = forms().and_then(|forms| forms.captures(text)).and_then(|found| found.name("key"));
+    found.is_some_and(|key| key.len() == text.len() && is_key(text))
 }
 
 fn key_env(harness: &Harness) -> Option<&Value> {
@@ -117,15 +164,29 @@ fn key_name(harness: &Harness, problems: &mut Vec<Problem>) {
         && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
         && !name.starts_with(|char: char| char.is_ascii_digit())
         && name.len() <= 64;
-    if is_name {
+    if is_name && !is_literal(name) {
         return;
     }
+    // `$NAME` and `${NAME}` are names with a shell's marks; a key is never repeated, not even in part.
+    let bare = name.trim_start_matches('$').trim_matches(['{', '}']);
+    let is_marked = bare.len() < name.len()
+        && bare.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        && bare.starts_with(|first: char| first.is_ascii_uppercase());
+    let better = if is_marked { bare } else { "MODEL_API_KEY" };
+    let message = if is_marked || name.trim().is_empty() || name.contains(' ') {
+        "`api_key_env` must be the name of a variable"
+    } else {
+        KEY_MESSAGE
+    };
     let at = Location::new(&harness.manifest_path(), value.span);
-    problems.push(
-        Problem::new(&SECRET_LITERAL, value.span, KEY_MESSAGE).why(KEY_WHY).about("api_key_env").fix(
-            Fix::replace(FixClass::Preview, "Name the variable `MODEL_API_KEY`", &at, "\"MODEL_API_KEY\""),
+    problems.push(Problem::new(&SECRET_LITERAL, value.span, message).why(KEY_WHY).about("api_key_env").fix(
+        Fix::replace(
+            FixClass::Preview,
+            format!("Name the variable `{better}`"),
+            &at,
+            format!("\"{better}\""),
         ),
-    );
+    ));
 }
 
 fn plain_http(harness: &Harness, problems: &mut Vec<Problem>) {
@@ -134,19 +195,23 @@ fn plain_http(harness: &Harness, problems: &mut Vec<Problem>) {
     else {
         return;
     };
-    if !url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:")) || is_loopback(url) {
+    // Another spelling of the scheme is a wrong value.
+    if !url.starts_with("http:") || is_loopback(url) {
         return;
     }
     let host = host(url);
     let message = format!("plain http is refused: prompts and key would travel readable to `{host}`");
     let document = &harness.manifest_file().document;
-    let span = value.verbatim(document.source()).unwrap_or(value.span);
-    let scheme = Location::new(document.path(), Span::new(span.start as usize, span.start as usize + 5));
+    let verbatim = value.verbatim(document.source());
+    let fix = verbatim.map(|span| {
+        let scheme = Span::new(span.start as usize, span.start as usize + "http:".len());
+        Fix::replace(FixClass::Preview, "Use `https:`", &Location::new(document.path(), scheme), "https:")
+    });
     problems.push(
-        Problem::new(&PLAIN_HTTP, span, message)
+        Problem::new(&PLAIN_HTTP, verbatim.unwrap_or(value.span), message)
             .why("only this machine is reached without encryption")
             .about(host)
-            .fix(Fix::replace(FixClass::Preview, "Use `https:`", &scheme, "https:")),
+            .fixes(fix),
     );
 }
 
@@ -188,6 +253,9 @@ fn task_environment(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
     for table in ["environment", "verifier", "solution"] {
         environment(tree.root.at(&[table, "env"]), document, kind == Some("harbor"), problems);
     }
+    for step in tree.root.get("steps").and_then(Value::as_list).unwrap_or_default() {
+        environment(step.at(&["verifier", "env"]), document, kind == Some("harbor"), problems);
+    }
 }
 
 fn environment(
@@ -208,31 +276,28 @@ fn environment(
             .why("what an agent can read, it can send or write down")
             .about(&**name);
         let problem = if is_harbor { problem.severity(Severity::Warning) } else { problem };
-        problems.push(problem.fix(removal(document, env, entry, name)));
+        problems.push(problem.fixes(remove(
+            FixClass::Preview,
+            format!("Remove `{name}`"),
+            document,
+            entry.span(),
+        )));
     }
 }
 
-fn removal(document: &crate::syntax::Document, env: Option<&Value>, entry: &Entry, name: &str) -> Fix {
-    let title = format!("Remove `{name}`");
-    let entries = env.and_then(Value::as_table).map(|table| table.entries.as_slice()).unwrap_or_default();
-    let is_inline = env.is_some_and(|env| env.span.of(document.source()).starts_with('{'));
-    if !is_inline {
-        return remove(FixClass::Preview, title, document, entry.span());
-    }
-    // In `{ … }` the comma goes with it.
-    let at = entries.iter().position(|other| other.key.span == entry.key.span).unwrap_or_default();
-    let span = match (entries.get(at + 1), at.checked_sub(1).and_then(|before| entries.get(before))) {
-        (Some(next), _) => Span { start: entry.key.span.start, end: next.key.span.start },
-        (None, Some(before)) => Span { start: before.value.span.end, end: entry.value.span.end },
-        (None, None) => entry.span(),
-    };
-    Fix::replace(FixClass::Preview, title, &Location::new(document.path(), span), "")
-}
-
-/// A name with a word that says key, token, secret or password.
+/// A name whose last word says key, token, secret or password; keys that sort or lock nothing are none.
 fn is_secret_name(name: &str) -> bool {
-    let words = ["KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS"];
-    name.split(['_', '-']).any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)))
+    let lower = name.to_ascii_lowercase();
+    let mut words = lower.rsplit(['_', '-']);
+    let (last, before) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let ordinary =
+        ["sort", "primary", "foreign", "public", "cache", "partition", "index", "group", "row", "hot"];
+    match last {
+        "key" => !ordinary.contains(&before),
+        "keys" => before == "api",
+        "credential" | "credentials" => true,
+        _ => ["password", "passwd", "secret", "token", "apikey"].iter().any(|word| last.ends_with(word)),
+    }
 }
 
 fn privileges(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
@@ -314,8 +379,26 @@ mod tests {
 
     #[test]
     fn examples_are_no_keys() {
-        assert!(is_example("sk-xxxxxxxxxxxxxxxxxxxxxxxx", false));
-        assert!(is_example("password", true));
-        assert!(!is_example("sk-a8Fh3kD92mQz71LpWx04", false));
+        assert!(is_key("sk-a8Fh3kD92mQz71LpWx04") && is_literal("ghp_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R"));
+        for text in
+            ["sk-xxxxxxxxxxxxxxxxxxxxxxxx", "sk-abcdefghijklmnopqrstuvwxyz", "sk-list-items-extension-2024"]
+        {
+            assert!(!is_key(text), "{text}");
+        }
+        assert!(!is_literal("MODEL_API_KEY"));
+        assert!(is_password("h7Gx2pQ9", "bot", "files.acme.dev"));
+        for (password, user, host) in [
+            ("password", "bot", "files.acme.dev"),
+            ("guest", "guest", "files.acme.dev"),
+            ("h7Gx2pQ9", "bot", "example.com"),
+            ("h7Gx2pQ9", "bot", "localhost"),
+        ] {
+            assert!(!is_password(password, user, host), "{password} {host}");
+        }
+        assert!(holds_key("\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n-----END"));
+        assert!(
+            !holds_key("` and its lines follow.")
+                && !holds_key("\nXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX")
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What a document's form allows: unknown keys (SH002), wrong values (SH003), missing keys (SH004), a newer format (SH009)
-//! and keys that belong to the machine (SH011). Looks at one document alone; what its values name is checked elsewhere.
+//! What a document's form allows: unknown keys (SH002), wrong values (SH003), missing keys (SH004), keys that exclude each
+//! other, a newer format (SH009) and keys that belong to the machine (SH011). Looks at one document alone; what its values name is checked elsewhere.
 
 mod broken;
 mod place;
@@ -8,6 +8,7 @@ mod repair;
 mod value;
 mod key;
 mod missing;
+mod exclusive;
 
 use crate::harness::{Harness, Role};
 use crate::manifest::SCHEMA;
@@ -16,7 +17,7 @@ use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
 use crate::shape::{self, Field, Form, Shape, Table as TableShape};
 use crate::syntax::data::{Kind, Style, Table, Tree, Value};
 use crate::syntax::decode::BadSpans;
-use crate::text::Span;
+use crate::text::{Span, TextEdit};
 
 use self::broken::Broken;
 use self::place::{Part, Place};
@@ -30,6 +31,10 @@ pub static WRONG_VALUE: Rule =
 /// A key that must be there and is not.
 pub static MISSING_KEY: Rule =
     Rule::new("SH004", "missing-key", Severity::Error, include_str!("rules/SH004-missing-key.md"));
+/// A key or table of another agent kind, or one that another key stands in for.
+pub static NO_EFFECT: Rule =
+    Rule::new("SH008", "no-effect", Severity::Warning, include_str!("rules/SH008-no-effect.md"))
+        .unnecessary();
 /// A manifest of a newer format.
 pub static NEWER_SCHEMA: Rule =
     Rule::new("SH009", "newer-schema", Severity::Error, include_str!("rules/SH009-newer-schema.md"));
@@ -41,6 +46,7 @@ pub static MACHINE_KEY: Rule =
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Manifest,
+    /// A tool in a file of its own.
     Tool,
     /// `task.toml`: all keys may be left out, and another rule speaks about unknown ones.
     Task,
@@ -61,6 +67,17 @@ pub fn check(tree: &Tree, shape: &Shape, file: &FilePath, source: &str) -> (Vec<
     let mut checker = Checker { tree, file, source, subject, place, broken, hints: 0, problems, bad };
     checker.document(shape);
     (checker.problems, checker.bad)
+}
+
+/// Whether the manifest is of a newer format than this program reads.
+pub(super) fn is_newer(harness: &Harness) -> bool {
+    let version = harness.tree().root.get("schema").and_then(Value::as_integer);
+    version.is_some_and(|version| i64::from(SCHEMA) < version)
+}
+
+/// The edit that writes one more key into a table of a TOML document.
+pub(super) fn inserted(source: &str, table: &Value, key: &str, value: &str) -> Option<TextEdit> {
+    repair::insert(source, table, key, value, true)
 }
 
 /// The problems of a manifest, a tool's file or `task.toml` of a harness.
@@ -98,6 +115,7 @@ impl<'a> Checker<'a> {
             (Kind::Table(table), Form::Table(form)) => {
                 self.table(&self.tree.root, table, form);
                 missing::by_others(self);
+                missing::window(self);
             }
             // Nothing was written yet, or nothing can be read.
             (Kind::Null | Kind::Broken, _) => {}
@@ -135,6 +153,8 @@ impl<'a> Checker<'a> {
                 (None, Some(free)) => {
                     if free.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(name)) {
                         value::wrong_name(self, entry);
+                    } else if free.reserved.iter().any(|reserved| reserved == name) {
+                        value::reserved_name(self, entry);
                     } else {
                         self.value(&entry.value, &free.value, None);
                     }
@@ -147,13 +167,17 @@ impl<'a> Checker<'a> {
         }
         if self.subject != Subject::Task {
             missing::required(self, value, table, form, &meant);
+            exclusive::keys(self, value);
         }
     }
 
     fn value(&mut self, value: &'a Value, shape: &Shape, field: Option<&Field>) {
         match (&shape.form, &value.kind) {
             // What is broken is said once, by the syntax; what an alias stands for is not followed.
-            (Form::Any, _) | (_, Kind::Broken | Kind::Alias) => {}
+            (_, Kind::Broken | Kind::Alias) => {}
+            // Free values of a manifest are sent or passed on as JSON.
+            (Form::Any, _) if self.subject == Subject::Task => {}
+            (Form::Any, _) => value::no_json(self, value),
             (Form::OneOf(shapes), _) => {
                 match shapes.iter().find(|shape| value::is_kind(value, &shape.form)) {
                     Some(one) => {

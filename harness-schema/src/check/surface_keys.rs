@@ -1,9 +1,8 @@
 //! Keys of `[[surface]]` that do not go together: one that another makes void (SH008), limits without a value between them
 //! (SH003), and entries that switch off what is not there (SH021).
 
-use super::agent::NO_EFFECT;
 use super::fixes::{did_you_mean, near, remove, replace_with};
-use super::shape::WRONG_VALUE;
+use super::shape::{NO_EFFECT, WRONG_VALUE};
 use super::surfaces::SURFACE_NOT_FOUND;
 use crate::harness::{Harness, MANIFEST, written_selector};
 use crate::path::FilePath;
@@ -59,18 +58,13 @@ fn void(harness: &Harness, entry: &Value, keys: &[&str], because: &str, problems
             .about(entry.get("id").and_then(Value::as_text).unwrap_or_default());
     let mut removals = written
         .iter()
-        .map(|entry| remove(FixClass::Preview, format!("Remove {names}"), document, entry.span()));
+        .filter_map(|entry| remove(FixClass::Preview, format!("Remove {names}"), document, entry.span()));
     if let Some(mut fix) = removals.next() {
         let others: Vec<Change> = removals.flat_map(|fix| fix.changes).collect();
         fix.changes.extend(others);
-        // In an inline table the statement would be the whole line.
-        problem = problem.fixes((!is_inline(entry)).then_some(fix));
+        problem = problem.fix(fix);
     }
     problems.push(problem);
-}
-
-fn is_inline(entry: &Value) -> bool {
-    entry.as_table().is_none_or(|table| table.headers.is_empty())
 }
 
 /// Limits that no number keeps.
@@ -116,7 +110,7 @@ fn switches_off_nothing(harness: &Harness, entry: &Value) -> Option<Problem> {
             .why("what was meant to be switched off stays open to proposals")
             .about(id)
             .fixes(near.map(|near| replace_with(FixClass::Preview, &at, near)))
-            .fix(remove(FixClass::Preview, "Remove the entry", document, entry.span)),
+            .fixes(remove(FixClass::Preview, "Remove the entry", document, entry.span)),
     )
 }
 

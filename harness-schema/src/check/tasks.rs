@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::fixes::{did_you_mean, item, near, remove, replace_with, statement};
+use super::fixes::{did_you_mean, item, line_break, near, remove, replace_with, statement};
 use super::task_keys;
 use crate::harness::{Harness, MANIFEST, Task};
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
-use crate::split::{SEALED_LEAST, Split, TaskPattern};
+use crate::split::{Published, SEALED_LEAST, Split, TaskPattern};
 use crate::syntax::data::{Kind, Value};
 use crate::task;
 use crate::text::Span;
@@ -63,7 +63,7 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
     if file.as_str() == MANIFEST {
         splits(harness, file, problems);
         // With no split at all each task would say the same.
-        let is_split = harness.suite().tasks.iter().any(|task| task.split.is_some());
+        let is_split = harness.suite().tasks.iter().any(|task| task.split.is_some()) && !is_unclear(harness);
         for task in harness.suite().tasks.iter().filter(|_| is_split) {
             in_no_split(harness, task, problems);
         }
@@ -80,32 +80,40 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 }
 
 fn verifier(harness: &Harness, task: &Task, problems: &mut Vec<Problem>) {
-    let steps = task.step_directories();
-    let lacks = |step: &String| !task.has(&format!("steps/{step}/tests/test.sh"));
-    let missing: Vec<String> = if task.has("tests/test.sh") || windows(task) {
-        Vec::new()
-    } else if steps.is_empty() {
-        vec![String::from("tests/test.sh")]
-    } else {
-        steps.iter().filter(|step| lacks(step)).map(|step| format!("steps/{step}/tests/test.sh")).collect()
-    };
-    for file in missing {
+    let script = task.test_script();
+    if task.has(script) {
+        return;
+    }
+    let mut report = |span: Span, file: String| {
         let message = format!("task `{}` has no verifier: `{file}` is missing", task.id);
-        let problem = Problem::new(&MISSING_VERIFIER, head(harness, task), message)
+        let problem = Problem::new(&MISSING_VERIFIER, span, message)
             .why("without a verdict a trial measures nothing")
             .about(file.as_str());
         problems.push(problem.fix(Fix::command(format!("Create `{file}`"))));
+    };
+    let steps = task.steps();
+    if steps.is_empty() {
+        report(head(harness, task), script.to_owned());
+    }
+    for step in steps {
+        let file = format!("steps/{}/{script}", step.name);
+        if !task.has(&file) {
+            report(step.span, file);
+        }
     }
 }
 
-/// A Windows task brings a batch file.
-fn windows(task: &Task) -> bool {
-    task.has("tests/test.bat")
-}
-
 fn instruction(harness: &Harness, task: &Task, problems: &mut Vec<Problem>) {
-    for file in task.instructions().into_iter().filter(|file| !harness.files().is_file(file)) {
-        problems.push(no_instruction(task, head(harness, task), &file));
+    let steps = task.steps();
+    if steps.is_empty() && !task.has("instruction.md") {
+        problems
+            .extend(task.file("instruction.md").map(|file| no_instruction(task, head(harness, task), &file)));
+    }
+    for step in steps {
+        let Some(file) = task.file(&format!("steps/{}/instruction.md", step.name)) else { continue };
+        if !harness.files().is_file(&file) {
+            problems.push(no_instruction(task, step.span, &file));
+        }
     }
 }
 
@@ -117,7 +125,10 @@ fn blank_instruction(harness: &Harness, task: &Task, file: &FilePath, problems: 
 }
 
 fn no_instruction(task: &Task, span: Span, file: &FilePath) -> Problem {
-    let problem = Problem::new(&MISSING_INSTRUCTION, span, format!("task `{}` has no instruction", task.id))
+    let step = file.as_str().rsplit('/').nth(1).filter(|_| !task.steps().is_empty());
+    let step = step.map(|step| format!(" in step `{step}`")).unwrap_or_default();
+    let message = format!("task `{}` has no instruction{step}", task.id);
+    let problem = Problem::new(&MISSING_INSTRUCTION, span, message)
         .why("the agent would not know what to do")
         .about(task.id.as_str());
     problem.fix(Fix::command(format!("Create `{}`", file.name())))
@@ -138,12 +149,12 @@ fn keys(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
         let span = unknown.entry.span();
         let fix = unknown
             .fix(file, tree, document.source(), statement(document, span))
-            .unwrap_or_else(|| remove(FixClass::Preview, format!("Remove `{shown}`"), document, span));
+            .or_else(|| remove(FixClass::Preview, format!("Remove `{shown}`"), document, span));
         problems.push(
             Problem::new(&UNKNOWN_TASK_KEY, unknown.entry.key.span, message)
                 .why("the task would run as if the line were not there")
                 .about(shown)
-                .fix(fix),
+                .fixes(fix),
         );
     }
 }
@@ -154,26 +165,121 @@ fn splits(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     if tasks.as_table().is_none() {
         return;
     }
-    conflict(harness, tasks, file, problems);
-    let suite = harness.suite();
-    let Some(directory) = &suite.directory else { return };
-    if tasks.get("split").is_none() {
-        names(harness, tasks, directory, file, problems);
-        overlaps(harness, tasks, file, problems);
+    if conflict(harness, tasks, file, problems) && tasks.get("preset").is_some() {
+        return;
     }
-    sizes(harness, tasks, entry.key.span, file, problems);
+    let key = entry.key.span;
+    // Which tasks there are is told by the directory, by who published the suite, or only by the lists.
+    if let Some(directory) = &harness.suite().directory {
+        // That the directory is not there is one mistake.
+        if !harness.files().is_directory(directory) && tasks.get("dir").is_some() {
+            return;
+        }
+        let ids: Vec<&str> = harness.suite().tasks.iter().map(|task| task.id.as_str()).collect();
+        if tasks.get("split").is_none() {
+            names(harness, tasks, directory, file, problems);
+            overlaps(harness, tasks, &ids, file, problems);
+        }
+        if is_unclear(harness) {
+            return;
+        }
+        sizes(harness, tasks, key, file, problems, &|split| in_directory(harness, tasks, split));
+    } else if !harness.is_harbor() {
+        // Another rule says that nobody reads the registry.
+    } else if let Some(preset) = tasks.entry("preset") {
+        if let Some(published) = preset.value.as_text().and_then(Published::named) {
+            sizes(harness, tasks, key, file, problems, &|split| published_left(published, tasks, split));
+        }
+    } else if tasks.get("split").is_none() {
+        let ids: Vec<&str> = Split::ALL
+            .iter()
+            .flat_map(|split| tasks.get(split.key()).and_then(Value::as_list).unwrap_or_default())
+            .filter_map(Value::as_text)
+            .filter(|name| !TaskPattern::new(name).is_glob())
+            .collect();
+        overlaps(harness, tasks, &ids, file, problems);
+        sizes(harness, tasks, key, file, problems, &|split| listed(tasks, split));
+    }
 }
 
-fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Vec<Problem>) {
-    let Some(split) = tasks.entry("split") else { return };
+/// Whether something is wrong in `[tasks]` that says which tasks are meant: a key that is none, a list that is none or did
+/// not parse, a name that no task has. What is left then tells nothing about the splits.
+fn is_unclear(harness: &Harness) -> bool {
+    let root = &harness.tree().root;
+    let Some(entry) = root.entry("tasks") else { return false };
+    let tasks = &entry.value;
+    let is_broken = harness
+        .broken_regions(&harness.manifest_path())
+        .iter()
+        .any(|region| tasks.span.start <= region.start && region.start <= tasks.span.end);
+    let keys = Split::ALL.into_iter().map(Split::key);
+    let has_no_list = keys.clone().filter_map(|key| tasks.get(key)).any(|list| list.as_list().is_none());
+    let ids = || harness.suite().tasks.iter().map(|task| task.id.as_str());
+    let has_no_task =
+        || keys.flat_map(|key| patterns(tasks, key)).any(|pattern| !ids().any(|id| pattern.matches(id)));
+    is_broken || has_no_list || super::runtime::has_unknown_key(root, "tasks") || has_no_task()
+}
+
+fn patterns(tasks: &Value, key: &str) -> Vec<TaskPattern> {
+    let list = tasks.get(key).and_then(Value::as_list).unwrap_or_default();
+    list.iter().filter_map(Value::as_text).map(TaskPattern::new).collect()
+}
+
+/// How many tasks of the directory are in a split.
+fn in_directory(harness: &Harness, tasks: &Value, split: Split) -> Option<usize> {
+    let suite = &harness.suite().tasks;
+    if tasks.get("split").is_some() {
+        return Some(suite.iter().filter(|task| task.split == Some(split)).count());
+    }
+    let patterns = patterns(tasks, split.key());
+    // A task in two lists counts in both: that it is in two is another problem.
+    let is_listed = |task: &&Task| !task.excluded && patterns.iter().any(|pattern| pattern.matches(&task.id));
+    Some(suite.iter().filter(is_listed).count())
+}
+
+/// How many tasks of a published split are not excluded.
+fn published_left(published: &Published, tasks: &Value, split: Split) -> Option<usize> {
+    let exclude = patterns(tasks, "exclude");
+    let is_left = |id: &&&str| !exclude.iter().any(|pattern| pattern.matches(id));
+    Some(published.tasks(split).iter().filter(is_left).count())
+}
+
+/// How many tasks a list names; unknown if a pattern may name any number.
+fn listed(tasks: &Value, split: Split) -> Option<usize> {
+    let patterns = patterns(tasks, split.key());
+    let is_certain = !patterns.iter().any(TaskPattern::is_glob) && tasks.get("exclude").is_none();
+    (is_certain || patterns.is_empty()).then_some(patterns.len())
+}
+
+/// Whether the splits are said twice, or do not add up.
+fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Vec<Problem>) -> bool {
     let document = &harness.manifest_file().document;
-    if let Some(list) = Split::ALL.iter().find_map(|split| tasks.entry(split.key())) {
+    let lists = || Split::ALL.iter().find_map(|split| tasks.entry(split.key()));
+    let is_harbor = harness.is_harbor();
+    if let Some(preset) = tasks.entry("preset").filter(|_| is_harbor)
+        && let Some(other) = tasks.entry("split").or_else(lists).or_else(|| tasks.entry("dataset"))
+    {
+        let name = &other.key.name;
+        let is_list = lists().is_some_and(|list| list.key == other.key);
+        let what = if is_list { String::from("lists") } else { format!("`{name}`") };
+        let message = format!("give `preset` or {what}, not both");
+        let problem = Problem::new(&SPLIT_CONFLICT, other.key.span, message)
+            .why("a preset is a dataset with its published splits")
+            .about("preset")
+            .related(Location::new(file, preset.key.span), "the preset")
+            .fixes(remove(FixClass::Preview, format!("Remove `{name}`"), document, other.span()))
+            .fixes(remove(FixClass::Preview, "Remove `preset`", document, preset.span()));
+        problems.push(problem);
+        return true;
+    }
+    let Some(split) = tasks.entry("split") else { return false };
+    if let Some(list) = lists() {
         let problem = Problem::new(&SPLIT_CONFLICT, split.key.span, "give `split` or lists, not both")
             .why("a task's split must be said once")
             .about("split")
             .related(Location::new(file, list.key.span), "a list");
-        problems.push(problem.fix(remove(FixClass::Preview, "Remove `split`", document, split.span())));
-        return;
+        problems.push(problem.fixes(remove(FixClass::Preview, "Remove `split`", document, split.span())));
+        return true;
     }
     let share = |key: &str, default: f64| match split.value.get(key).map(|value| &value.kind) {
         Some(Kind::Float(share)) => *share,
@@ -187,7 +293,9 @@ fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Ve
             .why("each task is in exactly one split")
             .about("split");
         problems.push(problem);
+        return true;
     }
+    false
 }
 
 fn names(
@@ -228,7 +336,7 @@ fn names(
     }
 }
 
-fn overlaps(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Vec<Problem>) {
+fn overlaps(harness: &Harness, tasks: &Value, ids: &[&str], file: &FilePath, problems: &mut Vec<Problem>) {
     let document = &harness.manifest_file().document;
     // Which item of which list first named a task.
     let mut first: BTreeMap<&str, (Split, &Value)> = BTreeMap::new();
@@ -237,9 +345,9 @@ fn overlaps(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Ve
         for (index, value) in list.as_list().unwrap_or_default().iter().enumerate() {
             let Some(pattern) = value.as_text().map(TaskPattern::new) else { continue };
             let mut reported = false;
-            for task in harness.suite().tasks.iter().filter(|task| pattern.matches(&task.id)) {
-                let Some((other, earlier)) = first.get(task.id.as_str()) else {
-                    first.insert(&task.id, (split, value));
+            for id in ids.iter().copied().filter(|id| pattern.matches(id)) {
+                let Some((other, earlier)) = first.get(id) else {
+                    first.insert(id, (split, value));
                     continue;
                 };
                 if *other == split || reported {
@@ -247,10 +355,10 @@ fn overlaps(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Ve
                 }
                 reported = true;
                 let span = value.verbatim(document.source()).unwrap_or(value.span);
-                let message = format!("task `{}` is in `{}` and `{}`", task.id, other.key(), split.key());
+                let message = format!("task `{id}` is in `{}` and `{}`", other.key(), split.key());
                 let mut problem = Problem::new(&SPLIT_OVERLAP, span, message)
                     .why("what teaches must not judge")
-                    .about(task.id.as_str())
+                    .about(id)
                     .related(Location::new(file, earlier.span), format!("in `{}`", other.key()));
                 if !pattern.is_glob() {
                     problem = problem.fixes(item(document.source(), list, index).map(|span| {
@@ -276,21 +384,19 @@ fn overlaps(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Ve
     }
 }
 
-fn sizes(harness: &Harness, tasks: &Value, key: Span, file: &FilePath, problems: &mut Vec<Problem>) {
-    let suite = &harness.suite().tasks;
-    let is_seeded = tasks.get("split").is_some();
-    let count = |split: Split| {
-        let list = tasks.get(split.key()).and_then(Value::as_list).unwrap_or_default();
-        let patterns: Vec<TaskPattern> =
-            list.iter().filter_map(Value::as_text).map(TaskPattern::new).collect();
-        // A task in two lists counts in both: that it is in two is another problem.
-        let listed =
-            |task: &&Task| !task.excluded && patterns.iter().any(|pattern| pattern.matches(&task.id));
-        suite.iter().filter(|task| if is_seeded { task.split == Some(split) } else { listed(task) }).count()
-    };
+/// Splits with no task or with few; `count` says how many a split has, if that is known.
+fn sizes(
+    harness: &Harness,
+    tasks: &Value,
+    key: Span,
+    file: &FilePath,
+    problems: &mut Vec<Problem>,
+    count: &dyn Fn(Split) -> Option<usize>,
+) {
     for split in Split::ALL {
-        let n = count(split);
-        let entry = tasks.entry(split.key()).or_else(|| tasks.entry("split"));
+        let Some(n) = count(split) else { continue };
+        let entry =
+            tasks.entry(split.key()).or_else(|| tasks.entry("split")).or_else(|| tasks.entry("preset"));
         let span = entry.map_or(key, |entry| entry.key.span);
         if n == 0 && split != Split::Sealed {
             let what =
@@ -299,6 +405,10 @@ fn sizes(harness: &Harness, tasks: &Value, key: Span, file: &FilePath, problems:
                 .why("a harness improves on held-in tasks and is judged on held-out ones")
                 .about(split.key());
             problems.push(problem.fixes(insert_split(harness, tasks, file)));
+            // Where there are neither lists nor a split, both are missing at one place.
+            if entry.is_none() {
+                return;
+            }
             continue;
         }
         let too_small = match split {
@@ -326,7 +436,8 @@ fn insert_split(harness: &Harness, tasks: &Value, file: &FilePath) -> Option<Fix
     let header = tasks.as_table()?.headers.first()?;
     let line = document.text().line_span(document.text().line_of(header.start as usize));
     let at = Location::new(file, Span::at(line.end as usize));
-    let text = "\nsplit = { seed = 7, held_in = 0.5, held_out = 0.3, sealed = 0.2 }";
+    let eol = line_break(document.source());
+    let text = format!("{eol}split = {{ seed = 7, held_in = 0.5, held_out = 0.3, sealed = 0.2 }}");
     Some(Fix::replace(FixClass::Preview, "Add a seeded `split`", &at, text))
 }
 

@@ -6,6 +6,7 @@ use super::fixes::{did_you_mean, item, near, remove, replace_with};
 use crate::harness::{Harness, MANIFEST, PathKind, Tool};
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::shape;
 use crate::syntax::data::{Kind, Value};
 use crate::text::Span;
 
@@ -89,7 +90,15 @@ fn illegal_name(tool: &Tool, file: &FilePath) -> Option<Problem> {
 fn no_description(harness: &Harness, tool: &Tool) -> Option<Problem> {
     // A built-in tool without a description of its own has the built-in one.
     let written = tool.value.get("description");
-    if tool.name.is_empty() || (written.is_none() && tool.value.get("builtin").is_some()) {
+    // A key that the format does not have is perhaps a misspelt one.
+    let is_misspelt = || {
+        let entries = tool.value.as_table().map(|table| table.entries.as_slice()).unwrap_or_default();
+        entries
+            .iter()
+            .any(|entry| shape::tool().entry(&entry.key.name).is_none() && &*entry.key.name != "file")
+    };
+    let has_built_in = written.is_none() && tool.value.get("builtin").is_some();
+    if tool.name.is_empty() || !tool.enabled || has_built_in || (written.is_none() && is_misspelt()) {
         return None;
     }
     let text = harness.texts().iter().find(|text| text.id == format!("tool.{}.description", tool.name));
@@ -116,9 +125,8 @@ fn parameters(harness: &Harness, tool: &Tool, file: &FilePath, problems: &mut Ve
             .about(tool.name.as_str())
     };
     let mut report = |span: Span, message: String| problems.push(wrong(span, message));
-    let Some(table) = schema.as_table() else {
-        return report(schema.span, format!("parameters must be a JSON Schema, not {}", schema.kind_name()));
-    };
+    // That it is no table is a wrong value.
+    let Some(table) = schema.as_table() else { return };
     if table.entries.is_empty() {
         return;
     }
@@ -130,6 +138,10 @@ fn parameters(harness: &Harness, tool: &Tool, file: &FilePath, problems: &mut Ve
     }
     types(schema, &mut report, 0);
     let properties = schema.get("properties").and_then(Value::as_table);
+    // Properties may come from elsewhere too.
+    if ["allOf", "anyOf", "oneOf", "$ref", "patternProperties"].iter().any(|key| schema.get(key).is_some()) {
+        return;
+    }
     let Some(required) = schema.get("required") else { return };
     let Some(names) = required.as_list() else {
         return problems.push(wrong(required.span, String::from("`required` must be a list of names")));
@@ -266,7 +278,7 @@ fn unreachable(harness: &Harness, problems: &mut Vec<Problem>) {
             Some(Fix::replace(FixClass::Preview, format!("Offer it in state `{id}`"), &at, text))
         });
         let problem = problem.fixes(add);
-        problems.push(problem.fix(remove(FixClass::Preview, "Remove the tool", document, tool.declared)));
+        problems.push(problem.fixes(remove(FixClass::Preview, "Remove the tool", document, tool.declared)));
     }
 }
 

@@ -273,6 +273,23 @@ impl Harness {
         &self.tools
     }
 
+    /// Whether tools are declared in files that are not there or cannot be read: what they are called is not known.
+    #[must_use]
+    pub fn has_unread_tools(&self) -> bool {
+        let declared = self.tree().root.get("tool").and_then(Value::as_list).map_or(0, <[Value]>::len);
+        self.is_native() && self.tools.iter().filter(|tool| !tool.name.is_empty()).count() < declared
+    }
+
+    /// Whether anything of this harness reads the front matter of a Markdown file; the front matter of other products is not
+    /// ours to judge, and that of a native text is payload.
+    #[must_use]
+    pub fn reads_front_matter(&self, file: &FilePath) -> bool {
+        self.surfaces
+            .iter()
+            .flat_map(|placed| &placed.places)
+            .any(|place| place.target == *file && matches!(place.selector, Selector::FrontMatter { .. }))
+    }
+
     /// The surfaces: declared ones, then the native agent's.
     #[must_use]
     pub fn surfaces(&self) -> &[Placed] {
@@ -347,6 +364,7 @@ impl Harness {
         let Some(document) = self.document(file) else { return Vec::new() };
         match document.syntax() {
             crate::syntax::Syntax::Data(tree) => tree.errors.iter().map(|error| error.region).collect(),
+            crate::syntax::Syntax::Markdown(_) if !self.reads_front_matter(file) => Vec::new(),
             crate::syntax::Syntax::Markdown(tree) => tree
                 .front_matter
                 .iter()
@@ -422,6 +440,12 @@ impl Harness {
         reader::is_native(&self.tree().root)
     }
 
+    /// Whether Harbor runs it.
+    #[must_use]
+    pub fn is_harbor(&self) -> bool {
+        self.tree().root.at(&["agent", "kind"]).and_then(Value::as_text) == Some("harbor")
+    }
+
     /// Whether a path or pattern as written matches a file.
     #[must_use]
     pub fn matches_any(&self, written: &str) -> bool {
@@ -447,7 +471,8 @@ impl Harness {
     /// The shortest agent phase that a task asks for, in seconds, and the task.
     #[must_use]
     pub fn shortest_task(&self) -> Option<(f64, &str)> {
-        let times = self.suite.tasks.iter().filter_map(|task| {
+        let scheduled = self.suite.tasks.iter().filter(|task| task.split.is_some() && !task.excluded);
+        let times = scheduled.filter_map(|task| {
             let tree = task.manifest.as_ref()?.data()?;
             match tree.root.at(&["agent", "timeout_sec"])?.kind {
                 crate::syntax::data::Kind::Integer(seconds) => Some((seconds as f64, task.id.as_str())),

@@ -13,7 +13,7 @@ use super::{
     surfaces,
 };
 use crate::files::Files;
-use crate::path::FilePath;
+use crate::path::{FilePath, PathRefusal};
 use crate::problem::Location;
 use crate::split::{self, Shares, Split, TaskPattern};
 use crate::syntax::Document;
@@ -82,9 +82,8 @@ impl Harness {
             self.read_tools(root, at);
             self.read_rules(root, at);
             self.read_states(root, at);
-        } else {
-            self.read_agent(root, at);
         }
+        self.read_agent(root, at);
         self.read_task_names(root, at);
     }
 
@@ -177,7 +176,7 @@ impl Harness {
     fn read_tools(&mut self, root: &Value, at: Reader<'_>) {
         for value in items(root.get("tool")) {
             let Some(file) = value.get("file") else {
-                self.add_tool(value.clone(), value.span, at);
+                self.add_tool(value.clone(), value, at);
                 continue;
             };
             self.add_path(Some(file), PathKind::File, "tool.file", at);
@@ -185,27 +184,27 @@ impl Harness {
             self.name(&path, Role::Tool);
             let Some(document) = self.files.document(&path).cloned() else { continue };
             if let Some(tree) = document.data() {
-                self.add_tool(
-                    tree.root.clone(),
-                    value.span,
-                    Reader { file: &path, source: document.source() },
-                );
+                self.add_tool(tree.root.clone(), value, Reader { file: &path, source: document.source() });
             }
         }
     }
 
-    fn add_tool(&mut self, value: Value, declared: Span, at: Reader<'_>) {
+    fn add_tool(&mut self, value: Value, declared: &Value, at: Reader<'_>) {
         let name = value.get("name").and_then(Value::as_text).unwrap_or_default().to_owned();
         let place = value.get("name").map_or(value.span, |name| at.inside(name));
+        // The manifest may switch off a tool that has a file of its own.
+        let is_off = |value: &Value| {
+            matches!(value.get("enabled").map(|value| &value.kind), Some(Kind::Boolean(false)))
+        };
+        let mut detail = String::new();
         if let Some(description) = value.get("description") {
             let id = format!("tool.{name}.description");
             let role = TextRole::ToolDescription;
             let text = HarnessText::read(id, role, &name, description, Bare::Text, at.file, at.source);
+            detail = text.text(&self.files).map(first_line).unwrap_or_default();
             self.add_text(text, description, "tool.description", at);
         }
         if !name.is_empty() {
-            let detail =
-                value.get("description").and_then(Value::as_text).map(first_line).unwrap_or_default();
             self.symbols.define(Symbol {
                 kind: SymbolKind::Tool,
                 name: name.clone(),
@@ -220,14 +219,17 @@ impl Harness {
             self.read_placeholders(&name, part, at);
             let is_first =
                 value.get("run").and_then(Value::as_list).is_some_and(|run| run.first() == Some(part));
-            if is_first && written.contains('/') && !written.starts_with('/') {
+            // What a parameter names is known only in a call.
+            let is_named = !written.contains('{') && written.contains('/') && !written.starts_with('/');
+            if is_first && is_named && !is_off(&value) && !is_off(declared) {
                 self.add_path(Some(part), PathKind::Program, "tool.run", at);
                 if let Ok(path) = FilePath::parse(written) {
                     self.name(&path, Role::Program);
                 }
             }
         }
-        let enabled = !matches!(value.get("enabled").map(|value| &value.kind), Some(Kind::Boolean(false)));
+        let enabled = !is_off(&value) && !is_off(declared);
+        let declared = declared.span;
         let at = Location::new(at.file, place);
         self.tools.push(Tool { name, file: at.file.clone(), at, value, declared, enabled });
     }
@@ -322,7 +324,7 @@ impl Harness {
         }
     }
 
-    /// What a command or Harbor agent reads beside its surfaces.
+    /// What the agent reads beside its surfaces.
     fn read_agent(&mut self, root: &Value, at: Reader<'_>) {
         for pattern in items(root.at(&["agent", "files"])) {
             self.add_path(Some(pattern), PathKind::Glob, "agent.files", at);
@@ -331,6 +333,22 @@ impl Harness {
                 // A program of the agent belongs to the harness; its text is nobody's business until it is a surface.
                 self.named.entry(path).or_insert(Role::Program);
             }
+        }
+        match root.at(&["agent", "kind"]).and_then(Value::as_text) {
+            Some("harbor") => {
+                for directory in items(root.at(&["agent", "python_path"])) {
+                    self.add_path(Some(directory), PathKind::Directory, "agent.python_path", at);
+                }
+            }
+            // Where the program leaves its transcript lies in the sandbox; it may only not lead out of the workdir.
+            Some("command") => {
+                let transcript = root.at(&["agent", "transcript"]);
+                let target = transcript.and_then(Value::as_text).map(FilePath::parse);
+                if let (Some(value), Some(Err(PathRefusal::Outside))) = (transcript, target) {
+                    self.add_path(Some(value), PathKind::MayBeMissing, "agent.transcript", at);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -398,7 +416,9 @@ impl Harness {
         let suite = Arc::clone(&self.suite);
         for task in &suite.tasks {
             for path in &task.files {
-                if let Some(role) = task_role(task, path) {
+                let role = task_role(task, path)
+                    .or_else(|| suite::copied(&self.files, task, path).map(|_| Role::Verifier));
+                if let Some(role) = role {
                     self.named.entry(path.clone()).or_insert(role);
                 }
             }

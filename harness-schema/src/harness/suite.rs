@@ -1,12 +1,13 @@
 //! The tasks of a harness: directories below `tasks.dir` with a `task.toml`, their files, and the split of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::files::{Content, Files};
 use crate::path::FilePath;
 use crate::split::Split;
 use crate::syntax::Document;
+use crate::text::Span;
 
 /// The file that makes a directory a task.
 pub const TASK_MANIFEST: &str = "task.toml";
@@ -30,6 +31,15 @@ pub struct Task {
     pub excluded: bool,
 }
 
+/// One of several steps of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name: its directory is `steps/<name>/`.
+    pub name: String,
+    /// Where `task.toml` names it.
+    pub span: Span,
+}
+
 impl Task {
     /// A file of the task.
     #[must_use]
@@ -49,26 +59,42 @@ impl Task {
         self.files.iter().filter(move |path| directory.as_ref().is_some_and(|below| path.is_below(below)))
     }
 
-    /// The names of its steps on disk (`steps/<name>/`), in order; empty for a task of one step.
+    /// Its steps, as `[[steps]]` of `task.toml` names them; empty for a task of one step.
     #[must_use]
-    pub fn step_directories(&self) -> Vec<String> {
-        let steps = self.below("steps").filter_map(|path| {
-            let below = path.relative_to(&self.directory)?.strip_prefix("steps/")?;
-            below.split_once('/').map(|(name, _)| name.to_owned())
+    pub fn steps(&self) -> Vec<Step> {
+        let Some(document) = &self.manifest else { return Vec::new() };
+        let list = document.data().and_then(|tree| tree.root.get("steps")?.as_list()).unwrap_or_default();
+        let steps = list.iter().filter_map(|step| {
+            let name = step.get("name")?;
+            let span = name.verbatim(document.source()).unwrap_or(name.span);
+            // What is no name of a directory is said by the shape of `task.toml`.
+            let written = name
+                .as_text()
+                .filter(|name| FilePath::parse(name).is_ok_and(|path| path.as_str() == *name))?;
+            Some(Step { name: written.to_owned(), span })
         });
-        let mut names: Vec<String> = steps.collect();
-        names.dedup();
-        names
+        let mut steps: Vec<Step> = steps.collect();
+        let mut seen = BTreeSet::new();
+        steps.retain(|step| seen.insert(step.name.clone()));
+        steps
+    }
+
+    /// The script that judges it, by the system that it runs on.
+    #[must_use]
+    pub fn test_script(&self) -> &'static str {
+        let tree = self.manifest.as_ref().and_then(|document| document.data());
+        let os = tree.and_then(|tree| tree.root.at(&["environment", "os"])?.as_text());
+        if os == Some("windows") { "tests/test.bat" } else { "tests/test.sh" }
     }
 
     /// The instruction files: `instruction.md`, or one for each step.
     #[must_use]
     pub fn instructions(&self) -> Vec<FilePath> {
-        let steps = self.step_directories();
+        let steps = self.steps();
         if steps.is_empty() {
             return self.file("instruction.md").into_iter().collect();
         }
-        steps.iter().filter_map(|step| self.file(&format!("steps/{step}/instruction.md"))).collect()
+        steps.iter().filter_map(|step| self.file(&format!("steps/{}/instruction.md", step.name))).collect()
     }
 
     /// The files that tell how the task is judged or solved.
@@ -134,6 +160,24 @@ pub fn family(manifest: Option<&Document>, key: &str) -> String {
     value.and_then(|value| value.as_text()).unwrap_or_default().to_owned()
 }
 
+/// The script of the tests or the solution that a file of the environment is a copy of. Data may be the same on purpose.
+#[must_use]
+pub fn copied<'a>(files: &Files, task: &'a Task, path: &FilePath) -> Option<&'a FilePath> {
+    path.relative_to(&task.directory).filter(|below| below.starts_with("environment/"))?;
+    let copy = files.document(path).filter(|copy| !copy.source().trim().is_empty())?;
+    let mut secrets = task.secrets().into_iter();
+    let is_equal =
+        |secret: &FilePath| files.document(secret).is_some_and(|secret| secret.source() == copy.source());
+    secrets.find(|secret| secret.name() == path.name() && is_script(path.name()) && is_equal(secret))
+}
+
+/// Whether a file judges or solves by being run: `test.sh`, `solve.py`, `test_outputs.py`.
+fn is_script(name: &str) -> bool {
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    let is_named = ["test", "solve"].contains(&stem) || stem.starts_with("test_") || stem.ends_with("_test");
+    is_named && ["sh", "bat", "py", "js", "ts", "rb"].contains(&ending)
+}
+
 /// The task files whose text is wanted and was not read yet.
 pub(super) fn unread(files: &Files, tasks: &[Task]) -> Vec<FilePath> {
     let mut unread = Vec::new();
@@ -174,8 +218,9 @@ mod tests {
             ("tasks/a/instruction.md", "Do it."),
             ("tasks/a/tests/test.sh", ""),
             ("tasks/a/environment/data/task.toml", ""),
-            ("tasks/group/b/task.toml", ""),
+            ("tasks/group/b/task.toml", "[[steps]]\nname = \"one\"\n[[steps]]\nname = \"../x\"\n"),
             ("tasks/group/b/steps/one/instruction.md", ""),
+            ("tasks/group/b/steps/draft/instruction.md", ""),
             ("tasks/group/b/steps/one/tests/test.sh", ""),
             ("tasks/notes.md", ""),
         ]);
@@ -184,7 +229,12 @@ mod tests {
         assert_eq!(ids, ["a", "group/b"]);
         assert!(tasks[0].has("tests/test.sh") && !tasks[0].has("solution/solve.sh"));
         assert_eq!(tasks[0].family, "git");
-        assert_eq!(tasks[1].step_directories(), ["one"]);
+        let steps: Vec<_> = tasks[1].steps().into_iter().map(|step| step.name).collect();
+        assert_eq!(steps, ["one"]);
+        assert_eq!(
+            tasks[1].instructions(),
+            [FilePath::parse("tasks/group/b/steps/one/instruction.md").unwrap()]
+        );
         let secrets = |task: &Task| task.secrets().iter().map(|path| path.to_string()).collect::<Vec<_>>();
         assert_eq!(secrets(&tasks[1]), ["tasks/group/b/steps/one/tests/test.sh"]);
     }

@@ -232,3 +232,26 @@ impl HarnessText {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::files::Files;
+    use crate::harness::Harness;
+
+    #[test]
+    fn a_tool_is_described_in_place_or_in_a_file() {
+        let manifest = "[[tool]]\nname = \"a\"\ndescription = \"Text.\"\nbuiltin = \"shell\"\n\
+            [[tool]]\nname = \"b\"\ndescription = { file = \"tools/b.md\" }\nbuiltin = \"shell\"\n\
+            [[tool]]\nname = \"c\"\ndescription = { text = \"Table.\" }\nbuiltin = \"shell\"\n";
+        let files = Files::from_texts([("harness.toml", manifest), ("tools/b.md", "File.")]);
+        let harness = Harness::resolve(&files, None);
+        let said: Vec<_> = harness.texts().iter().map(|text| text.text(&files)).collect();
+        assert_eq!(said, [Some("Text."), Some("File."), Some("Table.")]);
+        let places: Vec<_> = ["a", "b", "c"]
+            .into_iter()
+            .filter_map(|tool| harness.surface(&format!("tool.{tool}.description"))?.file())
+            .map(|file| file.as_str())
+            .collect();
+        assert_eq!(places, ["harness.toml", "tools/b.md", "harness.toml"]);
+    }
+}

@@ -91,10 +91,12 @@ impl WordRuns {
         }
         if !self.ids.is_empty() {
             for (name, span) in names(text) {
-                let Some(task) = self.ids.get(&name.to_lowercase()) else { continue };
-                let quotation = Quotation { task: *task as usize, span };
-                if !found.iter().any(|other| other.task == quotation.task && other.span.contains(span)) {
-                    found.push(quotation);
+                for (part, span) in paths_in(name, span) {
+                    let Some(task) = self.ids.get(&part.to_lowercase()) else { continue };
+                    let quotation = Quotation { task: *task as usize, span };
+                    if !found.iter().any(|other| other.task == quotation.task && other.span.contains(span)) {
+                        found.push(quotation);
+                    }
                 }
             }
         }
@@ -164,6 +166,25 @@ fn names(text: &str) -> impl Iterator<Item = (&str, Span)> {
     })
 }
 
+/// A path and every part of it, the longest first: an id may stand in the middle of one.
+fn paths_in(path: &str, place: Span) -> Vec<(&str, Span)> {
+    let starts: Vec<usize> =
+        std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1)).collect();
+    let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).chain([path.len()]).collect();
+    let mut parts = Vec::new();
+    for (first, start) in starts.iter().enumerate() {
+        for end in ends.iter().skip(first).take(MAX_DEPTH) {
+            let span = Span::new(*start, *end).offset(place.start as usize);
+            parts.extend(path.get(*start..*end).map(|part| (part, span)));
+        }
+    }
+    parts.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
+    parts
+}
+
+/// Ids of tasks are no deeper than this.
+const MAX_DEPTH: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,5 +223,8 @@ mod tests {
         let named: Vec<_> =
             runs.quotations("as in task-2, or task-1").iter().map(|quotation| quotation.span).collect();
         assert_eq!(named, [Span::new(6, 12)]);
+        let text = "see tasks/task-2/instruction.md and tasks/task-1";
+        let named: Vec<_> = runs.quotations(text).iter().map(|quotation| quotation.span.of(text)).collect();
+        assert_eq!(named, ["task-2"]);
     }
 }

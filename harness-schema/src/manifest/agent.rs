@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::values::{Duration, NAME, unwritten};
+use super::duration::Duration;
+use super::values::{NAME, unwritten};
 use crate::syntax::decode::{Entries, Json, Spanned};
 
 /// Who runs a harness on a task.
@@ -50,10 +51,10 @@ pub struct Agent {
     #[schemars(extend("minLength" = 1, "x-self-harness" = {"is": "CX", "agents": ["harbor"]}))]
     pub environment: Spanned<String>,
     /// Options of the Harbor agent. Built-in agents refuse unknown ones.
-    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "CX", "agents": ["harbor"]}))]
+    #[schemars(extend("type" = "object", "additionalProperties" = true, "x-self-harness" = {"is": "CX", "agents": ["harbor"]}))]
     pub kwargs: Option<Spanned<Json>>,
     /// Options of the Harbor environment.
-    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "CX", "agents": ["harbor"]}))]
+    #[schemars(extend("type" = "object", "additionalProperties" = true, "x-self-harness" = {"is": "CX", "agents": ["harbor"]}))]
     pub environment_kwargs: Option<Spanned<Json>>,
     /// Directories where Harbor finds own agents and environments. They run outside of the sandbox.
     #[schemars(

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::values::{Duration, unwritten};
+use super::duration::Duration;
+use super::values::unwritten;
+use crate::split::Published;
 use crate::syntax::decode::{Entries, Spanned};
 
 /// The tasks, and which of them teach and which judge.
@@ -20,8 +22,8 @@ pub struct Tasks {
         "x-self-harness" = {"is": "CX", "agents": ["harbor"]}
     ))]
     pub dataset: Option<Spanned<String>>,
-    /// A known suite with its published splits.
-    #[schemars(extend("x-self-harness" = {"is": "CX"}))]
+    /// A known suite with its published splits; only for Harbor agents, and without lists, `split` and `dataset`.
+    #[schemars(extend("x-self-harness" = {"is": "CX", "agents": ["harbor"]}))]
     pub preset: Option<Spanned<Preset>>,
     /// The tasks that teach: ids or globs.
     #[schemars(extend("x-self-harness" = {"is": "CX", "names": "task"}))]
@@ -70,6 +72,22 @@ pub enum Preset {
     /// `terminal-bench@2.0`: 43 held-in and 21 held-out tasks of arXiv 2606.09498.
     #[serde(rename = "terminal-bench-2")]
     TerminalBench2,
+}
+
+impl Preset {
+    /// The word of the manifest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TerminalBench2 => "terminal-bench-2",
+        }
+    }
+
+    /// The dataset and its published splits.
+    #[must_use]
+    pub fn published(self) -> Option<&'static Published> {
+        Published::named(self.name())
+    }
 }
 
 /// A split by seed: it depends on ids and families only. The shares add up to 1.

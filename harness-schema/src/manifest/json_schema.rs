@@ -1,7 +1,8 @@
 //! The JSON Schema of the manifest and of tool files (draft 2020-12), made from the types and never written by hand.
 //!
 //! Own keywords: `x-self-harness` `{ is, agents, names, rule }` (surface, contract, execution; which agent kinds
-//! read the key; what its values name; which rule speaks about it), `x-form` (the form in words), `x-format`.
+//! read the key; what its values name; which rule speaks about it), `x-form` (the form in words), `x-format`, `x-pattern` (which
+//! other programs need not know).
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -30,6 +31,7 @@ pub fn tool_json_schema() -> Value {
         root.insert("required".into(), json!(["name"]));
         if let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) {
             properties.shift_remove("file");
+            without_default(properties.get_mut("name"));
         }
     }
     schema
@@ -66,14 +68,17 @@ fn agent_kinds() -> Value {
 fn tool_in_file_or_inline(schema: &mut Value) {
     let Some(tool) = schema.pointer_mut("/$defs/Tool").and_then(Value::as_object_mut) else { return };
     tool.insert("anyOf".into(), json!([{ "required": ["file"] }, { "required": ["name"] }]));
-    if let Some(Value::Object(name)) =
-        tool.get_mut("properties").and_then(|properties| properties.get_mut("name"))
-    {
-        name.shift_remove("default");
+    without_default(tool.get_mut("properties").and_then(|properties| properties.get_mut("name")));
+}
+
+/// A name that must be written has no default.
+fn without_default(property: Option<&mut Value>) {
+    if let Some(Value::Object(property)) = property {
+        property.shift_remove("default");
     }
 }
 
-/// Removes `null` as a type and as a default, defaults of required keys, the formats of Rust's integers, and joins what
+/// Removes `null` as a type and as a default, defaults of required keys and of lists that must not be empty, the formats of Rust's integers, and joins what
 /// that leaves alone.
 pub(crate) fn without_nulls(schema: &mut Value) {
     match schema {
@@ -99,7 +104,11 @@ fn without_needless_defaults(object: &mut Map<String, Value>) {
 }
 
 fn without_null(object: &mut Map<String, Value>) {
-    if object.get("default").is_some_and(Value::is_null) {
+    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+    let stands_for_nothing = |default: &Value| {
+        default.is_null() || (is_empty(default) && object.get("minItems").is_some_and(|least| *least != 0))
+    };
+    if object.get("default").is_some_and(stands_for_nothing) {
         object.shift_remove("default");
     }
     let rust_format = |format: &str| {

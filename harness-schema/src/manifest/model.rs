@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::values::{Duration, NAME};
+use super::duration::Duration;
+use super::values::NAME;
 use crate::syntax::decode::{Json, Spanned};
 
 /// The model: frozen, the same for the agent and the proposer.
@@ -42,7 +43,7 @@ pub struct Model {
     #[schemars(extend("x-self-harness" = {"is": "CX"}))]
     pub seed: Option<Spanned<i64>>,
     /// More fields of the request's body, sent as they are.
-    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "CX"}))]
+    #[schemars(extend("type" = "object", "additionalProperties" = true, "x-self-harness" = {"is": "CX"}))]
     pub request: Option<Spanned<Json>>,
     /// Whether answers are streamed.
     #[schemars(extend("x-self-harness" = {"is": "X"}))]

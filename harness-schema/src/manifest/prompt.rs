@@ -3,8 +3,37 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::values::{Duration, NAME, TextSource, Variable};
+use super::duration::Duration;
+use super::values::{Description, NAME, TextSource, Variable};
 use crate::syntax::decode::{Entries, Json, Spanned};
+
+/// What the native agent defines for templates, with the parts of each; what has no parts is a text, a number or a list.
+pub const DEFINED: [(&str, &[&str]); 9] = [
+    ("task", &["instruction"]),
+    ("workdir", &[]),
+    ("tools", &[]),
+    (
+        "runtime",
+        &[
+            "max_steps",
+            "max_tokens",
+            "max_format_errors",
+            "finish",
+            "tool_timeout",
+            "max_output_bytes",
+            "compaction",
+            "compaction_at",
+        ],
+    ),
+    ("state", &["id"]),
+    ("step", &[]),
+    ("steps_left", &[]),
+    ("output", &["text", "exit", "timed_out", "cut_bytes"]),
+    ("tool", &["name"]),
+];
+
+/// The parts of each item of `tools` in templates.
+pub const TOOL_PARTS: [&str; 2] = ["name", "description"];
 
 /// What the native agent says to the model.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -21,8 +50,11 @@ pub struct Prompt {
     /// `tool.name`.
     #[schemars(extend("x-self-harness" = {"is": "S"}))]
     pub observation: Option<Spanned<TextSource>>,
-    /// Own variables of the templates.
-    #[schemars(extend("propertyNames" = {"pattern": NAME}, "x-self-harness" = {"is": "S"}))]
+    /// Own variables of the templates, under other names than those that the agent itself defines.
+    #[schemars(extend(
+        "propertyNames" = {"pattern": NAME, "not": {"enum": DEFINED.map(|(name, _)| name)}},
+        "x-self-harness" = {"is": "S"}
+    ))]
     pub variables: Entries<Variable>,
 }
 
@@ -38,15 +70,15 @@ pub struct Tool {
         "x-self-harness" = {"rule": "SH205"}
     ))]
     pub name: Spanned<String>,
-    /// What the model reads about the tool.
+    /// What the model reads about the tool: the text itself, as in MCP's lists of tools, or `{ file = "…" }`.
     #[schemars(extend("x-self-harness" = {"is": "S", "rule": "SH204"}))]
-    pub description: Option<Spanned<TextSource>>,
+    pub description: Option<Spanned<Description>>,
     /// JSON Schema of the parameters.
-    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "S"}))]
+    #[schemars(extend("type" = "object", "additionalProperties" = true, "x-self-harness" = {"is": "S"}))]
     pub parameters: Option<Spanned<Json>>,
     /// JSON Schema of the parameters, as MCP calls it.
     #[serde(rename = "inputSchema")]
-    #[schemars(extend("type" = "object", "x-self-harness" = {"is": "S"}))]
+    #[schemars(extend("type" = "object", "additionalProperties" = true, "x-self-harness" = {"is": "S"}))]
     pub input_schema: Option<Spanned<Json>>,
     /// A tool of the built-in agent.
     #[schemars(extend("x-self-harness" = {"is": "X"}))]
@@ -62,7 +94,10 @@ pub struct Tool {
     /// Whether the tool is offered at all.
     pub enabled: Spanned<bool>,
     /// The TOML or JSON file that holds the keys of this tool.
-    #[schemars(extend("minLength" = 1, "x-self-harness" = {"names": "path"}))]
+    #[schemars(extend(
+        "minLength" = 1, "pattern" = "\\.(toml|json)$", "x-form" = "the path of a TOML or JSON file",
+        "x-self-harness" = {"names": "path"}
+    ))]
     pub file: Option<Spanned<String>>,
 }
 

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::values::{Duration, ID, ID_FORM, TextSource, unwritten};
+use super::duration::Duration;
+use super::values::{ID, ID_FORM, TextSource, unwritten};
 use crate::syntax::decode::Spanned;
 
 /// Limits and policies of the native agent.
@@ -189,7 +190,10 @@ pub enum Event {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields, extend(
-    "oneOf" = [{"required": ["steps"], "not": {"required": ["tool"]}}, {"required": ["tool", "calls"]}]
+    "oneOf" = [
+        {"required": ["steps"], "not": {"anyOf": [{"required": ["tool"]}, {"required": ["calls"]}]}},
+        {"required": ["tool", "calls"], "not": {"required": ["steps"]}}
+    ]
 ))]
 pub struct Limit {
     /// How many more steps.

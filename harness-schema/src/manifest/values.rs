@@ -1,12 +1,11 @@
-//! Small values of the manifest: durations, texts, variables, selectors. They only read; nothing is looked up.
+//! Small values of the manifest: texts, variables, selectors. They only read; nothing is looked up.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::surface::Choice;
 use crate::syntax::data::Step;
@@ -18,121 +17,6 @@ pub(crate) const ID: &str = "^[a-z0-9][a-z0-9._-]{0,63}$";
 pub(crate) const ID_FORM: &str = "an id: lower-case letters, digits, `.`, `_` and `-`, at most 64 characters";
 /// The form of names of variables.
 pub(crate) const NAME: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
-/// The form of durations.
-const DURATION: &str = "^([0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s|[0-9]+ms)$";
-
-/// A length of time, written as `"90s"`, `"1h30m"` or `"500ms"`; never zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Duration(std::time::Duration);
-
-/// A text that is no [`Duration`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotADuration;
-
-impl Duration {
-    /// A duration of whole seconds.
-    #[must_use]
-    pub const fn from_secs(seconds: u64) -> Self {
-        Self(std::time::Duration::from_secs(seconds))
-    }
-
-    /// The duration as the standard library has it.
-    #[must_use]
-    pub const fn get(self) -> std::time::Duration {
-        self.0
-    }
-}
-
-impl From<Duration> for std::time::Duration {
-    fn from(duration: Duration) -> Self {
-        duration.0
-    }
-}
-
-impl FromStr for Duration {
-    type Err = NotADuration;
-
-    fn from_str(text: &str) -> Result<Self, NotADuration> {
-        let mut rest = text;
-        let mut milliseconds = 0_u64;
-        let mut last_unit = u64::MAX;
-        while !rest.is_empty() {
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, after) = rest.split_at(digits);
-            let letters = after.bytes().take_while(u8::is_ascii_lowercase).count();
-            let (unit, after) = after.split_at(letters);
-            let unit = match unit {
-                "h" => 3_600_000,
-                "m" => 60_000,
-                "s" => 1000,
-                // Milliseconds stand alone.
-                "ms" if last_unit == u64::MAX => 1,
-                _ => return Err(NotADuration),
-            };
-            let number: u64 = number.parse().map_err(|_| NotADuration)?;
-            if last_unit <= unit {
-                return Err(NotADuration);
-            }
-            let part = number.checked_mul(unit).ok_or(NotADuration)?;
-            milliseconds = milliseconds.checked_add(part).ok_or(NotADuration)?;
-            last_unit = unit;
-            rest = after;
-        }
-        match milliseconds {
-            0 => Err(NotADuration),
-            _ => Ok(Self(std::time::Duration::from_millis(milliseconds))),
-        }
-    }
-}
-
-impl fmt::Display for Duration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let milliseconds = self.0.as_millis();
-        if !milliseconds.is_multiple_of(1000) {
-            return write!(f, "{milliseconds}ms");
-        }
-        let seconds = milliseconds / 1000;
-        for (number, unit) in [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")] {
-            if number != 0 {
-                write!(f, "{number}{unit}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Serialize for Duration {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Duration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|NotADuration| de::Error::custom("no duration"))
-    }
-}
-
-impl JsonSchema for Duration {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": DURATION,
-            "x-format": "duration",
-            "x-form": "a duration above zero, such as `\"90s\"` or `\"1h30m\"`",
-        })
-    }
-}
-
 /// A *text*: a file's path, or the text itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TextSource {
@@ -214,6 +98,85 @@ impl JsonSchema for TextSource {
                 },
             ],
             "x-form": "a path or `{ text = \"…\" }`",
+        })
+    }
+}
+
+/// A description of a tool: the text itself, also as `{ text = "…" }`, or `{ file = "…" }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Description {
+    /// The text itself.
+    Text(Spanned<String>),
+    /// The path of a file that holds it.
+    File(Spanned<String>),
+}
+
+impl<'de> Deserialize<'de> for Description {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DescriptionVisitor;
+
+        impl<'de> Visitor<'de> for DescriptionVisitor {
+            type Value = Description;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, `{ text = \"…\" }` or `{ file = \"…\" }`")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Description, E> {
+                Ok(Description::Text(unwritten(text)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Description, A::Error> {
+                #[derive(Deserialize)]
+                struct Table {
+                    #[serde(default)]
+                    text: Option<Spanned<String>>,
+                    #[serde(default)]
+                    file: Option<Spanned<String>>,
+                }
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                match (table.text, table.file) {
+                    (Some(text), _) => Ok(Description::Text(text)),
+                    (None, Some(file)) => Ok(Description::File(file)),
+                    (None, None) => Err(de::Error::custom("neither `text` nor `file`")),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(DescriptionVisitor)
+    }
+}
+
+impl JsonSchema for Description {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Description".into()
+    }
+
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": {
+                        "text": { "type": "string", "description": "The text itself." },
+                        "file": {
+                            "type": "string",
+                            "minLength": 1,
+                            "description": "The file whose text is the description.",
+                            "x-self-harness": { "names": "path" },
+                        },
+                    },
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "additionalProperties": false,
+                },
+            ],
+            "x-form": "a text or `{ file = \"…\" }`",
         })
     }
 }
@@ -340,47 +303,4 @@ impl JsonSchema for Choice {
 /// A value that nobody wrote.
 pub(crate) fn unwritten<T: From<U>, U>(value: U) -> Spanned<T> {
     Spanned::unwritten(value.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_back_as_written() {
-        for text in ["90s", "1h30m", "2h", "1m30s", "500ms", "1h1m1s"] {
-            let read: Duration = text.parse().unwrap();
-            assert_eq!(read.to_string().parse(), Ok(read), "{text}");
-        }
-        assert_eq!("90s".parse::<Duration>().map(Duration::get), Ok(std::time::Duration::from_secs(90)));
-        assert_eq!("90s".parse::<Duration>().unwrap().to_string(), "1m30s");
-    }
-
-    #[test]
-    fn other_texts_are_no_durations() {
-        for text in [
-            "",
-            "0s",
-            "90",
-            "s",
-            "1.5h",
-            "30m1h",
-            "1s1s",
-            "1h500ms",
-            "-1s",
-            "1d",
-            " 1s",
-            "99999999999999999999s",
-        ] {
-            assert_eq!(text.parse::<Duration>(), Err(NotADuration), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_pattern_is_the_parser() {
-        let pattern = regex::Regex::new(DURATION).unwrap();
-        for text in ["90s", "1h30m", "500ms", "1h5s", "", "90", "30m1h", "1h500ms", "1.5h", "s"] {
-            assert_eq!(pattern.is_match(text), text.parse::<Duration>().is_ok(), "{text}");
-        }
-    }
 }

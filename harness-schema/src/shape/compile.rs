@@ -106,9 +106,10 @@ impl Compiler<'_> {
             Some(value @ Value::Object(_)) => Some(self.shape(value)),
             _ => Some(Shape { form: Form::Any, words: String::new(), description: String::new() }),
         };
-        let pattern = schema.get("propertyNames").and_then(Value::as_object);
-        let pattern = pattern.and_then(|names| self.pattern(names));
-        let free = free.map(|value| Free { value, pattern });
+        let names = schema.get("propertyNames").and_then(Value::as_object);
+        let pattern = names.and_then(|names| self.pattern(names));
+        let reserved = names.map(reserved).unwrap_or_default();
+        let free = free.map(|value| Free { value, pattern, reserved });
         Table::new(
             properties.into_iter().flatten().map(field).collect(),
             free,
@@ -123,9 +124,12 @@ impl Compiler<'_> {
             _ => None,
         };
         let choice = |value: String| Choice { value, description: String::new() };
+        // An enum of one variant is a constant.
+        let mut choices = strings(schema.get("enum"));
+        choices.extend(schema.get("const").and_then(Value::as_str).map(str::to_owned));
         Text {
-            choices: strings(schema.get("enum")).into_iter().map(choice).collect(),
-            reserved: schema.get("not").map(|not| strings(not.get("enum"))).unwrap_or_default(),
+            choices: choices.into_iter().map(choice).collect(),
+            reserved: reserved(schema),
             pattern: self.pattern(schema),
             is_filled: 0 < count(schema, "minLength"),
             format,
@@ -133,11 +137,15 @@ impl Compiler<'_> {
     }
 
     fn pattern(&self, schema: &Object) -> Option<Regex> {
-        let pattern = schema.get("pattern")?.as_str()?;
+        let pattern = schema.get("pattern").or_else(|| schema.get("x-pattern"))?.as_str()?;
         let mut patterns = self.patterns.borrow_mut();
         // A test compiles every pattern, so none is lost here.
         patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok()).clone()
     }
+}
+
+fn reserved(schema: &Object) -> Vec<String> {
+    schema.get("not").map(|not| strings(not.get("enum"))).unwrap_or_default()
 }
 
 fn constant(choice: &Value) -> Option<Choice> {

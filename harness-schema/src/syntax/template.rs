@@ -2,6 +2,7 @@
 //!
 //! minijinja itself is the judge of syntax, so what compiles there has no error here. Spans are byte offsets in the text.
 
+mod language;
 mod names;
 
 use std::borrow::Cow;
@@ -12,9 +13,10 @@ use minijinja::syntax::SyntaxConfig;
 use super::data::SyntaxError;
 use crate::text::Span;
 
-/// The filters that templates may use.
-pub const FILTERS: [&str; 9] =
-    ["default", "indent", "join", "length", "lower", "replace", "tojson", "trim", "upper"];
+pub use self::language::{environment, filters, tests};
+
+/// In a path: an item of a list, whichever it is.
+pub const ITEM: &str = "[]";
 
 /// A template read as far as it can be.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,9 @@ pub struct Tree {
     pub tags: Vec<Tag>,
     /// Names that the template itself does not define, in order; none if it does not compile.
     pub names: Vec<Name>,
+    /// Parts of items and of names that the template defines: of `tools[0].name`, and of `t.name` in a loop over `tools`,
+    /// the path `tools`, [`ITEM`], `name`.
+    pub parts: Vec<Name>,
     /// Strings that something is compared with, in order: `'shell'` in `tool.name == 'shell'`.
     pub compared: Vec<Compared>,
     /// What does not compile, or is not allowed.
@@ -65,12 +70,25 @@ pub enum TagKind {
 /// A name with the attributes behind it: `task.instruction`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// The parts.
+    /// The parts; [`ITEM`] for an item of a list.
     pub path: Vec<String>,
     /// All of it.
     pub span: Span,
     /// The first part.
     pub root_span: Span,
+    /// How much of it must be there for the template to render.
+    pub needs: Needs,
+}
+
+/// How much of a name must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// All of it.
+    All,
+    /// What its last part is looked up in: the template asks whether it is defined, or has a `default`.
+    Parents,
+    /// Nothing: the template asks elsewhere whether it is defined.
+    Nothing,
 }
 
 impl Tree {
@@ -88,9 +106,7 @@ impl Tree {
             return Self { tags, errors: vec![error], ..Self::default() };
         }
         match minijinja::machinery::parse(source, "template", SyntaxConfig, WhitespaceConfig::default()) {
-            Ok(ast::Stmt::Template(template)) => {
-                names::read(source, &template.children, Self { tags, ..Self::default() })
-            }
+            Ok(ast::Stmt::Template(template)) => Self { tags, ..names::read(source, &template.children) },
             Ok(_) => Self { tags, ..Self::default() },
             Err(error) => {
                 let errors = vec![explain(source, &tags, &error)];
@@ -267,6 +283,97 @@ mod tests {
         let _ = Tree::parse(source);
         assert_eq!(names("{% set x = a %}{{ x }}{{ b[\"c\"].d }}").len(), 2);
         assert_eq!(names("{% if step > 3 %}{{ steps_left }}{% endif %}").len(), 2);
+    }
+
+    #[test]
+    fn parts_of_own_names_are_what_they_stand_for() {
+        let parts = |source: &str| -> Vec<String> {
+            let tree = Tree::parse(source);
+            assert_eq!(tree.errors, [], "{source}");
+            tree.parts
+                .iter()
+                .map(|part| format!("{} {}", part.path.join("."), part.span.of(source)))
+                .collect()
+        };
+        assert_eq!(
+            parts("{% for t in tools %}{{ t.nme }}{{ loop.index }}{% endfor %}"),
+            ["tools.[].nme t.nme"]
+        );
+        assert_eq!(parts("{% set x = task %}{% with y = x %}{{ y.id }}{% endwith %}"), ["task.id y.id"]);
+        // What a name stands for must be certain.
+        assert_eq!(parts("{% set x = a %}{% if b %}{% set x = c %}{% endif %}{{ x.y }}"), [""; 0]);
+        assert_eq!(parts("{% for a, b in c %}{{ a.d }}{% endfor %}{% set x = a|trim %}{{ x.y }}"), [""; 0]);
+        let source = "{{ tools[step].name }}{{ a['b'] }}";
+        assert_eq!(parts(source), ["tools.[].name tools[step].name", "a.b a['b']"]);
+        let roots: Vec<_> = names(source).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(roots, ["tools", "step", "a"]);
+    }
+
+    #[test]
+    fn a_name_that_is_asked_for_need_not_be_there() {
+        let needs = |source: &str| -> Vec<(String, Needs)> {
+            Tree::parse(source).names.iter().map(|name| (name.path.join("."), name.needs)).collect()
+        };
+        let pair = |name: &str, needs| (name.to_owned(), needs);
+        assert_eq!(
+            needs("{% if a is defined and a.b %}{{ a.c }}{% endif %}{{ d.e|default('') }}{{ d }}"),
+            [
+                pair("a", Needs::Nothing),
+                pair("a.b", Needs::Nothing),
+                pair("a.c", Needs::Nothing),
+                pair("d.e", Needs::Parents),
+                pair("d", Needs::All)
+            ]
+        );
+    }
+
+    /// Whether it renders with a few values; all that [`Tree::parse`] finds must fail here.
+    fn renders(source: &str) -> bool {
+        let tool = minijinja::context! { name => "n", description => "d" };
+        let values = minijinja::context! { tools => vec![tool], workdir => "/app", step => 1 };
+        environment().render_str(source, values).is_ok()
+    }
+
+    #[test]
+    fn what_the_language_does_not_have_is_found_and_does_not_render() {
+        for (source, message) in [
+            ("{{ range(3) }}", "a template has no functions: unknown function `range`"),
+            ("{{ namespace() }}", "a template has no functions: unknown function `namespace`"),
+            ("{{ workdir.upper() }}", "unknown method `upper`; did you mean the filter `upper`?"),
+            ("{{ tools.items() }}", "a template has no methods: unknown method `items`"),
+            ("{{ workdir|title }}", "unknown filter `title`"),
+            ("{{ step is od }}", "unknown test `od`; did you mean `odd`?"),
+            (
+                "{% for t in tools %}{{ loop.idx }}{% endfor %}",
+                "`loop` has no part `idx`; did you mean `loop.index`?",
+            ),
+            (
+                "{% for t in tools %}{{ loop.next() }}{% endfor %}",
+                "a template has no methods: unknown method `next`",
+            ),
+        ] {
+            assert_eq!(error(source).0, message);
+            assert!(!renders(source), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_the_language_has_renders() {
+        let filters = "{{ x|default('a') }}{{ workdir|indent(2) }}{{ tools|length }}{{ workdir|lower|upper|trim }}\
+            {{ ['a']|join(',') }}{{ workdir|replace('a', 'b') }}{{ tools|tojson }}";
+        let tests = "{% if x is undefined or step is odd or step is even or step is divisibleby(2) %}1{% endif %}\
+            {{ step is number }}{{ workdir is string }}{{ tools is sequence }}{{ tools[0] is mapping }}\
+            {{ step is none }}{{ step is true }}{{ step is false }}{{ step is boolean }}{{ tools is iterable }}";
+        let own = "{% filter upper %}{% set y = 1 %}{% endfilter %}{{ y }}{% with a = 1, b = a %}{{ b }}{% endwith %}\
+            {% for t in tools recursive %}{{ loop.cycle(1, 2) }}{{ loop.changed(t) }}{{ loop.last }}{% endfor %}";
+        for source in [filters, tests, own] {
+            assert_eq!(Tree::parse(source).errors, [], "{source}");
+            let unknown = Tree::parse(source).names.into_iter().filter(|name| {
+                name.needs == Needs::All && !["tools", "workdir", "step"].contains(&name.path[0].as_str())
+            });
+            assert_eq!(unknown.collect::<Vec<_>>(), []);
+            assert!(renders(source), "{source}: {:?}", environment().render_str(source, ()));
+        }
     }
 
     #[test]

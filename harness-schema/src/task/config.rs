@@ -442,6 +442,7 @@ pub enum RewardStrategy {
 #[schemars(deny_unknown_fields, extend("required" = ["name"]))]
 pub struct StepConfig {
     /// Its name: the directory below `steps`, unique.
+    #[schemars(extend("x-pattern" = "^[^/\\\\]*[^/\\\\.][^/\\\\]*$", "x-form" = "the name of a directory"))]
     pub name: Spanned<String>,
     /// What the agent gets in this step.
     pub agent: Spanned<AgentConfig>,

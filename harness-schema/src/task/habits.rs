@@ -22,8 +22,6 @@ pub enum Advice {
     Remove,
     /// A size belongs into this key, in MB. Harbor reads the text `"2G"` so, and drops a number.
     Size(&'static str),
-    /// `allow_internet` is an older word for `network_mode`.
-    NetworkMode,
 }
 
 const HABITS: &[Habit] = &[
@@ -35,10 +33,8 @@ const HABITS: &[Habit] = &[
     Habit { table: &["steps"], key: "inherit_prior_session", advice: Advice::Remove },
     Habit { table: &["environment"], key: "memory", advice: Advice::Size("memory_mb") },
     Habit { table: &["environment"], key: "storage", advice: Advice::Size("storage_mb") },
-    Habit { table: &["environment"], key: "allow_internet", advice: Advice::NetworkMode },
     Habit { table: &["verifier", "environment"], key: "memory", advice: Advice::Size("memory_mb") },
     Habit { table: &["verifier", "environment"], key: "storage", advice: Advice::Size("storage_mb") },
-    Habit { table: &["verifier", "environment"], key: "allow_internet", advice: Advice::NetworkMode },
 ];
 
 /// What is known about a key of a table of `task.toml` (its keys from the root, list indices left out).
@@ -48,17 +44,21 @@ pub fn habit(table: &[&str], key: &str) -> Option<&'static Habit> {
 }
 
 impl Habit {
+    /// Whether Harbor reads it with this value after all: sizes as texts.
+    #[must_use]
+    pub fn is_read(&self, value: &Value) -> bool {
+        match self.advice {
+            Advice::Metadata | Advice::Remove => false,
+            Advice::Size(_) => matches!(value.kind, Kind::Text(_)),
+        }
+    }
+
     /// The entry to write instead, as key and value in TOML; `None` if the value says nothing that Harbor knows.
     #[must_use]
     pub fn instead(&self, value: &Value) -> Option<(&'static str, String)> {
         match self.advice {
             Advice::Metadata | Advice::Remove => None,
             Advice::Size(key) => Some((key, size_of(value)?.to_string())),
-            Advice::NetworkMode => match value.kind {
-                Kind::Boolean(true) => Some(("network_mode", "\"public\"".to_owned())),
-                Kind::Boolean(false) => Some(("network_mode", "\"no-network\"".to_owned())),
-                _ => None,
-            },
         }
     }
 }
@@ -112,8 +112,6 @@ mod tests {
         };
         assert_eq!(instead(&["environment"], "memory", "2048"), Some(("memory_mb", "2048".to_owned())));
         assert_eq!(instead(&["environment"], "storage", "\"10G\""), Some(("storage_mb", "10240".to_owned())));
-        let closed = Some(("network_mode", "\"no-network\"".to_owned()));
-        assert_eq!(instead(&["environment"], "allow_internet", "false"), closed);
         assert_eq!(habit(&["task"], "language").map(|habit| habit.advice), Some(Advice::Metadata));
         assert_eq!(habit(&["metadata"], "language"), None);
     }

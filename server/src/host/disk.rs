@@ -115,7 +115,13 @@ pub fn survey(root: &Path) -> Survey {
         let path = if path == root { FilePath::root() } else { relative(root, &path)? };
         Some((path, error))
     });
-    Survey { refused: refused.collect(), files: Files::new(described(root, found.entries)) }
+    let files = Files::new(described(root, found.entries));
+    // Where it lies tells which file of the project an absolute path means.
+    let files = match root.to_str().filter(|_| root.is_absolute()) {
+        Some(written) => files.at(written),
+        None => files,
+    };
+    Survey { refused: refused.collect(), files }
 }
 
 /// The names of a project's files, without their texts.

@@ -1,29 +1,15 @@
 //! Renders a prompt as the native agent does, with sample values where a run would have real ones.
 
 use harness_schema::harness::{Harness, TextRole};
-use minijinja::{Environment, UndefinedBehavior, context};
+use harness_schema::syntax::template;
+use minijinja::context;
 use serde_json::{Map, Value};
 
 /// A template with sample values: `‹…›` stands where a run puts its own.
 ///
 /// # Errors
 /// minijinja's, if the template does not compile or uses an undefined name.
-pub fn with_samples(harness: &Harness, template: &str) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    for name in harness_schema::syntax::template::FILTERS {
-        match name {
-            "default" => environment.add_filter(name, minijinja::filters::default),
-            "indent" => environment.add_filter(name, minijinja::filters::indent),
-            "join" => environment.add_filter(name, minijinja::filters::join),
-            "length" => environment.add_filter(name, minijinja::filters::length),
-            "lower" => environment.add_filter(name, minijinja::filters::lower),
-            "replace" => environment.add_filter(name, minijinja::filters::replace),
-            "tojson" => environment.add_filter(name, minijinja::filters::tojson),
-            "trim" => environment.add_filter(name, minijinja::filters::trim),
-            _ => environment.add_filter("upper", minijinja::filters::upper),
-        }
-    }
+pub fn with_samples(harness: &Harness, source: &str) -> Result<String, minijinja::Error> {
     let tools: Vec<Value> = harness
         .tools()
         .iter()
@@ -40,13 +26,16 @@ pub fn with_samples(harness: &Harness, template: &str) -> Result<String, minijin
         .collect();
     let runtime = &harness.manifest().runtime.value;
     let max_steps = runtime.max_steps.value;
+    // What is not set is undefined, so that no prompt says `None`.
+    let max_tokens =
+        runtime.max_tokens.as_ref().map_or(minijinja::Value::UNDEFINED, |tokens| tokens.value.into());
     let values = context! {
         task => context! { instruction => "‹the instruction of the task›" },
         workdir => "/app",
         tools => tools,
         runtime => context! {
             max_steps => max_steps,
-            max_tokens => runtime.max_tokens.as_ref().map(|tokens| tokens.value),
+            max_tokens => max_tokens,
             max_format_errors => runtime.max_format_errors.value,
             finish => runtime.finish.value,
             tool_timeout => runtime.tool_timeout.value,
@@ -62,5 +51,5 @@ pub fn with_samples(harness: &Harness, template: &str) -> Result<String, minijin
         ..minijinja::Value::from_serialize(variables)
     };
     // One final line break is dropped, which is Jinja's own habit.
-    environment.render_str(template, values)
+    template::environment().render_str(source, values)
 }

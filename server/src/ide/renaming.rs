@@ -351,7 +351,6 @@ fn is_variable(name: &str) -> bool {
     };
     is_word
         && reads(&format!("{{{{ {name} }}}}"))
-        && reads(&format!("{{{{ {name}() }}}}"))
         && reads(&format!("{{% for each in [1] %}}{{{{ {name} }}}}{{% endfor %}}"))
 }
 

@@ -105,8 +105,16 @@ fn renames(
     let is_set = |key: &str| table.entries.iter().any(|entry| &*entry.key.name == key);
     let near = |field: &&Field| distance(name, &field.name) <= NEAR && is_close(name, &field.name);
     let certain: Vec<&str> = form.fields.iter().filter(near).map(|field| field.name.as_str()).collect();
+    // Another unknown key that may mean the same makes it a choice: both cannot be that key.
+    let is_meant_twice = |key: &str| {
+        let mut others = table.entries.iter().filter(|other| other.key.span != entry.key.span);
+        others.any(|other| {
+            let other = &*other.key.name;
+            form.field(other).is_none() && distance(other, key) <= NEAR && is_close(other, key)
+        })
+    };
     let class = |key: &str| match certain.as_slice() {
-        [only] if *only == key => FixClass::Safe,
+        [only] if *only == key && !is_meant_twice(key) => FixClass::Safe,
         _ => FixClass::Preview,
     };
     let depth = checker.place.keys().count().saturating_sub(1);

@@ -98,13 +98,13 @@ fn surface(checker: &mut Checker<'_>, value: &Value, form: &TableShape, says: &d
     needed(checker, value, form, "file", &format!("surface `{id}` needs `file` or `parts`: it is nowhere"));
 }
 
-/// `{ steps }`, or `{ tool, calls }`.
+/// `{ steps }`, or `{ tool, calls }`; all of them exclude each other.
 fn limit(checker: &mut Checker<'_>, value: &Value, form: &TableShape, says: &dyn Fn(&str) -> bool) {
     match (says("steps"), says("tool"), says("calls")) {
-        (_, true, false) => {
+        (false, true, false) => {
             needed(checker, value, form, "calls", "`limit` has `tool`, so `calls` is needed");
         }
-        (_, false, true) => {
+        (false, false, true) => {
             needed(checker, value, form, "tool", "`limit` has `calls`, so `tool` is needed");
         }
         (false, false, false) => {
@@ -179,6 +179,43 @@ pub(super) fn by_others(checker: &mut Checker<'_>) {
     if !checker.broken.says(name) {
         checker.report(problem);
     }
+}
+
+/// What is told in shares of the context needs its size.
+pub(super) fn window(checker: &mut Checker<'_>) {
+    let root = &checker.tree.root;
+    let model = root.get("model");
+    let is_native = matches!(root.at(&["agent", "kind"]).map(Value::as_text), None | Some(Some("native")));
+    let is_known = model.is_some_and(|model| model.get("context_window").is_some());
+    if checker.subject != Subject::Manifest || !is_native || is_known || checker.broken.says("context_window")
+    {
+        return;
+    }
+    let is_meant = |problem: &Problem| {
+        problem.rule == &super::UNKNOWN_KEY && problem.message.contains("`context_window`?")
+    };
+    if model.is_none() || checker.problems.iter().any(is_meant) {
+        return;
+    }
+    let compaction =
+        root.at(&["runtime", "compaction"]).filter(|value| value.as_text() == Some("elide-output"));
+    let rules = root.at(&["runtime", "rule"]).and_then(Value::as_list).unwrap_or_default();
+    let used = rules.iter().filter_map(|rule| rule.at(&["when"])?.entry("context_used"));
+    let first = compaction
+        .map(|value| (value.span, "compaction"))
+        .or_else(|| used.map(|entry| (entry.key.span, "context_used")).next());
+    let Some((span, what)) = first else { return };
+    let message = format!("`{what}` needs `model.context_window`");
+    let edit = model.and_then(|model| {
+        repair::insert(checker.source, model, "context_window", "131072", checker.is_toml())
+    });
+    let fix = edit.map(|edit| {
+        repair::fix(checker.file, FixClass::Preview, "Insert `context_window = 131072`", vec![edit])
+    });
+    let problem = Problem::new(&MISSING_KEY, span, message)
+        .why("nobody knows how full the context is without its size")
+        .about("model.context_window");
+    checker.report(problem.fixes(fix));
 }
 
 fn needed(checker: &mut Checker<'_>, value: &Value, form: &TableShape, key: &str, message: &str) {

@@ -1,6 +1,7 @@
 //! The edits of fixes: a key is renamed, removed or inserted, in TOML as it is written by headers, with dots or inline, and
 //! in JSON. What cannot be changed without a guess gets no edit.
 
+use crate::check::fixes::line_break;
 use crate::path::FilePath;
 use crate::problem::{Change, Fix, FixClass};
 use crate::syntax::data::{Entry, Kind, Style, Table, Value};
@@ -256,11 +257,4 @@ fn line_end(source: &str, at: usize) -> usize {
     let rest = source.get(at..).unwrap_or_default();
     let line = rest.find('\n').map_or(rest, |end| rest.get(..end).unwrap_or_default());
     at + line.trim_end_matches('\r').len()
-}
-
-fn line_break(source: &str) -> &'static str {
-    match source.find('\n') {
-        Some(at) if source.get(..at).is_some_and(|line| line.ends_with('\r')) => "\r\n",
-        _ => "\n",
-    }
 }

@@ -103,9 +103,56 @@ fn a_key_within_two_edits_is_renamed_without_a_look() {
         fixed_in_minimal("[runtime]\nmax_steps = 3\nmax_step = 4\n"),
         preview("[runtime]\nmax_steps = 3\n")
     );
+    // Two keys are misspellings of one: which of them it is, is the author's to say.
+    let twice = found(&format!("{MINIMAL}[runtime]\nmax_step = 4\nmax_stepss = 5\n"));
+    let classes: Vec<_> =
+        twice.iter().flat_map(|problem| &problem.fixes).map(|fix| (fix.title.as_str(), fix.class)).collect();
+    assert_eq!(classes, [("Replace with `max_steps`", FixClass::Preview); 2]);
     // Two keys are near.
     let class = fixed_in_minimal("[model.price]\n").map(|(class, _)| class);
     assert_eq!(class, Some(FixClass::Preview));
+}
+
+#[test]
+fn what_is_sent_as_json_holds_no_date_and_a_reason_is_none_when_blank() {
+    let dated = "[model.request]\na = { b = [1, 2026-01-01] }\nc = inf\n";
+    let text = MINIMAL.replace("[prompt]", &format!("{dated}[prompt]"));
+    assert_eq!(
+        said(&text),
+        [
+            "SH003 2026-01-01: `a` holds a date, which JSON does not have",
+            "SH003 inf: `c` holds `inf`, which JSON does not have"
+        ]
+    );
+    assert_eq!(
+        in_minimal("[[lint.allow]]\nrule = \"SH104\"\nreason = \"  \"\n"),
+        ["SH003 \"  \": `reason` must not be empty"]
+    );
+    assert_eq!(
+        in_minimal("[[tool]]\nfile = \"tools/a.md\"\n"),
+        ["SH003 \"tools/a.md\": `file` must be the path of a TOML or JSON file"]
+    );
+}
+
+#[test]
+fn a_share_of_the_context_needs_its_size() {
+    let rules = "[[runtime.rule]]\nid = \"a\"\nwhen = { context_used = 0.5 }\ninject = { text = \"b\" }\n\
+        [[runtime.rule]]\nid = \"c\"\nwhen = { context_used = 0.9 }\ninject = { text = \"d\" }\n";
+    assert_eq!(in_minimal(rules), ["SH004 context_used: `context_used` needs `model.context_window`"]);
+    let known = MINIMAL.replace("[prompt]", "context_window = 8192\n[prompt]");
+    assert_eq!(said(&format!("{known}{rules}")), [""; 0]);
+}
+
+#[test]
+fn a_limit_is_of_steps_or_of_one_tool() {
+    let limit = |limit: &str| {
+        let rule = "[[runtime.rule]]\nid = \"a\"\nwhen = { step = 3 }\nlimit = ";
+        in_minimal(&format!("{rule}{limit}\n")).join(" | ")
+    };
+    assert_eq!(limit("{ steps = 3 }"), "");
+    assert_eq!(limit("{ tool = \"a\", calls = 3 }"), "");
+    assert_eq!(limit("{ steps = 3, calls = 3 }"), "SH003 calls: give `steps` or `calls`, not both");
+    assert!(limit("{ calls = 3 }").starts_with("SH004"));
 }
 
 #[test]

@@ -111,6 +111,35 @@ pub(super) fn wrong_name(checker: &mut Checker<'_>, entry: &Entry) {
     checker.report(problem);
 }
 
+/// A name that the agent itself defines.
+pub(super) fn reserved_name(checker: &mut Checker<'_>, entry: &Entry) {
+    checker.bad.insert(entry.value.span);
+    let message = format!("`{}` has a meaning of its own: the agent defines it", entry.key.name);
+    let problem = Problem::new(&WRONG_VALUE, entry.key.span, message)
+        .why("templates would get the agent's value and never this one")
+        .about(checker.place.path());
+    checker.report(problem);
+}
+
+/// A value that JSON does not have, at any depth.
+pub(super) fn no_json(checker: &mut Checker<'_>, value: &Value) {
+    match &value.kind {
+        Kind::Table(table) => table.entries.iter().for_each(|entry| no_json(checker, &entry.value)),
+        Kind::List(list) => list.items.iter().for_each(|item| no_json(checker, item)),
+        Kind::Date => {
+            let written = value.span.of(checker.source);
+            let fix = checker.replace(FixClass::Preview, value.span, &format!("\"{written}\""));
+            let message = format!("{} holds a date, which JSON does not have", name(checker));
+            checker.wrong(value, message, vec![fix]);
+        }
+        Kind::Float(number) if !number.is_finite() => {
+            let message = format!("{} holds `{number}`, which JSON does not have", name(checker));
+            checker.wrong(value, message, Vec::new());
+        }
+        _ => {}
+    }
+}
+
 /// A list with too few items.
 pub(super) fn too_few(checker: &mut Checker<'_>, value: &Value) {
     let message = format!("{} must not be empty", name(checker));

@@ -116,7 +116,7 @@ pub(super) fn values(site: &Site, table: Option<&Value>, place: &Place, key: &st
         (["agent"], "files")
         | (["surface"] | ["surface", "parts"] | ["tool"] | ["lint", "allow"], "file")
         | (["prompt"], "system" | "task" | "observation")
-        | (["prompt", "variables", _], "file")
+        | (["tool", "description"] | ["prompt", "variables", _], "file")
         | (["orchestration", "state"], "prompt")
         | (["runtime", "rule"], "inject" | "ask_verify") => files(harness, place),
         _ => return None,

@@ -328,13 +328,11 @@ fn too_long(harness: &Harness, problems: &mut Vec<Problem>) {
         .map(tokens)
         .sum();
     let of_tool = |name: &str| -> usize {
-        let tool = harness.tools().iter().find(|tool| tool.name == name && tool.enabled);
-        let Some(tool) = tool else { return 0 };
-        let parameters = tool.value.get("parameters").or_else(|| tool.value.get("inputSchema"));
+        let (tool, description) = harness.tool(name);
+        let Some(tool) = tool.filter(|tool| tool.enabled) else { return 0 };
+        let parameters = tool.value().get("parameters").or_else(|| tool.value().get("inputSchema"));
         let source = harness.document(&tool.file).map_or("", |document| document.source());
         let schema = parameters.map_or(0, |schema| approx_tokens(schema.span.of(source)));
-        let description =
-            harness.texts().iter().find(|text| text.role == TextRole::ToolDescription && text.owner == name);
         schema + description.map_or(0, tokens)
     };
     let states = root.at(&["orchestration", "state"]).and_then(Value::as_list).unwrap_or_default();

@@ -305,7 +305,7 @@ fn timeouts(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
         report("tool_timeout", value);
     }
     for tool in harness.tools().iter().filter(|tool| tool.file == *file) {
-        if let Some(value) = tool.value.get("timeout") {
+        if let Some(value) = tool.value().get("timeout") {
             report("timeout", value);
         }
     }

@@ -89,19 +89,19 @@ fn illegal_name(tool: &Tool, file: &FilePath) -> Option<Problem> {
 
 fn no_description(harness: &Harness, tool: &Tool) -> Option<Problem> {
     // A built-in tool without a description of its own has the built-in one.
-    let written = tool.value.get("description");
+    let written = tool.value().get("description");
     // A key that the format does not have is perhaps a misspelt one.
     let is_misspelt = || {
-        let entries = tool.value.as_table().map(|table| table.entries.as_slice()).unwrap_or_default();
+        let entries = tool.value().as_table().map(|table| table.entries.as_slice()).unwrap_or_default();
         entries
             .iter()
             .any(|entry| shape::tool().entry(&entry.key.name).is_none() && &*entry.key.name != "file")
     };
-    let has_built_in = written.is_none() && tool.value.get("builtin").is_some();
+    let has_built_in = written.is_none() && tool.value().get("builtin").is_some();
     if tool.name.is_empty() || !tool.enabled || has_built_in || (written.is_none() && is_misspelt()) {
         return None;
     }
-    let text = harness.texts().iter().find(|text| text.id == format!("tool.{}.description", tool.name));
+    let (_, text) = harness.tool(&tool.name);
     let blank = match (written, text) {
         (None, _) => true,
         (Some(_), Some(text)) => text.text(harness.files()).is_some_and(|text| text.trim().is_empty()),
@@ -117,7 +117,9 @@ fn no_description(harness: &Harness, tool: &Tool) -> Option<Problem> {
 }
 
 fn parameters(harness: &Harness, tool: &Tool, file: &FilePath, problems: &mut Vec<Problem>) {
-    let Some(schema) = tool.value.get("parameters").or_else(|| tool.value.get("inputSchema")) else { return };
+    let Some(schema) = tool.value().get("parameters").or_else(|| tool.value().get("inputSchema")) else {
+        return;
+    };
     let source = harness.document(file).map_or("", |document| document.source());
     let wrong = |span: Span, message: String| {
         Problem::new(&INVALID_PARAMETERS, span, message)
@@ -251,7 +253,7 @@ fn unreachable(harness: &Harness, problems: &mut Vec<Problem>) {
         }
     }
     // A name that is no tool's may be meant to be this one's (SH404).
-    let unknown = offered.iter().any(|name| !harness.tools().iter().any(|tool| tool.name == *name));
+    let unknown = offered.iter().any(|name| harness.tool(name).0.is_none());
     if reachable.is_empty() || unknown {
         return;
     }

@@ -23,7 +23,7 @@ pub(super) fn in_texts(harness: &Harness, file: &FilePath) -> Vec<Mention> {
         }
     }
     for tool in harness.tools().iter().filter(|tool| tool.file == *file) {
-        let schema = tool.value.get("parameters").or_else(|| tool.value.get("inputSchema"));
+        let schema = tool.value().get("parameters").or_else(|| tool.value().get("inputSchema"));
         if let (Some(schema), Some(document)) = (schema, harness.document(file)) {
             schema_codes(harness, tool, schema, document.source(), 0, &mut mentions);
         }

@@ -17,6 +17,8 @@ mod resolve;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHashMap;
+
 use crate::digest::Digest;
 use crate::files::{Content, Files};
 use crate::manifest::Manifest;
@@ -61,6 +63,14 @@ pub struct Harness {
     /// Markdown files whose imports lead to surfaces.
     followed: BTreeSet<FilePath>,
     lazy_mentions: BTreeMap<FilePath, OnceLock<Vec<Mention>>>,
+    tools_by_name: OnceLock<FxHashMap<String, ByName>>,
+}
+
+/// Where a tool and its description are, among all tools and all texts.
+#[derive(Clone, Copy, Debug, Default)]
+struct ByName {
+    tool: Option<usize>,
+    description: Option<usize>,
 }
 
 /// The manifest as parsed.
@@ -103,12 +113,35 @@ pub struct Tool {
     pub at: Location,
     /// The document that has its keys.
     pub file: FilePath,
-    /// The table with its keys, in that document.
-    pub value: Value,
+    table: ToolTable,
     /// Its entry in the manifest.
     pub declared: Span,
     /// `enabled`.
     pub enabled: bool,
+}
+
+/// Where the keys of a tool are. A manifest may have thousands of tools, so no table is copied.
+#[derive(Clone, Debug)]
+enum ToolTable {
+    /// An entry of `[[tool]]`.
+    Entry { manifest: Arc<Document>, index: usize },
+    /// All of a file.
+    File(Arc<Document>),
+}
+
+impl Tool {
+    /// The table with its keys, in its document.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        static EMPTY: OnceLock<Value> = OnceLock::new();
+        let found = match &self.table {
+            ToolTable::Entry { manifest, index } => {
+                manifest.data().and_then(|tree| tree.root.get("tool")?.as_list()?.get(*index))
+            }
+            ToolTable::File(document) => document.data().map(|tree| &tree.root),
+        };
+        found.unwrap_or_else(|| EMPTY.get_or_init(Value::default))
+    }
 }
 
 /// A surface and where it is.
@@ -288,6 +321,26 @@ impl Harness {
             .iter()
             .flat_map(|placed| &placed.places)
             .any(|place| place.target == *file && matches!(place.selector, Selector::FrontMatter { .. }))
+    }
+
+    /// The first tool with a name, and its description if it has one as a text; both in constant time, because a manifest
+    /// may have thousands.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> (Option<&Tool>, Option<&HarnessText>) {
+        let found = self.tools_by_name.get_or_init(|| {
+            let mut by_name: FxHashMap<String, ByName> = FxHashMap::default();
+            for (at, tool) in self.tools.iter().enumerate() {
+                by_name.entry(tool.name.clone()).or_default().tool.get_or_insert(at);
+            }
+            for (at, text) in self.texts.iter().enumerate() {
+                if text.role == TextRole::ToolDescription {
+                    by_name.entry(text.owner.clone()).or_default().description.get_or_insert(at);
+                }
+            }
+            by_name
+        });
+        let found = found.get(name).copied().unwrap_or_default();
+        (found.tool.and_then(|at| self.tools.get(at)), found.description.and_then(|at| self.texts.get(at)))
     }
 
     /// The surfaces: declared ones, then the native agent's.

@@ -9,8 +9,8 @@ use super::reader::{Reader, entries, is_native, items, matching};
 use super::symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
 use super::texts::{Bare, HarnessText, TextRole, TextSource};
 use super::{
-    END, Harness, KNOWN, MANIFEST, ManifestFile, NamedPath, PathKind, Role, Suite, Task, Tool, suite,
-    surfaces,
+    END, Harness, KNOWN, MANIFEST, ManifestFile, NamedPath, PathKind, Role, Suite, Task, Tool, ToolTable,
+    suite, surfaces,
 };
 use crate::files::Files;
 use crate::path::{FilePath, PathRefusal};
@@ -49,6 +49,7 @@ impl Harness {
             known: BTreeSet::new(),
             followed: BTreeSet::new(),
             lazy_mentions: BTreeMap::new(),
+            tools_by_name: OnceLock::new(),
         };
         harness.name(&path, Role::Manifest);
         harness.read_manifest(&path);
@@ -174,9 +175,10 @@ impl Harness {
     }
 
     fn read_tools(&mut self, root: &Value, at: Reader<'_>) {
-        for value in items(root.get("tool")) {
+        for (index, value) in items(root.get("tool")).enumerate() {
             let Some(file) = value.get("file") else {
-                self.add_tool(value.clone(), value, at);
+                let table = ToolTable::Entry { manifest: Arc::clone(&self.manifest.document), index };
+                self.add_tool(table, value, value, at);
                 continue;
             };
             self.add_path(Some(file), PathKind::File, "tool.file", at);
@@ -184,12 +186,13 @@ impl Harness {
             self.name(&path, Role::Tool);
             let Some(document) = self.files.document(&path).cloned() else { continue };
             if let Some(tree) = document.data() {
-                self.add_tool(tree.root.clone(), value, Reader { file: &path, source: document.source() });
+                let table = ToolTable::File(Arc::clone(&document));
+                self.add_tool(table, &tree.root, value, Reader { file: &path, source: document.source() });
             }
         }
     }
 
-    fn add_tool(&mut self, value: Value, declared: &Value, at: Reader<'_>) {
+    fn add_tool(&mut self, table: ToolTable, value: &Value, declared: &Value, at: Reader<'_>) {
         let name = value.get("name").and_then(Value::as_text).unwrap_or_default().to_owned();
         let place = value.get("name").map_or(value.span, |name| at.inside(name));
         // The manifest may switch off a tool that has a file of its own.
@@ -212,7 +215,7 @@ impl Harness {
                 extent: value.span,
                 detail,
             });
-            self.read_parameters(&name, &value, at);
+            self.read_parameters(&name, value, at);
         }
         for part in items(value.get("run")) {
             let Some(written) = part.as_text() else { continue };
@@ -221,17 +224,17 @@ impl Harness {
                 value.get("run").and_then(Value::as_list).is_some_and(|run| run.first() == Some(part));
             // What a parameter names is known only in a call.
             let is_named = !written.contains('{') && written.contains('/') && !written.starts_with('/');
-            if is_first && is_named && !is_off(&value) && !is_off(declared) {
+            if is_first && is_named && !is_off(value) && !is_off(declared) {
                 self.add_path(Some(part), PathKind::Program, "tool.run", at);
                 if let Ok(path) = FilePath::parse(written) {
                     self.name(&path, Role::Program);
                 }
             }
         }
-        let enabled = !is_off(&value) && !is_off(declared);
+        let enabled = !is_off(value) && !is_off(declared);
         let declared = declared.span;
         let at = Location::new(at.file, place);
-        self.tools.push(Tool { name, file: at.file.clone(), at, value, declared, enabled });
+        self.tools.push(Tool { name, file: at.file.clone(), at, table, declared, enabled });
     }
 
     fn read_parameters(&mut self, tool: &str, value: &Value, at: Reader<'_>) {

@@ -386,7 +386,14 @@ fn find(value: &Value, span: Span, steps: &mut Vec<Step>) -> bool {
             }
         }
         Kind::List(list) => {
-            for (index, item) in list.items.iter().enumerate().filter(|(_, item)| item.span.contains(span)) {
+            // Items stand in order; only tables that are continued further down may hold what is behind the next item.
+            let near = list.items.partition_point(|item| item.span.start <= span.start);
+            let likely = near.checked_sub(1).filter(|at| list.items[*at].span.contains(span));
+            let others = (0..list.items.len()).filter(|_| likely.is_none());
+            for (index, item) in likely.into_iter().chain(others).map(|index| (index, &list.items[index])) {
+                if !item.span.contains(span) {
+                    continue;
+                }
                 steps.push(Step::Index(i64::try_from(index).unwrap_or(i64::MAX)));
                 if find(item, span, steps) {
                     return true;

@@ -1,5 +1,6 @@
 //! Effects: everything that touches the machine. It knows the harness and the engine, never the editor or a protocol.
 
+pub mod memory;
 pub mod walk;
 pub mod disk;
 pub mod watch;

@@ -95,7 +95,7 @@ fn times(count: usize) -> String {
 
 fn parameters(harness: &Harness, tool: &str) -> Option<String> {
     let tool = harness.tools().iter().find(|other| other.name == tool)?;
-    let schema = tool.value.get("parameters").or_else(|| tool.value.get("inputSchema"))?;
+    let schema = tool.value().get("parameters").or_else(|| tool.value().get("inputSchema"))?;
     let required: Vec<&str> = schema
         .get("required")
         .and_then(Value::as_list)

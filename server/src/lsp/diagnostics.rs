@@ -1,7 +1,9 @@
 //! Problems on their way to the client: pulled by those who ask, pushed to those who cannot.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -13,7 +15,7 @@ use super::shared::Shared;
 use super::to_proto;
 
 /// What else depends on a text follows a change after this rest: what is typed in comes first.
-const REST: Duration = Duration::from_millis(150);
+pub const REST: Duration = Duration::from_millis(150);
 
 /// Keeps the client's view of all documents in step with the workspace.
 #[derive(Clone, Debug)]
@@ -21,13 +23,16 @@ pub struct Diagnostics {
     shared: Arc<Shared>,
     refresh: Arc<Refresh>,
     health: Arc<Health>,
+    /// Whether a task waits for a rest.
+    waits: Arc<AtomicBool>,
 }
 
 impl Diagnostics {
     /// Nothing was told yet.
     #[must_use]
     pub fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), refresh: Arc::default(), health: Arc::default() }
+        let (refresh, health, waits) = (Arc::default(), Arc::default(), Arc::default());
+        Self { shared: Arc::clone(shared), refresh, health, waits }
     }
 
     /// A document changed: its diagnostics are pushed when they are worked out, to a client that does not ask for them;
@@ -37,21 +42,22 @@ impl Diagnostics {
         if !pulls {
             schedule(&self.shared, path.to_path_buf());
         }
-        let (this, path) = (self.clone(), path.to_path_buf());
-        let revision = self.shared.workspace().revision();
+        // One task waits for the rest, however many keys come before it.
+        if self.waits.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let this = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(REST).await;
-            if this.shared.workspace().revision() != revision {
-                return;
+            loop {
+                let revision = this.shared.workspace().revision();
+                tokio::time::sleep(REST).await;
+                if this.shared.workspace().revision() == revision {
+                    break;
+                }
             }
-            if !pulls {
-                let open: Vec<PathBuf> = this.shared.snapshot().buffers().keys().cloned().collect();
-                open.into_iter()
-                    .filter(|other| *other != path)
-                    .for_each(|other| schedule(&this.shared, other));
-            }
-            refresh::ask(&this.shared, &this.refresh);
-            health::look(&this.shared, &this.health);
+            // From here on a change waits for a rest of its own.
+            this.waits.store(false, Ordering::SeqCst);
+            this.all_changed();
         });
     }
 
@@ -79,7 +85,8 @@ impl Diagnostics {
     }
 }
 
-/// At most one computation for a document runs, at most one more waits: the newest text wins.
+/// At most one computation for a document runs, at most one more waits: the newest text wins. It goes straight to a worker
+/// thread and from there to the writer: each thread more on the way costs as much as the checks of a small document.
 fn schedule(shared: &Arc<Shared>, path: PathBuf) {
     let mut started = false;
     drop(shared.jobs.entry(path.clone()).and_modify(|again| *again = true).or_insert_with(|| {
@@ -90,9 +97,10 @@ fn schedule(shared: &Arc<Shared>, path: PathBuf) {
         return;
     }
     let shared = Arc::clone(shared);
-    tokio::spawn(async move {
+    tokio::task::spawn_blocking(move || {
         loop {
-            push(&shared, &path).await;
+            // A panic is in the log; the document is looked at again at its next change.
+            let _ = catch_unwind(AssertUnwindSafe(|| push(&shared, &path)));
             // Done, unless it changed while it was worked out.
             if shared.jobs.remove_if(&path, |_, again| !*again).is_some() {
                 break;
@@ -102,13 +110,11 @@ fn schedule(shared: &Arc<Shared>, path: PathBuf) {
     });
 }
 
-async fn push(shared: &Arc<Shared>, path: &Path) {
-    let snapshot = shared.settled(Some(path)).await;
+fn push(shared: &Arc<Shared>, path: &Path) {
+    let snapshot = shared.settled_here(path);
+    let _turn = shared.turn();
     let Some(version) = reports::version(&snapshot, path) else { return };
-    let (for_work, document) = (Arc::clone(shared), path.to_path_buf());
-    let Ok((items, id)) = shared.compute(move || reports::of(&for_work, &snapshot, &document)).await else {
-        return;
-    };
+    let (items, id) = reports::of(shared, &snapshot, path);
     // Closed while it was worked out: nothing may follow the empty list that closing sent.
     let workspace = shared.workspace();
     if workspace.buffer(path).is_none() {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower_lsp::gen_lsp_types as lsp;
 
-use super::diagnostics::Diagnostics;
+use super::diagnostics::{Diagnostics, REST};
 use super::shared::{Load, Shared};
 use super::to_proto;
 use crate::host::disk;
@@ -27,6 +28,8 @@ pub struct Disk {
     tell: UnboundedSender<News>,
     /// What was told before somebody listened.
     told: Mutex<Option<UnboundedReceiver<News>>>,
+    /// Whether somebody will look for newly named files.
+    waits: Arc<AtomicBool>,
 }
 
 /// What was heard.
@@ -47,7 +50,7 @@ impl Disk {
     #[must_use]
     pub fn new() -> Self {
         let (tell, told) = unbounded_channel();
-        Self { tell, told: Mutex::new(Some(told)) }
+        Self { tell, told: Mutex::new(Some(told)), waits: Arc::default() }
     }
 
     /// Begins to follow the disk; what was told before comes first.
@@ -89,9 +92,17 @@ impl Disk {
         });
     }
 
-    /// An edit may name files that were not read.
+    /// An edit may name files that were not read. They are looked for soon, and not at each key.
     pub fn named(&self) {
-        self.tell(News::Named);
+        if self.waits.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (tell, waits) = (self.tell.clone(), Arc::clone(&self.waits));
+        tokio::spawn(async move {
+            tokio::time::sleep(REST).await;
+            waits.store(false, Ordering::SeqCst);
+            let _ = tell.send(News::Named);
+        });
     }
 
     /// Files or directories appeared, changed or went away.

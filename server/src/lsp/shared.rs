@@ -9,7 +9,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use harness_schema::text::Encoding;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tower_lsp::Client;
 use tower_lsp::jsonrpc::Result;
 
@@ -167,6 +167,24 @@ impl Shared {
         let done = loads.wait_for(|loads| !loads.concern(document));
         let _ = tokio::time::timeout(LONGEST_LOAD, done).await;
         self.snapshot()
+    }
+
+    /// The same on a worker thread, which may wait.
+    #[must_use]
+    pub fn settled_here(&self, document: &Path) -> Snapshot {
+        if !self.loads.borrow().concern(Some(document)) {
+            return self.snapshot();
+        }
+        tokio::runtime::Handle::current().block_on(self.settled(Some(document)))
+    }
+
+    /// A turn to compute, on a worker thread; it ends when the answer is dropped.
+    #[must_use]
+    pub fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        if let Ok(permit) = self.computations.try_acquire() {
+            return Some(permit);
+        }
+        tokio::runtime::Handle::current().block_on(self.computations.acquire()).ok()
     }
 
     /// Whether the client asked for the diagnostics of all files, so that it has some of files that are not open.

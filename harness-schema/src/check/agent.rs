@@ -87,12 +87,12 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 
 fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Problem>) {
     let document = &harness.manifest_file().document;
-    let mut report = |shown: String, span: Span, statement: Span| {
+    let mut report = |shown: String, span: Span, at: Span| {
         problems.push(
             Problem::new(&NO_EFFECT, span, format!("`{shown}` has no effect: `agent.kind` is `{kind}`"))
                 .why("nothing reads it, so a change of it could change no score")
                 .about(shown.as_str())
-                .fix(remove(FixClass::Preview, format!("Remove `{shown}`"), document, statement)),
+                .fixes(remove(FixClass::Preview, format!("Remove `{shown}`"), document, at)),
         );
     };
     if kind != "native" {
@@ -105,10 +105,10 @@ fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Pro
                     }
                 }
                 Kind::Table(table) => match table.headers.first() {
-                    Some(header) => report(format!("[{name}]"), *header, entry.value.span),
-                    None => report(format!("[{name}]"), entry.key.span, entry.span().cover(entry.value.span)),
+                    Some(header) => report(format!("[{name}]"), *header, entry.key.span),
+                    None => report(format!("[{name}]"), entry.key.span, entry.key.span),
                 },
-                _ => report(name.to_string(), entry.key.span, entry.span()),
+                _ => report(name.to_string(), entry.key.span, entry.key.span),
             }
         }
     }
@@ -116,7 +116,7 @@ fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Pro
         if let Some(entry) =
             root.get("agent").and_then(|agent| agent.entry(key)).filter(|_| !kinds.contains(&kind))
         {
-            report(format!("agent.{key}"), entry.key.span, entry.span());
+            report(format!("agent.{key}"), entry.key.span, entry.key.span);
         }
     }
 }

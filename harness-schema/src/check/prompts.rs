@@ -228,7 +228,11 @@ fn unused(harness: &Harness, problems: &mut Vec<Problem>) {
         }
         let message = format!("variable `{}` is never used", variable.name);
         let problem = Problem::new(&UNUSED_VARIABLE, variable.at.span, message).about(variable.name.as_str());
-        problems.push(problem.fix(remove(FixClass::Safe, "Remove the variable", document, variable.extent)));
+        let entry =
+            harness.tree().root.at(&["prompt", "variables"]).and_then(|all| all.entry(&variable.name));
+        let fix =
+            entry.and_then(|entry| remove(FixClass::Safe, "Remove the variable", document, entry.key.span));
+        problems.push(problem.fixes(fix));
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::fixes::{did_you_mean, near, replace_with};
 use crate::detector::{self, On};
+use crate::edit::removal;
 use crate::harness::{Harness, MANIFEST};
 use crate::manifest::Duration;
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, within};
+use crate::problem::{Change, Fix, FixClass, Location, Problem, Rule, Severity, certain};
 use crate::syntax::data::{Kind, Value};
 use crate::text::Span;
 
@@ -133,13 +134,12 @@ fn action(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
                 .about(text(rule, &["id"]).unwrap_or_default())
                 .related(Location::new(document.path(), first.key.span), "the first action");
             let keep = format!("Keep only `{}`", first.key.name);
-            let others = actions.iter().skip(1).map(|entry| {
-                let span = super::fixes::statement(document, entry.span());
-                let edit = crate::text::TextEdit { span, new_text: String::new() };
-                crate::problem::Change::Edit { file: document.path().clone(), edit }
-            });
-            let changes = others.collect();
-            problems.push(problem.fix(Fix { title: keep, class: FixClass::Preview, changes }));
+            let others: Vec<Span> = actions.iter().skip(1).map(|entry| entry.key.span).collect();
+            let edit = |edit| Change::Edit { file: document.path().clone(), edit };
+            problems.push(problem.fixes(removal(document, &others).map(|edits| {
+                let changes = edits.into_iter().map(edit).collect();
+                Fix { title: keep, class: FixClass::Preview, changes }
+            })));
         }
     }
 }
@@ -167,14 +167,14 @@ fn detector(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
     let at = Location::new(document.path(), span);
     let Some(known) = detector::named(name) else {
         let names: Vec<&str> = detector::DETECTORS.iter().map(|detector| detector.name).collect();
-        let close = within(name, names.iter().copied(), 2);
+        let certain = certain(name, names.iter().copied());
         let near = near(name, names.iter().copied());
         let message = format!("unknown detector `{name}`{}", did_you_mean(near));
         let problem = Problem::new(&UNKNOWN_DETECTOR, span, message)
             .why("a rule with an unknown trigger could never fire")
             .about(name);
-        problems.push(match (close.as_slice(), near) {
-            ([only], _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
+        problems.push(match (certain, near) {
+            (Some(only), _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
             (_, Some(near)) => problem.fix(replace_with(FixClass::Preview, &at, near)),
             _ => problem,
         });

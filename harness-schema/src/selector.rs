@@ -17,7 +17,7 @@ pub mod steps;
 use std::fmt::{self, Write as _};
 
 use crate::digest::Digest;
-use crate::problem::within;
+use crate::problem::{nearest, within};
 use crate::syntax::data::Step;
 use crate::syntax::{Document, Format};
 use crate::text::Span;
@@ -379,8 +379,9 @@ pub(crate) fn near<'a>(
     names: impl IntoIterator<Item = &'a str>,
     with: impl Fn(&str) -> Selector,
 ) -> Vec<(String, Selector)> {
-    let limit = (word.chars().count() / 3).max(2);
-    within(word, names, limit).into_iter().map(|name| (name.to_owned(), with(name))).collect()
+    let is_close = |name: &&str| nearest(word, [*name]).is_some();
+    let close = within(word, names, word.chars().count().max(6) / 2).into_iter().filter(is_close);
+    close.map(|name| (name.to_owned(), with(name))).collect()
 }
 
 #[cfg(test)]

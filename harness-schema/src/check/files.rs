@@ -4,7 +4,7 @@ use super::fixes::{did_you_mean, near, replace_with};
 use crate::files::{Content, Opaque};
 use crate::harness::{Harness, NamedPath, PathKind, Role};
 use crate::path::{FilePath, PathRefusal};
-use crate::problem::{Fix, FixClass, Problem, Rule, Severity};
+use crate::problem::{Fix, FixClass, Problem, Rule, Severity, distance_within};
 use crate::text::{MAX_TEXT_BYTES, Span};
 
 /// A named file or directory is not there, or a pattern matches nothing.
@@ -96,28 +96,59 @@ fn missing(harness: &Harness, path: &NamedPath, target: &FilePath) -> Option<Pro
     if let Some(near) = &near {
         problem = problem.fix(replace_with(FixClass::Preview, &path.at, near));
     }
-    if path.kind == PathKind::File {
+    if path.kind == PathKind::File && is_name(&path.written) && !files.is_directory(target) {
         problem = problem.fix(Fix::command(format!("Create `{}`", path.written)));
     }
     Some(problem)
 }
 
+/// Whether a file could be made under this name: it is no pattern, and no text that stands where a path should.
+fn is_name(written: &str) -> bool {
+    let is_odd =
+        |char: char| char.is_control() || matches!(char, '*' | '?' | '[' | '{' | '<' | '>' | '|' | '"');
+    !written.trim().is_empty()
+        && written.len() <= 200
+        && !written.ends_with('/')
+        && !written.contains(is_odd)
+        && written.split_whitespace().count() <= 4
+}
+
 const WHY: &str = "the harness names it, so nothing can run without it";
 
-/// The file of the project that the writer most likely meant: the same name elsewhere, or a near path.
+/// The file of the project that the writer most likely meant: a slip in its name or its directory, or, if only one file has
+/// that name, the same name elsewhere.
 fn nearest_path(harness: &Harness, target: &FilePath, kind: PathKind) -> Option<String> {
     let paths: Vec<&FilePath> = harness.files().paths().take(MAX_CANDIDATES).collect();
     if kind == PathKind::Directory {
-        let mut directories: Vec<String> = paths.iter().map(|path| path.parent().to_string()).collect();
-        directories.dedup();
+        let mut directories: Vec<String> = Vec::new();
+        for path in paths {
+            let mut above = path.parent();
+            while !above.as_str().is_empty() && directories.last().map(String::as_str) != Some(above.as_str())
+            {
+                directories.push(above.to_string());
+                above = above.parent();
+            }
+        }
         return near(target.as_str(), directories.iter().map(String::as_str)).map(str::to_owned);
     }
-    let close = near(target.as_str(), paths.iter().map(|path| path.as_str()));
-    close.map(str::to_owned).or_else(|| {
-        let mut same = paths.iter().filter(|path| path.name() == target.name());
-        let only = same.next()?;
-        same.next().is_none().then(|| only.to_string())
-    })
+    let (directory, name) = (target.parent(), target.name());
+    let slip = |written: &str, there: &str| {
+        let limit = written.chars().count().max(there.chars().count()) / 3;
+        distance_within(written, there, limit)
+    };
+    let slips = paths.iter().filter_map(|path| {
+        let edits = slip(directory.as_str(), path.parent().as_str())? + slip(name, path.name())?;
+        Some((edits, path.as_str()))
+    });
+    if let Some((_, near)) = slips.min() {
+        return Some(near.to_owned());
+    }
+    let only = |is: &dyn Fn(&str) -> bool| {
+        let mut found = paths.iter().filter(|path| is(path.name()));
+        let first = found.next()?;
+        found.next().is_none().then(|| first.to_string())
+    };
+    only(&|other| other == name).or_else(|| only(&|other| slip(name, other).is_some()))
 }
 
 /// Nearness is measured against so many paths at most.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fixes::{did_you_mean, near, remove, replace_with};
-use crate::harness::{END, Form, Harness, MANIFEST, SymbolKind};
+use crate::harness::{END, Form, GO_TO, Harness, MANIFEST, SymbolKind};
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, within};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, certain};
 use crate::syntax::data::Value;
 use crate::text::Span;
 
@@ -48,24 +48,31 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 
 fn unknown_names(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     let symbols = harness.symbols();
+    let states =
+        harness.tree().root.at(&["orchestration", "state"]).and_then(Value::as_list).unwrap_or_default();
     for mention in symbols.in_file(file).iter().filter(|mention| mention.form == Form::Value) {
         let (rule, why) = match mention.kind {
             SymbolKind::State => (&UNKNOWN_STATE, "the run would have nowhere to go"),
             SymbolKind::Tool => (&UNKNOWN_STATE_TOOL, "the model cannot be offered what is not declared"),
             _ => continue,
         };
-        if symbols.find(mention.kind, &mention.name).is_some() {
+        let is_go_to = mention.kind == SymbolKind::Tool && mention.name == GO_TO && harness.offers_go_to();
+        if is_go_to || symbols.find(mention.kind, &mention.name).is_some() {
             continue;
         }
-        let names: Vec<&str> = symbols.names(mention.kind).collect();
-        let close = within(&mention.name, names.iter().copied(), 2);
+        let mut names: Vec<&str> = symbols.names(mention.kind).collect();
+        // What follows a state may be the end, too.
+        let is_next =
+            mention.kind == SymbolKind::State && states.iter().any(|it| it.span.contains(mention.span));
+        names.extend(is_next.then_some(END));
+        let certain = certain(&mention.name, names.iter().copied());
         let near = near(&mention.name, names.iter().copied());
         let at = Location::new(file, mention.span);
         let kind = mention.kind.word();
         let message = format!("unknown {kind} `{}`{}", mention.name, did_you_mean(near));
         let mut problem = Problem::new(rule, mention.span, message).why(why).about(mention.name.as_str());
-        problem = match (close.as_slice(), near) {
-            ([only], _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
+        problem = match (certain, near) {
+            (Some(only), _) => problem.fix(replace_with(FixClass::Safe, &at, only)),
             (_, Some(near)) => problem.fix(replace_with(FixClass::Preview, &at, near)),
             _ => problem,
         };
@@ -127,7 +134,7 @@ fn ways(harness: &Harness, file: &FilePath, states: &[State<'_>], problems: &mut
             let mut problem = Problem::new(&UNREACHABLE_STATE, state.id_span, message)
                 .why("the run never gets there")
                 .about(state.id)
-                .fix(remove(FixClass::Preview, "Remove the state", document, state.value.span));
+                .fixes(remove(FixClass::Preview, "Remove the state", document, state.value.span));
             let from = by_id.get(start).filter(|from| from.id != state.id);
             problem = problem.fixes(from.and_then(|from| add_next(from, state.id, file)));
             problems.push(problem);

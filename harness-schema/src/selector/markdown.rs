@@ -90,6 +90,7 @@ fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Mark
     }
     let last = path.last().map(|title| folded(title)).unwrap_or_default();
     let titles: Vec<String> = tree.headings.iter().map(|heading| folded(&heading.title)).collect();
+    let all = paths(tree);
     // A right title below the wrong parents is near, too.
     let exact = tree.headings.iter().enumerate().filter(|(at, _)| titles.get(*at) == Some(&last));
     let mut close: Vec<(String, Selector)> = exact
@@ -98,7 +99,11 @@ fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Mark
             (heading.title.clone(), Selector::Section { path, occurrence: None })
         })
         .collect();
-    close.extend(near(&last, titles.iter().map(String::as_str).filter(|title| *title != last), |title| {
+    // Below the parents that are written, only what is there.
+    let above: Vec<String> = path.iter().rev().skip(1).rev().map(|title| folded(title)).collect();
+    let is_below = |at: usize| above.is_empty() || all.get(at).is_some_and(|path| ends_below(path, &above));
+    let below = titles.iter().enumerate().filter(|(at, title)| **title != last && is_below(*at));
+    close.extend(near(&last, below.map(|(_, title)| title.as_str()), |title| {
         let mut path = path.to_vec();
         if let Some(old) = path.last_mut() {
             title.clone_into(old);
@@ -106,6 +111,11 @@ fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Mark
         Selector::Section { path, occurrence: None }
     }));
     Unresolved::Nothing { what: format!("section `{shown}`"), near: close }
+}
+
+/// Whether a heading's path has these titles above its own.
+fn ends_below(path: &[String], above: &[String]) -> bool {
+    path.split_last().is_some_and(|(_, parents)| parents.ends_with(above))
 }
 
 /// The heading path of each heading, outermost first, itself last, as it is compared.

@@ -85,7 +85,7 @@ fn declared(harness: &Harness) -> impl Iterator<Item = &Placed> {
 /// The entry of a surface, or of the part of it that names this file.
 fn entry<'a>(harness: &'a Harness, placed: &Placed, place: &Place) -> Option<&'a Value> {
     let list = harness.tree().root.get("surface").and_then(Value::as_list)?;
-    let entry = list.iter().find(|value| value.span == placed.surface.declaration.span)?;
+    let entry = crate::harness::item_at(list, placed.surface.declaration.span)?;
     let parts = entry.get("parts").and_then(Value::as_list).unwrap_or_default();
     let part = parts.iter().find(|part| {
         part.get("file").and_then(Value::as_text).and_then(|file| FilePath::parse(file).ok()).as_ref()
@@ -226,7 +226,12 @@ fn protected(harness: &Harness, placed: &Placed, place: &Place, problems: &mut V
         Problem::new(&PROTECTED_SURFACE, span, message)
             .why("what a proposal could change to its own advantage, or to run programs, is no surface")
             .about(placed.surface.id.as_str())
-            .fix(remove(FixClass::Preview, "Remove the surface", document, placed.surface.declaration.span)),
+            .fixes(remove(
+                FixClass::Preview,
+                "Remove the surface",
+                document,
+                placed.surface.declaration.span,
+            )),
     );
 }
 

@@ -44,9 +44,17 @@ pub(super) fn place(harness: &mut Harness, previous: Option<&Harness>) -> Vec<Pl
 #[must_use]
 pub fn id_span(harness: &Harness, placed: &Placed) -> Span {
     let declaration = &placed.surface.declaration;
-    let entry = items(harness.tree().root.get("surface")).find(|value| value.span == declaration.span);
+    let list = harness.tree().root.get("surface").and_then(Value::as_list).unwrap_or_default();
+    let entry = item_at(list, declaration.span);
     let at = Reader { file: &declaration.file, source: harness.manifest.document.source() };
     entry.and_then(|value| value.get("id")).map_or(declaration.span, |id| at.inside(id))
+}
+
+/// The item of a list at a place; items stand in the order of the text.
+#[must_use]
+pub fn item_at(list: &[Value], span: Span) -> Option<&Value> {
+    let at = list.partition_point(|item| item.span.start < span.start);
+    list.get(at).filter(|item| item.span == span)
 }
 
 /// The selector of an entry, as written; `["file"]` if it has none.

@@ -6,7 +6,7 @@ use crate::files::Files;
 use crate::path::FilePath;
 use crate::problem::Location;
 use crate::syntax::data::{Kind, Value};
-use crate::syntax::{Document, template};
+use crate::syntax::{Document, Format, markdown, template};
 use crate::text::Span;
 
 /// What a text is for.
@@ -64,6 +64,7 @@ pub struct HarnessText {
     /// Where the text is.
     pub source: TextSource,
     parsed: Arc<OnceLock<template::Tree>>,
+    prose: Arc<OnceLock<markdown::Tree>>,
 }
 
 /// Where a text is.
@@ -121,7 +122,15 @@ impl HarnessText {
             _ => TextSource::Nowhere,
         };
         let declared = Location::new(file, value.span);
-        Self { id, role, owner: owner.to_owned(), declared, source, parsed: Arc::default() }
+        Self {
+            id,
+            role,
+            owner: owner.to_owned(),
+            declared,
+            source,
+            parsed: Arc::default(),
+            prose: Arc::default(),
+        }
     }
 
     /// The file that holds the text.
@@ -189,6 +198,18 @@ impl HarnessText {
         self.parsed.get_or_init(|| self.text(files).map(template::Tree::parse).unwrap_or_default())
     }
 
+    /// The text read as Markdown, which prompts are whatever their files are called; spans are offsets in the text. None
+    /// for a text that is data or code.
+    #[must_use]
+    pub fn markdown<'a>(&'a self, files: &'a Files) -> Option<&'a markdown::Tree> {
+        let text = self.text(files)?;
+        match self.document(files) {
+            Some(document) if document.format() == Format::Markdown => document.markdown(),
+            Some(document) if document.format() != Format::Plain => None,
+            _ => Some(self.prose.get_or_init(|| markdown::Tree::parse(text))),
+        }
+    }
+
     /// Takes over what was parsed of the same text before.
     pub(super) fn reuse(&mut self, before: &Self, files: &Files, files_before: &Files) {
         let same = match (&self.source, &before.source) {
@@ -203,6 +224,7 @@ impl HarnessText {
         };
         if same {
             self.parsed = Arc::clone(&before.parsed);
+            self.prose = Arc::clone(&before.prose);
         }
     }
 }

@@ -1,15 +1,16 @@
-//! `[[lint.allow]]`: what a project allows on purpose, and entries that allow nothing (SH014).
+//! `[[lint.allow]]`: what a project allows on purpose, entries that allow nothing (SH014), and those that say too little
+//! about where (SH004).
 //!
 //! A suppression is never a comment, because comments in prompts are sent to the model.
 
-use globset::Glob;
+use globset::{Glob, GlobMatcher};
 
 use super::fixes::remove;
-use super::raw;
+use super::{documents, files, prompts, raw, runtime, shape, surfaces, tasks};
 use crate::harness::{Harness, MANIFEST};
 use crate::path::FilePath;
-use crate::problem::{FixClass, Problem, Rule, Severity};
-use crate::syntax::data::Value;
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::syntax::data::{Style, Value};
 use crate::text::Span;
 
 /// SH014.
@@ -19,9 +20,10 @@ pub static UNUSED_ALLOW: Rule =
 
 /// An entry as the manifest writes it.
 struct Entry<'a> {
-    span: Span,
-    rule: &'a str,
+    value: &'a Value,
+    rule: &'static Rule,
     file: Option<&'a str>,
+    pattern: Option<GlobMatcher>,
     surface: Option<&'a str>,
     reason: &'a str,
 }
@@ -33,8 +35,12 @@ fn entries(harness: &Harness) -> Vec<Entry<'_>> {
         let value: &Value = value;
         let text = |key: &str| value.get(key).and_then(Value::as_text);
         let reason = text("reason").filter(|reason| !reason.trim().is_empty())?;
-        let (file, surface) = (text("file"), text("surface"));
-        Some(Entry { span: value.span, rule: text("rule")?, file, surface, reason })
+        let word = text("rule")?;
+        // Exactly as the shape has it: a value of a wrong form is not read.
+        let rule = super::RULES.iter().copied().find(|rule| rule.name == word || rule.id == word)?;
+        let file = text("file");
+        let pattern = file.and_then(|file| Some(Glob::new(file).ok()?.compile_matcher()));
+        Some(Entry { value, rule, file, pattern, surface: text("surface"), reason })
     };
     list.iter().filter_map(read).collect()
 }
@@ -57,22 +63,20 @@ pub struct Allowance<'a> {
 /// The entries that let errors of SH0, SH6 and SH7 pass, in the order of the manifest.
 #[must_use]
 pub fn serious(harness: &Harness) -> Vec<Allowance<'_>> {
-    let limited = |entry: &Entry<'_>| entry.file.is_some() || entry.surface.is_some();
-    entries(harness).into_iter().filter(limited).filter_map(Entry::allowance).collect()
-}
-
-impl<'a> Entry<'a> {
-    fn allowance(self) -> Option<Allowance<'a>> {
-        let rule = super::rule(self.rule)?;
-        let Self { span, file, surface, reason, .. } = self;
-        is_serious(rule, rule.severity).then_some(Allowance { rule, span, file, surface, reason })
-    }
+    let serious = |entry: &Entry<'_>| entry.is_limited() && is_serious(entry.rule, entry.rule.severity);
+    let entries = entries(harness).into_iter().filter(serious);
+    entries
+        .map(|entry| {
+            let Entry { value, rule, file, surface, reason, .. } = entry;
+            Allowance { rule, span: value.span, file, surface, reason }
+        })
+        .collect()
 }
 
 /// Drops the problems that an entry of `[[lint.allow]]` covers.
 pub(super) fn apply(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     let entries = entries(harness);
-    problems.retain(|problem| !entries.iter().any(|entry| covers(harness, entry, file, problem)));
+    problems.retain(|problem| !entries.iter().any(|entry| entry.covers(harness, file, problem)));
 }
 
 /// Reports entries that cover no problem of any file, in the manifest.
@@ -81,14 +85,17 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
         return;
     }
     for entry in entries(harness) {
-        if super::rule(entry.rule).is_none() {
+        let concerned: Vec<&FilePath> =
+            harness.named_files().filter(|named| entry.may_concern(harness, named)).collect();
+        let covers = |named: &&FilePath| {
+            raw(harness, named).iter().any(|problem| entry.covers(harness, named, problem))
+        };
+        if concerned.iter().any(covers) {
             continue;
         }
-        let used = harness.named_files().any(|named| {
-            may_concern(harness, &entry, named)
-                && raw(harness, named).iter().any(|problem| covers(harness, &entry, named, problem))
-        });
-        if !used {
+        if !entry.is_limited() && is_serious(entry.rule, entry.rule.severity) {
+            problems.push(unlimited(harness, &entry));
+        } else if is_judged(harness, &entry, &concerned) {
             problems.push(unused(harness, &entry));
         }
     }
@@ -96,23 +103,99 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 
 fn unused(harness: &Harness, entry: &Entry<'_>) -> Problem {
     let document = &harness.manifest_file().document;
-    Problem::new(&UNUSED_ALLOW, harness.header_of(entry.span), "nothing to allow here any more")
+    // Of a surface that is not there nobody knows whether its name is the mistake.
+    let is_known = entry.surface.is_none_or(|id| harness.surface(id).is_some());
+    let class = if is_known { FixClass::Safe } else { FixClass::Preview };
+    Problem::new(&UNUSED_ALLOW, harness.header_of(entry.value.span), "nothing to allow here any more")
         .why("an entry that is no longer needed would hide the next problem of its kind")
-        .about(entry.rule)
-        .fix(remove(FixClass::Safe, "Remove the entry", document, entry.span))
+        .about(entry.rule.name)
+        .fixes(remove(class, "Remove the entry", document, entry.value.span))
 }
 
-fn covers(harness: &Harness, entry: &Entry<'_>, file: &FilePath, problem: &Problem) -> bool {
-    if problem.rule.name != entry.rule && !problem.rule.id.eq_ignore_ascii_case(entry.rule) {
-        return false;
+/// An entry that would let such errors pass everywhere, and so lets none pass.
+fn unlimited(harness: &Harness, entry: &Entry<'_>) -> Problem {
+    let message = format!("`rule` is `{}`, so `file` or `surface` is needed", entry.rule.name);
+    let problem = Problem::new(&shape::MISSING_KEY, harness.header_of(entry.value.span), message)
+        .why(
+            "an error that could leak, or make results invalid, is allowed in one place and never everywhere",
+        )
+        .about(format!("lint.allow.{}", entry.rule.name));
+    let has_one = |named: &&FilePath| raw(harness, named).iter().any(|problem| problem.rule == entry.rule);
+    let files = harness.named_files().filter(has_one).take(3);
+    problem.fixes(files.filter_map(|file| limit_to(harness, entry, file)))
+}
+
+fn limit_to(harness: &Harness, entry: &Entry<'_>, file: &FilePath) -> Option<Fix> {
+    let document = &harness.manifest_file().document;
+    let rule = entry.value.entry("rule")?.span();
+    let (at, text) = match entry.value.as_table()?.style {
+        Style::Flow => (rule.end as usize, format!(", file = \"{file}\"")),
+        _ => {
+            let line = document.text().line_span(document.text().line_of(rule.end as usize));
+            (line.end as usize, format!("\nfile = \"{file}\""))
+        }
+    };
+    let at = Location::new(document.path(), Span::at(at));
+    Some(Fix::replace(FixClass::Preview, format!("Limit it to `{file}`"), &at, text))
+}
+
+/// Problems after which nobody knows whether there would be another one.
+static BLOCKING: &[&Rule] = &[
+    &documents::SYNTAX_ERROR,
+    &shape::UNKNOWN_KEY,
+    &shape::WRONG_VALUE,
+    &shape::MISSING_KEY,
+    &shape::NEWER_SCHEMA,
+    &files::MISSING_FILE,
+    &files::PATH_OUTSIDE,
+    &files::NOT_CHECKED,
+    &surfaces::SURFACE_NOT_FOUND,
+    &surfaces::SURFACE_AMBIGUOUS,
+    &prompts::TEMPLATE_SYNTAX,
+    &tasks::NO_SUCH_TASK,
+];
+
+/// Whether what an entry is about could be checked at all: an entry is not to go because of another mistake.
+fn is_judged(harness: &Harness, entry: &Entry<'_>, concerned: &[&FilePath]) -> bool {
+    let manifest = harness.manifest_path();
+    let blocks = |file: &FilePath| raw(harness, file).iter().any(|problem| BLOCKING.contains(&problem.rule));
+    let is_about_tasks = ["SH5", "SH6", "SH7"].iter().any(|family| entry.rule.id.starts_with(family))
+        || entry.rule == &runtime::LIMITS_CONTRADICT
+        || (entry.file.is_some() && concerned.is_empty());
+    // Tasks of a preset or a data set are elsewhere.
+    let lacks_tasks = harness.tree().root.get("tasks").is_some() && harness.suite().tasks.is_empty();
+    let is_elsewhere = is_about_tasks && lacks_tasks;
+    let mut files = std::iter::once(&manifest).chain(concerned.iter().copied());
+    harness.unread().is_empty() && !is_elsewhere && !files.any(blocks)
+}
+
+impl Entry<'_> {
+    /// Whether it is for one place and not for the whole project.
+    fn is_limited(&self) -> bool {
+        self.file.is_some() || self.surface.is_some()
     }
-    let scoped = entry.file.is_some() || entry.surface.is_some();
-    if !scoped && is_serious(problem.rule, problem.severity) {
-        return false;
+
+    fn covers(&self, harness: &Harness, file: &FilePath, problem: &Problem) -> bool {
+        problem.rule == self.rule
+            && (self.is_limited() || !is_serious(problem.rule, problem.severity))
+            && self.is_for(file)
+            && self.surface.is_none_or(|id| in_surface(harness, id, file, problem.span))
     }
-    let in_file = entry.file.is_none_or(|pattern| matches(pattern, file));
-    let in_surface = entry.surface.is_none_or(|id| in_surface(harness, id, file, problem.span));
-    in_file && in_surface
+
+    fn may_concern(&self, harness: &Harness, file: &FilePath) -> bool {
+        let may_be_there = |id: &str| {
+            let is_in = |surface: &crate::harness::Placed| {
+                surface.places.iter().any(|place| place.target == *file || place.file == *file)
+            };
+            file.as_str() == MANIFEST || harness.surface(id).is_some_and(is_in)
+        };
+        self.is_for(file) && self.surface.is_none_or(may_be_there)
+    }
+
+    fn is_for(&self, file: &FilePath) -> bool {
+        let matches = || self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(file.as_str()));
+        self.file.is_none_or(|written| written == file.as_str() || matches())
+    }
 }
 
 /// Errors of SH0, SH6 and SH7 are allowed in one place only, never in the whole project.
@@ -120,19 +203,6 @@ fn is_serious(rule: &Rule, severity: Severity) -> bool {
     severity == Severity::Error && ["SH0", "SH6", "SH7"].iter().any(|family| rule.id.starts_with(family))
 }
 
-fn may_concern(harness: &Harness, entry: &Entry<'_>, file: &FilePath) -> bool {
-    let in_file = entry.file.is_none_or(|pattern| matches(pattern, file));
-    let in_surface = entry.surface.is_none_or(|id| {
-        file.as_str() == MANIFEST || harness.surface(id).is_some_and(|surface| surface.file() == Some(file))
-    });
-    in_file && in_surface
-}
-
 fn in_surface(harness: &Harness, id: &str, file: &FilePath, span: Span) -> bool {
     harness.surface(id).is_some_and(|surface| surface.holds(file, span))
-}
-
-fn matches(pattern: &str, file: &FilePath) -> bool {
-    pattern == file.as_str()
-        || Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(file.as_str()))
 }

@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::files::{Content, Files};
 use crate::manifest::Manifest;
 use crate::path::{FilePath, PathRefusal};
-use crate::problem::Location;
+use crate::problem::{Location, Problem};
 use crate::selector::{Resolved, Selector, Unresolved};
 use crate::surface::Surface;
 use crate::syntax::Document;
@@ -28,7 +28,7 @@ use crate::syntax::decode::BadSpans;
 use crate::text::Span;
 
 pub use suite::Task;
-pub use surfaces::{id_span, selector as written_selector};
+pub use surfaces::{id_span, item_at, selector as written_selector};
 pub use symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
 pub use texts::{HarnessText, TextRole, TextSource};
 
@@ -40,6 +40,9 @@ pub const KNOWN: &str = "harness.known.toml";
 
 /// The word that ends an orchestration; no state may have it as its id.
 pub const END: &str = "end";
+
+/// The tool of the built-in agent that chooses among several next states.
+pub const GO_TO: &str = "go_to";
 
 /// A harness.
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub struct Harness {
     unread: BTreeSet<FilePath>,
     known: BTreeSet<Digest>,
     lazy_mentions: BTreeMap<FilePath, OnceLock<Vec<Mention>>>,
+    found: BTreeMap<FilePath, OnceLock<Vec<Problem>>>,
 }
 
 /// The manifest as parsed.
@@ -392,10 +396,24 @@ impl Harness {
         Span::new(first, after)
     }
 
+    /// The problems that `find` finds in a file, found once: several reports of one harness ask for them. None in a file that
+    /// does not belong to it.
+    pub(crate) fn found_once(&self, file: &FilePath, find: impl FnOnce() -> Vec<Problem>) -> &[Problem] {
+        self.found.get(file).map_or(&[], |found| found.get_or_init(find))
+    }
+
     /// Whether the built-in agent runs it.
     #[must_use]
     pub fn is_native(&self) -> bool {
         reader::is_native(&self.tree().root)
+    }
+
+    /// Whether the built-in agent offers `go_to`, by which the model chooses among several next states.
+    #[must_use]
+    pub fn offers_go_to(&self) -> bool {
+        let states = self.tree().root.at(&["orchestration", "state"]).and_then(Value::as_list);
+        let next = |state: &Value| state.get("next").and_then(Value::as_list).map_or(0, <[Value]>::len);
+        states.unwrap_or_default().iter().any(|state| 1 < next(state))
     }
 
     /// Whether a path or pattern as written matches a file.

@@ -48,6 +48,7 @@ impl Harness {
             unread: BTreeSet::new(),
             known: BTreeSet::new(),
             lazy_mentions: BTreeMap::new(),
+            found: BTreeMap::new(),
         };
         harness.name(&path, Role::Manifest);
         harness.read_manifest(&path);
@@ -60,6 +61,7 @@ impl Harness {
         harness.symbols.finish();
         let lazy = harness.texts.iter();
         harness.lazy_mentions = lazy.map(|text| (text.file().clone(), std::sync::OnceLock::new())).collect();
+        harness.found = harness.named.keys().map(|path| (path.clone(), std::sync::OnceLock::new())).collect();
         harness
     }
 

@@ -7,7 +7,12 @@
 //! stands for an empty span. `latin-1` after a file's name makes it a file that is not UTF-8, `executable` sets its
 //! execute bit. Files that an example leaves out are those of [`DEFAULTS`] and [`TASKS`].
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -39,9 +39,14 @@ fn section(
 ) -> Result<Resolved, Unresolved> {
     let source = document.source();
     let wanted: Vec<String> = path.iter().map(|title| folded(title)).collect();
-    let paths = paths(tree);
-    let same: Vec<usize> =
-        (0..paths.len()).filter(|at| paths.get(*at).is_some_and(|path| path.ends_with(&wanted))).collect();
+    let titles: Vec<&String> = wanted.iter().collect();
+    // Titles are folded when they are read; of most headings the own one already differs.
+    let is_meant = |at: &usize| {
+        let own = tree.headings.get(*at).map(|heading| &heading.title);
+        let above = || ancestors(tree, *at).into_iter().map(|heading| &heading.title);
+        own == wanted.last() && (wanted.len() == 1 || above().collect::<Vec<_>>().ends_with(&titles))
+    };
+    let same: Vec<usize> = (0..tree.headings.len()).filter(is_meant).collect();
     let heading = |at: &usize| tree.headings.get(*at);
     let chosen = match (occurrence, same.as_slice()) {
         (Some(number), several) => several.get(number - 1),
@@ -49,6 +54,7 @@ fn section(
         (None, []) => None,
         (None, several) => {
             let title = path.last().map(String::as_str).unwrap_or_default();
+            let paths = paths(tree);
             let candidates = several.iter().enumerate().filter_map(|(number, at)| {
                 let heading = heading(at)?;
                 Some(Candidate {

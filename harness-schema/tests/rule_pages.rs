@@ -1,12 +1,18 @@
 //! Every rule's page is its test: the `Bad` examples give exactly the marked problems, the `Good` ones give none of any
 //! rule, and the first fix of a bad example turns it into the text below `Fix`, about which the rule is then silent.
+//! The examples below `Fix` belong to the first of those below `Bad`, in their order.
 //!
 //! A fenced block's info string is a file name; the blocks of one example follow each other, `---` separates examples.
 //! A line of carets below a line marks a span in it, in characters, and says `severity: message`; a single caret also
 //! stands for an empty span. `latin-1` after a file's name makes it a file that is not UTF-8, `executable` sets its
 //! execute bit. Files that an example leaves out are those of [`DEFAULTS`] and [`TASKS`].
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -87,30 +93,36 @@ fn the_first_fix_of_a_bad_example_is_the_one_shown() {
     for_each_rule(|rule, page| {
         let fixed = examples(page, "Fix");
         let bad = examples(page, "Bad");
-        let Some(bad) = bad.first() else { return };
-        let problems = problems(&bad.files);
-        let edits = |fix: &&Fix| fix.class != FixClass::Command;
-        let fix = problems
-            .values()
-            .flatten()
-            .filter(|problem| problem.rule == rule)
-            .find_map(|problem| problem.fixes.iter().find(edits));
-        let (fix, fixed) = match (fix, fixed.first()) {
-            (None, None) => return,
-            (Some(fix), None) => panic!("`{}` edits, but the page has no `## Fix` block", fix.title),
-            (None, Some(_)) => panic!("the page shows a fix, but the rule offers none that edits"),
-            (Some(fix), Some(fixed)) => (fix, fixed),
-        };
-        let mut after = with_defaults(&bad.files);
-        apply(fix, &mut after);
-        for (name, source) in &fixed.files {
-            let text = after.get(name).map(|source| source.text.as_str());
-            assert_eq!(text, Some(source.text.as_str()), "`{name}` after `{}`", fix.title);
+        // The fixes of a page belong to its first bad examples, in their order.
+        for (at, bad) in bad.iter().enumerate().take(fixed.len().max(1)) {
+            check_fix(rule, bad, fixed.get(at));
         }
-        let left = self::problems(&after);
-        let same: Vec<_> = left.values().flatten().filter(|problem| problem.rule == rule).collect();
-        assert!(same.is_empty(), "after its fix the rule still says {same:#?}");
     });
+}
+
+fn check_fix(rule: &Rule, bad: &Example, fixed: Option<&Example>) {
+    let problems = problems(&bad.files);
+    let edits = |fix: &&Fix| fix.class != FixClass::Command;
+    let fix = problems
+        .values()
+        .flatten()
+        .filter(|problem| problem.rule == rule)
+        .find_map(|problem| problem.fixes.iter().find(edits));
+    let (fix, fixed) = match (fix, fixed) {
+        (None, None) => return,
+        (Some(fix), None) => panic!("`{}` edits, but the page has no `## Fix` block", fix.title),
+        (None, Some(_)) => panic!("the page shows a fix, but the rule offers none that edits"),
+        (Some(fix), Some(fixed)) => (fix, fixed),
+    };
+    let mut after = with_defaults(&bad.files);
+    apply(fix, &mut after);
+    for (name, source) in &fixed.files {
+        let text = after.get(name).map(|source| source.text.as_str());
+        assert_eq!(text, Some(source.text.as_str()), "`{name}` after `{}`", fix.title);
+    }
+    let left = self::problems(&after);
+    let same: Vec<_> = left.values().flatten().filter(|problem| problem.rule == rule).collect();
+    assert!(same.is_empty(), "after its fix the rule still says {same:#?}");
 }
 
 #[test]

@@ -4,11 +4,13 @@
 use super::fixes::{did_you_mean, near, remove, replace_with};
 use super::shape::{NO_EFFECT, WRONG_VALUE};
 use super::surfaces::SURFACE_NOT_FOUND;
+use crate::edit::removal;
 use crate::harness::{Harness, MANIFEST, written_selector};
 use crate::path::FilePath;
-use crate::problem::{Change, FixClass, Location, Problem};
+use crate::problem::{Change, Fix, FixClass, Location, Problem};
 use crate::selector::Selector;
 use crate::syntax::data::{Kind, Value};
+use crate::text::Span;
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     if file.as_str() != MANIFEST {
@@ -52,19 +54,15 @@ fn void(harness: &Harness, entry: &Value, keys: &[&str], because: &str, problems
     let verb = if names.len() == 1 { "has" } else { "have" };
     let names = names.join(" and ");
     let document = &harness.manifest_file().document;
-    let mut problem =
-        Problem::new(&NO_EFFECT, first.key.span, format!("{names} {verb} no effect: {because}"))
-            .why("nothing reads it, so a change of it could change no score")
-            .about(entry.get("id").and_then(Value::as_text).unwrap_or_default());
-    let mut removals = written
-        .iter()
-        .filter_map(|entry| remove(FixClass::Preview, format!("Remove {names}"), document, entry.span()));
-    if let Some(mut fix) = removals.next() {
-        let others: Vec<Change> = removals.flat_map(|fix| fix.changes).collect();
-        fix.changes.extend(others);
-        problem = problem.fix(fix);
-    }
-    problems.push(problem);
+    let problem = Problem::new(&NO_EFFECT, first.key.span, format!("{names} {verb} no effect: {because}"))
+        .why("nothing reads it, so a change of it could change no score")
+        .about(entry.get("id").and_then(Value::as_text).unwrap_or_default());
+    let spans: Vec<Span> = written.iter().map(|entry| entry.key.span).collect();
+    let edit = |edit| Change::Edit { file: document.path().clone(), edit };
+    problems.push(problem.fixes(removal(document, &spans).map(|edits| {
+        let changes = edits.into_iter().map(edit).collect();
+        Fix { title: format!("Remove {names}"), class: FixClass::Preview, changes }
+    })));
 }
 
 /// Limits that no number keeps.

@@ -49,6 +49,7 @@ impl Harness {
             known: BTreeSet::new(),
             followed: BTreeSet::new(),
             lazy_mentions: BTreeMap::new(),
+            found: BTreeMap::new(),
         };
         harness.name(&path, Role::Manifest);
         harness.read_manifest(&path);
@@ -62,6 +63,7 @@ impl Harness {
         let texts = harness.texts.iter().map(HarnessText::file);
         let lazy = texts.chain(harness.tools.iter().map(|tool| &tool.file)).chain(&harness.followed);
         harness.lazy_mentions = lazy.map(|file| (file.clone(), OnceLock::new())).collect();
+        harness.found = harness.named.keys().map(|path| (path.clone(), OnceLock::new())).collect();
         harness
     }
 

@@ -3,8 +3,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::data::Place;
-use super::{Candidate, DataFormat, Resolved, Selector, Unresolved, without_blank_lines};
-use crate::problem::within;
+use super::{Candidate, DataFormat, Resolved, Selector, Unresolved, close_to, without_blank_lines};
 use crate::syntax::markdown::{Heading, Tree as Markdown};
 use crate::syntax::{Document, Format, Syntax};
 
@@ -119,8 +118,7 @@ fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Mark
     };
     let mut close: Vec<Vec<String>> = exact.map(|(at, _)| full(at)).collect();
     let others = titles.iter().map(String::as_str).filter(|title| *title != last);
-    let limit = (last.chars().count() / 3).max(2);
-    let swapped = within(&last, others, limit).into_iter().map(|title| {
+    let swapped = close_to(&last, others).map(|title| {
         let above = path.split_last().map_or(&[][..], |(_, above)| above);
         (title, above.iter().cloned().chain([title.to_owned()]).collect::<Vec<String>>())
     });

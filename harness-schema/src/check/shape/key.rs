@@ -28,7 +28,7 @@ pub(super) fn unknown(
         }
         if let Some(what) = words::reserved(&parent, name) {
             let message = format!("`{name}` is reserved for {what}, which this version does not read");
-            let fixes = remove(checker, entry).into_iter().collect();
+            let fixes = checker.remove(entry).into_iter().collect();
             report(checker, entry, message, fixes);
             return Vec::new();
         }
@@ -126,7 +126,7 @@ fn renames(
             Some(repair::fix(checker.file, class(key), format!("Replace with `{key}`"), edits))
         })
         .collect();
-    if fixes.is_empty() { remove(checker, entry).into_iter().collect() } else { fixes }
+    if fixes.is_empty() { checker.remove(entry).into_iter().collect() } else { fixes }
 }
 
 fn machine(checker: &mut Checker<'_>, entry: &Entry, what: &str) {
@@ -135,7 +135,7 @@ fn machine(checker: &mut Checker<'_>, entry: &Entry, what: &str) {
     let problem = Problem::new(&MACHINE_KEY, entry.key.span, message)
         .why("a project could loosen what protects the machine that runs it")
         .about(checker.place.path())
-        .fixes(remove(checker, entry));
+        .fixes(checker.remove(entry));
     checker.report(problem);
 }
 
@@ -145,10 +145,4 @@ fn report(checker: &mut Checker<'_>, entry: &Entry, message: String, fixes: Vec<
         .about(checker.place.path())
         .fixes(fixes);
     checker.report(problem);
-}
-
-fn remove(checker: &Checker<'_>, entry: &Entry) -> Option<Fix> {
-    let edit = repair::remove(checker.source, entry, checker.is_toml())?;
-    let title = format!("Remove `{}`", entry.key.name);
-    Some(repair::fix(checker.file, FixClass::Preview, title, vec![edit]))
 }

@@ -25,10 +25,11 @@ fn ends(directory: &Directory, arguments: &[&str]) -> Ran {
         .unwrap();
     let begin = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if Duration::from_secs(30) < begin.elapsed() {
+        let is_late = Duration::from_secs(30) < begin.elapsed();
+        if is_late {
             child.kill().unwrap();
-            panic!("{arguments:?} waits for ever");
         }
+        assert!(!is_late, "{arguments:?} waits for ever");
         std::thread::sleep(Duration::from_millis(20));
     }
     child.wait_with_output().unwrap().into()

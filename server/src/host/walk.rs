@@ -196,7 +196,8 @@ fn way(root: &Path, directory: &Path) -> Option<Vec<PathBuf>> {
     Some(way)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 

@@ -34,7 +34,17 @@ pub(super) fn remove(
     document: &Document,
     at: Span,
 ) -> Option<Fix> {
+    remove_all(class, title, document, &[at])
+}
+
+/// The same for several of one table or list.
+pub(super) fn remove_all(
+    class: FixClass,
+    title: impl Into<String>,
+    document: &Document,
+    at: &[Span],
+) -> Option<Fix> {
     let edit = |edit| Change::Edit { file: document.path().clone(), edit };
-    let changes = removal(document, &[at])?.into_iter().map(edit).collect();
+    let changes = removal(document, at)?.into_iter().map(edit).collect();
     Some(Fix { title: title.into(), class, changes })
 }

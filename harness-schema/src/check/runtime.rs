@@ -1,12 +1,11 @@
 //! Runtime rules (SH301, SH304–SH306), limits (SH303), budget, repeats and price (SH302, SH307–SH309).
 
-use super::fixes::{did_you_mean, near, replace_with};
+use super::fixes::{did_you_mean, near, remove_all, replace_with};
 use crate::detector::{self, On};
-use crate::edit::removal;
 use crate::harness::{Harness, MANIFEST};
 use crate::manifest::Duration;
 use crate::path::FilePath;
-use crate::problem::{Change, Fix, FixClass, Location, Problem, Rule, Severity, certain};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, certain};
 use crate::shape;
 use crate::syntax::data::{Kind, Step, Value};
 use crate::text::Span;
@@ -140,11 +139,7 @@ fn action(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
                 .related(Location::new(document.path(), first.key.span), "the first action");
             let keep = format!("Keep only `{}`", first.key.name);
             let others: Vec<Span> = actions.iter().skip(1).map(|entry| entry.key.span).collect();
-            let edit = |edit| Change::Edit { file: document.path().clone(), edit };
-            problems.push(problem.fixes(removal(document, &others).map(|edits| {
-                let changes = edits.into_iter().map(edit).collect();
-                Fix { title: keep, class: FixClass::Preview, changes }
-            })));
+            problems.push(problem.fixes(remove_all(FixClass::Preview, keep, document, &others)));
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Keys of `[[surface]]` that do not go together: one that another makes void (SH008), limits without a value between them
 //! (SH003), and entries that switch off what is not there (SH021).
 
-use super::fixes::{did_you_mean, near, remove, replace_with};
+use super::fixes::{did_you_mean, near, remove, remove_all, replace_with};
 use super::shape::{NO_EFFECT, WRONG_VALUE};
 use super::surfaces::SURFACE_NOT_FOUND;
-use crate::edit::removal;
 use crate::harness::{Harness, MANIFEST, written_selector};
 use crate::path::FilePath;
-use crate::problem::{Change, Fix, FixClass, Location, Problem};
+use crate::problem::{FixClass, Location, Problem};
 use crate::selector::Selector;
 use crate::syntax::data::{Kind, Value};
 use crate::text::Span;
@@ -58,11 +57,8 @@ fn void(harness: &Harness, entry: &Value, keys: &[&str], because: &str, problems
         .why("nothing reads it, so a change of it could change no score")
         .about(entry.get("id").and_then(Value::as_text).unwrap_or_default());
     let spans: Vec<Span> = written.iter().map(|entry| entry.key.span).collect();
-    let edit = |edit| Change::Edit { file: document.path().clone(), edit };
-    problems.push(problem.fixes(removal(document, &spans).map(|edits| {
-        let changes = edits.into_iter().map(edit).collect();
-        Fix { title: format!("Remove {names}"), class: FixClass::Preview, changes }
-    })));
+    let title = format!("Remove {names}");
+    problems.push(problem.fixes(remove_all(FixClass::Preview, title, document, &spans)));
 }
 
 /// Limits that no number keeps.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fixes::{did_you_mean, near, remove, replace_with};
+use super::fixes::{did_you_mean, near, remove, remove_all, replace_with};
 use super::task_keys;
 use crate::harness::{Harness, MANIFEST, Task};
 use crate::path::FilePath;
@@ -254,7 +254,9 @@ fn listed(tasks: &Value, split: Split) -> Option<usize> {
 /// Whether the splits are said twice, or do not add up.
 fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Vec<Problem>) -> bool {
     let document = &harness.manifest_file().document;
-    let lists = || Split::ALL.iter().find_map(|split| tasks.entry(split.key()));
+    let all_lists = || Split::ALL.iter().filter_map(|split| tasks.entry(split.key()));
+    let lists = || all_lists().next();
+    let list_keys = || all_lists().map(|list| list.key.span).collect::<Vec<Span>>();
     let is_harbor = harness.is_harbor();
     if let Some(preset) = tasks.entry("preset").filter(|_| is_harbor)
         && let Some(other) = tasks.entry("split").or_else(lists).or_else(|| tasks.entry("dataset"))
@@ -262,12 +264,14 @@ fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Ve
         let name = &other.key.name;
         let is_list = lists().is_some_and(|list| list.key == other.key);
         let what = if is_list { String::from("lists") } else { format!("`{name}`") };
+        let removal = format!("Remove {}", if is_list { "the lists" } else { what.as_str() });
+        let others = if is_list { list_keys() } else { vec![other.key.span] };
         let message = format!("give `preset` or {what}, not both");
         let problem = Problem::new(&SPLIT_CONFLICT, other.key.span, message)
             .why("a preset is a dataset with its published splits")
             .about("preset")
             .related(Location::new(file, preset.key.span), "the preset")
-            .fixes(remove(FixClass::Preview, format!("Remove `{name}`"), document, other.key.span))
+            .fixes(remove_all(FixClass::Preview, removal, document, &others))
             .fixes(remove(FixClass::Preview, "Remove `preset`", document, preset.key.span));
         problems.push(problem);
         return true;
@@ -278,7 +282,13 @@ fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Ve
             .why("a task's split must be said once")
             .about("split")
             .related(Location::new(file, list.key.span), "a list");
-        problems.push(problem.fixes(remove(FixClass::Preview, "Remove `split`", document, split.key.span)));
+        let problem = problem.fixes(remove(FixClass::Preview, "Remove `split`", document, split.key.span));
+        problems.push(problem.fixes(remove_all(
+            FixClass::Preview,
+            "Remove the lists",
+            document,
+            &list_keys(),
+        )));
         return true;
     }
     let share = |key: &str, default: f64| match split.value.get(key).map(|value| &value.kind) {

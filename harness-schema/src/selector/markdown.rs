@@ -87,18 +87,11 @@ fn named(tree: &Markdown, wanted: &[String]) -> Vec<usize> {
         let way = ancestors(tree, at);
         let way = way.split_last().map_or(&[][..], |(_, above)| above);
         let end = way.len().checked_sub(above.len()).and_then(|start| way.get(start..));
-        end.is_some_and(|end| end.iter().zip(above).all(|(heading, title)| is_title(&heading.title, title)))
+        end.is_some_and(|end| end.iter().zip(above).all(|(heading, title)| heading.title == *title))
     };
-    let same = tree.headings.iter().enumerate().filter(|(_, heading)| is_title(&heading.title, last));
+    // Titles are folded when they are read; those of most headings differ already.
+    let same = tree.headings.iter().enumerate().filter(|(_, heading)| heading.title == *last);
     same.map(|(at, _)| at).filter(|at| above.is_empty() || is_below(*at)).collect()
-}
-
-/// Whether a title is `wanted`, which is folded.
-fn is_title(title: &str, wanted: &str) -> bool {
-    if title.is_ascii() {
-        return title.split_whitespace().eq(wanted.split_whitespace());
-    }
-    folded(title) == wanted
 }
 
 fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Markdown) -> Unresolved {

@@ -1,7 +1,7 @@
 //! Unknown keys (SH002), and keys that belong to the machine (SH011).
 
 use super::{Checker, MACHINE_KEY, UNKNOWN_KEY, repair, words};
-use crate::problem::{Fix, FixClass, Problem, distance, within};
+use crate::problem::{Fix, FixClass, Problem, distance, nearest, within};
 use crate::shape::{self, Field, Table as TableShape};
 use crate::syntax::data::{Entry, Table};
 
@@ -58,9 +58,7 @@ fn meant(parent: &str, name: &str, table: &Table, form: &TableShape) -> Vec<Stri
     meant.extend(known.map(str::to_owned));
     meant.extend(taken.into_iter().map(str::to_owned));
     if meant.is_empty() {
-        // As [`crate::problem::nearest`] has it, among those that are not set.
-        let limit = (name.chars().count() / 3).max(NEAR);
-        meant.extend(within(name, names(), limit).into_iter().find(|key| !is_set(key)).map(str::to_owned));
+        meant.extend(nearest(name, names().filter(|key| !is_set(key))).map(str::to_owned));
     }
     if meant.is_empty() && parent.is_empty() {
         meant.extend(in_another_table(name));

@@ -14,6 +14,7 @@ mod python;
 mod proof;
 mod measure;
 mod new_file;
+mod removal;
 
 use std::fmt;
 
@@ -26,6 +27,8 @@ use crate::text::{Span, TextEdit};
 
 pub use self::measure::{Measure, measure};
 pub use self::new_file::new_file;
+pub use self::removal::removal;
+pub(crate) use self::removal::removal_in;
 
 /// A replacement of a surface's value, as a proposal carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -99,6 +99,8 @@ pub struct Problem {
     pub related: Vec<Related>,
     /// What it is about (a name, a key, a path), so that the same problem is recognised after an edit elsewhere.
     pub symbol: String,
+    /// How many problems before it in the same document say the same.
+    pub twin: u32,
 }
 
 /// Another place that a problem is about.
@@ -173,6 +175,7 @@ impl Problem {
             fixes: Vec::new(),
             related: Vec::new(),
             symbol: String::new(),
+            twin: 0,
         }
     }
 
@@ -239,24 +242,42 @@ impl Fix {
     }
 }
 
-/// The candidate nearest to `word` among `names`, if it is within a third of the word's length (at least 2) edits.
+/// The candidate nearest to `word` among `names`, if a slip of the hand could lie between: one edit for three
+/// characters of the longer of the two.
 #[must_use]
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(2);
-    within(word, names, limit).first().copied()
+    let near = names.into_iter().filter_map(|name| {
+        let limit = word.chars().count().max(name.chars().count()) / 3;
+        Some((distance_within(word, name, limit)?, name))
+    });
+    near.min().map(|(_, name)| name)
+}
+
+/// Whether `name` is certainly meant by `word`: the only one of `names` within two edits, and these are few for its length.
+#[must_use]
+pub fn certain<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    match within(word, names, 2).as_slice() {
+        [only] => nearest(word, [*only]),
+        _ => None,
+    }
 }
 
 /// All of `names` within `limit` edits of `word`, nearest first.
 #[must_use]
 pub fn within<'a>(word: &str, names: impl IntoIterator<Item = &'a str>, limit: usize) -> Vec<&'a str> {
-    let mut scored: Vec<_> = names
-        .into_iter()
-        .map(|name| (distance(word, name), name))
-        .filter(|(edits, _)| *edits <= limit)
-        .collect();
+    let mut scored: Vec<_> =
+        names.into_iter().filter_map(|name| Some((distance_within(word, name, limit)?, name))).collect();
     scored.sort_unstable();
     scored.dedup();
     scored.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Edits between two words, if there are at most `limit`.
+#[must_use]
+pub fn distance_within(a: &str, b: &str, limit: usize) -> Option<usize> {
+    // Each edit changes the length by one at most, so most pairs need no table.
+    let lengths = a.chars().count().abs_diff(b.chars().count());
+    (lengths <= limit).then(|| distance(a, b)).filter(|edits| *edits <= limit)
 }
 
 /// Edits between two words: insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
@@ -297,5 +318,15 @@ mod tests {
     fn far_words_are_not_near() {
         assert_eq!(nearest("grep_files", ["grep_file", "shell"]), Some("grep_file"));
         assert_eq!(nearest("colour", ["shell", "max_steps"]), None);
+        assert_eq!(nearest("foo", ["os", "cpus"]), None);
+        assert_eq!(nearest("t-99", ["t-01", "t-02"]), None);
+        assert_eq!(nearest("End", ["edit", "end"]), Some("end"));
+    }
+
+    #[test]
+    fn only_one_near_name_is_certain() {
+        assert_eq!(certain("verfy", ["verify", "work"]), Some("verify"));
+        assert_eq!(certain("edn", ["end", "edit"]), None);
+        assert_eq!(certain("xy", ["a"]), None);
     }
 }

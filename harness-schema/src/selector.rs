@@ -18,7 +18,7 @@ pub mod steps;
 use std::fmt::{self, Write as _};
 
 use crate::digest::Digest;
-use crate::problem::within;
+use crate::problem::{nearest, within};
 use crate::syntax::data::Step;
 use crate::syntax::{Document, Format};
 use crate::text::Span;
@@ -380,11 +380,13 @@ pub(crate) fn near<'a>(
     names: impl IntoIterator<Item = &'a str>,
     with: impl Fn(&str) -> Selector,
 ) -> Vec<(String, Selector)> {
-    let length = word.chars().count();
-    let limit = (length / 3).max(2);
-    // Comparing long names takes time, and names of other lengths are far from each other.
-    let names = names.into_iter().filter(|name| name.chars().count().abs_diff(length) <= limit);
-    within(word, names, limit).into_iter().map(|name| (name.to_owned(), with(name))).collect()
+    close_to(word, names).map(|name| (name.to_owned(), with(name))).collect()
+}
+
+/// Those of `names` that `word` could be a slip of, nearest first.
+fn close_to<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    let is_close = |name: &&str| nearest(word, [*name]).is_some();
+    within(word, names, word.chars().count().max(6) / 2).into_iter().filter(is_close)
 }
 
 #[cfg(test)]

@@ -137,17 +137,19 @@ pub fn overlaps(places: &[Span]) -> Vec<Overlap> {
     let at = |index: usize| places.get(index).copied().unwrap_or_default();
     order.sort_by_key(|index| (at(*index), *index));
     let mut found = Vec::new();
-    let mut farthest: Option<usize> = None;
+    // The place that reaches furthest, and the one before: whoever overlaps any before overlaps one of these.
+    let (mut furthest, mut before): (Option<usize>, Option<usize>) = (None, None);
     for second in order {
-        if let Some(first) = farthest
-            && (at(first).overlaps(at(second)) || at(first) == at(second))
-        {
-            let (start, end) = (at(first).start.max(at(second).start), at(first).end.min(at(second).end));
-            found.push(Overlap { first, second, shared: Span { start, end } });
+        let meets = |first: &usize| at(*first).overlaps(at(second)) || at(*first) == at(second);
+        if let Some(first) = furthest.filter(meets).or_else(|| before.filter(meets)) {
+            let shared =
+                Span { start: at(first).start.max(at(second).start), end: at(first).end.min(at(second).end) };
+            found.push(Overlap { first, second, shared });
         }
-        if farthest.is_none_or(|first| at(first).end <= at(second).end) {
-            farthest = Some(second);
+        if furthest.is_none_or(|first| at(first).end < at(second).end) {
+            furthest = Some(second);
         }
+        before = Some(second);
     }
     found
 }
@@ -168,5 +170,11 @@ mod tests {
     fn two_surfaces_of_one_empty_place_overlap() {
         assert_eq!(overlaps(&[Span::at(4), Span::at(4)]).len(), 1);
         assert_eq!(overlaps(&[Span::new(0, 4), Span::at(4)]), []);
+        assert_eq!(overlaps(&[Span::new(0, 4), Span::at(4), Span::at(4)]).len(), 1);
+    }
+
+    #[test]
+    fn each_place_overlaps_at_most_once_however_many_there_are() {
+        assert_eq!(overlaps(&[Span::new(0, 9); 1000]).len(), 999);
     }
 }

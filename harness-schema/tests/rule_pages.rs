@@ -1,14 +1,21 @@
 //! Every rule's page is its test: the `Bad` examples give exactly the marked problems, the `Good` ones give none of any
 //! rule, and the first fix of a bad example turns it into the text below `Fix`, about which the rule is then silent.
+//! Every fix of every bad example takes its problem away, breaks nothing and brings no other problem.
+//! The examples below `Fix` belong to the first of those below `Bad`, in their order.
 //!
 //! A fenced block's info string is a file name; the blocks of one example follow each other, `---` separates examples.
 //! A line of carets below a line marks a span in it, in characters, and says `severity: message`; a single caret also
 //! stands for an empty span. `latin-1` after a file's name makes it a file that is not UTF-8, `executable` sets its
 //! execute bit. Files that an example leaves out are those of [`DEFAULTS`] and [`TASKS`].
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use harness_schema::check;
@@ -16,7 +23,7 @@ use harness_schema::files::{Content, File, Files, Opaque};
 use harness_schema::harness::Harness;
 use harness_schema::path::FilePath;
 use harness_schema::problem::{Change, Fix, FixClass, Problem, Rule, Severity};
-use harness_schema::syntax::Document;
+use harness_schema::syntax::{Document, Syntax};
 use harness_schema::text::{Encoding, Text, apply_all};
 
 const DEFAULTS: [(&str, &str); 2] = [
@@ -87,30 +94,120 @@ fn the_first_fix_of_a_bad_example_is_the_one_shown() {
     for_each_rule(|rule, page| {
         let fixed = examples(page, "Fix");
         let bad = examples(page, "Bad");
-        let Some(bad) = bad.first() else { return };
-        let problems = problems(&bad.files);
-        let edits = |fix: &&Fix| fix.class != FixClass::Command;
-        let fix = problems
-            .values()
-            .flatten()
-            .filter(|problem| problem.rule == rule)
-            .find_map(|problem| problem.fixes.iter().find(edits));
-        let (fix, fixed) = match (fix, fixed.first()) {
-            (None, None) => return,
-            (Some(fix), None) => panic!("`{}` edits, but the page has no `## Fix` block", fix.title),
-            (None, Some(_)) => panic!("the page shows a fix, but the rule offers none that edits"),
-            (Some(fix), Some(fixed)) => (fix, fixed),
-        };
-        let mut after = with_defaults(&bad.files);
-        apply(fix, &mut after);
-        for (name, source) in &fixed.files {
-            let text = after.get(name).map(|source| source.text.as_str());
-            assert_eq!(text, Some(source.text.as_str()), "`{name}` after `{}`", fix.title);
+        // The fixes of a page belong to its first bad examples, in their order.
+        for (at, bad) in bad.iter().enumerate().take(fixed.len().max(1)) {
+            check_fix(rule, bad, fixed.get(at));
         }
-        let left = self::problems(&after);
-        let same: Vec<_> = left.values().flatten().filter(|problem| problem.rule == rule).collect();
-        assert!(same.is_empty(), "after its fix the rule still says {same:#?}");
     });
+}
+
+fn check_fix(rule: &Rule, bad: &Example, fixed: Option<&Example>) {
+    let problems = problems(&bad.files);
+    let edits = |fix: &&Fix| fix.class != FixClass::Command;
+    let fix = problems
+        .values()
+        .flatten()
+        .filter(|problem| problem.rule == rule)
+        .find_map(|problem| problem.fixes.iter().find(edits));
+    let (fix, fixed) = match (fix, fixed) {
+        (None, None) => return,
+        (Some(fix), None) => panic!("`{}` edits, but the page has no `## Fix` block", fix.title),
+        (None, Some(_)) => panic!("the page shows a fix, but the rule offers none that edits"),
+        (Some(fix), Some(fixed)) => (fix, fixed),
+    };
+    let mut after = with_defaults(&bad.files);
+    apply(fix, &mut after);
+    for (name, source) in &fixed.files {
+        let text = after.get(name).map(|source| source.text.as_str());
+        assert_eq!(text, Some(source.text.as_str()), "`{name}` after `{}`", fix.title);
+    }
+    let left = self::problems(&after);
+    let same: Vec<_> = left.values().flatten().filter(|problem| problem.rule == rule).collect();
+    assert!(same.is_empty(), "after its fix the rule still says {same:#?}");
+}
+
+/// Rules whose fixes by nature leave a next step: what is said then, and why.
+const NEXT_STEPS: &[(&str, &[&str], &str)] = &[
+    ("SH003", &["SH014"], "only under its right name a rule is known to have nothing to allow"),
+    ("SH007", &["SH502"], "a step under a name of its own needs an instruction of its own"),
+    ("SH008", &["SH506"], "without the tasks that nobody reads there are none"),
+    ("SH027", &["SH013"], "without its only surface a harness has nothing that may change"),
+    ("SH505", &["SH506"], "the suite of the examples has no other task for that split"),
+    ("SH507", &["SH504", "SH506", "SH509"], "what stood beside `split` or `preset` was not meant to be all"),
+    ("SH601", &["SH506"], "the suite of the examples has no other held-out task"),
+];
+
+#[test]
+fn every_fix_takes_its_problem_away_and_brings_no_other() {
+    let mut wrong = String::new();
+    let mut taken = BTreeSet::new();
+    for rule in check::RULES {
+        let next = NEXT_STEPS.iter().find(|(of, _, _)| *of == rule.id).map_or(&[][..], |(_, next, _)| next);
+        for example in examples(rule.page, "Bad") {
+            let before = problems(&example.files);
+            for (path, problem) in each(&before).filter(|(_, problem)| problem.rule == *rule) {
+                let own = saying(path, problem);
+                for fix in problem.fixes.iter().filter(|fix| fix.class != FixClass::Command) {
+                    let mut files = with_defaults(&example.files);
+                    apply(fix, &mut files);
+                    let (was, is) = (said(&before), said(&problems(&files)));
+                    if was.get(&own) <= is.get(&own) {
+                        let _ = writeln!(wrong, "{own}: `{}` leaves it", fix.title);
+                    }
+                    for (new, count) in &is {
+                        let known = was.get(new).copied().unwrap_or_default();
+                        let step = next.iter().find(|id| new.contains(&format!(": {id} ")));
+                        if *count <= known {
+                            continue;
+                        }
+                        if let Some(step) = step {
+                            taken.insert((rule.id, *step));
+                        } else {
+                            let _ = writeln!(wrong, "{own}: `{}` brings {new}", fix.title);
+                        }
+                    }
+                    for (name, source) in &files {
+                        let old = with_defaults(&example.files).remove(name);
+                        let old = old.map_or(0, |old| errors(name, &old.text));
+                        if old < errors(name, &source.text) {
+                            let _ = writeln!(wrong, "{own}: `{}` breaks {name}", fix.title);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    let steps = NEXT_STEPS.iter().flat_map(|(rule, next, _)| next.iter().map(|step| (*rule, *step)));
+    assert_eq!(taken, steps.collect(), "steps that fixes leave, and those that they may leave");
+}
+
+/// How much of a file does not parse, whether its harness reads it or not.
+fn errors(name: &str, text: &str) -> usize {
+    let document = Document::new(FilePath::parse(name).unwrap(), Text::new(text));
+    match document.syntax() {
+        Syntax::Data(tree) => tree.errors.len(),
+        Syntax::Markdown(tree) => tree.front_matter.as_ref().map_or(0, |front| front.data.errors.len()),
+        Syntax::Python(tree) => tree.errors.len(),
+        Syntax::Plain => 0,
+    }
+}
+
+fn each(problems: &BTreeMap<FilePath, Vec<Problem>>) -> impl Iterator<Item = (&FilePath, &Problem)> {
+    problems.iter().flat_map(|(path, all)| all.iter().map(move |problem| (path, problem)))
+}
+
+/// What is said of a harness, and how often.
+fn said(problems: &BTreeMap<FilePath, Vec<Problem>>) -> BTreeMap<String, usize> {
+    let mut said = BTreeMap::new();
+    for (path, problem) in each(problems) {
+        *said.entry(saying(path, problem)).or_default() += 1;
+    }
+    said
+}
+
+fn saying(path: &FilePath, problem: &Problem) -> String {
+    format!("{path}: {} {}", problem.rule.id, problem.message)
 }
 
 #[test]

@@ -76,12 +76,12 @@ fn the_sarif_report_is_sarif() {
 }
 
 #[test]
-fn results_with_one_digest_have_two_fingerprints() {
+fn equal_results_have_two_fingerprints() {
     let directory = harness("sarif-twice");
     directory.write("prompts/system.md", "{{ workdri }}\n{{ workdri }}\n");
     let report = read(&directory.run(&["check", "--format", "sarif"]).out);
     let print = |at: usize| report["runs"][0]["results"][at]["partialFingerprints"]["selfHarness/v1"].clone();
-    assert_eq!(format!("{}:2", print(0).as_str().unwrap()), print(1).as_str().unwrap());
+    assert_ne!(print(0), print(1));
 }
 
 #[test]

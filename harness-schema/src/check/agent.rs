@@ -1,13 +1,13 @@
 //! What an agent of one kind does not use (SH008), and command agents: transcripts (SH012), surfaces (SH013),
 //! placeholders (SH015).
 
-use super::fixes::{did_you_mean, line_break, near, remove, replace_with};
+use super::fixes::{did_you_mean, near, remove, replace_with};
 use super::shape::NO_EFFECT;
 use crate::harness::{Harness, MANIFEST};
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
 use crate::shape;
-use crate::syntax::data::{Kind, Style, Value};
+use crate::syntax::data::{Kind, Value};
 use crate::text::Span;
 
 /// A command agent that leaves no transcript.
@@ -89,14 +89,12 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 
 fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Problem>) {
     let document = &harness.manifest_file().document;
-    let mut report = |shown: String, span: Span, statement: Option<Span>| {
-        let fix =
-            statement.and_then(|span| remove(FixClass::Preview, format!("Remove `{shown}`"), document, span));
+    let mut report = |shown: String, span: Span, at: Span| {
         problems.push(
             Problem::new(&NO_EFFECT, span, format!("`{shown}` has no effect: `agent.kind` is `{kind}`"))
                 .why("nothing reads it, so a change of it could change no score")
                 .about(shown.as_str())
-                .fixes(fix),
+                .fixes(remove(FixClass::Preview, format!("Remove `{shown}`"), document, at)),
         );
     };
     if kind != "native" {
@@ -105,21 +103,14 @@ fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Pro
             match &entry.value.kind {
                 Kind::List(list) => {
                     for item in &list.items {
-                        report(format!("[[{name}]]"), harness.header_of(item.span), Some(item.span));
+                        report(format!("[[{name}]]"), harness.header_of(item.span), item.span);
                     }
                 }
                 Kind::Table(table) => match table.headers.first() {
-                    Some(header) => {
-                        let lines = (table.headers.len() == 1).then_some(entry.value.span);
-                        report(format!("[{name}]"), *header, lines);
-                    }
-                    None => {
-                        // Dotted keys may stand anywhere, others of the file between them.
-                        let inline = (table.style == Style::Flow).then(|| entry.span());
-                        report(format!("[{name}]"), entry.key.span, inline);
-                    }
+                    Some(header) => report(format!("[{name}]"), *header, entry.key.span),
+                    None => report(format!("[{name}]"), entry.key.span, entry.key.span),
                 },
-                _ => report(name.to_string(), entry.key.span, Some(entry.span())),
+                _ => report(name.to_string(), entry.key.span, entry.key.span),
             }
         }
     }
@@ -127,13 +118,7 @@ fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Pro
     let of_tasks = TASK_KEYS.into_iter().map(|key| ("tasks", key, HARBOR));
     for (table, key, _) in keys.chain(of_tasks).filter(|(_, _, kinds)| !kinds.contains(&kind)) {
         let Some(entry) = root.get(table).and_then(|table| table.entry(key)) else { continue };
-        let written = match &entry.value.kind {
-            Kind::Table(table) if table.style != Style::Flow => {
-                (table.headers.len() == 1).then_some(entry.value.span)
-            }
-            _ => Some(entry.span()),
-        };
-        report(format!("{table}.{key}"), entry.key.span, written);
+        report(format!("{table}.{key}"), entry.key.span, entry.key.span);
     }
 }
 
@@ -187,10 +172,9 @@ fn nothing_to_change(harness: &Harness, root: &Value, problems: &mut Vec<Problem
         Problem::new(&NOTHING_TO_CHANGE, span, "no surface is declared, so nothing can be proposed")
             .why("a surface says which part of which file a proposal may change")
             .about("surface");
-    let eol = line_break(document.source());
-    let gap = if document.source().ends_with('\n') { eol.to_owned() } else { eol.repeat(2) };
-    let lines = ["[[surface]]", "id = \"system-prompt\"", "file = \"AGENTS.md\"", "select = [\"file\"]", ""];
-    let stub = format!("{gap}{}", lines.join(eol));
+    let gap = if document.source().ends_with('\n') { "\n" } else { "\n\n" };
+    let stub =
+        format!("{gap}[[surface]]\nid = \"system-prompt\"\nfile = \"AGENTS.md\"\nselect = [\"file\"]\n");
     let at = Location::new(document.path(), Span::at(document.source().len()));
     problems.push(problem.fix(Fix::replace(FixClass::Preview, "Declare a surface", &at, stub)));
 }

@@ -7,7 +7,7 @@ use crate::files::{Content, Link, Opaque};
 use crate::glob::Glob;
 use crate::harness::{Harness, NamedPath, PathKind, Role};
 use crate::path::{FilePath, PathRefusal};
-use crate::problem::{Fix, FixClass, Problem, Rule, Severity, distance};
+use crate::problem::{Fix, FixClass, Problem, Rule, Severity, distance_within};
 use crate::surface::Astray;
 use crate::text::{MAX_TEXT_BYTES, Span};
 
@@ -129,16 +129,27 @@ fn missing(harness: &Harness, path: &NamedPath, target: &FilePath) -> Option<Pro
     if let (Some(near), Some(document)) = (&near, harness.document(&path.at.file)) {
         problem = problem.fix(replace_string(FixClass::Preview, document, path.at.span, near));
     }
-    let may_be_made = !files.is_directory(target) && !path.written.contains(['*', '?']);
-    if path.kind == PathKind::File && may_be_made {
+    if path.kind == PathKind::File && is_name(&path.written) && !files.is_directory(target) {
         problem = problem.fix(Fix::command(format!("Create `{}`", path.written)));
     }
     Some(problem)
 }
 
+/// Whether a file could be made under this name: it is no pattern, and no text that stands where a path should.
+fn is_name(written: &str) -> bool {
+    let is_odd =
+        |char: char| char.is_control() || matches!(char, '*' | '?' | '[' | '{' | '<' | '>' | '|' | '"');
+    !written.trim().is_empty()
+        && written.len() <= 200
+        && !written.ends_with('/')
+        && !written.contains(is_odd)
+        && written.split_whitespace().count() <= 4
+}
+
 const WHY: &str = "the harness names it, so nothing can run without it";
 
-/// The file of the project that the writer most likely meant: the same name elsewhere, or a near path.
+/// The file of the project that the writer most likely meant: a slip away, or, if only one file has such a name, in
+/// another directory.
 fn nearest_path(harness: &Harness, target: &FilePath, kind: PathKind) -> Option<String> {
     let paths: Vec<&FilePath> = harness.files().paths().take(MAX_CANDIDATES).collect();
     if kind == PathKind::Directory {
@@ -154,14 +165,14 @@ fn nearest_path(harness: &Harness, target: &FilePath, kind: PathKind) -> Option<
     // A slip is in one name; another name is another file.
     let is_slip = |path: &FilePath| {
         let length = target.name().chars().count().max(path.name().chars().count());
-        distance(target.as_str(), path.as_str()) * 3 <= length
+        distance_within(target.as_str(), path.as_str(), length / 3).is_some()
     };
     let close = paths.iter().filter(|path| is_slip(path));
     let close = near(target.as_str(), close.map(|path| path.as_str())).map(str::to_owned);
     close.or_else(|| {
         let is_near = |path: &&&FilePath| {
             let length = target.name().chars().count().max(path.name().chars().count());
-            distance(target.name(), path.name()) * 4 <= length
+            distance_within(target.name(), path.name(), length / 4).is_some()
         };
         let mut same = paths.iter().filter(is_near);
         let only = same.next()?;

@@ -1,6 +1,7 @@
 //! `harness.known.toml`: problems that were there when a project adopted the checks. They become hints and do not count.
 //!
-//! An entry is a digest of rule, file, symbol and message without the numbers of lines, so it survives edits elsewhere.
+//! An entry is a digest of rule, file, symbol and message without the numbers of lines, so it survives edits elsewhere,
+//! and of how many equal ones stand before it, so one more is not hidden.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,13 +37,15 @@ pub fn may_be_known(problem: &Problem) -> bool {
 /// What identifies a problem, whatever line it is on.
 #[must_use]
 pub fn digest(file: &FilePath, problem: &Problem) -> Digest {
-    // The symbol alone would hide what is said about it next: another number, another mistake.
     let message = without_lines(&problem.message);
+    // Of several that say the same, one more than is known is new.
+    let twin = problem.twin.to_string();
     Digest::of_parts([
         problem.rule.id.as_bytes(),
         file.as_str().as_bytes(),
         problem.symbol.as_bytes(),
         message.as_bytes(),
+        twin.as_bytes(),
     ])
 }
 

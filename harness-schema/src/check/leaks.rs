@@ -1,12 +1,13 @@
 //! Held-out and sealed text where it must not be (SH601, SH602, SH604), and verifiers that the agent can read (SH603).
 //! No message quotes what leaked.
 
+use super::environment::{self, Compose, Place};
+use crate::edit::removal;
 use crate::harness::suite::copied;
 use crate::harness::{Harness, Task};
 use crate::path::FilePath;
 use crate::problem::{Change, Fix, FixClass, Location, Problem, Rule, Severity};
 use crate::split::Split;
-use crate::syntax::data::{Kind, Value};
 use crate::text::{Span, TextEdit};
 
 /// Text of a held-out task in a surface.
@@ -39,15 +40,11 @@ fn in_surfaces(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) 
         return;
     }
     let Some(document) = harness.document(file) else { return };
-    let source = document.source();
-    let mut spans: Vec<Span> = harness.surface_spans(file);
-    spans.sort_unstable();
-    spans.dedup();
     let mut seen: Vec<Span> = Vec::new();
-    for surface in spans {
-        let text = surface.of(source);
+    for Searched { text, span: surface, is_exact } in searched(harness, file, document.source()) {
+        let place = |span: Span| if is_exact { span.offset(surface.start as usize) } else { surface };
         for quotation in runs.quotations(text) {
-            let span = quotation.span.offset(surface.start as usize);
+            let span = place(quotation.span);
             if seen.iter().any(|other| other.contains(span)) {
                 continue;
             }
@@ -57,14 +54,45 @@ fn in_surfaces(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) 
             }
         }
         for canary in runs.canaries(text) {
-            let span = canary.offset(surface.start as usize);
+            let span = place(canary);
             let problem = Problem::new(&CANARY_LEAK, span, "a canary of the task suite is in a surface")
                 .why("canaries mark text that must reach no model: where one is, task text is too")
                 .about("canary");
             let at = Location::new(file, span);
-            problems.push(problem.fix(Fix::replace(FixClass::Preview, "Remove the canary", &at, "")));
+            let fix = Fix::replace(FixClass::Preview, "Remove the canary", &at, "");
+            problems.push(problem.fixes(is_exact.then_some(fix)));
         }
     }
+}
+
+/// A text that is searched.
+struct Searched<'a> {
+    text: &'a str,
+    span: Span,
+    /// Whether it stands in its file as it is, without escapes.
+    is_exact: bool,
+}
+
+/// What proposals may change in a file, as it is read: words may stand across a written escape.
+fn searched<'a>(harness: &'a Harness, file: &'a FilePath, source: &'a str) -> Vec<Searched<'a>> {
+    let native = harness.texts_in(file).filter_map(|text| {
+        let span = text.span(harness.files());
+        Some(Searched { text: text.text(harness.files())?, span, is_exact: text.is_exact() })
+    });
+    let declared =
+        harness.surfaces().iter().filter(|placed| placed.surface.origin == crate::surface::Origin::Declared);
+    let places = declared.flat_map(|placed| &placed.places).filter(|place| place.target == *file);
+    let placed = places.filter_map(|place| {
+        let resolved = place.resolved()?.as_ref().ok()?;
+        let written = resolved.span.of(source);
+        let is_exact = written == resolved.value || written.replace("\r\n", "\n") == resolved.value;
+        let text = if is_exact { written } else { resolved.value.as_str() };
+        Some(Searched { text, span: resolved.span, is_exact })
+    });
+    let mut all: Vec<Searched<'_>> = native.chain(placed).collect();
+    all.sort_by_key(|searched| searched.span);
+    all.dedup_by_key(|searched| searched.span);
+    all
 }
 
 fn leak(harness: &Harness, task: &Task, span: Span) -> Problem {
@@ -84,18 +112,16 @@ fn move_to_held_in(harness: &Harness, task: &Task) -> Option<Fix> {
     let document = &harness.manifest_file().document;
     let tasks = harness.tree().root.get("tasks")?;
     let from = tasks.get("held_out")?;
-    let at = from.as_list()?.iter().position(|item| item.as_text() == Some(&task.id))?;
+    let item = from.as_list()?.iter().find(|item| item.as_text() == Some(&task.id))?;
     let to = tasks.get("held_in")?;
     let (insert, text) = match to.as_list()?.last() {
         Some(last) => (last.span.end as usize, format!(", \"{}\"", task.id)),
         None => (to.span.start as usize + 1, format!("\"{}\"", task.id)),
     };
-    let removed = super::fixes::item(document.source(), from, at)?;
-    let edit = |span, new_text: &str| Change::Edit {
-        file: document.path().clone(),
-        edit: TextEdit { span, new_text: new_text.to_owned() },
-    };
-    let changes = vec![edit(removed, ""), edit(Span::at(insert), &text)];
+    let mut edits = removal(document, &[item.span])?;
+    edits.push(TextEdit { span: Span::at(insert), new_text: text });
+    let edit = |edit| Change::Edit { file: document.path().clone(), edit };
+    let changes = edits.into_iter().map(edit).collect();
     Some(Fix { title: format!("Move `{}` to `held_in`", task.id), class: FixClass::Preview, changes })
 }
 
@@ -116,26 +142,39 @@ fn visible(harness: &Harness, task: &Task, file: &FilePath, problems: &mut Vec<P
         );
     };
     if name == "Dockerfile" {
-        for (at, line) in lines(source) {
-            let mut words = line.split_whitespace();
-            let instruction = words.next().unwrap_or_default();
-            if !instruction.eq_ignore_ascii_case("COPY") && !instruction.eq_ignore_ascii_case("ADD") {
-                continue;
-            }
-            let arguments: Vec<&str> = words.filter(|word| !word.starts_with("--")).map(bare).collect();
-            let sources = arguments.split_last().map(|(_, sources)| sources).unwrap_or_default();
-            if let Some(shown) = sources.iter().find(|path| is_secret(path)) {
-                let trimmed = line.trim();
-                let start = at + (line.len() - line.trim_start().len());
-                report(Span::new(start, start + trimmed.len()), format!("`{name}` copies `{shown}`"));
+        let context = file.parent();
+        let mut seen = None;
+        for copy in environment::copies(source) {
+            // One instruction is reported once.
+            if seen != Some(copy.span) && shows(harness, task, &environment::place(&context, copy.source)) {
+                seen = Some(copy.span);
+                report(copy.span, format!("`{name}` copies `{}`", copy.source));
             }
         }
-    } else if let Some(tree) = document.data() {
-        mounts(&tree.root, &mut |value, path| {
-            if is_secret(path) {
-                report(value.span, format!("`{name}` mounts `{path}`"));
+    } else if let Some(compose) = Compose::read(document) {
+        for mount in compose.mounts() {
+            // What lies above or beside the task is SH704's business.
+            let place = compose.place(mount.path);
+            let is_inside = matches!(&place, Place::Project(path) if path.is_below(&task.directory));
+            if is_inside && shows(harness, task, &place) {
+                report(mount.span, format!("`{name}` mounts `{}`", mount.path));
             }
-        });
+        }
+        for (context, dockerfile) in compose.builds() {
+            let place = compose.place(context.path);
+            if !shows(harness, task, &place) {
+                continue;
+            }
+            // A context is only shown as far as its Dockerfile copies it.
+            let (Place::Project(directory), Some(dockerfile)) = (place, dockerfile) else { continue };
+            let is_copied = harness.document(&dockerfile).is_none_or(|dockerfile| {
+                let copies = environment::copies(dockerfile.source());
+                copies.iter().any(|copy| shows(harness, task, &environment::place(&directory, copy.source)))
+            });
+            if is_copied {
+                report(context.span, format!("`{name}` builds from `{}`", context.path));
+            }
+        }
     }
     if let Some(secret) = copied(harness.files(), task, file) {
         let shown = secret.relative_to(&task.directory).unwrap_or_default();
@@ -143,55 +182,22 @@ fn visible(harness: &Harness, task: &Task, file: &FilePath, problems: &mut Vec<P
     }
 }
 
-/// Sources of volumes, in both of Compose's notations.
-fn mounts<'a>(root: &'a Value, each: &mut impl FnMut(&'a Value, &'a str)) {
-    let services = root.get("services").and_then(Value::as_table);
-    for service in services.iter().flat_map(|services| &services.entries) {
-        for volume in service.value.get("volumes").and_then(Value::as_list).unwrap_or_default() {
-            match &volume.kind {
-                Kind::Text(text) => each(volume, text.value.split(':').next().unwrap_or_default()),
-                _ => {
-                    if let Some((value, path)) =
-                        volume.get("source").and_then(|value| Some((value, value.as_text()?)))
-                    {
-                        each(value, path);
-                    }
-                }
-            }
-        }
+/// Whether a path leads to the tests or the solution of a task, or to a directory that holds them.
+fn shows(harness: &Harness, task: &Task, place: &Place) -> bool {
+    let Place::Project(path) = place else { return false };
+    if task.directory.is_below(path) {
+        return true;
     }
-}
-
-/// Whether a path, as seen from `environment/`, leads to the tests or the solution of this task or of another one.
-fn is_secret(path: &str) -> bool {
-    let path = ["${PWD}/", "$PWD/"].iter().find_map(|here| path.strip_prefix(here)).unwrap_or(path);
-    let mut above = 0;
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.pop().is_none() => above += 1,
-            ".." => {}
-            _ => parts.push(part),
-        }
-    }
-    let is_secret = |part: Option<&&str>| part.is_none_or(|part| ["tests", "solution"].contains(part));
-    match above {
-        0 => false,
-        1 => is_secret(parts.first()),
-        _ => parts.get(1).is_some_and(|part| is_secret(Some(part))),
-    }
-}
-
-/// What an instruction copies, without the marks of its JSON form.
-fn bare(argument: &str) -> &str {
-    argument.trim_matches(['"', '\'', '[', ']', ','])
-}
-
-fn lines(source: &str) -> impl Iterator<Item = (usize, &str)> {
-    source.split_inclusive('\n').scan(0, |at, line| {
-        let start = *at;
-        *at += line.len();
-        Some((start, line.trim_end_matches(['\r', '\n'])))
-    })
+    // `../te*` may be `../tests`.
+    let (directory, pattern) = (path.parent(), path.name().split(['*', '?', '[']).next().unwrap_or_default());
+    let is_pattern = pattern.len() < path.name().len();
+    let owner = harness.suite().tasks.iter().find(|task| path.is_below(&task.directory));
+    let Some(below) = owner.and_then(|task| path.relative_to(&task.directory)) else { return false };
+    let below =
+        below.strip_prefix("steps/").and_then(|rest| rest.split_once('/')).map_or(below, |(_, rest)| rest);
+    let first = below.split('/').next().unwrap_or_default();
+    let is_home = owner.is_some_and(|task| task.directory == directory);
+    below.is_empty()
+        || ["tests", "solution"].contains(&first)
+        || (is_pattern && is_home && ["tests", "solution"].iter().any(|name| name.starts_with(pattern)))
 }

@@ -4,6 +4,10 @@
 //! that file; what concerns several files is reported where it would be repaired.
 
 mod fixes;
+mod keys;
+mod commands;
+mod environment;
+mod present;
 pub mod known;
 pub mod documents;
 pub mod shape;
@@ -23,8 +27,6 @@ mod task_keys;
 pub mod tasks;
 pub mod leaks;
 pub mod allow;
-
-pub use fixes::item as list_item;
 
 use std::collections::BTreeMap;
 
@@ -148,9 +150,14 @@ pub fn uncapped(harness: &Harness, file: &FilePath) -> Vec<Problem> {
     if !harness.names(file) {
         return Vec::new();
     }
-    let mut problems = raw(harness, file);
+    let mut problems = raw(harness, file).to_vec();
     allow::apply(harness, file, &mut problems);
-    allow::check(harness, file, &mut problems);
+    let mut of_allow = Vec::new();
+    allow::check(harness, file, &mut of_allow);
+    of_allow.iter_mut().for_each(|problem| present::finish(harness, problem));
+    problems.extend(of_allow);
+    in_order(&mut problems);
+    number_twins(&mut problems);
     known::mark(harness, file, &mut problems);
     in_order(&mut problems);
     problems
@@ -164,9 +171,15 @@ pub fn all(harness: &Harness) -> BTreeMap<FilePath, Vec<Problem>> {
     each.filter(|(_, problems)| !problems.is_empty()).collect()
 }
 
-/// What the families find, whatever is allowed or known. Nothing is said about the inside of a broken region but that it
-/// is broken.
-fn raw(harness: &Harness, file: &FilePath) -> Vec<Problem> {
+/// What the families find, whatever is allowed or known; found once for a harness, however often it is asked for.
+fn raw<'a>(harness: &'a Harness, file: &FilePath) -> &'a [Problem] {
+    harness.found_once(file, || find(harness, file))
+}
+
+/// Runs the families. Nothing is said about the inside of a broken region but that it is broken.
+fn find(harness: &Harness, file: &FilePath) -> Vec<Problem> {
+    #[cfg(test)]
+    tests::PASSES.with(|passes| passes.set(passes.get() + 1));
     let mut problems = Vec::new();
     // Nothing is known of what could not be read; of a manifest an empty document stands in for it.
     match harness.files().content(file) {
@@ -174,6 +187,7 @@ fn raw(harness: &Harness, file: &FilePath) -> Vec<Problem> {
         Some(Content::Unread) => {}
         Some(Content::Text(_)) | None => in_text(harness, file, &mut problems),
     }
+    problems.iter_mut().for_each(|problem| present::finish(harness, problem));
     problems
 }
 
@@ -200,6 +214,17 @@ fn in_text(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     problems.retain(|problem| {
         problem.rule == &documents::SYNTAX_ERROR || !broken.iter().any(|region| region.contains(problem.span))
     });
+}
+
+/// Counts the equal ones before each, so that each of them is another.
+fn number_twins(problems: &mut [Problem]) {
+    let mut seen: rustc_hash::FxHashMap<(&str, String, String), u32> = rustc_hash::FxHashMap::default();
+    for problem in problems {
+        let twins =
+            seen.entry((problem.rule.id, problem.symbol.clone(), problem.message.clone())).or_default();
+        problem.twin = *twins;
+        *twins += 1;
+    }
 }
 
 fn in_order(problems: &mut [Problem]) {
@@ -230,3 +255,6 @@ fn cap(problems: Vec<Problem>) -> Vec<Problem> {
     in_order(&mut kept);
     kept
 }
+
+#[cfg(test)]
+mod tests;

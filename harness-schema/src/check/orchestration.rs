@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fixes::{certain, did_you_mean, near, remove, replace_with};
-use crate::harness::{END, Form, Harness, MANIFEST, SymbolKind};
+use super::fixes::{did_you_mean, near, remove, replace_with};
+use crate::harness::{END, Form, GO_TO, Harness, MANIFEST, SymbolKind};
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, certain};
 use crate::syntax::data::Value;
 use crate::text::Span;
 
@@ -48,23 +48,23 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 
 fn unknown_names(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     let symbols = harness.symbols();
+    let start = harness.tree().root.at(&["orchestration", "start"]).map(|start| start.span);
     for mention in symbols.in_file(file).iter().filter(|mention| mention.form == Form::Value) {
         let (rule, why) = match mention.kind {
             SymbolKind::State => (&UNKNOWN_STATE, "the run would have nowhere to go"),
             SymbolKind::Tool => (&UNKNOWN_STATE_TOOL, "the model cannot be offered what is not declared"),
             _ => continue,
         };
-        if symbols.find(mention.kind, &mention.name).is_some() {
-            continue;
-        }
-        if mention.kind == SymbolKind::Tool
-            && (is_go_to(harness, &mention.name) || harness.has_unread_tools())
-        {
+        let is_go_to = mention.kind == SymbolKind::Tool && mention.name == GO_TO && harness.offers_go_to();
+        let is_unread = mention.kind == SymbolKind::Tool && harness.has_unread_tools();
+        if is_go_to || is_unread || symbols.find(mention.kind, &mention.name).is_some() {
             continue;
         }
         let mut names: Vec<&str> = symbols.names(mention.kind).collect();
-        // The end is no state, and where a run may go.
-        names.extend((mention.kind == SymbolKind::State).then_some(END));
+        // The end is no state, and where a run may go, but not begin.
+        let may_end =
+            mention.kind == SymbolKind::State && !start.is_some_and(|start| start.contains(mention.span));
+        names.extend(may_end.then_some(END));
         let near = near(&mention.name, names.iter().copied());
         let at = Location::new(file, mention.span);
         let kind = mention.kind.word();
@@ -77,14 +77,6 @@ fn unknown_names(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>
         };
         problems.push(problem);
     }
-}
-
-/// The tool by which a model chooses among several `next` states.
-fn is_go_to(harness: &Harness, name: &str) -> bool {
-    let states = harness.tree().root.at(&["orchestration", "state"]).and_then(Value::as_list);
-    let chooses =
-        |state: &Value| state.get("next").and_then(Value::as_list).is_some_and(|next| 1 < next.len());
-    name == super::prose::GO_TO && states.is_some_and(|states| states.iter().any(chooses))
 }
 
 /// A state as the manifest writes it.

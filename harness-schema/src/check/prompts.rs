@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::fixes::{certain, did_you_mean, line_break, near, remove, replace_with};
+use super::fixes::{did_you_mean, near, remove, replace_with};
 use crate::harness::{Harness, HarnessText, MANIFEST, SymbolKind, TextRole};
 pub use crate::manifest::DEFINED;
 use crate::manifest::TOOL_PARTS;
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, certain};
 use crate::surface::approx_tokens;
 use crate::syntax::data::{Kind, Value};
 use crate::syntax::template::{ITEM, Name, Needs};
@@ -201,10 +201,8 @@ fn declare(harness: &Harness, name: &str) -> Option<Fix> {
     let edit = match harness.tree().root.at(&["prompt", "variables"]) {
         Some(table) => super::shape::inserted(source, table, name, "\"\"")?,
         None => {
-            let eol = line_break(source);
-            let gap =
-                if source.is_empty() || source.ends_with('\n') { eol.to_owned() } else { eol.repeat(2) };
-            let new_text = format!("{gap}[prompt.variables]{eol}{name} = \"\"{eol}");
+            let gap = if source.is_empty() || source.ends_with('\n') { "\n" } else { "\n\n" };
+            let new_text = format!("{gap}[prompt.variables]\n{name} = \"\"\n");
             TextEdit { span: Span::at(source.len()), new_text }
         }
     };
@@ -305,12 +303,8 @@ fn unused(harness: &Harness, problems: &mut Vec<Problem>) {
         }
         let message = format!("variable `{}` is never used", variable.name);
         let problem = Problem::new(&UNUSED_VARIABLE, variable.at.span, message).about(variable.name.as_str());
-        problems.push(problem.fixes(remove(
-            FixClass::Safe,
-            "Remove the variable",
-            document,
-            variable.extent,
-        )));
+        let fix = remove(FixClass::Safe, "Remove the variable", document, variable.at.span);
+        problems.push(problem.fixes(fix));
     }
 }
 

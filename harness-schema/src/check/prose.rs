@@ -1,15 +1,13 @@
 //! What stands in texts that reach the model: names of tools that are none (SH104), characters that nobody sees (SH107),
 //! comments that are sent (SH108).
 
-mod words;
-
 use rustc_hash::FxHashMap;
 
-use self::words::{ABOUT_TOOLS, SHELL_COMMANDS};
-use super::fixes::{did_you_mean, replace_with};
-use crate::harness::{Harness, HarnessText, SymbolKind, TextRole};
+use super::commands;
+use super::fixes::{did_you_mean, near, replace_with};
+use crate::harness::{GO_TO, Harness, HarnessText, SymbolKind, TextRole};
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, distance, within};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, distance_within};
 use crate::syntax::template::TagKind;
 use crate::text::Span;
 
@@ -34,9 +32,6 @@ pub static COMMENT_IS_SENT: Rule = Rule::new(
     include_str!("rules/SH108-comment-is-sent.md"),
 );
 
-/// The tool by which a model chooses among several `next` states (`formats` 1.4).
-pub(super) const GO_TO: &str = "go_to";
-
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     let mut whole_file_seen = false;
     for text in harness.texts_in(file) {
@@ -46,7 +41,7 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
             continue;
         }
         invisible(harness, text, problems);
-        if is_whole && text.role != TextRole::Variable {
+        if text.role != TextRole::Variable {
             unknown_tools(harness, text, problems);
             comments(harness, text, problems);
         }
@@ -56,20 +51,47 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
     }
 }
 
+/// The comments of a template, which are not sent.
+fn unsent(harness: &Harness, text: &HarnessText) -> Vec<Span> {
+    if !text.role.is_template() {
+        return Vec::new();
+    }
+    let tags = text.template(harness.files()).tags.iter();
+    tags.filter(|tag| tag.kind == TagKind::Comment).map(|tag| tag.span).collect()
+}
+
+/// Spans in order, those that share a byte as one.
+fn apart(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_unstable();
+    let mut all: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match all.last_mut() {
+            Some(last) if span.start < last.end => *last = last.cover(span),
+            _ => all.push(span),
+        }
+    }
+    all
+}
+
+/// Whether a place is inside of one of these spans, which are in order and apart.
+fn is_within(spans: &[Span], place: Span) -> bool {
+    let after = spans.partition_point(|span| span.start <= place.start);
+    after.checked_sub(1).and_then(|at| spans.get(at)).is_some_and(|span| span.contains(place))
+}
+
 fn unknown_tools(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>) {
-    let Some(document) = text.document(harness.files()) else { return };
-    let Some(tree) = document.markdown() else { return };
+    let Some(tree) = text.markdown(harness.files()) else { return };
     let tools: Vec<&str> =
         harness.tools().iter().map(|tool| tool.name.as_str()).filter(|name| !name.is_empty()).collect();
     // What a tool is called whose file could not be read is not known.
     if tools.is_empty() || harness.has_unread_tools() {
         return;
     }
-    let source = document.source();
+    let source = text.text(harness.files()).unwrap_or_default();
     let unsent = unsent(harness, text);
     // Long texts repeat their words: each is judged once.
     let mut judged: FxHashMap<&str, Judgement<'_>> = FxHashMap::default();
-    for code in tree.code.iter().filter(|code| !holds(&unsent, code.span)) {
+    for code in tree.code.iter().filter(|code| !is_within(&unsent, code.span)) {
         let name = code.content.of(source).trim();
         let judgement = judged.entry(name).or_insert_with(|| judge(harness, &tools, name));
         let near = match judgement {
@@ -80,18 +102,16 @@ fn unknown_tools(harness: &Harness, text: &HarnessText, problems: &mut Vec<Probl
         };
         let start = code.content.start as usize + code.content.of(source).len()
             - code.content.of(source).trim_start().len();
-        let span = Span::new(start, start + name.len());
-        let at = Location::new(text.file(), span);
+        let span = text.place(Span::new(start, start + name.len()));
         let message = format!("unknown tool `{name}`{}", did_you_mean(near));
         let problem = Problem::new(&UNKNOWN_TOOL, span, message)
             .why("the model is told to call what it does not have")
             .about(name);
-        problems.push(problem.fixes(near.map(|near| replace_with(FixClass::Preview, &at, near))));
+        let at = Location::new(text.file(), span);
+        let fix = near.filter(|_| text.is_exact()).map(|near| replace_with(FixClass::Preview, &at, near));
+        problems.push(problem.fixes(fix));
     }
 }
-
-/// From so many characters on two edits are a slip.
-const LONG_NAME: usize = 12;
 
 /// What inline code is, wherever it stands.
 enum Judgement<'a> {
@@ -111,21 +131,38 @@ fn judge<'a>(harness: &Harness, tools: &[&'a str], name: &str) -> Judgement<'a> 
     if !is_name || tools.contains(&name) || is_otherwise_known(harness, name) {
         return Judgement::Fine;
     }
-    let near = within(name, tools.iter().copied(), 2);
-    // Ordinary words are near to short names: only a name that is spelled as one, and nearer the shorter it is, is a slip.
-    let is_slip = |tool: &str| {
-        5 <= name.len()
-            && name.contains(['_', '-'])
-            && distance(name, tool) <= if name.len() < LONG_NAME { 1 } else { 2 }
-    };
-    match near.as_slice() {
-        [only] if is_slip(only) => Judgement::Near(only),
-        [first, ..] => Judgement::NoTool(Some(first)),
-        [] => Judgement::NoTool(None),
+    let slips: Vec<&str> = tools.iter().copied().filter(|tool| is_slip(name, tool)).collect();
+    match slips.as_slice() {
+        [only] => Judgement::Near(only),
+        _ => {
+            let near = near(name, tools.iter().copied());
+            // Of one word nobody can tell whether a tool or a program is meant; `web_search` is no program.
+            let is_telling = near.is_some() || (name.contains('_') && !name.contains(char::is_uppercase));
+            if is_telling { Judgement::NoTool(near) } else { Judgement::Fine }
+        }
     }
 }
 
-/// A state, variable, parameter, file of the project or usual shell command.
+/// Whether a name is a tool's with a slip, and no word of its own: one edit, or two of a long name. A tool that is one
+/// word has many words near it, so there two letters must be swapped.
+fn is_slip(name: &str, tool: &str) -> bool {
+    let edits = distance_within(name, tool, 2);
+    let is_compound = tool.contains(['_', '-']);
+    match edits {
+        Some(1) if !is_compound => 5 <= name.len() && name.len() == tool.len() && is_swap(name, tool),
+        Some(edits) => is_compound && edits * 6 <= name.len(),
+        None => false,
+    }
+}
+
+fn is_swap(name: &str, tool: &str) -> bool {
+    let (mut a, mut b): (Vec<char>, Vec<char>) = (name.chars().collect(), tool.chars().collect());
+    a.sort_unstable();
+    b.sort_unstable();
+    a == b
+}
+
+/// A state, variable, parameter, file of the project, part of a tool's call, or usual shell command.
 fn is_otherwise_known(harness: &Harness, name: &str) -> bool {
     let symbols = harness.symbols();
     let is_parameter = || {
@@ -136,69 +173,176 @@ fn is_otherwise_known(harness: &Harness, name: &str) -> bool {
     symbols.find(SymbolKind::State, name).is_some()
         || symbols.find(SymbolKind::Variable, name).is_some()
         || is_parameter()
-        || name == GO_TO
-        || ABOUT_TOOLS.binary_search(&name).is_ok()
         || super::prompts::DEFINED.iter().any(|(defined, _)| *defined == name)
+        || (name == GO_TO && harness.offers_go_to())
         || FilePath::parse(name).is_ok_and(|path| harness.files().is_file(&path))
-        || SHELL_COMMANDS.binary_search(&name).is_ok()
+        || commands::is_usual(name)
+        || CALL_PARTS.contains(&name)
 }
 
-/// Whether the word *tool* stands directly before or after inline code.
+/// Words for what a call has, which stand at the word *tool* without being one.
+const CALL_PARTS: &[&str] = &[
+    "any",
+    "args",
+    "argument",
+    "arguments",
+    "auto",
+    "call",
+    "call_id",
+    "calls",
+    "code",
+    "content",
+    "description",
+    "enabled",
+    "error",
+    "errors",
+    "exit_code",
+    "false",
+    "function",
+    "function_call",
+    "id",
+    "input",
+    "input_schema",
+    "inputs",
+    "is_error",
+    "json",
+    "message",
+    "messages",
+    "name",
+    "names",
+    "none",
+    "null",
+    "output",
+    "outputs",
+    "parameter",
+    "parameters",
+    "params",
+    "required",
+    "response",
+    "responses",
+    "result",
+    "results",
+    "role",
+    "schema",
+    "status",
+    "stderr",
+    "stdin",
+    "stdout",
+    "system",
+    "text",
+    "timeout",
+    "tool",
+    "tool_call",
+    "tool_call_id",
+    "tool_calls",
+    "tool_choice",
+    "tool_name",
+    "tool_result",
+    "tool_results",
+    "tool_use",
+    "tool_use_id",
+    "tools",
+    "true",
+    "type",
+    "user",
+];
+
+/// Words that turn *tool* into a part of something else: a tool result, the tool list.
+const TOOL_THINGS: &[&str] = &[
+    "argument",
+    "arguments",
+    "block",
+    "call",
+    "calls",
+    "chain",
+    "choice",
+    "definition",
+    "definitions",
+    "description",
+    "error",
+    "errors",
+    "input",
+    "list",
+    "message",
+    "messages",
+    "name",
+    "names",
+    "output",
+    "outputs",
+    "parameter",
+    "parameters",
+    "response",
+    "responses",
+    "result",
+    "results",
+    "role",
+    "schema",
+    "schemas",
+    "use",
+    "uses",
+];
+
+/// Words before *tool* and a name that say that it is to be called.
+const CALLING: &[&str] =
+    &["call", "calling", "invoke", "invoking", "run", "running", "use", "using", "via", "with"];
+
+/// Whether inline code is called a tool: ``the `x` tool``, ``use the tool `x` ``. A mark between ends the thought.
 fn is_called_tool(source: &str, code: Span) -> bool {
     let before = source.get(..code.start as usize).unwrap_or_default();
     let after = source.get(code.end as usize..).unwrap_or_default();
-    let is_tool = |word: &str| {
-        let word = word.trim_matches(|char: char| !char.is_alphanumeric());
-        ["tool", "tools"].iter().any(|tool| word.eq_ignore_ascii_case(tool))
-    };
-    let previous = before.strip_suffix(' ').and_then(|before| before.rsplit(char::is_whitespace).next());
-    let next = after.strip_prefix(' ').and_then(|after| after.split(char::is_whitespace).next());
-    // `the tool. `grep`` is another sentence.
-    let ends = |word: &str| word.ends_with(['.', ':', ';', ',', '!', '?', ')']);
-    previous.is_some_and(|word| is_tool(word) && !ends(word)) || next.is_some_and(is_tool)
+    let is = |word: &str, other: &str| word.eq_ignore_ascii_case(other);
+    let is_one = |word: &str, words: &[&str]| words.iter().any(|other| is(word, other));
+    let is_tool = |word: &str| is_one(word, &["tool", "tools"]);
+    let bare = |word: &str| word.trim_end_matches(|char: char| !char.is_alphanumeric()).to_owned();
+    if let Some(rest) = after.strip_prefix(' ') {
+        let mut words = rest.split_whitespace();
+        let next = words.next().unwrap_or_default();
+        let ends = !next.ends_with(char::is_alphanumeric);
+        let thing = words.next().is_some_and(|word| is_one(&bare(word), TOOL_THINGS));
+        if is_tool(&bare(next)) && (ends || !thing) {
+            return true;
+        }
+    }
+    let Some(before) = before.strip_suffix(' ') else { return false };
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let mut words = line.split_whitespace().rev();
+    if !words.next().is_some_and(is_tool) {
+        return false;
+    }
+    let verb = words.find(|word| !is_one(word, &["the", "a", "an", "this"]));
+    verb.is_some_and(|word| is_one(word, CALLING))
 }
 
 fn comments(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>) {
-    let Some(document) = text.document(harness.files()) else { return };
-    let (Some(tree), true) = (document.markdown(), text.role.is_template()) else { return };
-    let source = document.source();
+    let Some(tree) = text.markdown(harness.files()) else { return };
+    let source = text.text(harness.files()).unwrap_or_default();
     let unsent = unsent(harness, text);
-    for span in tree.comments.iter().filter(|span| !holds(&unsent, **span)) {
+    // Only where the text is rendered can a comment be left out of it.
+    let as_template = |inner: String| {
+        let can_be = text.role.is_template() && text.is_exact() && !inner.contains("#}");
+        can_be.then(|| format!("{{#{inner}#}}"))
+    };
+    for span in tree.comments.iter().filter(|span| !is_within(&unsent, **span)) {
         let inner = span.of(source).trim_start_matches("<!--").trim_end_matches("-->");
-        let as_template = (!inner.contains("#}")).then(|| format!("{{#{inner}#}}"));
-        problems.push(sent(text, *span, "comment", as_template));
+        problems.push(sent(text, *span, "comment", as_template(inner.to_owned())));
     }
-    if let Some(front) = &tree.front_matter {
-        let content = front.content.of(source);
-        let as_template = (!content.contains("#}")).then(|| format!("{{#\n{content}#}}\n"));
-        problems.push(sent(text, front.span, "front matter", as_template));
+    // What a tool file or a variable says is one text; front matter is a thing of files.
+    let front = tree.front_matter.as_ref().filter(|_| text.role.is_template());
+    if let Some(front) = front {
+        let comment = as_template(format!("\n{}", front.content.of(source)));
+        problems.push(sent(text, front.span, "front matter", comment.map(|comment| format!("{comment}\n"))));
     }
-}
-
-/// What rendering leaves out: `{# … #}`.
-fn unsent(harness: &Harness, text: &HarnessText) -> Vec<Span> {
-    if !text.role.is_template() {
-        return Vec::new();
-    }
-    let tags = text.template(harness.files()).tags.iter();
-    tags.filter(|tag| tag.kind == TagKind::Comment).map(|tag| tag.span).collect()
-}
-
-fn holds(spans: &[Span], part: Span) -> bool {
-    let after = spans.partition_point(|span| span.start <= part.start);
-    after.checked_sub(1).and_then(|at| spans.get(at)).is_some_and(|span| span.contains(part))
 }
 
 fn sent(text: &HarnessText, span: Span, what: &str, as_template: Option<String>) -> Problem {
-    let at = Location::new(text.file(), span);
-    let problem = Problem::new(&COMMENT_IS_SENT, span, format!("this {what} is sent to the model"))
+    let at = Location::new(text.file(), text.place(span));
+    let problem = Problem::new(&COMMENT_IS_SENT, at.span, format!("this {what} is sent to the model"))
         .why("prompt text is payload: only `{# … #}` is left out when it is rendered")
         .about(what);
-    let problem = problem.fixes(
-        as_template
-            .map(|comment| Fix::replace(FixClass::Preview, "Make it a template comment", &at, comment)),
-    );
-    problem.fix(Fix::replace(FixClass::Preview, format!("Remove the {what}"), &at, ""))
+    let as_comment = as_template
+        .map(|comment| Fix::replace(FixClass::Preview, "Make it a template comment", &at, comment));
+    let removed = Fix::replace(FixClass::Preview, format!("Remove the {what}"), &at, "");
+    problem.fixes(as_comment).fixes(text.is_exact().then_some(removed))
 }
 
 fn invisible(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>) {
@@ -206,7 +350,7 @@ fn invisible(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>)
     let unsent = unsent(harness, text);
     for (at, char) in hidden_characters(source) {
         let span = Span::new(at, at + char.len_utf8());
-        if !holds(&unsent, span) {
+        if !is_within(&unsent, span) {
             problems.push(hidden(text.file(), text.place(span), char, text.is_exact()));
         }
     }
@@ -219,7 +363,7 @@ fn invisible_in_surfaces(harness: &Harness, file: &FilePath, problems: &mut Vec<
     if hidden_characters(source).next().is_none() {
         return;
     }
-    let spans: Vec<Span> = harness
+    let surfaces: Vec<Span> = harness
         .surfaces()
         .iter()
         .filter(|placed| placed.surface.origin == crate::surface::Origin::Declared)
@@ -227,14 +371,12 @@ fn invisible_in_surfaces(harness: &Harness, file: &FilePath, problems: &mut Vec<
         .filter(|(other, _)| *other == file)
         .map(|(_, span)| span)
         .collect();
-    // A native text that is a declared surface too was looked at already.
-    let texts: Vec<Span> = harness.texts_in(file).map(|text| text.span(harness.files())).collect();
+    let surfaces = apart(surfaces);
+    // What is a text of the native agent too was said there.
+    let native = apart(harness.texts_in(file).map(|text| text.span(harness.files())).collect());
     for (at, char) in hidden_characters(source) {
         let span = Span::new(at, at + char.len_utf8());
-        if texts.iter().any(|text| text.contains(span)) {
-            continue;
-        }
-        if spans.iter().any(|surface| surface.contains(span)) {
+        if !is_within(&native, span) && is_within(&surfaces, span) {
             problems.push(hidden(file, span, char, true));
         }
     }
@@ -252,10 +394,21 @@ fn hidden(file: &FilePath, span: Span, char: char, exact: bool) -> Problem {
 
 /// Characters that nobody sees and that no script or emoji needs where they stand.
 fn hidden_characters(source: &str) -> impl Iterator<Item = (usize, char)> {
+    // Where the last tag character ended, and whether it is one of a flag: a row of them is judged by its first.
+    let mut tags = (usize::MAX, false);
     // All of them start with one of three bytes.
     memchr::memchr3_iter(0xE2, 0xEF, 0xF3, source.as_bytes()).filter_map(move |at| {
         let char = source.get(at..)?.chars().next()?;
-        (is_hidden(char) && !is_needed(source, at, char)).then_some((at, char))
+        let is_needed = match char {
+            // Tags spell the region of a flag behind a black flag.
+            '\u{E0020}'..='\u{E007F}' => {
+                let is_flag = if tags.0 == at { tags.1 } else { source.get(..at)?.ends_with('\u{1F3F4}') };
+                tags = (at + char.len_utf8(), is_flag);
+                is_flag
+            }
+            _ => is_needed(source, at, char),
+        };
+        (is_hidden(char) && !is_needed).then_some((at, char))
     })
 }
 
@@ -273,13 +426,6 @@ fn is_needed(source: &str, at: usize, char: char) -> bool {
         '\u{200C}' | '\u{200D}' => {
             let joins = |char: Option<char>| char.is_some_and(|char| is_emoji(char) || needs_joiners(char));
             joins(before) && joins(after) || before.is_some_and(needs_joiners)
-        }
-        // Tags spell the region of a flag behind a black flag.
-        '\u{E0020}'..='\u{E007F}' => {
-            // A region has at most six characters and an end mark.
-            let mut before = source.get(..at).unwrap_or_default().chars().rev().take(8);
-            let is_tag = |char: &char| ('\u{E0020}'..='\u{E007F}').contains(char);
-            before.find(|char| !is_tag(char)) == Some('\u{1F3F4}')
         }
         _ => false,
     }
@@ -328,5 +474,7 @@ mod tests {
         assert_eq!(hidden("👩\u{200D}💻 نمی\u{200C}خواهم"), Vec::<usize>::new());
         assert_eq!(hidden("\u{FEFF}a\u{200B}b\u{202E}c"), [4, 8]);
         assert_eq!(hidden("no\u{200D}des"), [2]);
+        let tags = "\u{E0067}".repeat(3);
+        assert_eq!(hidden(&format!("\u{1F3F4}{tags} {tags}")), [17, 21, 25]);
     }
 }

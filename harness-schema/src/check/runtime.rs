@@ -1,11 +1,11 @@
 //! Runtime rules (SH301, SH304–SH306), limits (SH303), budget, repeats and price (SH302, SH307–SH309).
 
-use super::fixes::{certain, did_you_mean, line_break, near, replace_with};
+use super::fixes::{did_you_mean, near, remove_all, replace_with};
 use crate::detector::{self, On};
 use crate::harness::{Harness, MANIFEST};
 use crate::manifest::Duration;
 use crate::path::FilePath;
-use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
+use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity, certain};
 use crate::shape;
 use crate::syntax::data::{Kind, Step, Value};
 use crate::text::Span;
@@ -138,19 +138,8 @@ fn action(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
                 .about(text(rule, &["id"]).unwrap_or_default())
                 .related(Location::new(document.path(), first.key.span), "the first action");
             let keep = format!("Keep only `{}`", first.key.name);
-            let others: Option<Vec<Span>> =
-                actions.iter().skip(1).map(|entry| super::fixes::removable(document, entry.span())).collect();
-            // Of three on one line the commas belong to two.
-            let others = others.filter(|spans| spans.is_sorted_by(|one, next| one.end <= next.start));
-            let change = |span| crate::problem::Change::Edit {
-                file: document.path().clone(),
-                edit: crate::text::TextEdit { span, new_text: String::new() },
-            };
-            problems.push(problem.fixes(others.map(|spans| Fix {
-                title: keep,
-                class: FixClass::Preview,
-                changes: spans.into_iter().map(change).collect(),
-            })));
+            let others: Vec<Span> = actions.iter().skip(1).map(|entry| entry.key.span).collect();
+            problems.push(problem.fixes(remove_all(FixClass::Preview, keep, document, &others)));
         }
     }
 }
@@ -322,9 +311,8 @@ fn budget(harness: &Harness, problems: &mut Vec<Problem>) {
             .about("budget");
         let end = document.source().len();
         let at = Location::new(document.path(), Span::at(end));
-        let eol = line_break(document.source());
-        let gap = if document.source().ends_with('\n') { eol.to_owned() } else { eol.repeat(2) };
-        let insert = format!("{gap}[budget]{eol}max_trials = 600{eol}");
+        let gap = if document.source().ends_with('\n') { "\n" } else { "\n\n" };
+        let insert = format!("{gap}[budget]\nmax_trials = 600\n");
         problems.push(problem.fix(Fix::replace(FixClass::Preview, "Add a `[budget]`", &at, insert)));
         return;
     };

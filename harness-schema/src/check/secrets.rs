@@ -1,15 +1,13 @@
 //! Keys and rights: keys in documents (SH701), plain http (SH702), keys in environments (SH703), privileges of tasks
 //! (SH704). No message repeats a key.
 
-use std::sync::OnceLock;
-
-use regex::Regex;
-
+use super::environment::Compose;
 use super::fixes::remove;
+use super::keys;
 use crate::harness::{Harness, MANIFEST, Role};
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
-use crate::syntax::data::{Entry, Kind, Value};
+use crate::syntax::data::Value;
 use crate::text::Span;
 
 /// A key where a name should be.
@@ -34,10 +32,8 @@ pub static PRIVILEGED_TASK: Rule =
     Rule::new("SH704", "privileged-task", Severity::Error, include_str!("rules/SH704-privileged-task.md"));
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
-    // A task may be about a key; its texts are not the harness's.
-    let is_ours =
-        !matches!(harness.role(file), Some(Role::Instruction | Role::Verifier | Role::Environment) | None);
-    if is_ours {
+    // Programs and verifiers are nobody's documents: what they hold may be made up for a test.
+    if !matches!(harness.role(file), Some(Role::Verifier | Role::Program) | None) {
         literals(harness, file, problems);
     }
     if file.as_str() == MANIFEST {
@@ -55,101 +51,14 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
 const KEY_MESSAGE: &str = "this looks like a key: name a variable, and replace the key";
 const KEY_WHY: &str = "whoever can read this file can spend with the key";
 
-/// Forms of keys that services document, private keys, and passwords in addresses.
-fn forms() -> Option<&'static Regex> {
-    static FORMS: OnceLock<Option<Regex>> = OnceLock::new();
-    let forms = FORMS.get_or_init(|| {
-        Regex::new(concat!(
-            r"(?P<key>\bsk-(?:ant-|proj-|or-v1-)?[A-Za-z0-9_-]{20,}",
-            r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[A-Za-z0-9_-]{20,}",
-            r"|xox[abprs]-[A-Za-z0-9-]{20,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}",
-            r"|gsk_[A-Za-z0-9]{40,}|r8_[A-Za-z0-9]{37}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,})",
-            r"|(?P<block>-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)",
-            r"|[a-z][a-z0-9+.-]*://(?P<user>[^\s/:@{}<>$]+):(?P<password>[^\s/@{}<>$]+)@(?P<host>[^\s/:?#]*)",
-        ))
-        .ok()
-    });
-    forms.as_ref()
-}
-
 fn literals(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
-    let (Some(document), Some(forms)) = (harness.document(file), forms()) else { return };
-    for found in forms.captures_iter(document.source()) {
-        let Some(part) = found.name("key").or_else(|| found.name("block")).or_else(|| found.name("password"))
-        else {
-            continue;
-        };
-        let is_real = match (found.name("block"), found.name("password")) {
-            (Some(block), _) => holds_key(document.source().get(block.end()..).unwrap_or_default()),
-            (None, Some(password)) => {
-                let name = |group: &str| found.name(group).map_or("", |part| part.as_str());
-                is_password(password.as_str(), name("user"), name("host"))
-            }
-            (None, None) => is_key(part.as_str()),
-        };
-        if !is_real {
-            continue;
-        }
-        let span = Span::new(part.start(), part.end());
-        // `api_key_env` has its own fix.
-        if file.as_str() == MANIFEST && key_env(harness).is_some_and(|value| value.span.contains(span)) {
-            continue;
-        }
-        problems.push(Problem::new(&SECRET_LITERAL, span, KEY_MESSAGE).why(KEY_WHY).about("key"));
-    }
-}
-
-/// What documentation writes instead of a key.
-fn is_example(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let words = ["example", "your", "xxxx", "placeholder", "redacted", "...", "****", "changeme"];
-    words.iter().any(|word| lower.contains(word))
-}
-
-fn distinct(text: &str) -> usize {
-    let mut distinct: Vec<char> = text.to_ascii_lowercase().chars().collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    distinct.len()
-}
-
-/// Whether what has the form of a key is as random as one: words between hyphens are not.
-fn is_key(text: &str) -> bool {
-    let longest = text.split(['-', '_']).map(str::len).max().unwrap_or_default();
-    !is_example(text)
-        && 8 <= distinct(text)
-        && 10 <= longest
-        && text.contains(|char: char| char.is_ascii_digit())
-}
-
-/// Whether a password in an address is one: not that of a documentation's host or of a default account.
-fn is_password(password: &str, user: &str, host: &str) -> bool {
-    let plain = ["password", "pass", "pw", "secret", "token", "pwd"];
-    let host = host.to_ascii_lowercase();
-    let is_example_host =
-        ["example", "example.com", "example.org", "example.net", "host", "localhost", "127.0.0.1"]
-            .iter()
-            .any(|example| host == *example || host.ends_with(&format!(".{example}")));
-    !(is_example(password)
-        || plain.contains(&password.to_ascii_lowercase().as_str())
-        || distinct(password) < 3
-        || password == user
-        || user == "user"
-        || is_example_host)
-}
-
-/// Whether the lines behind the head of a key hold one.
-fn holds_key(after: &str) -> bool {
-    let text: String =
-        after.replace("\\n", "").chars().filter(|char| !char.is_whitespace()).take(64).collect();
-    let body = text.split('-').next().unwrap_or_default();
-    32 <= body.len() && 12 <= distinct(body)
-}
-
-/// Whether a text as a whole has the form of a key.
-fn is_literal(text: &str) -> bool {
-    let found = forms().and_then(|forms| forms.captures(text)).and_then(|found| found.name("key"));
-    found.is_some_and(|key| key.len() == text.len() && is_key(text))
+    let Some(document) = harness.document(file) else { return };
+    // `api_key_env` has its own fix.
+    let own = if file.as_str() == MANIFEST { key_env(harness).map(|value| value.span) } else { None };
+    let found = keys::find(document.source()).into_iter();
+    let keys = found.filter(|key| !own.is_some_and(|value| value.contains(*key)));
+    problems
+        .extend(keys.map(|key| Problem::new(&SECRET_LITERAL, key, KEY_MESSAGE).why(KEY_WHY).about("key")));
 }
 
 fn key_env(harness: &Harness) -> Option<&Value> {
@@ -164,29 +73,33 @@ fn key_name(harness: &Harness, problems: &mut Vec<Problem>) {
         && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
         && !name.starts_with(|char: char| char.is_ascii_digit())
         && name.len() <= 64;
-    if is_name && !is_literal(name) {
-        return;
-    }
-    // `$NAME` and `${NAME}` are names with a shell's marks; a key is never repeated, not even in part.
-    let bare = name.trim_start_matches('$').trim_matches(['{', '}']);
-    let is_marked = bare.len() < name.len()
-        && bare.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
-        && bare.starts_with(|first: char| first.is_ascii_uppercase());
-    let better = if is_marked { bare } else { "MODEL_API_KEY" };
-    let message = if is_marked || name.trim().is_empty() || name.contains(' ') {
-        "`api_key_env` must be the name of a variable"
-    } else {
-        KEY_MESSAGE
+    // A key of letters and digits could be a name.
+    let is_key = keys::is_key(name) || (!is_name && 16 <= name.len() && !name.contains([' ', '$', '{']));
+    let (message, why) = match (is_key, is_name) {
+        (true, _) => (KEY_MESSAGE, KEY_WHY),
+        (false, true) => return,
+        (false, false) => {
+            ("`api_key_env` is no name of a variable", "the key is read from the variable with this name")
+        }
     };
+    // `$NAME` and `${NAME}` say which variable is meant.
+    let inner = name.trim_start_matches('$').trim_matches(['{', '}', ' ']);
+    let meant = inner.strip_prefix("env:").unwrap_or(inner);
+    let is_variable = !is_key
+        && !meant.is_empty()
+        && meant.chars().all(|char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_')
+        && !meant.starts_with(|char: char| char.is_ascii_digit());
+    let meant = if is_variable { meant } else { "MODEL_API_KEY" };
     let at = Location::new(&harness.manifest_path(), value.span);
-    problems.push(Problem::new(&SECRET_LITERAL, value.span, message).why(KEY_WHY).about("api_key_env").fix(
-        Fix::replace(
+    let title = format!("Name the variable `{meant}`");
+    problems.push(
+        Problem::new(&SECRET_LITERAL, value.span, message).why(why).about("api_key_env").fix(Fix::replace(
             FixClass::Preview,
-            format!("Name the variable `{better}`"),
+            title,
             &at,
-            format!("\"{better}\""),
-        ),
-    ));
+            format!("\"{meant}\""),
+        )),
+    );
 }
 
 fn plain_http(harness: &Harness, problems: &mut Vec<Problem>) {
@@ -250,11 +163,11 @@ fn task_environment(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
     let Some(document) = harness.document(file) else { return };
     let Some(tree) = document.data() else { return };
     let kind = harness.tree().root.at(&["agent", "kind"]).and_then(Value::as_text);
-    for table in ["environment", "verifier", "solution"] {
-        environment(tree.root.at(&[table, "env"]), document, kind == Some("harbor"), problems);
-    }
-    for step in tree.root.get("steps").and_then(Value::as_list).unwrap_or_default() {
-        environment(step.at(&["verifier", "env"]), document, kind == Some("harbor"), problems);
+    let steps = tree.root.get("steps").and_then(Value::as_list).unwrap_or_default();
+    for part in std::iter::once(&tree.root).chain(steps) {
+        for table in ["environment", "verifier", "solution"] {
+            environment(part.at(&[table, "env"]), document, kind == Some("harbor"), problems);
+        }
     }
 }
 
@@ -276,87 +189,73 @@ fn environment(
             .why("what an agent can read, it can send or write down")
             .about(&**name);
         let problem = if is_harbor { problem.severity(Severity::Warning) } else { problem };
-        problems.push(problem.fixes(remove(
-            FixClass::Preview,
-            format!("Remove `{name}`"),
-            document,
-            entry.span(),
-        )));
+        let title = format!("Remove `{name}`");
+        problems.push(problem.fixes(remove(FixClass::Preview, title, document, entry.key.span)));
     }
 }
 
-/// A name whose last word says key, token, secret or password; keys that sort or lock nothing are none.
+/// A name that ends in a word for a key, token or secret, or holds one for a password (`security.md` 4).
 fn is_secret_name(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let mut words = lower.rsplit(['_', '-']);
-    let (last, before) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let ordinary =
-        ["sort", "primary", "foreign", "public", "cache", "partition", "index", "group", "row", "hot"];
-    match last {
-        "key" => !ordinary.contains(&before),
-        "keys" => before == "api",
-        "credential" | "credentials" => true,
-        _ => ["password", "passwd", "secret", "token", "apikey"].iter().any(|word| last.ends_with(word)),
+    let words = words(name);
+    let is_password = |word: &String| word.contains("PASSWORD") || word.contains("PASSWD");
+    if words.iter().any(is_password) {
+        return true;
     }
+    let Some((last, before)) = words.split_last() else { return false };
+    match last.as_str() {
+        // A key to sort by, or the half that is not secret, opens nothing.
+        "KEY" | "KEYS" => {
+            let open = [
+                "SORT",
+                "PRIMARY",
+                "FOREIGN",
+                "PARTITION",
+                "PUBLIC",
+                "GROUP",
+                "CACHE",
+                "ROW",
+                "ORDER",
+                "INDEX",
+            ];
+            !before.last().is_some_and(|word| open.contains(&word.as_str()))
+        }
+        "APIKEY" | "APIKEYS" | "TOKEN" | "SECRET" | "SECRETS" | "PASSPHRASE" | "CREDENTIAL"
+        | "CREDENTIALS" => true,
+        // `MAX_TOKENS` is a number.
+        _ => false,
+    }
+}
+
+/// The words of a name in capitals: `accessToken` and `ACCESS_TOKEN` have two.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut before = '_';
+    for char in name.chars() {
+        let is_start = !before.is_alphanumeric() || (before.is_lowercase() && char.is_uppercase());
+        if char.is_alphanumeric() {
+            if is_start {
+                words.push(String::new());
+            }
+            if let Some(word) = words.last_mut() {
+                word.extend(char.to_uppercase());
+            }
+        }
+        before = char;
+    }
+    words
 }
 
 fn privileges(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
-    let Some(document) = harness.document(file) else { return };
-    let Some(tree) = document.data() else { return };
     let Some(task) = harness.suite().task_of(file) else { return };
-    let services = tree.root.get("services").and_then(Value::as_table);
-    for service in services.iter().flat_map(|services| &services.entries) {
-        for entry in service.value.as_table().iter().flat_map(|table| &table.entries) {
-            for (asked, span) in asked(entry) {
-                let message = format!("task `{}` asks for `{asked}` and will not be run", task.id);
-                problems.push(
-                    Problem::new(&PRIVILEGED_TASK, span, message)
-                        .why("a task never gets rights over the machine that runs it")
-                        .about(asked),
-                );
-            }
-        }
+    let Some(compose) = harness.document(file).and_then(|document| Compose::read(document)) else { return };
+    for demand in compose.demands(&task.directory) {
+        let message = format!("task `{}` asks for `{}` and will not be run", task.id, demand.what);
+        problems.push(
+            Problem::new(&PRIVILEGED_TASK, demand.span, message)
+                .why("a task never gets rights over the machine that runs it")
+                .about(demand.what),
+        );
     }
-}
-
-/// What an entry of a Compose service asks of the host.
-fn asked(entry: &Entry) -> Vec<(String, Span)> {
-    let key = &*entry.key.name;
-    let word = entry.value.as_text().unwrap_or_default();
-    match key {
-        "privileged" if matches!(entry.value.kind, Kind::Boolean(true)) || word == "true" => {
-            vec![(String::from("privileged"), entry.span())]
-        }
-        "network_mode" | "pid" | "ipc" | "userns_mode" | "uts" | "cgroup" if word == "host" => {
-            vec![(format!("{key}: host"), entry.span())]
-        }
-        "devices" | "cap_add" | "device_cgroup_rules"
-            if entry.value.as_list().is_some_and(|items| !items.is_empty()) =>
-        {
-            vec![(key.to_owned(), entry.span())]
-        }
-        "security_opt" => {
-            let items = entry.value.as_list().unwrap_or_default().iter();
-            let open = items.filter(|item| item.as_text().is_some_and(|text| text.contains("unconfined")));
-            open.map(|item| (item.as_text().unwrap_or_default().to_owned(), item.span)).collect()
-        }
-        "volumes" => {
-            let items = entry.value.as_list().unwrap_or_default().iter();
-            items.filter_map(|item| host_path(item).map(|path| (path.to_owned(), item.span))).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The path of the host that a volume binds, if it lies outside of the task.
-fn host_path(volume: &Value) -> Option<&str> {
-    let path = match volume.as_text() {
-        Some(text) => text.split(':').next().unwrap_or_default(),
-        None => volume.get("source")?.as_text()?,
-    };
-    // `../tests` is the task's own, and SH603's business.
-    let climbs = path.split('/').filter(|part| *part == "..").count();
-    (path.starts_with(['/', '~']) || 1 < climbs).then_some(path)
 }
 
 #[cfg(test)]
@@ -378,27 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn examples_are_no_keys() {
-        assert!(is_key("sk-a8Fh3kD92mQz71LpWx04") && is_literal("ghp_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R"));
-        for text in
-            ["sk-xxxxxxxxxxxxxxxxxxxxxxxx", "sk-abcdefghijklmnopqrstuvwxyz", "sk-list-items-extension-2024"]
+    fn names_of_secrets_are_told_by_their_words() {
+        for name in
+            ["API_KEY", "API_KEYS", "PGPASSWORD", "accessToken", "GITHUB_TOKEN", "TOKEN", "client-secret"]
         {
-            assert!(!is_key(text), "{text}");
+            assert!(is_secret_name(name), "{name}");
         }
-        assert!(!is_literal("MODEL_API_KEY"));
-        assert!(is_password("h7Gx2pQ9", "bot", "files.acme.dev"));
-        for (password, user, host) in [
-            ("password", "bot", "files.acme.dev"),
-            ("guest", "guest", "files.acme.dev"),
-            ("h7Gx2pQ9", "bot", "example.com"),
-            ("h7Gx2pQ9", "bot", "localhost"),
-        ] {
-            assert!(!is_password(password, user, host), "{password} {host}");
+        for name in ["TOKEN_LIMIT", "SORT_KEY", "MAX_TOKENS", "MONKEY", "KEYBOARD", "PUBLIC_KEY", "LANG"] {
+            assert!(!is_secret_name(name), "{name}");
         }
-        assert!(holds_key("\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n-----END"));
-        assert!(
-            !holds_key("` and its lines follow.")
-                && !holds_key("\nXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX")
-        );
     }
 }

@@ -10,14 +10,17 @@ mod key;
 mod missing;
 mod exclusive;
 
+use std::cell::OnceCell;
+
+use crate::edit::removal_in;
 use crate::harness::{Harness, Role};
 use crate::manifest::SCHEMA;
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
 use crate::shape::{self, Field, Form, Shape, Table as TableShape};
-use crate::syntax::data::{Kind, Style, Table, Tree, Value};
+use crate::syntax::data::{Entry, Kind, Style, Table, Tree, Value};
 use crate::syntax::decode::BadSpans;
-use crate::text::{Span, TextEdit};
+use crate::text::{Span, Text, TextEdit};
 
 use self::broken::Broken;
 use self::place::{Part, Place};
@@ -64,7 +67,8 @@ pub fn check(tree: &Tree, shape: &Shape, file: &FilePath, source: &str) -> (Vec<
     let place = Place::new(file);
     let broken = Broken::new(tree, source);
     let (problems, bad) = (Vec::new(), BadSpans::default());
-    let mut checker = Checker { tree, file, source, subject, place, broken, hints: 0, problems, bad };
+    let text = OnceCell::new();
+    let mut checker = Checker { tree, file, source, text, subject, place, broken, hints: 0, problems, bad };
     checker.document(shape);
     (checker.problems, checker.bad)
 }
@@ -98,6 +102,8 @@ struct Checker<'a> {
     tree: &'a Tree,
     file: &'a FilePath,
     source: &'a str,
+    /// Its lines, once something is to be removed.
+    text: OnceCell<Text>,
     subject: Subject,
     place: Place<'a>,
     broken: Broken<'a>,
@@ -108,6 +114,13 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
+    /// Removes an entry, wherever it is written.
+    fn remove(&self, entry: &Entry) -> Option<Fix> {
+        let text = self.text.get_or_init(|| Text::new(self.source));
+        let edits = removal_in(self.tree, self.source, text, &[entry.key.span])?;
+        Some(repair::fix(self.file, FixClass::Preview, format!("Remove `{}`", entry.key.name), edits))
+    }
+
     fn document(&mut self, shape: &Shape) {
         let is_newer = self.subject == Subject::Manifest && self.is_newer();
         let said = self.problems.len();

@@ -1,14 +1,15 @@
 //! Keys of `[[surface]]` that do not go together: one that another makes void (SH008), limits without a value between them
 //! (SH003), and entries that switch off what is not there (SH021).
 
-use super::fixes::{did_you_mean, near, remove, replace_with};
+use super::fixes::{did_you_mean, near, remove, remove_all, replace_with};
 use super::shape::{NO_EFFECT, WRONG_VALUE};
 use super::surfaces::SURFACE_NOT_FOUND;
 use crate::harness::{Harness, MANIFEST, written_selector};
 use crate::path::FilePath;
-use crate::problem::{Change, FixClass, Location, Problem};
+use crate::problem::{FixClass, Location, Problem};
 use crate::selector::Selector;
 use crate::syntax::data::{Kind, Value};
+use crate::text::Span;
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     if file.as_str() != MANIFEST {
@@ -52,19 +53,12 @@ fn void(harness: &Harness, entry: &Value, keys: &[&str], because: &str, problems
     let verb = if names.len() == 1 { "has" } else { "have" };
     let names = names.join(" and ");
     let document = &harness.manifest_file().document;
-    let mut problem =
-        Problem::new(&NO_EFFECT, first.key.span, format!("{names} {verb} no effect: {because}"))
-            .why("nothing reads it, so a change of it could change no score")
-            .about(entry.get("id").and_then(Value::as_text).unwrap_or_default());
-    let mut removals = written
-        .iter()
-        .filter_map(|entry| remove(FixClass::Preview, format!("Remove {names}"), document, entry.span()));
-    if let Some(mut fix) = removals.next() {
-        let others: Vec<Change> = removals.flat_map(|fix| fix.changes).collect();
-        fix.changes.extend(others);
-        problem = problem.fix(fix);
-    }
-    problems.push(problem);
+    let problem = Problem::new(&NO_EFFECT, first.key.span, format!("{names} {verb} no effect: {because}"))
+        .why("nothing reads it, so a change of it could change no score")
+        .about(entry.get("id").and_then(Value::as_text).unwrap_or_default());
+    let spans: Vec<Span> = written.iter().map(|entry| entry.key.span).collect();
+    let title = format!("Remove {names}");
+    problems.push(problem.fixes(remove_all(FixClass::Preview, title, document, &spans)));
 }
 
 /// Limits that no number keeps.

@@ -1,9 +1,10 @@
 //! Keys of `task.toml` that Harbor does not read, with what was meant: by its own schema, by what authors write out of
 //! habit, and by nearness. Finds them; how they are shown is the family's.
 
-use crate::path::FilePath;
+use crate::edit::removal;
 use crate::problem::{Change, Fix, FixClass, nearest};
 use crate::shape::{self, Shape};
+use crate::syntax::Document;
 use crate::syntax::data::{Entry, Kind, Style, Table, Tree, Value};
 use crate::task::{Advice, habit};
 use crate::text::{Span, TextEdit};
@@ -107,8 +108,9 @@ impl Unknown<'_> {
         }
     }
 
-    /// The fix that writes what was meant; `lines` are the lines of the entry, with their line breaks.
-    pub(super) fn fix(&self, file: &FilePath, tree: &Tree, source: &str, lines: Span) -> Option<Fix> {
+    /// The fix that writes what was meant.
+    pub(super) fn fix(&self, document: &Document, tree: &Tree) -> Option<Fix> {
+        let source = document.source();
         let replace = |span: Span, new_text: &str| TextEdit { span, new_text: new_text.to_owned() };
         let value = self.entry.value.span;
         let (title, edits) = match &self.meant {
@@ -122,11 +124,13 @@ impl Unknown<'_> {
             Meant::Metadata if is_written_once(&self.entry.value) => {
                 let line = format!("{} = {}", self.entry.key.name, value.of(source));
                 let moved = into_metadata(tree, source, &line)?;
-                (String::from("Move to `[metadata]`"), vec![replace(lines, ""), moved])
+                let mut edits = removal(document, &[self.entry.key.span])?;
+                edits.push(moved);
+                (String::from("Move to `[metadata]`"), edits)
             }
             _ => return None,
         };
-        let edit = |edit| Change::Edit { file: file.clone(), edit };
+        let edit = |edit| Change::Edit { file: document.path().clone(), edit };
         Some(Fix { title, class: FixClass::Preview, changes: edits.into_iter().map(edit).collect() })
     }
 }
@@ -141,17 +145,16 @@ fn is_written_once(value: &Value) -> bool {
 
 /// A line below the header of `[metadata]`, or below a new one at the end.
 fn into_metadata(tree: &Tree, source: &str, line: &str) -> Option<TextEdit> {
-    let eol = if source.contains("\r\n") { "\r\n" } else { "\n" };
     let (at, new_text) = match tree.root.get("metadata") {
         Some(metadata) => {
             let header = metadata.as_table()?.headers.first()?;
             let rest = source.get(header.end as usize..)?;
             let end = header.end as usize + rest.find(['\r', '\n']).unwrap_or(rest.len());
-            (end, format!("{eol}{line}"))
+            (end, format!("\n{line}"))
         }
         None => {
-            let gap = if source.ends_with('\n') { eol.to_owned() } else { eol.repeat(2) };
-            (source.len(), format!("{gap}[metadata]{eol}{line}{eol}"))
+            let gap = if source.ends_with('\n') { "\n" } else { "\n\n" };
+            (source.len(), format!("{gap}[metadata]\n{line}\n"))
         }
     };
     Some(TextEdit { span: Span::at(at), new_text })
@@ -160,6 +163,7 @@ fn into_metadata(tree: &Tree, source: &str, line: &str) -> Option<TextEdit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::FilePath;
     use crate::syntax::toml;
     use crate::text::apply_all;
 
@@ -169,12 +173,10 @@ mod tests {
         found.iter().map(|unknown| (unknown.path.clone(), unknown.key().map(str::to_owned))).collect()
     }
 
-    fn fixed(source: &str, lines: &str) -> Option<String> {
-        let tree = toml::parse(source);
-        let at = source.find(lines)?;
-        let file = FilePath::parse("tasks/t/task.toml").ok()?;
-        let fix =
-            unknown(&tree, source).first()?.fix(&file, &tree, source, Span::new(at, at + lines.len()))?;
+    fn fixed(source: &str) -> Option<String> {
+        let document = Document::new(FilePath::parse("tasks/t/task.toml").ok()?, source.into());
+        let tree = document.data()?;
+        let fix = unknown(tree, source).first()?.fix(&document, tree)?;
         let edits: Vec<TextEdit> = fix
             .changes
             .into_iter()
@@ -215,12 +217,11 @@ mod tests {
     #[test]
     fn what_is_about_the_task_moves_to_the_metadata() {
         assert_eq!(
-            fixed("[task]\nname = \"a/b\"\nlanguage = \"c\"\n\n[metadata]\nx = 1\n", "language = \"c\"\n")
-                .as_deref(),
+            fixed("[task]\nname = \"a/b\"\nlanguage = \"c\"\n\n[metadata]\nx = 1\n").as_deref(),
             Some("[task]\nname = \"a/b\"\n\n[metadata]\nlanguage = \"c\"\nx = 1\n")
         );
         assert_eq!(
-            fixed("[task]\nname = \"a/b\"\nlanguage = \"c\"\n", "language = \"c\"\n").as_deref(),
+            fixed("[task]\nname = \"a/b\"\nlanguage = \"c\"\n").as_deref(),
             Some("[task]\nname = \"a/b\"\n\n[metadata]\nlanguage = \"c\"\n")
         );
     }
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn sizes_are_rewritten() {
         assert_eq!(
-            fixed("[environment]\nmemory = 2048\n", "").as_deref(),
+            fixed("[environment]\nmemory = 2048\n").as_deref(),
             Some("[environment]\nmemory_mb = 2048\n")
         );
     }

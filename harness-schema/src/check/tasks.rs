@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fixes::{did_you_mean, item, line_break, near, remove, replace_with, statement};
+use super::fixes::{did_you_mean, near, remove, remove_all, replace_with};
 use super::task_keys;
 use crate::harness::{Harness, MANIFEST, Task};
 use crate::path::FilePath;
@@ -146,10 +146,10 @@ fn keys(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     for unknown in task_keys::unknown(tree, document.source()) {
         let shown = unknown.path.as_str();
         let message = format!("Harbor ignores `{shown}`{}", did_you_mean(unknown.key()));
-        let span = unknown.entry.span();
+        let at = unknown.entry.key.span;
         let fix = unknown
-            .fix(file, tree, document.source(), statement(document, span))
-            .or_else(|| remove(FixClass::Preview, format!("Remove `{shown}`"), document, span));
+            .fix(document, tree)
+            .or_else(|| remove(FixClass::Preview, format!("Remove `{shown}`"), document, at));
         problems.push(
             Problem::new(&UNKNOWN_TASK_KEY, unknown.entry.key.span, message)
                 .why("the task would run as if the line were not there")
@@ -254,7 +254,9 @@ fn listed(tasks: &Value, split: Split) -> Option<usize> {
 /// Whether the splits are said twice, or do not add up.
 fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Vec<Problem>) -> bool {
     let document = &harness.manifest_file().document;
-    let lists = || Split::ALL.iter().find_map(|split| tasks.entry(split.key()));
+    let all_lists = || Split::ALL.iter().filter_map(|split| tasks.entry(split.key()));
+    let lists = || all_lists().next();
+    let list_keys = || all_lists().map(|list| list.key.span).collect::<Vec<Span>>();
     let is_harbor = harness.is_harbor();
     if let Some(preset) = tasks.entry("preset").filter(|_| is_harbor)
         && let Some(other) = tasks.entry("split").or_else(lists).or_else(|| tasks.entry("dataset"))
@@ -262,13 +264,15 @@ fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Ve
         let name = &other.key.name;
         let is_list = lists().is_some_and(|list| list.key == other.key);
         let what = if is_list { String::from("lists") } else { format!("`{name}`") };
+        let removal = format!("Remove {}", if is_list { "the lists" } else { what.as_str() });
+        let others = if is_list { list_keys() } else { vec![other.key.span] };
         let message = format!("give `preset` or {what}, not both");
         let problem = Problem::new(&SPLIT_CONFLICT, other.key.span, message)
             .why("a preset is a dataset with its published splits")
             .about("preset")
             .related(Location::new(file, preset.key.span), "the preset")
-            .fixes(remove(FixClass::Preview, format!("Remove `{name}`"), document, other.span()))
-            .fixes(remove(FixClass::Preview, "Remove `preset`", document, preset.span()));
+            .fixes(remove_all(FixClass::Preview, removal, document, &others))
+            .fixes(remove(FixClass::Preview, "Remove `preset`", document, preset.key.span));
         problems.push(problem);
         return true;
     }
@@ -278,7 +282,13 @@ fn conflict(harness: &Harness, tasks: &Value, file: &FilePath, problems: &mut Ve
             .why("a task's split must be said once")
             .about("split")
             .related(Location::new(file, list.key.span), "a list");
-        problems.push(problem.fixes(remove(FixClass::Preview, "Remove `split`", document, split.span())));
+        let problem = problem.fixes(remove(FixClass::Preview, "Remove `split`", document, split.key.span));
+        problems.push(problem.fixes(remove_all(
+            FixClass::Preview,
+            "Remove the lists",
+            document,
+            &list_keys(),
+        )));
         return true;
     }
     let share = |key: &str, default: f64| match split.value.get(key).map(|value| &value.kind) {
@@ -309,7 +319,7 @@ fn names(
     let ids: Vec<&str> = harness.suite().tasks.iter().map(|task| task.id.as_str()).collect();
     for key in ["held_in", "held_out", "sealed", "exclude"] {
         let Some(list) = tasks.get(key) else { continue };
-        for (index, value) in list.as_list().unwrap_or_default().iter().enumerate() {
+        for value in list.as_list().unwrap_or_default() {
             let Some(name) = value.as_text() else { continue };
             let pattern = TaskPattern::new(name);
             if ids.iter().any(|id| pattern.matches(id)) {
@@ -327,11 +337,8 @@ fn names(
                 .about(name);
             problem = problem
                 .fixes(near.map(|near| replace_with(FixClass::Preview, &Location::new(file, span), near)));
-            let drop = item(document.source(), list, index);
-            problem = problem.fixes(drop.map(|span| {
-                Fix::replace(FixClass::Preview, format!("Remove `{name}`"), &Location::new(file, span), "")
-            }));
-            problems.push(problem);
+            let title = format!("Remove `{name}`");
+            problems.push(problem.fixes(remove(FixClass::Preview, title, document, value.span)));
         }
     }
 }
@@ -342,7 +349,7 @@ fn overlaps(harness: &Harness, tasks: &Value, ids: &[&str], file: &FilePath, pro
     let mut first: BTreeMap<&str, (Split, &Value)> = BTreeMap::new();
     for split in Split::ALL {
         let Some(list) = tasks.get(split.key()) else { continue };
-        for (index, value) in list.as_list().unwrap_or_default().iter().enumerate() {
+        for value in list.as_list().unwrap_or_default() {
             let Some(pattern) = value.as_text().map(TaskPattern::new) else { continue };
             let mut reported = false;
             for id in ids.iter().copied().filter(|id| pattern.matches(id)) {
@@ -361,22 +368,12 @@ fn overlaps(harness: &Harness, tasks: &Value, ids: &[&str], file: &FilePath, pro
                     .about(id)
                     .related(Location::new(file, earlier.span), format!("in `{}`", other.key()));
                 if !pattern.is_glob() {
-                    problem = problem.fixes(item(document.source(), list, index).map(|span| {
-                        let title = format!("Remove it from `{}`", split.key());
-                        Fix::replace(FixClass::Preview, title, &Location::new(file, span), "")
-                    }));
+                    let title = format!("Remove it from `{}`", split.key());
+                    problem = problem.fixes(remove(FixClass::Preview, title, document, value.span));
                 }
-                let list = tasks.get(other.key());
-                let place = list
-                    .and_then(Value::as_list)
-                    .and_then(|items| items.iter().position(|item| item == *earlier));
-                if let (Some(list), Some(at), false) =
-                    (list, place, earlier.as_text().is_none_or(|name| TaskPattern::new(name).is_glob()))
-                {
-                    problem = problem.fixes(item(document.source(), list, at).map(|span| {
-                        let title = format!("Remove it from `{}`", other.key());
-                        Fix::replace(FixClass::Preview, title, &Location::new(file, span), "")
-                    }));
+                if !earlier.as_text().is_none_or(|name| TaskPattern::new(name).is_glob()) {
+                    let title = format!("Remove it from `{}`", other.key());
+                    problem = problem.fixes(remove(FixClass::Preview, title, document, earlier.span));
                 }
                 problems.push(problem);
             }
@@ -436,8 +433,7 @@ fn insert_split(harness: &Harness, tasks: &Value, file: &FilePath) -> Option<Fix
     let header = tasks.as_table()?.headers.first()?;
     let line = document.text().line_span(document.text().line_of(header.start as usize));
     let at = Location::new(file, Span::at(line.end as usize));
-    let eol = line_break(document.source());
-    let text = format!("{eol}split = {{ seed = 7, held_in = 0.5, held_out = 0.3, sealed = 0.2 }}");
+    let text = "\nsplit = { seed = 7, held_in = 0.5, held_out = 0.3, sealed = 0.2 }";
     Some(Fix::replace(FixClass::Preview, "Add a seeded `split`", &at, text))
 }
 

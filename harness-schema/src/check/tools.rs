@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fixes::{did_you_mean, item, near, remove, replace_with};
+use super::fixes::{did_you_mean, near, remove, replace_with};
 use crate::harness::{Harness, MANIFEST, PathKind, Tool};
 use crate::path::FilePath;
 use crate::problem::{Fix, FixClass, Location, Problem, Rule, Severity};
@@ -148,7 +148,7 @@ fn parameters(harness: &Harness, tool: &Tool, file: &FilePath, problems: &mut Ve
     let Some(names) = required.as_list() else {
         return problems.push(wrong(required.span, String::from("`required` must be a list of names")));
     };
-    for (index, name) in names.iter().enumerate() {
+    for name in names {
         let Some(word) = name.as_text() else {
             problems.push(wrong(name.span, String::from("`required` must be a list of names")));
             continue;
@@ -170,12 +170,9 @@ fn parameters(harness: &Harness, tool: &Tool, file: &FilePath, problems: &mut Ve
         .about(word);
         problem =
             problem.fixes(near.map(|near| replace_with(FixClass::Preview, &Location::new(file, span), near)));
-        let drop = item(source, required, index);
-        problem = problem.fixes(drop.map(|span| {
-            let at = Location::new(file, span);
-            Fix::replace(FixClass::Preview, format!("Drop `{word}` from `required`"), &at, "")
-        }));
-        problems.push(problem);
+        let title = format!("Drop `{word}` from `required`");
+        let drop = harness.document(file).and_then(|it| remove(FixClass::Preview, title, it, name.span));
+        problems.push(problem.fixes(drop));
     }
 }
 

@@ -200,3 +200,4 @@ mod markdown;
 mod families;
 mod properties;
 mod generated;
+mod removal;

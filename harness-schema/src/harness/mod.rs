@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::files::{Content, Files};
 use crate::manifest::Manifest;
 use crate::path::{FilePath, PathRefusal};
-use crate::problem::Location;
+use crate::problem::{Location, Problem};
 use crate::selector::{Resolved, Selector, Unresolved};
 use crate::surface::{Astray, Surface};
 use crate::syntax::Document;
@@ -46,6 +46,9 @@ pub const KNOWN: &str = "harness.known.toml";
 /// The word that ends an orchestration; no state may have it as its id.
 pub const END: &str = "end";
 
+/// The tool of the built-in agent that chooses among several next states.
+pub const GO_TO: &str = "go_to";
+
 /// A harness.
 #[derive(Debug)]
 pub struct Harness {
@@ -63,6 +66,7 @@ pub struct Harness {
     /// Markdown files whose imports lead to surfaces.
     followed: BTreeSet<FilePath>,
     lazy_mentions: BTreeMap<FilePath, OnceLock<Vec<Mention>>>,
+    found: BTreeMap<FilePath, OnceLock<Vec<Problem>>>,
     tools_by_name: OnceLock<FxHashMap<String, ByName>>,
 }
 
@@ -478,13 +482,10 @@ impl Harness {
         Span { start: table.start, end: line.end.min(table.end).max(table.start) }
     }
 
-    /// A statement of the manifest with its whole lines, so that removing it leaves no gap.
-    #[must_use]
-    pub fn statement(&self, span: Span) -> Span {
-        let text = self.manifest.document.text();
-        let first = text.line_start(text.line_of(span.start as usize));
-        let after = text.line_start(text.line_of(span.end as usize) + 1);
-        Span::new(first, after)
+    /// The problems that `find` finds in a file, found once: several reports of one harness ask for them. None in a file that
+    /// does not belong to it.
+    pub(crate) fn found_once(&self, file: &FilePath, find: impl FnOnce() -> Vec<Problem>) -> &[Problem] {
+        self.found.get(file).map_or(&[], |found| found.get_or_init(find))
     }
 
     /// Whether the built-in agent runs it.
@@ -497,6 +498,14 @@ impl Harness {
     #[must_use]
     pub fn is_harbor(&self) -> bool {
         self.tree().root.at(&["agent", "kind"]).and_then(Value::as_text) == Some("harbor")
+    }
+
+    /// Whether the built-in agent offers `go_to`, by which the model chooses among several next states.
+    #[must_use]
+    pub fn offers_go_to(&self) -> bool {
+        let states = self.tree().root.at(&["orchestration", "state"]).and_then(Value::as_list);
+        let next = |state: &Value| state.get("next").and_then(Value::as_list).map_or(0, <[Value]>::len);
+        states.unwrap_or_default().iter().any(|state| 1 < next(state))
     }
 
     /// Whether a path or pattern as written matches a file.

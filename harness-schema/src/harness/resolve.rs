@@ -50,6 +50,7 @@ impl Harness {
             followed: BTreeSet::new(),
             lazy_mentions: BTreeMap::new(),
             tools_by_name: OnceLock::new(),
+            found: BTreeMap::new(),
         };
         harness.name(&path, Role::Manifest);
         harness.read_manifest(&path);
@@ -63,6 +64,7 @@ impl Harness {
         let texts = harness.texts.iter().map(HarnessText::file);
         let lazy = texts.chain(harness.tools.iter().map(|tool| &tool.file)).chain(&harness.followed);
         harness.lazy_mentions = lazy.map(|file| (file.clone(), OnceLock::new())).collect();
+        harness.found = harness.named.keys().map(|path| (path.clone(), OnceLock::new())).collect();
         harness
     }
 

@@ -8,7 +8,7 @@ use crate::problem::Location;
 use crate::syntax::data::{Kind, Value};
 use crate::syntax::markdown::{self, Code};
 use crate::syntax::spelling::Spelling;
-use crate::syntax::{Document, template};
+use crate::syntax::{Document, Format, template};
 use crate::text::Span;
 
 /// What a text is for.
@@ -66,7 +66,7 @@ pub struct HarnessText {
     /// Where the text is.
     pub source: TextSource,
     parsed: Arc<OnceLock<template::Tree>>,
-    code: Arc<OnceLock<Vec<Code>>>,
+    prose: Arc<OnceLock<markdown::Tree>>,
 }
 
 /// Where a text is.
@@ -137,7 +137,7 @@ impl HarnessText {
             declared,
             source,
             parsed: Arc::default(),
-            code: Arc::default(),
+            prose: Arc::default(),
         }
     }
 
@@ -208,9 +208,18 @@ impl HarnessText {
     /// The inline code of the text, read as Markdown; spans are offsets in the text.
     #[must_use]
     pub fn code<'a>(&'a self, files: &'a Files) -> &'a [Code] {
-        match self.document(files).and_then(|document| document.markdown()) {
-            Some(tree) => &tree.code,
-            None => self.code.get_or_init(|| self.text(files).map(markdown::inline_code).unwrap_or_default()),
+        self.markdown(files).map_or(&[], |tree| &tree.code)
+    }
+
+    /// The text read as Markdown, which prompts are whatever their files are called; spans are offsets in the text. None
+    /// for a text that is data or code.
+    #[must_use]
+    pub fn markdown<'a>(&'a self, files: &'a Files) -> Option<&'a markdown::Tree> {
+        let text = self.text(files)?;
+        match self.document(files) {
+            Some(document) if document.format() == Format::Markdown => document.markdown(),
+            Some(document) if document.format() != Format::Plain => None,
+            _ => Some(self.prose.get_or_init(|| markdown::Tree::parse(text))),
         }
     }
 
@@ -228,7 +237,7 @@ impl HarnessText {
         };
         if same {
             self.parsed = Arc::clone(&before.parsed);
-            self.code = Arc::clone(&before.code);
+            self.prose = Arc::clone(&before.prose);
         }
     }
 }

@@ -10,8 +10,12 @@ use crate::split::Split;
 use crate::task;
 use crate::text::Span;
 
-/// So many words in a row are a quotation.
+/// So many words in a row are a quotation; where words are written without blanks, twice as many characters.
 pub const RUN: usize = 8;
+
+/// The weight of a word between blanks, and of a character that is not set apart.
+const WORD: usize = 2;
+const CHARACTER: usize = 1;
 
 /// Where something in a text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,13 +94,11 @@ impl WordRuns {
             }
         }
         if !self.ids.is_empty() {
-            for (name, span) in names(text) {
-                for (part, span) in paths_in(name, span) {
-                    let Some(task) = self.ids.get(&part.to_lowercase()) else { continue };
-                    let quotation = Quotation { task: *task as usize, span };
-                    if !found.iter().any(|other| other.task == quotation.task && other.span.contains(span)) {
-                        found.push(quotation);
-                    }
+            for (name, span) in names(text).flat_map(|(name, span)| parts(name, span)) {
+                let Some(task) = self.ids.get(&name.to_lowercase()) else { continue };
+                let quotation = Quotation { task: *task as usize, span };
+                if !found.iter().any(|other| other.task == quotation.task && other.span.contains(span)) {
+                    found.push(quotation);
                 }
             }
         }
@@ -120,30 +122,42 @@ fn is_telling(id: &str) -> bool {
 
 /// Each run of [`RUN`] words with its place.
 fn runs(text: &str) -> impl Iterator<Item = (u64, Span)> {
-    let mut window = std::collections::VecDeque::with_capacity(RUN);
-    words(text).filter_map(move |(word, span)| {
-        if window.len() == RUN {
+    let mut window: std::collections::VecDeque<(u64, Span, usize)> = std::collections::VecDeque::new();
+    let mut weight = 0;
+    words(text).filter_map(move |(word, span, own)| {
+        window.push_back((word, span, own));
+        weight += own;
+        // The shortest run that weighs enough, so that both sides cut alike.
+        while let Some((_, _, first)) = window.front()
+            && RUN * WORD <= weight - first
+        {
+            weight -= first;
             window.pop_front();
         }
-        window.push_back((word, span));
-        let (_, first) = *window.front()?;
-        (window.len() == RUN).then(|| {
+        let (_, first, _) = *window.front()?;
+        (RUN * WORD <= weight).then(|| {
             let mut hasher = FxHasher::default();
-            window.iter().for_each(|(word, _)| hasher.write_u64(*word));
+            window.iter().for_each(|(word, _, _)| hasher.write_u64(*word));
             (hasher.finish(), first.cover(span))
         })
     })
 }
 
-/// Each word as a digest of its letters and digits in lower case.
-fn words(text: &str) -> impl Iterator<Item = (u64, Span)> {
+/// Each word as a digest of its letters and digits in lower case, with its weight.
+fn words(text: &str) -> impl Iterator<Item = (u64, Span, usize)> {
     let mut rest = text.char_indices().peekable();
     std::iter::from_fn(move || {
         while rest.next_if(|(_, char)| !char.is_alphanumeric()).is_some() {}
-        let (start, _) = *rest.peek()?;
+        let (start, first) = *rest.peek()?;
         let mut end = start;
         let mut hasher = FxHasher::default();
-        while let Some((at, char)) = rest.next_if(|(_, char)| char.is_alphanumeric()) {
+        if is_unspaced(first) {
+            rest.next();
+            hasher.write_u32(u32::from(first));
+            return Some((hasher.finish(), Span::new(start, start + first.len_utf8()), CHARACTER));
+        }
+        let is_part = |(_, char): &(usize, char)| char.is_alphanumeric() && !is_unspaced(*char);
+        while let Some((at, char)) = rest.next_if(is_part) {
             let lower = if char.is_ascii() {
                 char.to_ascii_lowercase()
             } else {
@@ -152,8 +166,15 @@ fn words(text: &str) -> impl Iterator<Item = (u64, Span)> {
             hasher.write_u32(u32::from(lower));
             end = at + char.len_utf8();
         }
-        Some((hasher.finish(), Span::new(start, end)))
+        Some((hasher.finish(), Span::new(start, end), WORD))
     })
+}
+
+/// Scripts that are written without blanks between words: Thai and its neighbours, Han, Kana.
+fn is_unspaced(char: char) -> bool {
+    matches!(char, '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}'
+        | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}'
+        | '\u{20000}'..='\u{3FFFF}')
 }
 
 /// Each name of letters, digits and `-_./`.
@@ -166,24 +187,29 @@ fn names(text: &str) -> impl Iterator<Item = (&str, Span)> {
     })
 }
 
-/// A path and every part of it, the longest first: an id may stand in the middle of one.
-fn paths_in(path: &str, place: Span) -> Vec<(&str, Span)> {
-    let starts: Vec<usize> =
-        std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1)).collect();
-    let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).chain([path.len()]).collect();
-    let mut parts = Vec::new();
-    for (first, start) in starts.iter().enumerate() {
-        for end in ends.iter().skip(first).take(MAX_DEPTH) {
-            let span = Span::new(*start, *end).offset(place.start as usize);
-            parts.extend(path.get(*start..*end).map(|part| (part, span)));
+/// A name, and what it has between slashes: an id may stand in a path, with an ending, and have slashes itself.
+fn parts(name: &str, span: Span) -> impl Iterator<Item = (&str, Span)> {
+    let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
+    let ends: Vec<usize> = ends.take(MAX_PARTS).collect();
+    let starts = std::iter::once(0).chain(ends.iter().map(|at| at + 1)).collect::<Vec<_>>();
+    let mut all = Vec::new();
+    // A plain word is no id.
+    if is_telling(name) {
+        for start in starts {
+            for end in ends.iter().filter(|end| start < **end) {
+                let Some(part) = name.get(start..*end) else { continue };
+                let stem = part.rsplit_once('.').map(|(stem, _)| stem).filter(|stem| !stem.is_empty());
+                for part in std::iter::once(part).chain(stem) {
+                    all.push((part, Span::new(start, start + part.len()).offset(span.start as usize)));
+                }
+            }
         }
     }
-    parts.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
-    parts
+    all.into_iter()
 }
 
-/// Ids of tasks are no deeper than this.
-const MAX_DEPTH: usize = 4;
+/// A path is searched so far.
+const MAX_PARTS: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -223,8 +249,22 @@ mod tests {
         let named: Vec<_> =
             runs.quotations("as in task-2, or task-1").iter().map(|quotation| quotation.span).collect();
         assert_eq!(named, [Span::new(6, 12)]);
-        let text = "see tasks/task-2/instruction.md and tasks/task-1";
-        let named: Vec<_> = runs.quotations(text).iter().map(|quotation| quotation.span.of(text)).collect();
-        assert_eq!(named, ["task-2"]);
+        for text in
+            ["see tasks/task-2/instruction.md", "[x](task-2/y)", "\"tasks/task-2\"", "task-2.md", "TASK-2."]
+        {
+            let named: Vec<_> = runs.quotations(text).iter().map(|found| found.span.of(text)).collect();
+            assert_eq!(named.len(), 1, "{text}");
+            assert!(named[0].eq_ignore_ascii_case("task-2"), "{named:?}");
+        }
+        assert_eq!(runs.quotations("task-21, my-task-2, task/2"), []);
+    }
+
+    #[test]
+    fn scripts_without_blanks_are_quoted_by_characters() {
+        let sentence = "この課題では、名簿の名前を最後の文字で並べ替えて保存してください。";
+        let (tasks, files) = suite(&[("task-1", Split::HeldOut, sentence)]);
+        let runs = WordRuns::of(&tasks, &files);
+        assert_eq!(runs.quotations("規則: 名簿の名前を最後の文字で並べ替えて保存すること").len(), 1);
+        assert_eq!(runs.quotations("保存してください。"), []);
     }
 }

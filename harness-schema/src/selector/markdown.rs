@@ -3,8 +3,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::data::Place;
-use super::{Candidate, DataFormat, Resolved, Selector, Unresolved, without_blank_lines};
-use crate::problem::within;
+use super::{Candidate, DataFormat, Resolved, Selector, Unresolved, close_to, without_blank_lines};
 use crate::syntax::markdown::{Heading, Tree as Markdown};
 use crate::syntax::{Document, Format, Syntax};
 
@@ -88,18 +87,11 @@ fn named(tree: &Markdown, wanted: &[String]) -> Vec<usize> {
         let way = ancestors(tree, at);
         let way = way.split_last().map_or(&[][..], |(_, above)| above);
         let end = way.len().checked_sub(above.len()).and_then(|start| way.get(start..));
-        end.is_some_and(|end| end.iter().zip(above).all(|(heading, title)| is_title(&heading.title, title)))
+        end.is_some_and(|end| end.iter().zip(above).all(|(heading, title)| heading.title == *title))
     };
-    let same = tree.headings.iter().enumerate().filter(|(_, heading)| is_title(&heading.title, last));
+    // Titles are folded when they are read; those of most headings differ already.
+    let same = tree.headings.iter().enumerate().filter(|(_, heading)| heading.title == *last);
     same.map(|(at, _)| at).filter(|at| above.is_empty() || is_below(*at)).collect()
-}
-
-/// Whether a title is `wanted`, which is folded.
-fn is_title(title: &str, wanted: &str) -> bool {
-    if title.is_ascii() {
-        return title.split_whitespace().eq(wanted.split_whitespace());
-    }
-    folded(title) == wanted
 }
 
 fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Markdown) -> Unresolved {
@@ -119,8 +111,7 @@ fn nothing(path: &[String], occurrence: Option<usize>, found: usize, tree: &Mark
     };
     let mut close: Vec<Vec<String>> = exact.map(|(at, _)| full(at)).collect();
     let others = titles.iter().map(String::as_str).filter(|title| *title != last);
-    let limit = (last.chars().count() / 3).max(2);
-    let swapped = within(&last, others, limit).into_iter().map(|title| {
+    let swapped = close_to(&last, others).map(|title| {
         let above = path.split_last().map_or(&[][..], |(_, above)| above);
         (title, above.iter().cloned().chain([title.to_owned()]).collect::<Vec<String>>())
     });

@@ -1,6 +1,6 @@
 //! Moves a task from one split to another, where the splits are lists in the manifest.
 
-use harness_schema::check;
+use harness_schema::edit::removal;
 use harness_schema::harness::{Role, SymbolKind};
 use harness_schema::problem::Change;
 use harness_schema::split::Split;
@@ -53,7 +53,8 @@ fn relocate(
     to: Split,
 ) -> Option<Action> {
     let document = &site.project.harness().manifest_file().document;
-    let taken = check::list_item(document.source(), tasks.get(from.key())?, index)?;
+    let item = tasks.get(from.key())?.as_list()?.get(index)?;
+    let mut edits = removal(document, &[item.span])?;
     let (at, new_text) = match tasks.get(to.key()) {
         Some(list) => match list.as_list()?.last() {
             Some(last) => (last.span.end as usize, format!(", \"{id}\"")),
@@ -63,15 +64,15 @@ fn relocate(
         None => {
             let list = tasks.entry(from.key())?.span();
             let line = document.text().line_span(document.text().line_of(list.end as usize));
-            (line.end as usize, format!("\n{} = [\"{id}\"]", to.key()))
+            let end = document.text().line_ending();
+            (line.end as usize, format!("{end}{} = [\"{id}\"]", to.key()))
         }
     };
     let file = document.path().clone();
-    let edits =
-        [TextEdit { span: taken, new_text: String::new() }, TextEdit { span: Span::at(at), new_text }];
+    edits.push(TextEdit { span: Span::at(at), new_text });
     Some(Action {
         title: format!("Move `{id}` to `{}`", to.key()),
-        changes: edits.map(|edit| Change::Edit { file: file.clone(), edit }).to_vec(),
+        changes: edits.into_iter().map(|edit| Change::Edit { file: file.clone(), edit }).collect(),
         problem: None,
         preferred: false,
     })

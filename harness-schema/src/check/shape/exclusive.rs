@@ -1,7 +1,7 @@
 //! Keys that exclude each other: two that say the same thing in two ways (SH003), and one that another stands in for (SH008).
 
-use super::{Checker, NO_EFFECT, Subject, WRONG_VALUE, repair};
-use crate::problem::{Fix, FixClass, Problem};
+use super::{Checker, NO_EFFECT, Subject, WRONG_VALUE};
+use crate::problem::{Fix, Problem};
 use crate::shape;
 use crate::syntax::data::{Entry, Value};
 
@@ -57,7 +57,7 @@ fn report(checker: &mut Checker<'_>, pair: &Pair, one: &Entry, other: &Entry) {
     // Of a group of several keys the rest would stay.
     let alone = |entry: &&Entry| pair.groups.iter().any(|group| *group == [&*entry.key.name]);
     let fixes: Vec<Fix> =
-        [later, earlier].into_iter().filter(alone).filter_map(|entry| remove(checker, entry)).collect();
+        [later, earlier].into_iter().filter(alone).filter_map(|entry| checker.remove(entry)).collect();
     let problem = Problem::new(&WRONG_VALUE, later.key.span, message)
         .why(pair.why)
         .about(checker.place.path())
@@ -78,15 +78,10 @@ fn beside_file(checker: &mut Checker<'_>, value: &Value) {
     let names: Vec<String> = dead.iter().map(|entry| format!("`{}`", entry.key.name)).collect();
     let verb = if names.len() == 1 { "has" } else { "have" };
     let message = format!("{} {verb} no effect: the file of the tool has all its keys", names.join(", "));
-    let fixes: Vec<Fix> = dead.iter().filter_map(|entry| remove(checker, entry)).collect();
+    let fixes: Vec<Fix> = dead.iter().filter_map(|entry| checker.remove(entry)).collect();
     let problem = Problem::new(&NO_EFFECT, first.key.span, message)
         .why("nothing reads it, so a change of it could change no score")
         .about(checker.place.path())
         .fixes(fixes);
     checker.report(problem);
-}
-
-fn remove(checker: &Checker<'_>, entry: &Entry) -> Option<Fix> {
-    let edit = repair::remove(checker.source, entry, checker.is_toml())?;
-    Some(repair::fix(checker.file, FixClass::Preview, format!("Remove `{}`", entry.key.name), vec![edit]))
 }

@@ -1,7 +1,7 @@
 //! Unknown keys (SH002), and keys that belong to the machine (SH011).
 
 use super::{Checker, MACHINE_KEY, UNKNOWN_KEY, repair, words};
-use crate::problem::{Fix, FixClass, Problem, distance, within};
+use crate::problem::{Fix, FixClass, Problem, distance, nearest, within};
 use crate::shape::{self, Field, Table as TableShape};
 use crate::syntax::data::{Entry, Table};
 
@@ -28,7 +28,7 @@ pub(super) fn unknown(
         }
         if let Some(what) = words::reserved(&parent, name) {
             let message = format!("`{name}` is reserved for {what}, which this version does not read");
-            let fixes = remove(checker, entry).into_iter().collect();
+            let fixes = checker.remove(entry).into_iter().collect();
             report(checker, entry, message, fixes);
             return Vec::new();
         }
@@ -58,9 +58,7 @@ fn meant(parent: &str, name: &str, table: &Table, form: &TableShape) -> Vec<Stri
     meant.extend(known.map(str::to_owned));
     meant.extend(taken.into_iter().map(str::to_owned));
     if meant.is_empty() {
-        // As [`crate::problem::nearest`] has it, among those that are not set.
-        let limit = (name.chars().count() / 3).max(NEAR);
-        meant.extend(within(name, names(), limit).into_iter().find(|key| !is_set(key)).map(str::to_owned));
+        meant.extend(nearest(name, names().filter(|key| !is_set(key))).map(str::to_owned));
     }
     if meant.is_empty() && parent.is_empty() {
         meant.extend(in_another_table(name));
@@ -126,7 +124,7 @@ fn renames(
             Some(repair::fix(checker.file, class(key), format!("Replace with `{key}`"), edits))
         })
         .collect();
-    if fixes.is_empty() { remove(checker, entry).into_iter().collect() } else { fixes }
+    if fixes.is_empty() { checker.remove(entry).into_iter().collect() } else { fixes }
 }
 
 fn machine(checker: &mut Checker<'_>, entry: &Entry, what: &str) {
@@ -135,7 +133,7 @@ fn machine(checker: &mut Checker<'_>, entry: &Entry, what: &str) {
     let problem = Problem::new(&MACHINE_KEY, entry.key.span, message)
         .why("a project could loosen what protects the machine that runs it")
         .about(checker.place.path())
-        .fixes(remove(checker, entry));
+        .fixes(checker.remove(entry));
     checker.report(problem);
 }
 
@@ -145,10 +143,4 @@ fn report(checker: &mut Checker<'_>, entry: &Entry, message: String, fixes: Vec<
         .about(checker.place.path())
         .fixes(fixes);
     checker.report(problem);
-}
-
-fn remove(checker: &Checker<'_>, entry: &Entry) -> Option<Fix> {
-    let edit = repair::remove(checker.source, entry, checker.is_toml())?;
-    let title = format!("Remove `{}`", entry.key.name);
-    Some(repair::fix(checker.file, FixClass::Preview, title, vec![edit]))
 }

@@ -1,7 +1,6 @@
 //! The edits of fixes: a key is renamed, removed or inserted, in TOML as it is written by headers, with dots or inline, and
 //! in JSON. What cannot be changed without a guess gets no edit.
 
-use crate::check::fixes::line_break;
 use crate::path::FilePath;
 use crate::problem::{Change, Fix, FixClass};
 use crate::syntax::data::{Entry, Kind, Style, Table, Value};
@@ -107,45 +106,6 @@ fn parts(keys: &str) -> impl Iterator<Item = Span> {
     parts.into_iter()
 }
 
-/// Removes an entry with what would be left of it: its lines, or its comma.
-pub(super) fn remove(source: &str, entry: &Entry, is_toml: bool) -> Option<TextEdit> {
-    let (start, end) = match &entry.value.kind {
-        Kind::Table(table) if table.style == Style::Header => only_own(source, entry.value.span, table)?,
-        Kind::Table(table) if table.style == Style::Dotted => return None,
-        Kind::List(list) if list.style == Style::Header => return None,
-        _ => (entry.key.span.start as usize, entry.value.span.end as usize),
-    };
-    let line_start = source.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
-    let line_end = source.get(end..)?.find('\n').map_or(source.len(), |at| end + at + 1);
-    let before = source.get(line_start..start)?.trim_start_matches('\u{feff}');
-    let after = source.get(end..line_end)?.trim();
-    if is_toml && before.trim().is_empty() && (after.is_empty() || after.starts_with('#')) {
-        return Some(TextEdit { span: Span::new(line_start, line_end), new_text: String::new() });
-    }
-    without_comma(source, start, end)
-}
-
-/// The bytes of a table whose lines hold no other table.
-fn only_own(source: &str, span: Span, table: &Table) -> Option<(usize, usize)> {
-    let [header] = table.headers.as_slice() else { return None };
-    let inside = source.get(header.end as usize..span.end as usize)?;
-    let is_alone = !inside.lines().any(|line| line.trim_start().starts_with('['));
-    is_alone.then_some((span.start as usize, span.end as usize))
-}
-
-/// An entry between braces with the comma after it, or else the one before it.
-fn without_comma(source: &str, start: usize, end: usize) -> Option<TextEdit> {
-    let after = source.get(end..)?;
-    let rest = after.trim_start();
-    if let Some(rest) = rest.strip_prefix(',') {
-        let end = end + (after.len() - rest.trim_start_matches([' ', '\t']).len());
-        return Some(TextEdit { span: Span::new(start, end), new_text: String::new() });
-    }
-    let before = source.get(..start)?.trim_end();
-    let from = before.strip_suffix(',').map_or(start, str::len);
-    rest.starts_with('}').then(|| TextEdit { span: Span::new(from, end), new_text: String::new() })
-}
-
 /// Inserts `key = value` (`"key": value`) into a table. The value is written alike in TOML and JSON.
 pub(super) fn insert(
     source: &str,
@@ -161,7 +121,7 @@ pub(super) fn insert(
         (Style::Header, _) if is_root => Some(at_top(source, &entry)),
         (Style::Header, [header, ..]) => {
             let end = line_end(source, header.end as usize);
-            Some(insertion(end, format!("{}{entry}", line_break(source))))
+            Some(insertion(end, format!("\n{entry}")))
         }
         (Style::Dotted, []) => below_dotted(source, table, &entry),
         (Style::Flow, _) => Some(in_braces(source, parent.span, table, &entry)),
@@ -180,21 +140,19 @@ fn at_top(source: &str, entry: &str) -> TextEdit {
         at += line.len();
     }
     let is_cut = mark < at && !source.get(..at).is_some_and(|before| before.ends_with('\n'));
-    let eol = line_break(source);
-    let before = if is_cut { eol } else { "" };
-    insertion(at, format!("{before}{entry}{eol}"))
+    let before = if is_cut { "\n" } else { "" };
+    insertion(at, format!("{before}{entry}\n"))
 }
 
 /// Below the last line of `a.b = 1`, as `a.key = value`; a table that only longer headers imply gets its own header.
 fn below_dotted(source: &str, table: &Table, entry: &str) -> Option<TextEdit> {
-    let eol = line_break(source);
     let last = table.entries.iter().rfind(|entry| is_leaf(&entry.value));
     let Some(last) = last else {
         let first = table.entries.iter().filter_map(|entry| first_header(&entry.value)).min()?;
         let text = first.of(source).trim_matches(['[', ']']);
         let keys: Vec<&str> = parts(text).map(|part| part.of(text)).collect();
         let (_, parents) = keys.split_last()?;
-        let header = format!("[{}]{eol}{entry}{eol}{eol}", parents.join("."));
+        let header = format!("[{}]\n{entry}\n\n", parents.join("."));
         return Some(insertion(first.start as usize, header));
     };
     let start = source.get(..last.key.span.start as usize)?.rfind('\n').map_or(0, |at| at + 1);
@@ -202,7 +160,7 @@ fn below_dotted(source: &str, table: &Table, entry: &str) -> Option<TextEdit> {
     if prefix.contains(['{', '=', ',']) {
         return None;
     }
-    Some(insertion(line_end(source, last.value.span.end as usize), format!("{eol}{prefix}{entry}")))
+    Some(insertion(line_end(source, last.value.span.end as usize), format!("\n{prefix}{entry}")))
 }
 
 fn first_header(value: &Value) -> Option<Span> {
@@ -227,14 +185,13 @@ fn in_braces(source: &str, span: Span, table: &Table, entry: &str) -> TextEdit {
 
 /// Adds a table at the end of the file.
 pub(super) fn append_table(source: &str, name: &str, entries: &[(&str, &str)]) -> TextEdit {
-    let eol = line_break(source);
     let before = match source {
-        "" => String::new(),
-        text if text.ends_with('\n') => eol.to_owned(),
-        _ => eol.repeat(2),
+        "" => "",
+        text if text.ends_with('\n') => "\n",
+        _ => "\n\n",
     };
-    let lines: String = entries.iter().map(|(key, value)| format!("{key} = {value}{eol}")).collect();
-    insertion(source.len(), format!("{before}[{name}]{eol}{lines}"))
+    let lines: String = entries.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    insertion(source.len(), format!("{before}[{name}]\n{lines}"))
 }
 
 /// `[a]` as `[[a]]`, if the table has one header and no table inside.

@@ -198,7 +198,7 @@ fn an_entry_between_braces_goes_with_its_comma() {
     };
     assert_eq!(fix("{ zzzzzzzz = 1, rounds = 2 }").as_deref(), Some("improve = { rounds = 2 }"));
     assert_eq!(fix("{ rounds = 2, zzzzzzzz = 1 }").as_deref(), Some("improve = { rounds = 2 }"));
-    assert_eq!(fix("{ zzzzzzzz = 1 }").as_deref(), Some("improve = {  }"));
+    assert_eq!(fix("{ zzzzzzzz = 1 }").as_deref(), Some("improve = {}"));
 }
 
 #[test]
@@ -338,9 +338,10 @@ fn a_missing_key_is_inserted_however_its_table_is_written() {
         Some(format!("# Mine.\nschema = 1\n[model]\n{model}{rest}"))
     );
     let local = "endpoint = \"http://127.0.0.1:11434/v1\"\n";
+    // What is inserted gets the line ends of its file last of all, whichever rule it is of.
     assert_eq!(
         fix(&format!("schema = 1\r\n[model] # frozen\r\nname = \"m\"\r\n{rest}")),
-        Some(format!("schema = 1\r\n[model] # frozen\r\n{}\r\nname = \"m\"\r\n{rest}", local.trim_end()))
+        Some(format!("schema = 1\r\n[model] # frozen\n{}\r\nname = \"m\"\r\n{rest}", local.trim_end()))
     );
     assert_eq!(
         fix(&format!("schema = 1\nmodel.name = \"m\"\n{rest}")),

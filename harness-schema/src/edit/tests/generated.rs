@@ -38,6 +38,11 @@ fn sample(author: Author) -> impl Strategy<Value = Sample> {
     prop::collection::vec(any::<u16>(), 0..160).prop_map(move |choices| author(&mut Choices::new(choices)))
 }
 
+/// TOML documents, for tests of what is done to TOML alone.
+pub(super) fn toml_sample() -> impl Strategy<Value = String> {
+    sample(toml::sample).prop_map(|sample| sample.text)
+}
+
 /// Texts that a surface is edited to: as in the fixed examples, and marks of regions and Python code.
 fn news() -> impl Strategy<Value = String> {
     let marks = prop::sample::select(vec![

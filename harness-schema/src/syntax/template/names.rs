@@ -4,7 +4,7 @@ use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 
 use super::language::{LOOP, LOOP_METHODS, filters, tests};
 use super::{Compared, ITEM, Name, Needs, Tree};
-use crate::problem::nearest;
+use crate::problem::{nearest, within};
 use crate::syntax::data::SyntaxError;
 use crate::text::Span;
 
@@ -320,7 +320,8 @@ impl Reader<'_> {
     fn part_of_loop(&mut self, name: &Name) {
         let Some(part) = name.path.get(1) else { return };
         if name.needs == Needs::All && part != ITEM && !LOOP.contains(&part.as_str()) {
-            let near = nearest(part, LOOP).map(|near| format!("; did you mean `loop.{near}`?"));
+            // The parts are few, so short words may be two slips away.
+            let near = within(part, LOOP, 2).first().map(|near| format!("; did you mean `loop.{near}`?"));
             let message = format!("`loop` has no part `{part}`{}", near.unwrap_or_default());
             self.tree.errors.push(SyntaxError { span: name.span, region: name.span, message });
         }

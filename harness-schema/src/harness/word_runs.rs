@@ -145,28 +145,46 @@ fn runs(text: &str) -> impl Iterator<Item = (u64, Span)> {
 
 /// Each word as a digest of its letters and digits in lower case, with its weight.
 fn words(text: &str) -> impl Iterator<Item = (u64, Span, usize)> {
-    let mut rest = text.char_indices().peekable();
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    // The whole prompt is read at each keystroke, and most of it is ASCII: bytes first, characters where they are needed.
+    let character = move |at: usize| text.get(at..).and_then(|rest| rest.chars().next());
     std::iter::from_fn(move || {
-        while rest.next_if(|(_, char)| !char.is_alphanumeric()).is_some() {}
-        let (start, first) = *rest.peek()?;
-        let mut end = start;
+        let first = loop {
+            let byte = *bytes.get(at)?;
+            if byte.is_ascii_alphanumeric() {
+                break char::from(byte);
+            }
+            let char = if byte.is_ascii() { char::from(byte) } else { character(at)? };
+            if char.is_alphanumeric() {
+                break char;
+            }
+            at += char.len_utf8();
+        };
+        let start = at;
         let mut hasher = FxHasher::default();
         if is_unspaced(first) {
-            rest.next();
+            at += first.len_utf8();
             hasher.write_u32(u32::from(first));
-            return Some((hasher.finish(), Span::new(start, start + first.len_utf8()), CHARACTER));
+            return Some((hasher.finish(), Span::new(start, at), CHARACTER));
         }
-        let is_part = |(_, char): &(usize, char)| char.is_alphanumeric() && !is_unspaced(*char);
-        while let Some((at, char)) = rest.next_if(is_part) {
-            let lower = if char.is_ascii() {
-                char.to_ascii_lowercase()
-            } else {
-                char.to_lowercase().next().unwrap_or(char)
+        while let Some(byte) = bytes.get(at) {
+            if byte.is_ascii() {
+                if !byte.is_ascii_alphanumeric() {
+                    break;
+                }
+                hasher.write_u32(u32::from(byte.to_ascii_lowercase()));
+                at += 1;
+                continue;
+            }
+            let Some(char) = character(at).filter(|char| char.is_alphanumeric() && !is_unspaced(*char))
+            else {
+                break;
             };
-            hasher.write_u32(u32::from(lower));
-            end = at + char.len_utf8();
+            hasher.write_u32(u32::from(char.to_lowercase().next().unwrap_or(char)));
+            at += char.len_utf8();
         }
-        Some((hasher.finish(), Span::new(start, end), WORD))
+        Some((hasher.finish(), Span::new(start, at), WORD))
     })
 }
 
@@ -179,8 +197,14 @@ fn is_unspaced(char: char) -> bool {
 
 /// Each name of letters, digits and `-_./`.
 fn names(text: &str) -> impl Iterator<Item = (&str, Span)> {
-    let is_part = |char: char| char.is_alphanumeric() || matches!(char, '-' | '_' | '.' | '/');
-    text.split(move |char| !is_part(char)).filter_map(move |name| {
+    let is_part = |byte: u8| {
+        !byte.is_ascii() || byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')
+    };
+    let is_mark = |char: char| !(char.is_ascii() || char.is_alphanumeric());
+    // At bytes first: what is not ASCII is looked at again, which is rare.
+    let pieces = text.as_bytes().split(move |byte| !is_part(*byte)).filter(|piece| !piece.is_empty());
+    let pieces = pieces.filter_map(|piece| std::str::from_utf8(piece).ok());
+    pieces.flat_map(move |piece| piece.split(is_mark)).filter_map(move |name| {
         let trimmed = name.trim_matches(['.', '/', '-', '_']);
         let start = trimmed.as_ptr() as usize - text.as_ptr() as usize;
         (!trimmed.is_empty()).then(|| (trimmed, Span::new(start, start + trimmed.len())))

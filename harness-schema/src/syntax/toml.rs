@@ -105,6 +105,9 @@ struct Statement {
 
 const ROOT: usize = 0;
 
+/// Tables with more entries than this have a map of their names.
+const FEW: usize = 12;
+
 impl<'i> Builder<'i> {
     fn new(input: Source<'i>, source: &'i str) -> Self {
         let key = Key { name: Box::from(""), span: Span::at(0) };
@@ -314,14 +317,16 @@ impl<'i> Builder<'i> {
     }
 
     fn insert(&mut self, table_at: usize, keys: Vec<Key>, value: Value) {
-        let Some((last, parents)) = keys.split_last() else { return };
-        if MAX_DEPTH < keys.len() {
+        let (depth, mut parents) = (keys.len(), keys);
+        let Some(last) = parents.pop() else { return };
+        if MAX_DEPTH < depth {
             return self.report(last.span, last.span, format!("a key has at most {MAX_DEPTH} parts"));
         }
         let mut at = table_at;
         for key in parents {
+            let whole = key.span.cover(value.span);
             at = match self.child(at, &key.name) {
-                None => self.add(at, key.clone(), table(Style::Dotted)),
+                None => self.add(at, key, table(Style::Dotted)),
                 Some(child) => match &self.node(child).kind {
                     NodeKind::Table { .. } => child,
                     _ => {
@@ -330,14 +335,13 @@ impl<'i> Builder<'i> {
                     }
                 },
             };
-            let whole = key.span.cover(value.span);
             let node = self.node(at);
             node.span = Some(node.span.map_or(whole, |span| span.cover(whole)));
         }
         if let Some(child) = self.child(at, &last.name) {
-            self.duplicate(child, last, last.span);
+            self.duplicate(child, &last, last.span);
         }
-        self.add(at, last.clone(), NodeKind::Leaf(value));
+        self.add(at, last, NodeKind::Leaf(value));
     }
 
     /// A value and where to go on; `None` if there is none.
@@ -469,25 +473,46 @@ impl<'i> Builder<'i> {
 
     fn child(&self, at: usize, name: &str) -> Option<usize> {
         match &self.nodes.get(at)?.kind {
+            NodeKind::Table { entries, by_name, .. } if by_name.is_empty() => {
+                entries.iter().copied().find(|entry| self.is_named(*entry, name))
+            }
             NodeKind::Table { by_name, .. } => by_name.get(name).copied(),
             _ => None,
         }
     }
 
+    fn is_named(&self, node: usize, name: &str) -> bool {
+        self.nodes.get(node).is_some_and(|node| *node.key.name == *name)
+    }
+
     fn add(&mut self, at: usize, key: Key, kind: NodeKind) -> usize {
         let node = self.nodes.len();
-        let name = key.name.clone();
         self.nodes.push(Node { key, span: None, kind });
-        if let NodeKind::Table { entries, by_name, .. } = &mut self.node(at).kind {
-            entries.push(node);
-            by_name.entry(name).or_insert(node);
+        let NodeKind::Table { entries, .. } = &mut self.node(at).kind else { return node };
+        entries.push(node);
+        // Most tables are small, and looking through a few names is faster than keeping a map of them.
+        match entries.len() {
+            ..=FEW => {}
+            length => {
+                let new = if length == FEW + 1 { entries.clone() } else { vec![node] };
+                let names: Vec<(Box<str>, usize)> = new
+                    .into_iter()
+                    .filter_map(|entry| Some((self.nodes.get(entry)?.key.name.clone(), entry)))
+                    .collect();
+                if let NodeKind::Table { by_name, .. } = &mut self.node(at).kind {
+                    for (name, entry) in names {
+                        by_name.entry(name).or_insert(entry);
+                    }
+                }
+            }
         }
         node
     }
 
     /// The open header tables reach at least to here.
     fn extend(&mut self, span: Span) {
-        for at in self.open.clone() {
+        for index in 0..self.open.len() {
+            let Some(at) = self.open.get(index).copied() else { continue };
             let node = self.node(at);
             node.span = Some(node.span.map_or(span, |whole| whole.cover(span)));
         }
@@ -519,7 +544,8 @@ impl<'i> Builder<'i> {
                 let entries: Vec<Entry> = entries
                     .into_iter()
                     .map(|entry| {
-                        let key = self.node(entry).key.clone();
+                        let empty = Key { name: Box::from(""), span: Span::at(0) };
+                        let key = std::mem::replace(&mut self.node(entry).key, empty);
                         Entry { key, value: self.take(entry) }
                     })
                     .collect();

@@ -67,6 +67,8 @@ pub struct Harness {
     followed: BTreeSet<FilePath>,
     lazy_mentions: BTreeMap<FilePath, OnceLock<Vec<Mention>>>,
     found: BTreeMap<FilePath, OnceLock<Vec<Problem>>>,
+    /// The same for files of tasks, made when the first of them is looked at.
+    found_in_tasks: OnceLock<BTreeMap<FilePath, OnceLock<Vec<Problem>>>>,
     tools_by_name: OnceLock<FxHashMap<String, ByName>>,
 }
 
@@ -229,6 +231,11 @@ pub struct Suite {
     /// The tasks, by directory.
     pub tasks: Vec<Task>,
     word_runs: OnceLock<word_runs::WordRuns>,
+    /// The files of tasks that belong to the harness. There may be tens of thousands, so they are found once for a suite and
+    /// not at each keystroke.
+    named: OnceLock<BTreeMap<FilePath, Role>>,
+    /// Set once every text that is wanted of the tasks was read.
+    is_read: OnceLock<()>,
 }
 
 impl ManifestFile {
@@ -380,18 +387,34 @@ impl Harness {
     /// Whether a file belongs to the harness.
     #[must_use]
     pub fn names(&self, file: &FilePath) -> bool {
-        self.named.contains_key(file)
+        self.named.contains_key(file) || self.task_files().contains_key(file)
+    }
+
+    fn task_files(&self) -> &BTreeMap<FilePath, Role> {
+        static NONE: BTreeMap<FilePath, Role> = BTreeMap::new();
+        self.suite.named.get().unwrap_or(&NONE)
+    }
+
+    /// All paths that belong to the harness, in order.
+    fn all_named(&self) -> Vec<&FilePath> {
+        let of_tasks = self.task_files().keys().filter(|path| !self.named.contains_key(*path));
+        let mut all: Vec<&FilePath> = self.named.keys().chain(of_tasks).collect();
+        all.sort_unstable();
+        all
     }
 
     /// The role of a file.
     #[must_use]
     pub fn role(&self, file: &FilePath) -> Option<Role> {
-        self.named.get(file).copied()
+        // Of several roles the first holds.
+        let roles = [self.named.get(file), self.task_files().get(file)];
+        roles.into_iter().flatten().copied().min()
     }
 
     /// All files that belong to the harness and are there, by path.
     pub fn named_files(&self) -> impl Iterator<Item = &FilePath> {
-        self.named.keys().filter(|path| self.files.is_file(path) || path.as_str() == MANIFEST)
+        let is_there = |path: &&FilePath| self.files.is_file(path) || path.as_str() == MANIFEST;
+        self.all_named().into_iter().filter(is_there)
     }
 
     /// The files whose texts are wanted and were not read yet.
@@ -452,7 +475,7 @@ impl Harness {
     /// Every mention of a name in every file, definition included.
     #[must_use]
     pub fn mentions_of(&self, kind: SymbolKind, name: &str) -> Vec<(&FilePath, &Mention)> {
-        let files = self.named.keys();
+        let files = self.all_named().into_iter();
         files
             .flat_map(|file| self.mentions_in(file).iter().map(move |mention| (file, mention)))
             .filter(|(_, mention)| mention.kind == kind && mention.name == name)
@@ -462,8 +485,8 @@ impl Harness {
     /// Every mention of a kind in every file.
     pub fn mentions_of_kind(&self, kind: SymbolKind) -> impl Iterator<Item = (&FilePath, &Mention)> {
         let all = self
-            .named
-            .keys()
+            .all_named()
+            .into_iter()
             .flat_map(|file| self.mentions_in(file).iter().map(move |mention| (file, mention)));
         all.filter(move |(_, mention)| mention.kind == kind)
     }
@@ -485,7 +508,12 @@ impl Harness {
     /// The problems that `find` finds in a file, found once: several reports of one harness ask for them. None in a file that
     /// does not belong to it.
     pub(crate) fn found_once(&self, file: &FilePath, find: impl FnOnce() -> Vec<Problem>) -> &[Problem] {
-        self.found.get(file).map_or(&[], |found| found.get_or_init(find))
+        let own = self.found.get(file);
+        let found = own.or_else(|| {
+            let empty = || self.task_files().keys().map(|path| (path.clone(), OnceLock::new())).collect();
+            self.found_in_tasks.get_or_init(empty).get(file)
+        });
+        found.map_or(&[], |found| found.get_or_init(find))
     }
 
     /// Whether the built-in agent runs it.

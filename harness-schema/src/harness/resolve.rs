@@ -51,6 +51,7 @@ impl Harness {
             lazy_mentions: BTreeMap::new(),
             tools_by_name: OnceLock::new(),
             found: BTreeMap::new(),
+            found_in_tasks: OnceLock::new(),
         };
         harness.name(&path, Role::Manifest);
         harness.read_manifest(&path);
@@ -419,14 +420,15 @@ impl Harness {
 
     fn name_tasks(&mut self, manifest: &FilePath) {
         let suite = Arc::clone(&self.suite);
+        suite.named.get_or_init(|| {
+            let role = |task, path| {
+                task_role(task, path)
+                    .or_else(|| suite::copied(&self.files, task, path).map(|_| Role::Verifier))
+            };
+            let files = suite.tasks.iter().flat_map(|task| task.files.iter().map(move |path| (task, path)));
+            files.filter_map(|(task, path)| Some((path.clone(), role(task, path)?))).collect()
+        });
         for task in &suite.tasks {
-            for path in &task.files {
-                let role = task_role(task, path)
-                    .or_else(|| suite::copied(&self.files, task, path).map(|_| Role::Verifier));
-                if let Some(role) = role {
-                    self.named.entry(path.clone()).or_insert(role);
-                }
-            }
             let at = task.file(suite::TASK_MANIFEST).unwrap_or_else(|| manifest.clone());
             self.symbols.define_unspelled(Symbol {
                 kind: SymbolKind::Task,
@@ -436,7 +438,13 @@ impl Harness {
                 detail: task.split.map_or("in no split", Split::word).to_owned(),
             });
         }
-        self.unread.extend(suite::unread(&self.files, &suite.tasks));
+        if suite.is_read.get().is_none() {
+            let unread = suite::unread(&self.files, &suite.tasks);
+            if unread.is_empty() {
+                let _ = suite.is_read.set(());
+            }
+            self.unread.extend(unread);
+        }
     }
 
     fn read_known(&mut self) -> BTreeSet<crate::digest::Digest> {

@@ -1,12 +1,15 @@
 //! Reads a project from disk: the names of its files first, then the texts that its harness asks for. Writes nothing.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 #[cfg(unix)]
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use harness_schema::files::{Content, File, Files, Link, Opaque};
+use harness_schema::harness::suite::TASK_MANIFEST;
 use harness_schema::harness::{Harness, MANIFEST};
 use harness_schema::path::FilePath;
 use harness_schema::syntax::Document;
@@ -91,11 +94,45 @@ pub fn complete(root: &Path, mut files: Files, previous: Option<&Harness>) -> (F
         if harness.unread().is_empty() {
             break;
         }
-        let read = harness.unread().iter().map(|path| (path.clone(), read(root, path)));
-        files = files.with_disk(read.collect::<Vec<_>>());
+        files = files.with_disk(read_all(root, &files, harness.unread()));
         harness = Harness::resolve(&files, Some(&harness));
     }
     (files, harness)
+}
+
+/// From so many files on, two threads read them.
+const MANY: usize = 256;
+
+/// The texts of files that were found just now.
+fn read_all(root: &Path, files: &Files, unread: &BTreeSet<FilePath>) -> Vec<(FilePath, Option<File>)> {
+    let one = |path: &&FilePath| {
+        let file = match files.on_disk(path) {
+            Some(found) => with_text(root, path, found.clone()),
+            None => read(root, path)?,
+        };
+        // What tells the family of a task is wanted at once; it is read while the other thread waits for the disk.
+        if let Content::Text(document) = &file.content
+            && path.name() == TASK_MANIFEST
+        {
+            let _ = document.syntax();
+        }
+        Some(file)
+    };
+    let paths: Vec<&FilePath> = unread.iter().collect();
+    let read = |paths: &[&FilePath]| -> Vec<(FilePath, Option<File>)> {
+        paths.iter().map(|path| ((*path).clone(), one(path))).collect()
+    };
+    if paths.len() < MANY {
+        return read(&paths);
+    }
+    let (first, second) = paths.split_at(paths.len() / 2);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| read(second));
+        let mut all = read(first);
+        // A panic there is one here.
+        all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        all
+    })
 }
 
 /// The names of a project's files without their texts, and the directories whose names could not be read.
@@ -146,13 +183,16 @@ pub fn look(root: &Path, path: &FilePath) -> Option<File> {
 /// One file as it is on disk now, with its text; `None` if it is not there.
 #[must_use]
 pub fn read(root: &Path, path: &FilePath) -> Option<File> {
-    let file = look(root, path)?;
+    Some(with_text(root, path, look(root, path)?))
+}
+
+fn with_text(root: &Path, path: &FilePath, file: File) -> File {
     // What a link leads to outside of the project is none of the project's business.
     if file.link == Some(Link::Outside) {
-        return Some(File { content: Content::Opaque(Opaque::Unreadable), ..file });
+        return File { content: Content::Opaque(Opaque::Unreadable), ..file };
     }
     let content = read_text(&root.join(path.as_str()), path);
-    Some(File { content: content.unwrap_or(Content::Opaque(Opaque::Unreadable)), ..file })
+    File { content: content.unwrap_or(Content::Opaque(Opaque::Unreadable)), ..file }
 }
 
 /// What the machine says against reading a file; `None` if it lets us.

@@ -1,8 +1,10 @@
 //! What only some task's instruction or tests say: runs of words as digests, ids and canaries. Nothing here can be read
 //! back as text, so held-out text cannot leave through it.
 
-use rustc_hash::{FxHashMap, FxHasher};
+use std::collections::VecDeque;
 use std::hash::Hasher;
+
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::suite::Task;
 use crate::files::Files;
@@ -122,24 +124,41 @@ fn is_telling(id: &str) -> bool {
 
 /// Each run of [`RUN`] words with its place.
 fn runs(text: &str) -> impl Iterator<Item = (u64, Span)> {
-    let mut window: std::collections::VecDeque<(u64, Span, usize)> = std::collections::VecDeque::new();
-    let mut weight = 0;
+    let mut window: VecDeque<(u64, Span, usize)> = VecDeque::with_capacity(LONGEST + 1);
+    let (mut weight, mut digest) = (0, 0_u64);
+    let powers = powers();
     words(text).filter_map(move |(word, span, own)| {
         window.push_back((word, span, own));
         weight += own;
+        // A polynomial of the words, so that a window that moves by one word costs one step (Karp and Rabin, 1987).
+        digest = digest.wrapping_mul(BASE).wrapping_add(word);
         // The shortest run that weighs enough, so that both sides cut alike.
-        while let Some((_, _, first)) = window.front()
+        while let Some((word, _, first)) = window.front().copied()
             && RUN * WORD <= weight - first
         {
             weight -= first;
+            let power = powers.get(window.len() - 1).copied().unwrap_or_default();
+            digest = digest.wrapping_sub(word.wrapping_mul(power));
             window.pop_front();
         }
         let (_, first, _) = *window.front()?;
-        (RUN * WORD <= weight).then(|| {
-            let mut hasher = FxHasher::default();
-            window.iter().for_each(|(word, _, _)| hasher.write_u64(*word));
-            (hasher.finish(), first.cover(span))
-        })
+        (RUN * WORD <= weight).then(|| (digest, first.cover(span)))
+    })
+}
+
+/// The longest window: characters alone, and the one that makes it too heavy.
+const LONGEST: usize = RUN * WORD / CHARACTER + 1;
+
+/// An odd number with its bits well spread (the golden ratio of 64 bits).
+const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The powers of [`BASE`], as many as a window can need.
+fn powers() -> [u64; LONGEST + 1] {
+    let mut power = 1_u64;
+    std::array::from_fn(|_| {
+        let this = power;
+        power = power.wrapping_mul(BASE);
+        this
     })
 }
 
@@ -195,14 +214,17 @@ fn is_unspaced(char: char) -> bool {
         | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// Each name of letters, digits and `-_./`.
+/// Each name of letters, digits and `-_./` that could be an id: with a digit or a mark, and some length.
 fn names(text: &str) -> impl Iterator<Item = (&str, Span)> {
     let is_part = |byte: u8| {
         !byte.is_ascii() || byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')
     };
     let is_mark = |char: char| !(char.is_ascii() || char.is_alphanumeric());
     // At bytes first: what is not ASCII is looked at again, which is rare.
-    let pieces = text.as_bytes().split(move |byte| !is_part(*byte)).filter(|piece| !piece.is_empty());
+    let can_tell = |piece: &&[u8]| {
+        4 <= piece.len() && piece.iter().any(|byte| byte.is_ascii_digit() || b"-_./".contains(byte))
+    };
+    let pieces = text.as_bytes().split(move |byte| !is_part(*byte)).filter(can_tell);
     let pieces = pieces.filter_map(|piece| std::str::from_utf8(piece).ok());
     pieces.flat_map(move |piece| piece.split(is_mark)).filter_map(move |name| {
         let trimmed = name.trim_matches(['.', '/', '-', '_']);

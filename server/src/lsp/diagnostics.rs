@@ -129,4 +129,5 @@ fn push(shared: &Arc<Shared>, path: &Path) {
         shared.notify("textDocument/publishDiagnostics", params);
     }
     drop(workspace);
+    reports::settle(&snapshot, path);
 }

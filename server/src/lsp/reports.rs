@@ -43,6 +43,14 @@ fn identity(items: &[Value]) -> u64 {
     hasher.finish()
 }
 
+/// Lets go of what the project of a document needs no more; to be called when its diagnostics are on their way.
+pub fn settle(snapshot: &Snapshot, path: &Path) {
+    snapshot
+        .projects()
+        .filter(|project| path.starts_with(project.root()))
+        .for_each(|project| project.settle());
+}
+
 /// The version of a document that is open.
 #[must_use]
 pub fn version(snapshot: &Snapshot, path: &Path) -> Option<i32> {

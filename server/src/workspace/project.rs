@@ -17,7 +17,7 @@ pub struct Project {
     files: Files,
     harness: OnceLock<Arc<Harness>>,
     /// The newest harness before this moment: what did not change since is taken from it.
-    previous: Option<Arc<Harness>>,
+    previous: Mutex<Option<Arc<Harness>>>,
     problems: Mutex<FxHashMap<FilePath, Arc<[Problem]>>>,
 }
 
@@ -29,7 +29,7 @@ impl Project {
             root: root.to_path_buf(),
             files,
             harness: OnceLock::new(),
-            previous: None,
+            previous: Mutex::default(),
             problems: Mutex::default(),
         }
     }
@@ -37,8 +37,21 @@ impl Project {
     /// The project with other files.
     #[must_use]
     pub fn with_files(&self, files: Files) -> Self {
-        let previous = self.harness.get().or(self.previous.as_ref()).map(Arc::clone);
-        Self { previous, ..Self::new(&self.root, files) }
+        let previous = self.harness.get().cloned().or_else(|| self.previous());
+        Self { previous: Mutex::new(previous), ..Self::new(&self.root, files) }
+    }
+
+    fn previous(&self) -> Option<Arc<Harness>> {
+        self.previous.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets go of the harness before, once its own is there. Of a large document that takes time, so whoever computes does it
+    /// when the answer is given.
+    pub fn settle(&self) {
+        if self.harness.get().is_some() {
+            let old = self.previous.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(old);
+        }
     }
 
     /// The directory that holds `harness.toml`, absolute.
@@ -56,7 +69,7 @@ impl Project {
     /// Its harness, resolved when first asked for.
     #[must_use]
     pub fn harness(&self) -> &Arc<Harness> {
-        self.harness.get_or_init(|| Arc::new(Harness::resolve(&self.files, self.previous.as_deref())))
+        self.harness.get_or_init(|| Arc::new(Harness::resolve(&self.files, self.previous().as_deref())))
     }
 
     /// The problems of one of its files, found when first asked for.

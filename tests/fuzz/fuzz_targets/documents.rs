@@ -8,6 +8,7 @@
 use fuzz::{assert_errors, assert_span, assert_spans, assert_tree, edit, name, pieces, text};
 use harness_schema::manifest::{Manifest, Tool};
 use harness_schema::path::FilePath;
+use harness_schema::syntax::data::SyntaxError;
 use harness_schema::syntax::decode::BadSpans;
 use harness_schema::syntax::{Document, Syntax, markdown, python, template};
 use harness_schema::task::TaskConfig;
@@ -145,6 +146,9 @@ fn compare(source: &str, tree: &harness_schema::syntax::data::Tree) {
     }
 
     let Ok(json) = serde_json::from_str::<Json>(source) else { return };
-    assert!(tree.errors.is_empty(), "{:?} in {source:?}", tree.errors);
+    // A key that is given twice is an error here, because nobody knows which one was meant; that reader takes the last.
+    let is_wrong = |error: &&SyntaxError| !error.message.contains("is given twice");
+    let wrong: Vec<&SyntaxError> = tree.errors.iter().filter(is_wrong).collect();
+    assert!(wrong.is_empty(), "{wrong:?} in {source:?}");
     assert!(same(&tree.root, &json), "{source:?} is {json}, not {:#?}", tree.root);
 }

@@ -68,16 +68,9 @@ fn is_manifest(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|there| there.is_file() || there.is_symlink())
 }
 
-/// The nearest directory above `file` that holds a `harness.toml`.
-#[must_use]
-pub fn root_above(file: &Path) -> Option<PathBuf> {
-    roots_above(file).next()
-}
-
 /// The directories above `file` that hold a `harness.toml`, nearest first.
-pub fn roots_above(file: &Path) -> impl Iterator<Item = PathBuf> {
-    let above = file.ancestors().skip(1).filter(|directory| directory.join(MANIFEST).is_file());
-    above.map(Path::to_path_buf)
+pub fn roots_above(file: &Path) -> impl Iterator<Item = &Path> {
+    file.ancestors().skip(1).filter(|directory| directory.join(MANIFEST).is_file())
 }
 
 /// A project with every text that its harness asks for.

@@ -249,7 +249,7 @@ fn open_below(shared: &Shared, folder: &Path) {
 fn open_above(shared: &Shared, path: &Path) {
     // A manifest that was not saved yet is there all the same.
     let own = path.parent().filter(|_| is_manifest(path)).map(Path::to_path_buf);
-    for root in own.into_iter().chain(disk::roots_above(path)) {
+    for root in own.into_iter().chain(disk::roots_above(path).map(Path::to_path_buf)) {
         if shared.snapshot().project(&root).is_none() {
             let files = disk::load(&root);
             shared.workspace().set_project(&root, files);

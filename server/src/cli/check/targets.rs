@@ -122,7 +122,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<Target>, Failure> {
 pub fn owner(path: &Path) -> Result<(Target, FilePath), Failure> {
     let absolute = absolute(path)?;
     for name in names(&absolute) {
-        for root in roots_above(&name) {
+        for root in disk::roots_above(&name) {
             let target = Target::read(root)?;
             if let Some(file) = target.called(&name) {
                 return Ok((target, file));
@@ -171,7 +171,7 @@ impl Targets {
             return self.add_whole(absolute);
         }
         // The directory may also be a part of a harness.
-        for root in roots_above(absolute) {
+        for root in disk::roots_above(absolute) {
             let target = Target::read(root)?;
             let Some(part) = relative(root, absolute) else { continue };
             if target.harness.named_files().any(|file| target.is_in(file, &part)) {
@@ -179,7 +179,7 @@ impl Targets {
                 return Ok(());
             }
         }
-        match roots_above(absolute).next() {
+        match disk::roots_above(absolute).next() {
             _ if !below.is_empty() => Ok(()),
             None => Err(no_harness(path, absolute)),
             Some(root) => Err(Failure::user(
@@ -192,7 +192,7 @@ impl Targets {
     fn add_file(&mut self, path: &Path, absolute: &Path) -> Result<(), Failure> {
         // Many files of one harness are one look at it.
         for name in names(absolute) {
-            for root in roots_above(&name) {
+            for root in disk::roots_above(&name) {
                 let Some(target) = self.0.get_mut(root) else { break };
                 let Some(file) = target.called(&name) else { continue };
                 if target.only.is_some() {
@@ -233,10 +233,6 @@ fn names(absolute: &Path) -> Vec<PathBuf> {
     names
 }
 
-fn roots_above(path: &Path) -> impl Iterator<Item = &Path> {
-    path.ancestors().skip(1).filter(|directory| directory.join(MANIFEST).is_file())
-}
-
 fn refused(path: &Path, error: &io::Error) -> Failure {
     let hint = "see whether the user who runs this may read it and the directories above it";
     Failure::host(format!("cannot read `{}`: {error}", path.display()), hint)
@@ -253,7 +249,7 @@ fn no_harness(path: &Path, absolute: &Path) -> Failure {
 }
 
 fn no_owner(path: &Path, absolute: &Path) -> Failure {
-    match roots_above(absolute).next() {
+    match disk::roots_above(absolute).next() {
         Some(root) => Failure::user(
             format!("`{}` belongs to no harness", path.display()),
             format!(

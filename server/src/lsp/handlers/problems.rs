@@ -37,8 +37,9 @@ pub async fn diagnostic(
         (items, id, related.unwrap_or_default())
     };
     let (items, id, related) = shared.compute(work).await?;
-    let (shared_after, path_after) = (Arc::clone(shared), path.clone());
-    tokio::task::spawn_blocking(move || reports::settle(&shared_after.snapshot(), &path_after));
+    // The answer does not wait for what is only let go.
+    let (now, asked) = (shared.snapshot(), path.clone());
+    tokio::task::spawn_blocking(move || reports::settle(&now, &asked));
     // The text went on meanwhile: this answer is about another one, and the client asks again.
     if shared.workspace().buffer(&path).map(|buffer| buffer.version) != version {
         let mut error = Error::new(ErrorCode::ServerError(-32802));

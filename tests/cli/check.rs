@@ -121,9 +121,9 @@ fn a_file_belongs_to_the_nearest_manifest_that_names_it() {
 #[test]
 fn a_link_is_the_file_that_the_manifest_names() {
     let directory = harness("link");
-    directory.write("shared/text.md", "In {{ workdri }}.\n");
+    directory.write("common/text.md", "In {{ workdri }}.\n");
     fs::remove_file(directory.path("prompts/system.md")).unwrap();
-    std::os::unix::fs::symlink("../shared/text.md", directory.path("prompts/system.md")).unwrap();
+    std::os::unix::fs::symlink("../common/text.md", directory.path("prompts/system.md")).unwrap();
     let check = directory.run(&["check", "prompts/system.md"]);
     assert_eq!(check.code, Some(1), "{}{}", check.out, check.err);
 }

@@ -98,13 +98,13 @@ fn a_link_inside_stays_a_link_and_one_that_leaves_is_not_followed() {
     let directory = harness("inside");
     let tool = "name = \"read\"\ndescription = \"Reads.\"\nbuiltin = \"read_file\"\ntimeuot = \"5s\"\n";
     directory.write("harness.toml", format!("{MANIFEST}\n[[tool]]\nfile = \"tools/read.toml\"\n"));
-    directory.write("shared/read.toml", tool);
+    directory.write("common/read.toml", tool);
     fs::create_dir_all(directory.path("tools")).unwrap();
-    symlink("../shared/read.toml", directory.path("tools/read.toml")).unwrap();
+    symlink("../common/read.toml", directory.path("tools/read.toml")).unwrap();
     let fix = directory.run(&["check", "--fix"]);
     assert_eq!(fix.code, Some(0), "{}{}", fix.out, fix.err);
     assert!(fs::symlink_metadata(directory.path("tools/read.toml")).unwrap().is_symlink());
-    assert!(directory.read("shared/read.toml").contains("timeout = \"5s\""));
+    assert!(directory.read("common/read.toml").contains("timeout = \"5s\""));
 
     let outside = Directory::new("outside");
     outside.write("read.toml", tool);

@@ -98,16 +98,22 @@ impl Document {
     #[must_use]
     pub fn edited(&self, edits: &[crate::text::TextEdit]) -> Arc<Self> {
         let mut text = self.text.clone();
-        let mut syntax = match self.syntax.get() {
-            Some(Syntax::Markdown(tree)) => Some(tree.clone()),
-            _ => None,
-        };
+        let mut syntax: Option<Syntax> = None;
         for edit in edits {
             let after = text.edited(edit);
-            syntax = syntax.map(|tree| tree.edited(text.as_str(), edit, after.as_str()));
+            let (before, now) = (&text, after.as_str());
+            syntax = match syntax.as_ref().or(self.syntax.get()) {
+                Some(Syntax::Markdown(tree)) => {
+                    Some(Syntax::Markdown(tree.edited(before.as_str(), edit, now)))
+                }
+                Some(Syntax::Data(tree)) if self.format == Format::Toml => {
+                    Some(Syntax::Data(toml::edited(tree, before.as_str(), edit, now)))
+                }
+                _ => None,
+            };
             text = after;
         }
-        let syntax = syntax.map(|tree| OnceLock::from(Syntax::Markdown(tree))).unwrap_or_default();
+        let syntax = syntax.map(OnceLock::from).unwrap_or_default();
         Arc::new(Self { path: self.path.clone(), format: self.format, text, syntax, digest: OnceLock::new() })
     }
 

@@ -2,7 +2,7 @@
 
 use toml_parser::{Expected, ParseError};
 
-use super::Builder;
+use super::build::Builder;
 use crate::syntax::data::SyntaxError;
 use crate::syntax::recovery::line_around;
 use crate::text::Span;
@@ -10,7 +10,10 @@ use crate::text::Span;
 impl Builder<'_> {
     /// An error in our words, and the statement that it is about.
     pub(super) fn explain(&self, error: &ParseError) -> (SyntaxError, Option<usize>) {
-        let at = error.unexpected().or(error.context()).map_or(0, |span| span.start()).min(self.source.len());
+        let unexpected = error.unexpected().map(|span| Span::new(span.start(), span.end()).offset(self.base));
+        let context = error.context().map(|span| span.start() + self.base);
+        let at = unexpected.map(|span| span.start as usize).or(context);
+        let at = at.unwrap_or(self.base).min(self.source.len());
         let line = line_around(self.source, at);
         let index = self.statements.partition_point(|statement| statement.span.start as usize <= at);
         // A statement may begin after the error on its own line (`= 4`, `]`).
@@ -24,7 +27,7 @@ impl Builder<'_> {
             if 60 < key.chars().count() { String::from("…") } else { key.to_owned() }
         });
         let rest = self.source.get(at..line.end as usize).unwrap_or_default();
-        let nothing_follows = rest.trim().is_empty() && error.unexpected().is_none_or(|span| span.is_empty());
+        let nothing_follows = rest.trim().is_empty() && unexpected.is_none_or(Span::is_empty);
         let message = match (error.description(), shown) {
             ("string values must be quoted", Some(key)) if nothing_follows => {
                 format!("expected a value after `{key} =`")
@@ -54,7 +57,7 @@ impl Builder<'_> {
                 }
             }
         };
-        let unexpected = error.unexpected().map_or(Span::at(at), |span| Span::new(span.start(), span.end()));
+        let unexpected = unexpected.unwrap_or(Span::at(at));
         let statement_span =
             statement.and_then(|at| self.statements.get(at)).map_or(line, |statement| statement.span);
         let region = line.cover(statement_span);

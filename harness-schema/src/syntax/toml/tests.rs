@@ -1,6 +1,9 @@
-//! Examples with places, and what broken text loses.
+//! Examples with places, what broken text loses, and the promise that an edited tree is the tree of the edited text.
+
+use proptest::prelude::*;
 
 use super::*;
+use crate::syntax::data::{Kind, Value};
 
 fn at<'a>(tree: &'a Tree, keys: &[&str]) -> &'a Value {
     tree.root.at(keys).unwrap_or_else(|| panic!("no {keys:?} in {:#?}", tree.root))
@@ -76,4 +79,116 @@ fn depth_is_limited() {
     assert!(!parse(&long).errors.is_empty());
     let dotted = format!("{} = 1\n", vec!["a"; 5000].join("."));
     assert!(!parse(&dotted).errors.is_empty());
+}
+
+/// The tree after an edit of a neighbourhood; `None` where the whole text is parsed.
+fn near(before: &str, find: &str, old: &str, new: &str) -> Option<Tree> {
+    let at = before.find(find).unwrap();
+    let span = Span::new(at, at + old.len());
+    assert_eq!(span.of(before), old);
+    let mut after = before.to_owned();
+    after.replace_range(span.range(), new);
+    let edit = TextEdit { span, new_text: new.to_owned() };
+    let tree = near::edited(&parse(before), before, &edit, &after);
+    if let Some(tree) = &tree {
+        assert_eq!(*tree, parse(&after), "{before:?} → {after:?}");
+    }
+    tree
+}
+
+#[test]
+fn what_stands_below_one_header_is_parsed_alone() {
+    let source = "# head\na = 1\n\n[[t]]\nname = \"x\" # one\n[t.p]\nq.r = [\n[1],\n]\n[t.p.s]\nu = \"\"\"\n[no]\n\"\"\"\n\n\
+                  [[t]]\nname = \"y\"\n[z]\n";
+    for (find, old, new) in [
+        ("a = 1", "a = 1", "a = 10\nb = 2"),
+        ("name = \"x\"", "name", "title"),
+        ("[t.p]", "", "unfinished =\n"),
+        ("[1],", "[1]", "[1], 2"),
+        ("[no]", "[no]\n", "no\n[more]\n"),
+        ("\n[[t]]\nname = \"y\"", "\n", ""),
+        ("[z]", "", "k = 1\n"),
+    ] {
+        assert!(near(source, find, old, new).is_some(), "{old:?} → {new:?}");
+    }
+    for (find, old, new) in [
+        ("[z]", "[z]", "[w]"),
+        ("name = \"y\"", "name", "[name]"),
+        ("u = \"\"\"", "u = ", "u = '''"),
+        ("\n[[t]]\nname = \"y\"", "\n", "x"),
+    ] {
+        assert!(near(source, find, old, new).is_none(), "{old:?} → {new:?}");
+    }
+}
+
+#[test]
+fn a_table_that_is_written_in_two_places_is_read_as_a_whole() {
+    for (source, find, old, new) in [
+        ("[t]\na.b = 1\n[t.a.c]\nd = 1\n", "b", "b", "x"),
+        ("[t.a]\nb = 1\n[t]\nc = 1\n", "c", "c", "a"),
+        ("[t]\nc = 1\n[t.a]\nb = 1\n", "c", "c", "a"),
+        ("a = 1\n[t]\nb = 1\nb = 2\n", "a", "a", "c"),
+    ] {
+        assert!(near(source, find, old, new).is_none(), "{source:?}");
+    }
+}
+
+fn piece() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "[t]\n",
+        "  [t.a]\n",
+        "[t.a.b] # why\n",
+        "[[l]]\n",
+        "[[l]]\r\n",
+        "[l.a]\n",
+        "[[l.m]]\n",
+        "[u.v]\n",
+        "[[u.w]]\n",
+        "a = 1\n",
+        "b.c = \"é\"\n",
+        "a.d = { e = 1, f.g = [2] }\n",
+        "l = [\n",
+        "[1],\n",
+        "]\n",
+        "m = \"\"\"\n",
+        "\"\"\"\n",
+        "n = '''x\n",
+        "'''",
+        "= 4\n",
+        "unfinished =\n",
+        "\"q.r\" = 2024-01-01\r\n",
+        "# c\n",
+        "\n",
+        " ",
+        "[",
+        "]",
+        "\u{FEFF}",
+        "w",
+    ])
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop::collection::vec(piece(), 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn an_edited_tree_is_the_tree_of_the_edited_text(
+        mut before in text(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..12, prop::collection::vec(piece(), 0..3)), 1..4),
+    ) {
+        let mut tree = parse(&before);
+        for (at, length, new) in edits {
+            let floor = |at: usize| (0..=at.min(before.len())).rev().find(|at| before.is_char_boundary(*at)).unwrap_or(0);
+            let start = floor(at.index(before.len() + 1));
+            let edit = TextEdit { span: Span::new(start, floor(start + length)), new_text: new.concat() };
+            let mut after = before.clone();
+            after.replace_range(edit.span.range(), &edit.new_text);
+            tree = edited(&tree, &before, &edit, &after);
+            prop_assert_eq!(&tree, &parse(&after), "{:?} → {:?}", before, after);
+            before = after;
+        }
+    }
 }

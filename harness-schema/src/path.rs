@@ -2,11 +2,12 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
+
+use ecow::EcoString;
 
 /// A file or directory of a project, relative to the directory of `harness.toml`, normalised: no `.`, no `..`, no `//`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FilePath(Arc<str>);
+pub struct FilePath(EcoString);
 
 /// Why a written path is no [`FilePath`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl FilePath {
     /// The root directory itself.
     #[must_use]
     pub fn root() -> Self {
-        Self(Arc::from(""))
+        Self(EcoString::new())
     }
 
     /// A path as written in a manifest, relative to the root.
@@ -46,6 +47,10 @@ impl FilePath {
         if written.starts_with(['/', '~']) || drive {
             return Err(PathRefusal::Absolute);
         }
+        let is_plain = |part: &str| !matches!(part, "" | "." | "..");
+        if self.0.is_empty() && written.split('/').all(is_plain) {
+            return Ok(Self(EcoString::from(written)));
+        }
         let mut parts: Vec<&str> = self.0.split('/').filter(|part| !part.is_empty()).collect();
         for part in written.split('/') {
             match part {
@@ -56,7 +61,7 @@ impl FilePath {
                 _ => parts.push(part),
             }
         }
-        Ok(Self(Arc::from(parts.join("/"))))
+        Ok(Self(EcoString::from(parts.join("/"))))
     }
 
     /// The path with `/`, empty for the root.
@@ -65,10 +70,16 @@ impl FilePath {
         &self.0
     }
 
+    /// The same as a shared text.
+    #[must_use]
+    pub fn text(&self) -> EcoString {
+        self.0.clone()
+    }
+
     /// The directory that holds it; the root's parent is the root.
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self(Arc::from(self.0.rsplit_once('/').map_or("", |(parent, _)| parent)))
+        Self(EcoString::from(self.0.rsplit_once('/').map_or("", |(parent, _)| parent)))
     }
 
     /// The last part.

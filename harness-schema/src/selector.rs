@@ -176,7 +176,7 @@ impl Selector {
         let Some((Step::Key(kind), rest)) = steps.split_first() else { return Err(SelectorError::Empty) };
         let Some(&kind) = KINDS.iter().find(|known| **known == kind.as_str()) else {
             let near = crate::problem::nearest(kind, KINDS.iter().copied());
-            return Err(SelectorError::Unknown { written: kind.clone(), near });
+            return Err(SelectorError::Unknown { written: kind.to_string(), near });
         };
         if let Some(part) = python_part(kind) {
             return match names(rest, kind)? {
@@ -235,8 +235,8 @@ impl Selector {
     /// The array that [`Selector::parse`] reads.
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
-        let mut steps = vec![Step::Key(self.kind().to_owned())];
-        let keys = |names: &[String]| names.iter().cloned().map(Step::Key).collect::<Vec<_>>();
+        let mut steps = vec![Step::Key(self.kind().into())];
+        let keys = |names: &[String]| names.iter().map(|name| Step::Key(name.into())).collect::<Vec<_>>();
         match self {
             Self::File | Self::Body => {}
             Self::Section { path, occurrence } => {
@@ -245,10 +245,10 @@ impl Selector {
             }
             Self::FrontMatter { steps: inner, append } | Self::Data { steps: inner, append, .. } => {
                 steps.extend(inner.iter().cloned());
-                steps.extend(append.then(|| Step::Key("+".to_owned())));
+                steps.extend(append.then(|| Step::Key("+".into())));
             }
             Self::Python { path, .. } => steps.extend(keys(path)),
-            Self::Region(name) | Self::New(name) => steps.push(Step::Key(name.clone())),
+            Self::Region(name) | Self::New(name) => steps.push(Step::Key(name.into())),
         }
         steps
     }
@@ -346,7 +346,7 @@ fn python_part(kind: &str) -> Option<PythonPart> {
 
 fn names(steps: &[Step], kind: &'static str) -> Result<Vec<String>, SelectorError> {
     let name = |step: &Step| match step {
-        Step::Key(name) => Ok(name.clone()),
+        Step::Key(name) => Ok(name.to_string()),
         Step::Index(_) => Err(SelectorError::Integer(kind)),
     };
     steps.iter().map(name).collect()
@@ -394,8 +394,7 @@ mod tests {
     use super::*;
 
     fn parse(steps: &[&str]) -> Result<Selector, SelectorError> {
-        let step =
-            |text: &&str| text.parse().map(Step::Index).unwrap_or_else(|_| Step::Key((*text).to_owned()));
+        let step = |text: &&str| text.parse().map(Step::Index).unwrap_or_else(|_| Step::Key((*text).into()));
         Selector::parse(&steps.iter().map(step).collect::<Vec<_>>())
     }
 

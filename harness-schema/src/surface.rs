@@ -9,6 +9,9 @@ mod protection;
 mod contents;
 mod schema;
 
+use std::sync::Arc;
+
+use ecow::EcoString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +32,9 @@ pub use self::template::{Dialect, compile_error, template_error};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Surface {
     /// Its name: `system-rules`, `prompt.system`, `tool.shell.description`; with a glob in `file`: `id@path`.
-    pub id: String,
+    pub id: EcoString,
     /// What the proposer is told about it.
-    pub description: String,
+    pub description: EcoString,
     /// Whether the user declared it, or the native agent has it by itself.
     pub origin: Origin,
     /// Where the manifest says so.
@@ -63,7 +66,7 @@ pub struct Part {
     /// The file.
     pub file: FilePath,
     /// The place in it.
-    pub selector: Selector,
+    pub selector: Arc<Selector>,
 }
 
 /// What a surface does in a harness: the surface kinds of weakness attribution (`kind` of a surface).

@@ -65,7 +65,7 @@ pub(super) const WHY_OUTSIDE: &str =
 
 fn outside(harness: &Harness, path: &NamedPath, refusal: PathRefusal) -> Problem {
     let inside = harness.files().inside(&path.written).filter(|_| refusal != PathRefusal::Malformed);
-    let slashes = Some(path.written.replace('\\', "/"))
+    let slashes = Some(path.written.as_str().replace('\\', "/"))
         .filter(|written| refusal == PathRefusal::Malformed && *written != path.written);
     let message = match (refusal, &inside) {
         (PathRefusal::Malformed, _) if path.written.is_empty() => String::from("a path must not be empty"),
@@ -81,7 +81,7 @@ fn outside(harness: &Harness, path: &NamedPath, refusal: PathRefusal) -> Problem
             format!("`{}` is outside of the project", path.written)
         }
     };
-    let better = inside.map(|inside| inside.to_string()).or(slashes);
+    let better = inside.map(|inside| inside.as_str().to_owned()).or(slashes);
     let document = harness.document(&path.at.file);
     let fix = better
         .zip(document)

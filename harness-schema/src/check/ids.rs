@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use ecow::EcoString;
+use rustc_hash::FxHashMap;
+
 use crate::harness::{Harness, Role, SymbolKind};
 use crate::path::FilePath;
 use crate::problem::{Change, Fix, FixClass, Location, Problem, Rule, Severity};
@@ -74,12 +77,13 @@ fn unique(document: &Document, tables: &[Value], key: &str, what: &str, problems
 }
 
 fn tools(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
-    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    let mut first: FxHashMap<EcoString, usize> = FxHashMap::default();
     for (index, tool) in
         harness.tools().iter().enumerate().filter(|(_, tool)| tool.enabled && !tool.name.is_empty())
     {
-        let Some(other) = first.get(&tool.name.to_lowercase()).and_then(|at| harness.tools().get(*at)) else {
-            first.insert(tool.name.to_lowercase(), index);
+        let lower = tool.name.to_lowercase();
+        let Some(other) = first.get(&lower).and_then(|at| harness.tools().get(*at)) else {
+            first.insert(lower, index);
             continue;
         };
         if tool.at.file != *file {

@@ -76,7 +76,7 @@ fn by_name(
 fn keys(selector: &Selector) -> String {
     let steps = selector.steps().into_iter().skip(1).map(|step| match step {
         Step::Key(key) => key,
-        Step::Index(index) => index.to_string(),
+        Step::Index(index) => ecow::eco_format!("{index}"),
     });
     steps.collect::<Vec<_>>().join(".")
 }
@@ -94,7 +94,7 @@ fn by_contents(harness: &Harness, placed: &Placed, place: &Place, entry: &Value)
     let (key, words) = (&inside.key, inside.reason.words());
     let message = format!("a proposal may not change `{key}` in `{}`: it {words}", place.target);
     let mut problem = problem(harness, span, message, &placed.surface.id, placed.surface.declaration.span);
-    if place.selector == Selector::File && document.format() == Format::Markdown {
+    if *place.selector == Selector::File && document.format() == Format::Markdown {
         // What the surface is there for is most likely the prose.
         problem.fixes.insert(0, select_the_body(harness, named?, select));
     }

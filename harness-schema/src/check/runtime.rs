@@ -145,7 +145,7 @@ fn action(harness: &Harness, rule: &Value, problems: &mut Vec<Problem>) {
 }
 
 fn has_unknown_action(rule: &Value) -> bool {
-    let form = shape::manifest().at(&["runtime", "rule"].map(|key| Step::Key(key.to_owned())));
+    let form = shape::manifest().at(&["runtime", "rule"].map(|key| Step::Key(key.into())));
     let form = form.and_then(|rules| rules.list()?.item.table());
     let entries = rule.as_table().map(|table| table.entries.as_slice()).unwrap_or_default();
     form.is_some_and(|form| entries.iter().any(|entry| form.field(&entry.key.name).is_none()))
@@ -153,7 +153,7 @@ fn has_unknown_action(rule: &Value) -> bool {
 
 /// Whether the event is written and is none.
 fn is_no_event(rule: &Value) -> bool {
-    let events = shape::manifest().at(&["runtime", "rule"].map(|key| Step::Key(key.to_owned())));
+    let events = shape::manifest().at(&["runtime", "rule"].map(|key| Step::Key(key.into())));
     let events = events.and_then(|rules| rules.list()?.item.entry("when")?.entry("event"));
     rule.at(&["when", "event"]).is_some_and(|event| {
         !events.is_some_and(|events| {

@@ -140,7 +140,7 @@ fn native_parts(harness: &Harness) -> Vec<String> {
             .map(|part| format!("state.{id}.{part}"))
     });
     let of_rules = ids(&["runtime", "rule"]).into_iter().map(|id| format!("rule.{id}"));
-    let texts = harness.texts().iter().map(|text| text.id.clone());
+    let texts = harness.texts().iter().map(|text| text.id.to_string());
     fixed
         .into_iter()
         .map(str::to_owned)

@@ -184,7 +184,7 @@ fn resolution(harness: &Harness, placed: &Placed, place: &Place, entry: &Value, 
             let span = first.map_or(span, |step| step.span);
             let fixes =
                 use_instead.iter().filter(|kind| ["file", "md.body"].contains(*kind)).filter_map(|kind| {
-                    let selector = Selector::parse(&[Step::Key((*kind).to_owned())]).ok()?;
+                    let selector = Selector::parse(&[Step::Key((*kind).into())]).ok()?;
                     use_selector(&selector, format!("Use `{kind}`"))
                 });
             Problem::new(&SELECTOR_MISMATCH, span, unresolved.message(target))
@@ -198,7 +198,7 @@ fn resolution(harness: &Harness, placed: &Placed, place: &Place, entry: &Value, 
 /// A selector as the manifest writes it.
 fn written(selector: &Selector) -> String {
     let steps = selector.steps().into_iter().map(|step| match step {
-        Step::Key(key) => format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\"")),
+        Step::Key(key) => format!("\"{}\"", key.as_str().replace('\\', "\\\\").replace('"', "\\\"")),
         Step::Index(index) => index.to_string(),
     });
     format!("[{}]", steps.collect::<Vec<_>>().join(", "))

@@ -15,7 +15,7 @@ pub(super) fn document(path: &str, text: &str) -> Arc<Document> {
 pub(super) fn selector(array: &str) -> Selector {
     let array: Vec<serde_json::Value> = serde_json::from_str(array).unwrap();
     let step = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => Step::Key(text.clone()),
+        serde_json::Value::String(text) => Step::Key(text.as_str().into()),
         number => Step::Index(number.as_i64().unwrap()),
     };
     Selector::parse(&array.iter().map(step).collect::<Vec<_>>()).unwrap()

@@ -42,7 +42,7 @@ fn templates(harness: &Harness, text: &HarnessText, mentions: &mut Vec<Mention>)
         // What the agent itself defines is no name of this harness.
         harness.symbols().find(kind, root)?;
         let span = text.place(name.root_span);
-        Some(Mention { kind, name: root.clone(), span, form: Form::Template })
+        Some(Mention { kind, name: root.into(), span, form: Form::Template })
     }));
     mentions.extend(tree.compared.iter().filter_map(|compared| {
         let path: Vec<&str> = compared.path.iter().map(String::as_str).collect();
@@ -53,7 +53,7 @@ fn templates(harness: &Harness, text: &HarnessText, mentions: &mut Vec<Mention>)
         };
         harness.symbols().find(kind, &compared.text)?;
         let span = text.place(compared.span);
-        Some(Mention { kind, name: compared.text.clone(), span, form: Form::Template })
+        Some(Mention { kind, name: compared.text.as_str().into(), span, form: Form::Template })
     }));
 }
 
@@ -63,7 +63,7 @@ fn codes(harness: &Harness, text: &HarnessText, mentions: &mut Vec<Mention>) {
     mentions.extend(text.code(harness.files()).iter().filter_map(|code| {
         let (kind, name) = named(harness, code.content.of(source).trim(), tool)?;
         let span = text.place(trimmed(source, code.content));
-        Some(Mention { kind, name, span, form: Form::Code })
+        Some(Mention { kind, name: name.into(), span, form: Form::Code })
     }));
 }
 
@@ -100,7 +100,7 @@ fn schema_codes(
                 mentions.extend(markdown::inline_code(text).iter().filter_map(|code| {
                     let (kind, name) = named(harness, code.content.of(text).trim(), Some(&tool.name))?;
                     let span = spelling.place(trimmed(text, code.content));
-                    Some(Mention { kind, name, span, form: Form::Code })
+                    Some(Mention { kind, name: name.into(), span, form: Form::Code })
                 }));
             }
         }
@@ -130,7 +130,7 @@ fn imports(harness: &Harness, file: &FilePath, mentions: &mut Vec<Mention>) {
         harness.symbols().find(SymbolKind::File, target.as_str())?;
         // The mark is no part of the path.
         let span = Span { start: import.span.start + 1, end: import.span.end };
-        Some(Mention { kind: SymbolKind::File, name: target.to_string(), span, form: Form::Path })
+        Some(Mention { kind: SymbolKind::File, name: target.text(), span, form: Form::Path })
     }));
 }
 

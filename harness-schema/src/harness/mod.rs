@@ -17,6 +17,7 @@ mod resolve;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use ecow::EcoString;
 use rustc_hash::FxHashMap;
 
 use crate::digest::Digest;
@@ -69,7 +70,7 @@ pub struct Harness {
     found: BTreeMap<FilePath, OnceLock<Vec<Problem>>>,
     /// The same for files of tasks, made when the first of them is looked at.
     found_in_tasks: OnceLock<BTreeMap<FilePath, OnceLock<Vec<Problem>>>>,
-    tools_by_name: OnceLock<FxHashMap<String, ByName>>,
+    tools_by_name: OnceLock<FxHashMap<EcoString, ByName>>,
 }
 
 /// Where a tool and its description are, among all tools and all texts.
@@ -114,7 +115,7 @@ pub enum Role {
 #[derive(Clone, Debug)]
 pub struct Tool {
     /// Its name; empty if it has none.
-    pub name: String,
+    pub name: EcoString,
     /// Where its name is, without quotes; the declaration if it has none.
     pub at: Location,
     /// The document that has its keys.
@@ -169,13 +170,13 @@ pub struct Place {
     /// The file that holds its text, once imports and links were followed.
     pub target: FilePath,
     /// The place in it.
-    pub selector: Selector,
+    pub selector: Arc<Selector>,
     /// The place in `file` as the manifest writes it: another one if what stands there only points to a file.
-    pub written: Selector,
+    pub written: Arc<Selector>,
     /// Why imports, pointers or links lead to no text; then there is no document.
     pub astray: Option<Astray>,
     document: Option<Arc<Document>>,
-    resolved: Arc<OnceLock<Result<Resolved, Unresolved>>>,
+    resolved: OnceLock<Arc<Result<Resolved, Unresolved>>>,
 }
 
 impl Place {
@@ -183,7 +184,7 @@ impl Place {
     #[must_use]
     pub fn resolved(&self) -> Option<&Result<Resolved, Unresolved>> {
         let document = self.document.as_ref()?;
-        Some(self.resolved.get_or_init(|| self.selector.resolve(document)))
+        Some(self.resolved.get_or_init(|| Arc::new(self.selector.resolve(document))))
     }
 
     /// Its document.
@@ -199,7 +200,7 @@ pub struct NamedPath {
     /// Where, without quotes.
     pub at: Location,
     /// As written.
-    pub written: String,
+    pub written: EcoString,
     /// What it names in this project.
     pub target: Result<FilePath, PathRefusal>,
     /// What should be there.
@@ -331,7 +332,7 @@ impl Harness {
         self.surfaces
             .iter()
             .flat_map(|placed| &placed.places)
-            .any(|place| place.target == *file && matches!(place.selector, Selector::FrontMatter { .. }))
+            .any(|place| place.target == *file && matches!(*place.selector, Selector::FrontMatter { .. }))
     }
 
     /// The first tool with a name, and its description if it has one as a text; both in constant time, because a manifest
@@ -339,7 +340,7 @@ impl Harness {
     #[must_use]
     pub fn tool(&self, name: &str) -> (Option<&Tool>, Option<&HarnessText>) {
         let found = self.tools_by_name.get_or_init(|| {
-            let mut by_name: FxHashMap<String, ByName> = FxHashMap::default();
+            let mut by_name: FxHashMap<EcoString, ByName> = FxHashMap::default();
             for (at, tool) in self.tools.iter().enumerate() {
                 by_name.entry(tool.name.clone()).or_default().tool.get_or_insert(at);
             }

@@ -37,10 +37,10 @@ impl Harness {
             let file = entry.get("file").and_then(Value::as_text);
             self.symbols.define(Symbol {
                 kind: SymbolKind::Surface,
-                name: id.to_owned(),
+                name: id.into(),
                 at: Location::new(at.file, at.inside(value)),
                 extent: entry.span,
-                detail: file.unwrap_or_default().to_owned(),
+                detail: file.unwrap_or_default().into(),
             });
             self.mention_owner(id, value, root, at);
         }
@@ -51,7 +51,7 @@ impl Harness {
                 name: placed.surface.id.clone(),
                 at: placed.surface.declaration.clone(),
                 extent: placed.surface.declaration.span,
-                detail: placed.file().map(ToString::to_string).unwrap_or_default(),
+                detail: placed.file().map(FilePath::text).unwrap_or_default(),
             })
             .collect();
         for symbol in symbols {
@@ -194,7 +194,7 @@ impl Harness {
         at: Reader<'_>,
     ) {
         if let Some(span) = at.part(value, part) {
-            self.symbols.mention(at.file, Mention { kind, name: name.to_owned(), span, form });
+            self.symbols.mention(at.file, Mention { kind, name: name.into(), span, form });
         }
     }
 }

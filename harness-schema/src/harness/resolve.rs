@@ -5,6 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use ecow::{EcoString, eco_format};
+
+use rustc_hash::FxHashMap;
+
 use super::reader::{Reader, entries, is_native, items, matching};
 use super::symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
 use super::texts::{Bare, HarnessText, TextRole, TextSource};
@@ -100,16 +104,31 @@ impl Harness {
         ];
         for (key, id, role) in roles {
             if let Some(value) = prompt.get(key) {
-                let text = HarnessText::read(id.to_owned(), role, "", value, Bare::Path, at.file, at.source);
+                let text = HarnessText::read(
+                    id.into(),
+                    role,
+                    EcoString::new(),
+                    value,
+                    Bare::Path,
+                    at.file,
+                    at.source,
+                );
                 self.add_text(text, value, id, at);
             }
         }
         for entry in entries(prompt.get("variables")) {
-            let name = entry.key.name.to_string();
+            let name = entry.key.name.clone();
             let value = &entry.value;
-            let id = format!("prompt.variables.{name}");
-            let text =
-                HarnessText::read(id, TextRole::Variable, &name, value, Bare::Text, at.file, at.source);
+            let id = eco_format!("prompt.variables.{name}");
+            let text = HarnessText::read(
+                id,
+                TextRole::Variable,
+                name.clone(),
+                value,
+                Bare::Text,
+                at.file,
+                at.source,
+            );
             let detail = text.text(&self.files).map(first_line).unwrap_or_default();
             self.add_text(text, value, "prompt.variables", at);
             self.symbols.define(Symbol {
@@ -143,9 +162,11 @@ impl Harness {
         key: &'static str,
         at: Reader<'_>,
     ) {
-        let Some((value, written)) = value.and_then(|value| Some((value, value.as_text()?))) else { return };
+        let Some((value, written)) = value.and_then(|value| Some((value, value.as_shared()?))) else {
+            return;
+        };
         let location = Location::new(at.file, at.inside(value));
-        let target = FilePath::parse(written);
+        let target = FilePath::parse(&written);
         let is_pattern = written.contains(['*', '?', '[', '{']);
         let names_one = match kind {
             PathKind::File | PathKind::Program => true,
@@ -153,26 +174,22 @@ impl Harness {
             PathKind::Directory => false,
         };
         if let Some(path) = target.as_ref().ok().filter(|_| names_one) {
-            let mention = Mention {
-                kind: SymbolKind::File,
-                name: path.to_string(),
-                span: location.span,
-                form: Form::Path,
-            };
+            let mention =
+                Mention { kind: SymbolKind::File, name: path.text(), span: location.span, form: Form::Path };
             self.symbols.mention(at.file, mention);
             self.define_file(path);
         }
-        self.paths.push(NamedPath { at: location, written: written.to_owned(), target, kind, key });
+        self.paths.push(NamedPath { at: location, written, target, kind, key });
     }
 
     pub(super) fn define_file(&mut self, path: &FilePath) {
         if self.symbols.find(SymbolKind::File, path.as_str()).is_none() && self.files.is_file(path) {
             self.symbols.define_unspelled(Symbol {
                 kind: SymbolKind::File,
-                name: path.to_string(),
+                name: path.text(),
                 at: Location::new(path, Span::at(0)),
                 extent: Span::at(0),
-                detail: String::new(),
+                detail: EcoString::new(),
             });
         }
     }
@@ -196,17 +213,17 @@ impl Harness {
     }
 
     fn add_tool(&mut self, table: ToolTable, value: &Value, declared: &Value, at: Reader<'_>) {
-        let name = value.get("name").and_then(Value::as_text).unwrap_or_default().to_owned();
+        let name = value.get("name").and_then(Value::as_shared).unwrap_or_default();
         let place = value.get("name").map_or(value.span, |name| at.inside(name));
         // The manifest may switch off a tool that has a file of its own.
         let is_off = |value: &Value| {
             matches!(value.get("enabled").map(|value| &value.kind), Some(Kind::Boolean(false)))
         };
-        let mut detail = String::new();
+        let mut detail = EcoString::new();
         if let Some(description) = value.get("description") {
-            let id = format!("tool.{name}.description");
+            let id = eco_format!("tool.{name}.description");
             let role = TextRole::ToolDescription;
-            let text = HarnessText::read(id, role, &name, description, Bare::Text, at.file, at.source);
+            let text = HarnessText::read(id, role, name.clone(), description, Bare::Text, at.file, at.source);
             detail = text.text(&self.files).map(first_line).unwrap_or_default();
             self.add_text(text, description, "tool.description", at);
         }
@@ -246,7 +263,7 @@ impl Harness {
             let detail = entry.value.get("description").and_then(Value::as_text).map(first_line);
             self.symbols.define(Symbol {
                 kind: SymbolKind::Parameter,
-                name: format!("{tool}.{}", entry.key.name),
+                name: eco_format!("{tool}.{}", entry.key.name),
                 at: Location::new(at.file, at.key(entry)),
                 extent: entry.span(),
                 detail: detail.unwrap_or_default(),
@@ -262,21 +279,28 @@ impl Harness {
     fn read_rules(&mut self, root: &Value, at: Reader<'_>) {
         for (index, rule) in items(root.at(&["runtime", "rule"])).enumerate() {
             let id = rule.get("id").and_then(Value::as_text);
-            let owner = id.map_or_else(|| (index + 1).to_string(), str::to_owned);
+            let owner = id.map_or_else(|| eco_format!("{}", index + 1), EcoString::from);
             if let (Some(id), Some(value)) = (id, rule.get("id")) {
                 self.symbols.define(Symbol {
                     kind: SymbolKind::Rule,
-                    name: id.to_owned(),
+                    name: id.into(),
                     at: Location::new(at.file, at.inside(value)),
                     extent: rule.span,
-                    detail: String::new(),
+                    detail: EcoString::new(),
                 });
             }
             for key in ["inject", "ask_verify"] {
                 if let Some(value) = rule.get(key) {
-                    let id = format!("rule.{owner}");
-                    let text =
-                        HarnessText::read(id, TextRole::Rule, &owner, value, Bare::Path, at.file, at.source);
+                    let id = eco_format!("rule.{owner}");
+                    let text = HarnessText::read(
+                        id,
+                        TextRole::Rule,
+                        owner.clone(),
+                        value,
+                        Bare::Path,
+                        at.file,
+                        at.source,
+                    );
                     self.add_text(text, value, "runtime.rule", at);
                 }
             }
@@ -305,16 +329,23 @@ impl Harness {
             if let Some(value) = state.get("id").filter(|_| !id.is_empty()) {
                 self.symbols.define(Symbol {
                     kind: SymbolKind::State,
-                    name: id.to_owned(),
+                    name: id.into(),
                     at: Location::new(at.file, at.inside(value)),
                     extent: state.span,
                     detail: targets(state),
                 });
             }
             if let Some(value) = state.get("prompt") {
-                let surface = format!("state.{id}.prompt");
-                let text =
-                    HarnessText::read(surface, TextRole::State, id, value, Bare::Path, at.file, at.source);
+                let surface = eco_format!("state.{id}.prompt");
+                let text = HarnessText::read(
+                    surface,
+                    TextRole::State,
+                    id.into(),
+                    value,
+                    Bare::Path,
+                    at.file,
+                    at.source,
+                );
                 self.add_text(text, value, "orchestration.state.prompt", at);
             }
             for tool in items(state.get("tools")) {
@@ -382,7 +413,7 @@ impl Harness {
     }
 
     pub(super) fn add_mention(&mut self, kind: SymbolKind, name: &str, value: &Value, at: Reader<'_>) {
-        let mention = Mention { kind, name: name.to_owned(), span: at.inside(value), form: Form::Value };
+        let mention = Mention { kind, name: name.into(), span: at.inside(value), form: Form::Value };
         self.symbols.mention(at.file, mention);
     }
 
@@ -432,10 +463,10 @@ impl Harness {
             let at = task.file(suite::TASK_MANIFEST).unwrap_or_else(|| manifest.clone());
             self.symbols.define_unspelled(Symbol {
                 kind: SymbolKind::Task,
-                name: task.id.clone(),
+                name: task.id.as_str().into(),
                 at: Location::new(&at, Span::at(0)),
                 extent: Span::at(0),
-                detail: task.split.map_or("in no split", Split::word).to_owned(),
+                detail: task.split.map_or("in no split", Split::word).into(),
             });
         }
         if suite.is_read.get().is_none() {
@@ -458,7 +489,7 @@ impl Harness {
 
     fn reuse_texts(&mut self, previous: Option<&Self>) {
         let Some(before) = previous else { return };
-        let old: BTreeMap<&str, &HarnessText> =
+        let old: FxHashMap<&str, &HarnessText> =
             before.texts.iter().map(|text| (text.id.as_str(), text)).collect();
         for text in &mut self.texts {
             if let Some(before_text) = old.get(text.id.as_str()) {
@@ -468,13 +499,13 @@ impl Harness {
     }
 }
 
-fn first_line(text: &str) -> String {
-    text.trim_start().lines().next().unwrap_or_default().trim_end().to_owned()
+fn first_line(text: &str) -> EcoString {
+    text.trim_start().lines().next().unwrap_or_default().trim_end().into()
 }
 
-fn targets(state: &Value) -> String {
+fn targets(state: &Value) -> EcoString {
     let next: Vec<&str> = items(state.get("next")).filter_map(Value::as_text).collect();
-    format!("→ {}", if next.is_empty() { END.to_owned() } else { next.join(", ") })
+    eco_format!("→ {}", if next.is_empty() { END.to_owned() } else { next.join(", ") })
 }
 
 /// What a file of a task is for; `None` for data that nobody checks.

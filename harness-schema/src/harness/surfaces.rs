@@ -2,7 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use ecow::{EcoString, eco_format};
+
+use rustc_hash::FxHashMap;
 
 use super::reader::{Reader, is_native, is_pattern, is_unread, items, matching};
 use super::texts::{HarnessText, TextRole, TextSource};
@@ -51,7 +55,7 @@ pub fn selector(value: &Value) -> Result<Selector, SelectorError> {
         None => Ok(Selector::File),
         Some(steps) => {
             let steps = steps.iter().filter_map(|step| match &step.kind {
-                Kind::Text(text) => Some(Step::Key(text.value.to_string())),
+                Kind::Text(text) => Some(Step::Key(text.value.clone())),
                 Kind::Integer(index) => Some(Step::Index(*index)),
                 _ => None,
             });
@@ -61,7 +65,7 @@ pub fn selector(value: &Value) -> Result<Selector, SelectorError> {
 }
 
 fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut Vec<Placed>) {
-    let id = value.get("id").and_then(Value::as_text).unwrap_or_default().to_owned();
+    let id = value.get("id").and_then(Value::as_text).unwrap_or_default();
     let id_span = value.get("id").map_or(value.span, |id| at.inside(id));
     let text = |key: &str| value.get(key).and_then(Value::as_text).map(str::to_owned);
     let parts: Vec<&Value> = match value.get("parts").and_then(Value::as_list) {
@@ -69,8 +73,8 @@ fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut V
         None => vec![value],
     };
     let surface = Surface {
-        id: id.clone(),
-        description: text("description").unwrap_or_default(),
+        id: id.into(),
+        description: text("description").unwrap_or_default().into(),
         origin: Origin::Declared,
         declaration: Location::new(at.file, value.span),
         parts: Vec::new(),
@@ -91,7 +95,7 @@ fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut V
     {
         harness.add_path(part.get("file"), PathKind::Glob, "surface.file", at);
         for path in matching(&harness.files, pattern) {
-            let mut surface = Surface { id: format!("{id}@{path}"), ..surface.clone() };
+            let mut surface = Surface { id: eco_format!("{id}@{path}"), ..surface.clone() };
             let places = part_places(harness, part, path, follows, &mut surface);
             placed.push(Placed { surface, id: id_span, places });
         }
@@ -104,7 +108,7 @@ fn declared(harness: &mut Harness, value: &Value, at: Reader<'_>, placed: &mut V
         if let Selector::New(_) = selector {
             let glob = part.get("select").and_then(Value::as_list).and_then(|steps| steps.get(1));
             harness.add_path(glob, PathKind::MayBeMissing, "surface.select", at);
-            surface.parts.push(Part { file: FilePath::root(), selector });
+            surface.parts.push(Part { file: FilePath::root(), selector: selector.into() });
             continue;
         }
         harness.add_path(part.get("file"), PathKind::File, "surface.file", at);
@@ -121,7 +125,7 @@ fn part_places(
     follows: Option<bool>,
     surface: &mut Surface,
 ) -> Vec<Place> {
-    let Ok(selector) = selector(part) else { return Vec::new() };
+    let Ok(selector) = selector(part).map(Arc::new) else { return Vec::new() };
     surface.follow_imports = follows.unwrap_or(path.name() == "CLAUDE.md");
     surface.parts.push(Part { file: path.clone(), selector: selector.clone() });
     harness.name(&path, FileRole::Surface);
@@ -140,7 +144,9 @@ fn part_places(
 
 /// Where the text of a value is that only points to a file, as OpenCode writes it: `{file:./prompt.md}`.
 fn pointed(harness: &mut Harness, place: Place) -> Place {
-    let Selector::Data { format: DataFormat::Json, append: false, .. } = place.selector else { return place };
+    let Selector::Data { format: DataFormat::Json, append: false, .. } = *place.selector else {
+        return place;
+    };
     // Most documents have no pointer, and their places need not be found yet.
     if !place.document.as_ref().is_some_and(|document| document.source().contains("{file:")) {
         return place;
@@ -158,7 +164,7 @@ fn pointed(harness: &mut Harness, place: Place) -> Place {
         Err(astray) => Place::astray(place.file, place.selector, astray),
         Ok(target) => {
             harness.name(&target, FileRole::Surface);
-            let pointer = Place::new(place.file, target, Selector::File, &harness.files);
+            let pointer = Place::new(place.file, target, Arc::new(Selector::File), &harness.files);
             Place { written: place.selector, ..pointer }
         }
     }
@@ -312,24 +318,30 @@ fn native(harness: &Harness, root: &Value, off: &BTreeSet<String>, placed: &mut 
     }
     let knobs = ["max_steps", "finish", "tool_timeout", "max_output_bytes", "compaction"];
     for entry in super::reader::entries(root.get("runtime")) {
-        let id = format!("runtime.{}", entry.key.name);
+        let id = eco_format!("runtime.{}", entry.key.name);
         if !knobs.contains(&&*entry.key.name) || replaced(&id, None, placed) {
             continue;
         }
-        let steps = ["runtime", &entry.key.name].map(|step| Step::Key(step.to_owned())).to_vec();
+        let steps = ["runtime", &entry.key.name].map(|step| Step::Key(step.into())).to_vec();
         let Some(selector) = data_selector("toml", steps) else { continue };
         let file = harness.manifest_path();
         let declared = Location::new(&file, entry.value.span);
-        found.push(native_surface(harness, id, Role::Limit, declared, Part { file, selector }));
+        found.push(native_surface(
+            harness,
+            id,
+            Role::Limit,
+            declared,
+            Part { file, selector: selector.into() },
+        ));
     }
     placed.extend(found);
 }
 
-fn native_surface(harness: &Harness, id: String, role: Role, declaration: Location, part: Part) -> Placed {
+fn native_surface(harness: &Harness, id: EcoString, role: Role, declaration: Location, part: Part) -> Placed {
     let place = Place::new(part.file.clone(), part.file.clone(), part.selector.clone(), harness.files());
     let surface = Surface {
         id,
-        description: String::new(),
+        description: EcoString::new(),
         origin: Origin::Native,
         declaration,
         parts: vec![part],
@@ -344,7 +356,7 @@ fn native_surface(harness: &Harness, id: String, role: Role, declaration: Locati
 /// Where a native text is as a part: its file, or its value in the document that declares it.
 fn text_part(harness: &Harness, root: &Value, text: &HarnessText) -> Option<Part> {
     match &text.source {
-        TextSource::File(file) => Some(Part { file: file.clone(), selector: Selector::File }),
+        TextSource::File(file) => Some(Part { file: file.clone(), selector: Selector::File.into() }),
         TextSource::Nowhere => None,
         TextSource::Inline { .. } => {
             let file = text.declared.file.clone();
@@ -356,15 +368,15 @@ fn text_part(harness: &Harness, root: &Value, text: &HarnessText) -> Option<Part
             }
             // An inline table holds the text under its own key.
             let is_table = text.declared.span.of(document.source()).starts_with('{');
-            steps.extend(is_table.then(|| Step::Key("text".to_owned())));
+            steps.extend(is_table.then(|| Step::Key("text".into())));
             let format = if document.format() == crate::syntax::Format::Json { "json" } else { "toml" };
-            Some(Part { file, selector: data_selector(format, steps)? })
+            Some(Part { file, selector: data_selector(format, steps)?.into() })
         }
     }
 }
 
 fn data_selector(format: &str, steps: Vec<Step>) -> Option<Selector> {
-    let steps: Vec<Step> = std::iter::once(Step::Key(format.to_owned())).chain(steps).collect();
+    let steps: Vec<Step> = std::iter::once(Step::Key(format.into())).chain(steps).collect();
     Selector::parse(&steps).ok()
 }
 
@@ -377,7 +389,7 @@ fn find(value: &Value, span: Span, steps: &mut Vec<Step>) -> bool {
         Kind::Table(table) => {
             for entry in &table.entries {
                 if entry.value.span.contains(span) {
-                    steps.push(Step::Key(entry.key.name.to_string()));
+                    steps.push(Step::Key(entry.key.name.clone()));
                     if find(&entry.value, span, steps) {
                         return true;
                     }
@@ -418,7 +430,7 @@ fn role(role: TextRole) -> Role {
 
 /// What was resolved of the same document before need not be resolved again.
 fn reuse(placed: &mut [Placed], before: &Harness) {
-    let old: std::collections::BTreeMap<&str, &Placed> =
+    let old: FxHashMap<&str, &Placed> =
         before.surfaces().iter().map(|placed| (placed.surface.id.as_str(), placed)).collect();
     for now in placed {
         let Some(then) = old.get(now.surface.id.as_str()) else { continue };
@@ -429,13 +441,13 @@ fn reuse(placed: &mut [Placed], before: &Harness) {
 }
 
 impl Place {
-    fn new(file: FilePath, target: FilePath, selector: Selector, files: &Files) -> Self {
+    fn new(file: FilePath, target: FilePath, selector: Arc<Selector>, files: &Files) -> Self {
         let document = files.document(&target).cloned();
         let written = selector.clone();
-        Self { file, target, selector, written, astray: None, document, resolved: Arc::default() }
+        Self { file, target, selector, written, astray: None, document, resolved: OnceLock::new() }
     }
 
-    fn astray(file: FilePath, selector: Selector, astray: Astray) -> Self {
+    fn astray(file: FilePath, selector: Arc<Selector>, astray: Astray) -> Self {
         let (target, written) = (file.clone(), selector.clone());
         Self {
             file,
@@ -444,7 +456,7 @@ impl Place {
             written,
             astray: Some(astray),
             document: None,
-            resolved: Arc::default(),
+            resolved: OnceLock::new(),
         }
     }
 
@@ -454,7 +466,7 @@ impl Place {
             _ => false,
         };
         if same_document && self.selector == earlier.selector {
-            self.resolved = Arc::clone(&earlier.resolved);
+            self.resolved.clone_from(&earlier.resolved);
         }
     }
 }

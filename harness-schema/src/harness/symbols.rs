@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use ecow::EcoString;
 use rustc_hash::FxHashMap;
 
 use crate::path::FilePath;
@@ -54,13 +55,13 @@ pub struct Symbol {
     /// What it is.
     pub kind: SymbolKind,
     /// Its name.
-    pub name: String,
+    pub name: EcoString,
     /// The name itself, without quotes; the start of the file for a task or a file, the value for a native surface.
     pub at: Location,
     /// All that defines it.
     pub extent: Span,
     /// One line about it: a description's first line, a path, a split.
-    pub detail: String,
+    pub detail: EcoString,
 }
 
 /// How a name is mentioned.
@@ -84,7 +85,7 @@ pub struct Mention {
     /// What it would be.
     pub kind: SymbolKind,
     /// The name.
-    pub name: String,
+    pub name: EcoString,
     /// The name's own characters.
     pub span: Span,
     /// How it is written.
@@ -95,7 +96,8 @@ pub struct Mention {
 #[derive(Debug, Default)]
 pub struct Symbols {
     definitions: Vec<Symbol>,
-    by_name: FxHashMap<(SymbolKind, String), usize>,
+    /// By kind, then by name.
+    by_name: [FxHashMap<EcoString, usize>; 8],
     mentions: BTreeMap<FilePath, Vec<Mention>>,
 }
 
@@ -103,7 +105,10 @@ impl Symbols {
     /// Adds a definition whose place spells no name: of a task or a file, which are defined by being there, or of a part
     /// of the native agent.
     pub(super) fn define_unspelled(&mut self, symbol: Symbol) {
-        self.by_name.entry((symbol.kind, symbol.name.clone())).or_insert(self.definitions.len());
+        let at = self.definitions.len();
+        if let Some(names) = self.by_name.get_mut(symbol.kind as usize) {
+            names.entry(symbol.name.clone()).or_insert(at);
+        }
         self.definitions.push(symbol);
     }
 
@@ -151,8 +156,8 @@ impl Symbols {
     /// The definition of a name.
     #[must_use]
     pub fn find(&self, kind: SymbolKind, name: &str) -> Option<&Symbol> {
-        // The key owns its name, so a look-up needs one too; names are short.
-        self.by_name.get(&(kind, name.to_owned())).and_then(|at| self.definitions.get(*at))
+        let at = self.by_name.get(kind as usize)?.get(name)?;
+        self.definitions.get(*at)
     }
 
     /// What a file mentions, in the order of its text.

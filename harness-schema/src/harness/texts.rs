@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use ecow::EcoString;
+
 use crate::files::Files;
 use crate::path::FilePath;
 use crate::problem::Location;
@@ -56,17 +58,17 @@ impl TextRole {
 #[derive(Clone, Debug)]
 pub struct HarnessText {
     /// The id of its surface: `prompt.system`, `tool.shell.description`, `state.work.prompt`, `rule.stop`.
-    pub id: String,
+    pub id: EcoString,
     /// What it is for.
     pub role: TextRole,
     /// The tool, state, rule or variable that it belongs to; empty for prompts.
-    pub owner: String,
+    pub owner: EcoString,
     /// Where a data document says so: the value, quotes included.
     pub declared: Location,
     /// Where the text is.
     pub source: TextSource,
-    parsed: Arc<OnceLock<template::Tree>>,
-    prose: Arc<OnceLock<markdown::Tree>>,
+    parsed: OnceLock<Arc<template::Tree>>,
+    prose: OnceLock<Arc<markdown::Tree>>,
 }
 
 /// Where a text is.
@@ -77,11 +79,11 @@ pub enum TextSource {
     /// It is a string of the document that declares it.
     Inline {
         /// The string.
-        text: Arc<str>,
+        text: EcoString,
         /// What stands between its quotes.
         inside: Span,
         /// Where each of its characters stands; `None` if indentation or folding comes between.
-        spelling: Option<Arc<Spelling>>,
+        spelling: Option<Spelling>,
     },
     /// What is written there names no file and is no text.
     Nowhere,
@@ -99,9 +101,9 @@ pub(super) enum Bare {
 impl HarnessText {
     /// A text as a data document declares it: a path, `{ text = "…" }` or `{ file = "…" }`.
     pub(super) fn read(
-        id: String,
+        id: EcoString,
         role: TextRole,
-        owner: &str,
+        owner: EcoString,
         value: &Value,
         bare: Bare,
         file: &FilePath,
@@ -109,9 +111,9 @@ impl HarnessText {
     ) -> Self {
         let inline = |value: &Value| match value.as_text() {
             Some(text) => TextSource::Inline {
-                text: Arc::from(text),
+                text: text.into(),
                 inside: value.inside(document),
-                spelling: Spelling::of(value, document).map(Arc::new),
+                spelling: Spelling::of(value, document),
             },
             None => TextSource::Nowhere,
         };
@@ -130,15 +132,7 @@ impl HarnessText {
             _ => TextSource::Nowhere,
         };
         let declared = Location::new(file, value.span);
-        Self {
-            id,
-            role,
-            owner: owner.to_owned(),
-            declared,
-            source,
-            parsed: Arc::default(),
-            prose: Arc::default(),
-        }
+        Self { id, role, owner, declared, source, parsed: OnceLock::new(), prose: OnceLock::new() }
     }
 
     /// The file that holds the text.
@@ -202,7 +196,7 @@ impl HarnessText {
     /// The text read as a template; spans are offsets in the text.
     #[must_use]
     pub fn template(&self, files: &Files) -> &template::Tree {
-        self.parsed.get_or_init(|| self.text(files).map(template::Tree::parse).unwrap_or_default())
+        self.parsed.get_or_init(|| Arc::new(self.text(files).map(template::Tree::parse).unwrap_or_default()))
     }
 
     /// The inline code of the text, read as Markdown; spans are offsets in the text.
@@ -219,7 +213,7 @@ impl HarnessText {
         match self.document(files) {
             Some(document) if document.format() == Format::Markdown => document.markdown(),
             Some(document) if document.format() != Format::Plain => None,
-            _ => Some(self.prose.get_or_init(|| markdown::Tree::parse(text))),
+            _ => Some(self.prose.get_or_init(|| Arc::new(markdown::Tree::parse(text)))),
         }
     }
 
@@ -236,8 +230,8 @@ impl HarnessText {
             _ => false,
         };
         if same {
-            self.parsed = Arc::clone(&before.parsed);
-            self.prose = Arc::clone(&before.prose);
+            self.parsed.clone_from(&before.parsed);
+            self.prose.clone_from(&before.prose);
         }
     }
 }

@@ -96,7 +96,7 @@ impl Default for SurfaceEntry {
 }
 
 fn whole_file() -> Spanned<Select> {
-    Spanned::unwritten(vec![unwritten(Step::Key("file".to_owned()))])
+    Spanned::unwritten(vec![unwritten(Step::Key("file".into()))])
 }
 
 /// One place of a composite surface.

@@ -1,5 +1,7 @@
 //! Places in TOML, YAML and JSON: a walk over keys and indices, and the reasons not to touch what it finds.
 
+use ecow::eco_format;
+
 use super::anchors::{anchor_name, collect_aliases, collect_anchored};
 use super::layout::{
     after_blank_lines, after_flow, after_line, column, dash_column, dedent, keeps_blank_lines,
@@ -187,7 +189,7 @@ impl Place<'_> {
         let Some(entry) = same.next() else {
             let path = self.path(at);
             let names = entries.iter().map(|entry| &*entry.key.name);
-            let near = near(key, names, |name| self.with(at, Step::Key(name.to_owned())));
+            let near = near(key, names, |name| self.with(at, Step::Key(name.into())));
             return Err(Unresolved::Nothing { what: format!("key `{path}`"), near });
         };
         if same.next().is_some() {
@@ -245,7 +247,8 @@ impl Place<'_> {
                 Form::Scalar { format, style: scalar.style, flow: found.in_flow(), column: found.column };
             // A line end that an escape writes stays as it is.
             let several = value.span.of(source).contains("\r\n");
-            let text = if several { scalar.value.replace("\r\n", "\n") } else { scalar.value.to_string() };
+            let text =
+                if several { scalar.value.as_str().replace("\r\n", "\n") } else { scalar.value.to_string() };
             return self.selector.resolved(value.span, text, kind, form);
         }
         let span = match (&value.kind, found.behind_key) {
@@ -330,7 +333,7 @@ impl Place<'_> {
     fn path_before(&self, end: usize) -> String {
         let steps = self.steps.iter().take(end).map(|step| match step {
             Step::Key(key) => key.clone(),
-            Step::Index(index) => index.to_string(),
+            Step::Index(index) => eco_format!("{index}"),
         });
         steps.collect::<Vec<_>>().join(".")
     }

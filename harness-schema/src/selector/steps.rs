@@ -28,7 +28,7 @@ pub fn next(document: &Document, written: &[Step]) -> Vec<Step> {
         "md.section" => sections(document, path),
         "md.frontmatter" => front_matter(document).map(|tree| data(&tree.root, path)).unwrap_or_default(),
         "region" if path.is_empty() => {
-            region::names(document).into_iter().map(|name| Step::Key(name.to_owned())).collect()
+            region::names(document).into_iter().map(|name| Step::Key(name.into())).collect()
         }
         kind => match (DataFormat::named(kind), kind.strip_prefix("py.")) {
             (Some(format), _) => tree_of(document, format, |tree| data(&tree.root, path)).unwrap_or_default(),
@@ -60,7 +60,7 @@ fn sections(document: &Document, path: &[Step]) -> Vec<Step> {
     let below = tree.headings.iter().filter(|heading| above.iter().any(|span| span.contains(heading.span)));
     below
         .filter(|heading| !heading.title.is_empty())
-        .map(|heading| Step::Key(heading.title.clone()))
+        .map(|heading| Step::Key(heading.title.as_str().into()))
         .collect()
 }
 
@@ -72,11 +72,11 @@ fn data(root: &Value, path: &[Step]) -> Vec<Step> {
     });
     match place.map(|value| &value.kind) {
         Some(Kind::Table(table)) => {
-            table.entries.iter().map(|entry| Step::Key(entry.key.name.to_string())).collect()
+            table.entries.iter().map(|entry| Step::Key(entry.key.name.clone())).collect()
         }
         Some(Kind::List(list)) => {
             let indices = (0..).take(list.items.len()).map(Step::Index);
-            indices.chain([Step::Key(String::from("+"))]).collect()
+            indices.chain([Step::Key("+".into())]).collect()
         }
         _ => Vec::new(),
     }
@@ -98,7 +98,7 @@ fn python(document: &Document, part: &str, path: &[Step]) -> Vec<Step> {
         }
         _ => item.kind != ItemKind::Constant,
     };
-    items.iter().filter(fits).map(|item| Step::Key(item.name.clone())).collect()
+    items.iter().filter(fits).map(|item| Step::Key(item.name.as_str().into())).collect()
 }
 
 /// The words that name a selected place to a reader: a heading, a key, the name of a definition. A whole text has none.
@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn written(steps: &[&str]) -> Vec<Step> {
-        let step = |text: &&str| text.parse().map_or_else(|_| Step::Key((*text).to_owned()), Step::Index);
+        let step = |text: &&str| text.parse().map_or_else(|_| Step::Key((*text).into()), Step::Index);
         steps.iter().map(step).collect()
     }
 
@@ -158,7 +158,7 @@ mod tests {
         let next = next(&document(path, text), &written(before));
         next.into_iter()
             .map(|step| match step {
-                Step::Key(key) => key,
+                Step::Key(key) => key.to_string(),
                 Step::Index(index) => index.to_string(),
             })
             .collect()

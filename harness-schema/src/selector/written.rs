@@ -63,7 +63,7 @@ mod tests {
     /// Where `word` of the selected value is, marked in the source.
     fn marked(name: &str, source: &str, select: &[&str], word: &str) -> Option<String> {
         let document = Document::new(FilePath::parse(name).unwrap(), source.into());
-        let steps: Vec<Step> = select.iter().map(|step| Step::Key((*step).to_owned())).collect();
+        let steps: Vec<Step> = select.iter().map(|step| Step::Key((*step).into())).collect();
         let resolved = Selector::parse(&steps).unwrap().resolve(&document).unwrap();
         let at = resolved.value.find(word).unwrap();
         let span = resolved.written(&document, Span::new(at, at + word.len()))?;

@@ -4,7 +4,7 @@ use super::*;
 use crate::detector;
 
 fn key(name: &str) -> Step {
-    Step::Key(name.to_owned())
+    Step::Key(name.into())
 }
 
 fn keys(path: &str) -> Vec<Step> {

@@ -73,10 +73,10 @@ impl Search {
                 Step::Key(key) => {
                     let next = value.get(key)?;
                     if let Some(reason) = self.kept(key, next, &way) {
-                        way.push(key.clone());
+                        way.push(key.to_string());
                         return Some(Inside { key: way.join("."), reason });
                     }
-                    way.push(key.clone());
+                    way.push(key.to_string());
                     next
                 }
                 Step::Index(index) => {
@@ -181,8 +181,7 @@ mod tests {
 
     fn held(name: &str, source: &str, select: &[&str]) -> Option<(String, Reason)> {
         let document = Document::new(FilePath::parse(name).unwrap(), source.into());
-        let step =
-            |text: &&str| text.parse().map(Step::Index).unwrap_or_else(|_| Step::Key((*text).to_owned()));
+        let step = |text: &&str| text.parse().map(Step::Index).unwrap_or_else(|_| Step::Key((*text).into()));
         let selector = Selector::parse(&select.iter().map(step).collect::<Vec<_>>()).unwrap();
         inside(&document, &selector).map(|inside| (inside.key, inside.reason))
     }

@@ -220,8 +220,7 @@ mod tests {
     use super::*;
 
     fn why(file: &str, select: &[&str]) -> Option<Reason> {
-        let step =
-            |text: &&str| text.parse().map(Step::Index).unwrap_or_else(|_| Step::Key((*text).to_owned()));
+        let step = |text: &&str| text.parse().map(Step::Index).unwrap_or_else(|_| Step::Key((*text).into()));
         let selector = Selector::parse(&select.iter().map(step).collect::<Vec<_>>()).unwrap();
         let keep = Keep {
             manifest: &FilePath::parse("harness.toml").unwrap(),

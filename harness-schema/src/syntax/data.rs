@@ -2,6 +2,8 @@
 //!
 //! Parsing cannot fail: what is wrong is in [`Tree::errors`], and all that could be read is in [`Tree::root`].
 
+use ecow::EcoString;
+
 use crate::text::Span;
 
 /// A parsed data document.
@@ -121,7 +123,7 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The key without quotes and escapes.
-    pub name: Box<str>,
+    pub name: EcoString,
     /// The key in the text, quotes included. For a TOML table written by headers: the key's part in its first header.
     pub span: Span,
 }
@@ -130,7 +132,7 @@ pub struct Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar {
     /// The string that the text means.
-    pub value: Box<str>,
+    pub value: EcoString,
     /// How it is written.
     pub style: Quote,
 }
@@ -158,7 +160,7 @@ pub enum Quote {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// The entry of a table.
-    Key(String),
+    Key(EcoString),
     /// The item of a list, from zero; a negative one counts from the end.
     Index(i64),
 }
@@ -187,6 +189,15 @@ impl Value {
     pub fn as_text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Text(scalar) => Some(&scalar.value),
+            _ => None,
+        }
+    }
+
+    /// The string as a shared copy, if it is one.
+    #[must_use]
+    pub fn as_shared(&self) -> Option<EcoString> {
+        match &self.kind {
+            Kind::Text(scalar) => Some(scalar.value.clone()),
             _ => None,
         }
     }

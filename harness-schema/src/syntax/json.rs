@@ -97,7 +97,7 @@ impl Reader<'_> {
     fn value(&mut self, value: &ast::Value<'_>) -> Value {
         match value {
             ast::Value::StringLit(text) => {
-                let kind = Kind::Text(Scalar { value: Box::from(&*text.value), style: Quote::Double });
+                let kind = Kind::Text(Scalar { value: (&*text.value).into(), style: Quote::Double });
                 Value { span: self.span(text.range), kind, anchored: false }
             }
             ast::Value::NumberLit(number) => {

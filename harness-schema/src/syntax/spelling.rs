@@ -1,14 +1,21 @@
 //! Where the characters of a string stand in its document: as they are, or as escapes. With it a name inside of an
 //! escaped string has a place of its own.
 
+use std::sync::Arc;
+
 use super::data::{Kind, Quote, Value};
 use crate::text::Span;
 
-/// How a string is spelled.
+/// How a string is spelled. Copies are cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spelling {
+pub struct Spelling(Runs);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Runs {
+    /// All stands as it is.
+    One(Run),
     /// In order; what means nothing, such as a line end after a backslash, is between them.
-    runs: Vec<Run>,
+    Several(Arc<[Run]>),
 }
 
 /// Characters in a row that stand as they are, or one escape.
@@ -27,7 +34,7 @@ impl Spelling {
         let Kind::Text(scalar) = &value.kind else { return None };
         if let Some(span) = value.verbatim(source) {
             let text = Span::new(0, scalar.value.len());
-            return Some(Self { runs: vec![Run { text, source: span }] });
+            return Some(Self(Runs::One(Run { text, source: span })));
         }
         let escapes = match scalar.style {
             Quote::Double | Quote::TripleDouble => true,
@@ -42,24 +49,29 @@ impl Spelling {
         if is_several {
             inside = Span::new(inside.start as usize + dropped, inside.end as usize);
         }
-        Some(Self { runs: runs(inside.of(source), inside.start as usize, &scalar.value, escapes)? })
+        let runs = runs(inside.of(source), inside.start as usize, &scalar.value, escapes)?;
+        Some(Self(Runs::Several(runs.into())))
     }
 
     /// The place of a part of the string.
     #[must_use]
     pub fn place(&self, part: Span) -> Span {
-        let holds = |at: u32| self.runs.partition_point(|run| run.text.end <= at);
-        let start = match self.runs.get(holds(part.start)) {
+        let runs = match &self.0 {
+            Runs::One(run) => std::slice::from_ref(run),
+            Runs::Several(runs) => runs,
+        };
+        let holds = |at: u32| runs.partition_point(|run| run.text.end <= at);
+        let start = match runs.get(holds(part.start)) {
             Some(run) if run.text.len() == run.source.len() => {
                 run.source.start + (part.start - run.text.start)
             }
             Some(run) => run.source.start,
-            None => self.runs.last().map_or(0, |run| run.source.end),
+            None => runs.last().map_or(0, |run| run.source.end),
         };
         if part.is_empty() {
             return Span { start, end: start };
         }
-        let end = match self.runs.get(holds(part.end - 1)) {
+        let end = match runs.get(holds(part.end - 1)) {
             Some(run) if run.text.len() == run.source.len() => run.source.start + (part.end - run.text.start),
             Some(run) => run.source.end,
             None => start,

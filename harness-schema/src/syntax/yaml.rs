@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use ecow::EcoString;
 use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle};
 
 use super::data::{Entry, Key, Kind, List, Quote, Scalar, Style, SyntaxError, Table, Tree, Value};
@@ -101,7 +102,7 @@ struct Open {
 
 enum OpenKind {
     Sequence(Vec<Value>),
-    Mapping { entries: Vec<Entry>, key: Option<Key>, first: rustc_hash::FxHashMap<Box<str>, usize> },
+    Mapping { entries: Vec<Entry>, key: Option<Key>, first: rustc_hash::FxHashMap<EcoString, usize> },
 }
 
 impl<'t, 's> Reader<'t, 's> {
@@ -228,9 +229,9 @@ impl<'t, 's> Reader<'t, 's> {
                         .push(Entry { key, value: nothing_at(value, colon.then_some(behind + blanks + 1)) });
                 }
                 None => {
-                    let name: Box<str> = match &value.kind {
+                    let name: EcoString = match &value.kind {
                         Kind::Text(scalar) => scalar.value.clone(),
-                        _ => Box::from(value.span.of(self.source)),
+                        _ => value.span.of(self.source).into(),
                     };
                     match first.get(&name) {
                         Some(earlier) => {
@@ -258,7 +259,7 @@ impl<'t, 's> Reader<'t, 's> {
         };
         let kind = match style {
             Quote::Plain if !tagged => plain(text),
-            _ => Kind::Text(Scalar { value: Box::from(text), style }),
+            _ => Kind::Text(Scalar { value: text.into(), style }),
         };
         Value { span, kind, anchored }
     }
@@ -401,7 +402,7 @@ fn plain(text: &str) -> Kind {
     {
         return Kind::Float(number);
     }
-    Kind::Text(Scalar { value: Box::from(text), style: Quote::Plain })
+    Kind::Text(Scalar { value: text.into(), style: Quote::Plain })
 }
 
 fn float(text: &str) -> Kind {

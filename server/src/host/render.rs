@@ -17,12 +17,12 @@ pub fn with_samples(harness: &Harness, source: &str) -> Result<String, minijinja
             let id = format!("tool.{}.description", tool.name);
             let text = harness.texts().iter().find(|text| text.id == id);
             let description = text.and_then(|text| text.text(harness.files())).unwrap_or_default();
-            serde_json::json!({"name": tool.name, "description": description})
+            serde_json::json!({"name": tool.name.as_str(), "description": description})
         })
         .collect();
     let own = harness.texts().iter().filter(|text| text.role == TextRole::Variable);
     let variables: Map<String, Value> = own
-        .map(|text| (text.owner.clone(), Value::from(text.text(harness.files()).unwrap_or_default())))
+        .map(|text| (text.owner.to_string(), Value::from(text.text(harness.files()).unwrap_or_default())))
         .collect();
     let runtime = &harness.manifest().runtime.value;
     let max_steps = runtime.max_steps.value;

@@ -40,7 +40,7 @@ fn named(site: &Site, offset: usize) -> Option<(SymbolKind, String)> {
     let harness = site.project.harness();
     let mention = harness.mention_at(&site.file, offset)?;
     harness.symbols().find(mention.kind, &mention.name)?;
-    Some((mention.kind, mention.name.clone()))
+    Some((mention.kind, mention.name.to_string()))
 }
 
 #[cfg(test)]

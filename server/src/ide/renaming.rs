@@ -88,7 +88,7 @@ struct Renaming {
 impl Renaming {
     fn new(harness: &Harness, mention: &Mention, written: &str) -> Result<Self, String> {
         legal(mention.kind, written)?;
-        let (kind, old) = (mention.kind, mention.name.clone());
+        let (kind, old) = (mention.kind, mention.name.to_string());
         // Paths are compared as they are meant: `a/../b` is `b`.
         let written = match kind {
             SymbolKind::Task | SymbolKind::File => match FilePath::parse(written) {
@@ -254,7 +254,7 @@ impl Renaming {
             };
             let mut found: BTreeMap<(SymbolKind, String, Form), usize> = BTreeMap::new();
             for mention in after.mentions_in(&there) {
-                *found.entry((mention.kind, mention.name.clone(), mention.form)).or_default() += 1;
+                *found.entry((mention.kind, mention.name.to_string(), mention.form)).or_default() += 1;
             }
             for mention in before.mentions_in(file) {
                 let name = self.renamed(mention.kind, &mention.name);

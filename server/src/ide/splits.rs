@@ -32,7 +32,7 @@ fn task_at(site: &Site, span: Span) -> Option<String> {
     match harness.role(&site.file)? {
         Role::Manifest => {
             let mention = harness.mention_at(&site.file, span.start as usize)?;
-            (mention.kind == SymbolKind::Task).then(|| mention.name.clone())
+            (mention.kind == SymbolKind::Task).then(|| mention.name.to_string())
         }
         Role::TaskManifest | Role::Instruction => Some(harness.suite().task_of(&site.file)?.id.clone()),
         _ => None,

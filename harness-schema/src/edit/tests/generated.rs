@@ -248,7 +248,7 @@ fn meaning_at(format: DataFormat, text: &str, steps: &[Step]) -> Option<String> 
 
 fn meaning_of(format: DataFormat, new: &str) -> Option<String> {
     match format {
-        DataFormat::Toml => meaning_at(format, &format!("x = {new}"), &[Step::Key("x".to_owned())]),
+        DataFormat::Toml => meaning_at(format, &format!("x = {new}"), &[Step::Key("x".into())]),
         _ => meaning_at(format, new, &[]),
     }
 }

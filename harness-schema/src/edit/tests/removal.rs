@@ -23,7 +23,7 @@ fn place(root: &Value, steps: &[Step]) -> Span {
 
 fn without(path: &str, text: &str, steps: &[&str]) -> Option<String> {
     let document = document(path, text);
-    let step = |step: &&str| step.parse().map_or_else(|_| Step::Key((*step).to_owned()), Step::Index);
+    let step = |step: &&str| step.parse().map_or_else(|_| Step::Key((*step).into()), Step::Index);
     let steps: Vec<Step> = steps.iter().map(step).collect();
     let edits = removal(&document, &[place(&document.data().unwrap().root, &steps)])?;
     Some(apply_all(text, &edits).unwrap())

@@ -169,7 +169,7 @@ impl<'de> Deserialize<'de> for Step {
             }
 
             fn visit_str<E>(self, key: &str) -> Result<Step, E> {
-                Ok(Step::Key(key.to_owned()))
+                Ok(Step::Key(key.into()))
             }
 
             fn visit_i64<E>(self, index: i64) -> Result<Step, E> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use ecow::EcoString;
 use rustc_hash::FxHashMap;
 use toml_parser::decoder::{Encoding, ScalarKind};
 use toml_parser::parser::{Event, EventKind};
@@ -21,7 +22,7 @@ struct Node {
 
 enum NodeKind {
     Leaf(Value),
-    Table { entries: Vec<usize>, by_name: FxHashMap<Box<str>, usize>, style: Style, headers: Vec<Span> },
+    Table { entries: Vec<usize>, by_name: FxHashMap<EcoString, usize>, style: Style, headers: Vec<Span> },
     Tables(Vec<usize>),
 }
 
@@ -57,7 +58,7 @@ const FEW: usize = 12;
 impl<'i> Builder<'i> {
     /// Reads a part of `text`, which is `source` with some regions blanked.
     pub(super) fn new(text: &'i str, source: &'i str, part: Span) -> Self {
-        let key = Key { name: Box::from(""), span: Span::at(0) };
+        let key = Key { name: EcoString::new(), span: Span::at(0) };
         let root = Node { key, span: Some(Span::at(0)), kind: table(Style::Header) };
         Self {
             input: Source::new(part.of(text)),
@@ -205,7 +206,7 @@ impl<'i> Builder<'i> {
 
     /// A table outside of the tree, for statements below a header that cannot be placed.
     fn detached(&mut self) -> usize {
-        let key = Key { name: Box::from(""), span: Span::at(0) };
+        let key = Key { name: EcoString::new(), span: Span::at(0) };
         self.nodes.push(Node { key, span: None, kind: table(Style::Header) });
         self.nodes.len() - 1
     }
@@ -346,7 +347,7 @@ impl<'i> Builder<'i> {
         let mut whole = open;
         let mut at = start + 1;
         // Built in the arena, because dotted keys make tables here too.
-        let key = Key { name: Box::from(""), span: open };
+        let key = Key { name: EcoString::new(), span: open };
         self.nodes.push(Node { key, span: None, kind: table(Style::Flow) });
         let node = self.nodes.len() - 1;
         while let Some(event) = events.get(at) {
@@ -395,7 +396,7 @@ impl<'i> Builder<'i> {
             ScalarKind::String if event.encoding().is_none() => Kind::Broken,
             // A string with a wrong escape is still the string that was meant.
             ScalarKind::String => {
-                Kind::Text(Scalar { value: Box::from(&*decoded), style: quote(event.encoding()) })
+                Kind::Text(Scalar { value: EcoString::from(&*decoded), style: quote(event.encoding()) })
             }
             _ if before < self.errors.len() => Kind::Broken,
             ScalarKind::Boolean(truth) => Kind::Boolean(truth),
@@ -411,7 +412,7 @@ impl<'i> Builder<'i> {
         if let Some(raw) = self.input.get(event) {
             raw.decode_key(&mut name, &mut self.errors);
         }
-        Key { name: Box::from(&*name), span: self.span(event) }
+        Key { name: EcoString::from(&*name), span: self.span(event) }
     }
 
     /// Where an event stands in the whole text.
@@ -448,7 +449,7 @@ impl<'i> Builder<'i> {
             ..=FEW => {}
             length => {
                 let new = if length == FEW + 1 { entries.clone() } else { vec![node] };
-                let names: Vec<(Box<str>, usize)> = new
+                let names: Vec<(EcoString, usize)> = new
                     .into_iter()
                     .filter_map(|entry| Some((self.nodes.get(entry)?.key.name.clone(), entry)))
                     .collect();
@@ -497,7 +498,7 @@ impl<'i> Builder<'i> {
                 let entries: Vec<Entry> = entries
                     .into_iter()
                     .map(|entry| {
-                        let empty = Key { name: Box::from(""), span: Span::at(0) };
+                        let empty = Key { name: EcoString::new(), span: Span::at(0) };
                         let key = std::mem::replace(&mut self.node(entry).key, empty);
                         Entry { key, value: self.take(entry) }
                     })

@@ -154,8 +154,9 @@ fn select(harness: &Harness, table: Option<&Value>, place: &Place) -> Vec<Item> 
         return kinds.iter().map(|kind| word(place, kind, ItemKind::Value, "")).collect();
     };
     let Some(document) = document else { return Vec::new() };
-    let step = |text: &String| text.parse().map_or_else(|_| Step::Key(text.clone()), Step::Index);
-    let written: Vec<Step> = std::iter::once(Step::Key(kind.clone())).chain(steps.iter().map(step)).collect();
+    let step = |text: &String| text.parse().map_or_else(|_| Step::Key(text.as_str().into()), Step::Index);
+    let written: Vec<Step> =
+        std::iter::once(Step::Key(kind.as_str().into())).chain(steps.iter().map(step)).collect();
     let next = selector::steps::next(document, &written).into_iter().filter_map(|step| match step {
         Step::Key(key) => Some(word(place, &key, ItemKind::Key, "")),
         // A number has no quotes.

@@ -138,7 +138,7 @@ pub async fn symbol(
         });
         all.map(|(project, symbol)| {
             json!({
-                "name": symbol.name,
+                "name": symbol.name.as_str(),
                 "kind": to_proto::symbol_kind(symbols::icon(symbol.kind)),
                 "containerName": symbol.kind.word(),
                 "location": to_proto::location(project, &symbol.at, encoding),

@@ -152,9 +152,9 @@ fn state_item(at: &At, state: &Symbol) -> Value {
         .unwrap_or_default();
     let encoding = at.shared.encoding();
     json!({
-        "name": state.name,
+        "name": state.name.as_str(),
         "kind": to_proto::symbol_kind(symbols::Icon::State),
-        "detail": state.detail,
+        "detail": state.detail.as_str(),
         "uri": to_proto::uri(&project.absolute(&state.at.file)),
         "range": to_proto::range(&text, state.extent.cover(state.at.span), encoding),
         "selectionRange": to_proto::range(&text, state.at.span, encoding),

@@ -221,7 +221,7 @@ fn walk(data: &Data, steps: &mut Vec<Step>, visit: &mut impl FnMut(&[Step], &Dat
         }
         Data::Table(entries) => {
             for (key, value) in entries {
-                inside(Step::Key(key.clone()), value);
+                inside(Step::Key(key.as_str().into()), value);
             }
         }
         _ => {}

@@ -1,6 +1,8 @@
 //! What stands in texts that reach the model: names of tools that are none (SH104), characters that nobody sees (SH107),
 //! comments that are sent (SH108).
 
+use std::cell::OnceCell;
+
 use rustc_hash::FxHashMap;
 
 use super::commands;
@@ -34,6 +36,7 @@ pub static COMMENT_IS_SENT: Rule = Rule::new(
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     let mut whole_file_seen = false;
+    let mut tools = ToolNames { harness, known: OnceCell::new(), judged: FxHashMap::default() };
     for text in harness.texts_in(file) {
         let is_whole = text.document(harness.files()).is_some();
         // A file that the manifest names twice is still one text.
@@ -42,7 +45,7 @@ pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Probl
         }
         invisible(harness, text, problems);
         if text.role != TextRole::Variable {
-            unknown_tools(harness, text, problems);
+            unknown_tools(&mut tools, text, problems);
             comments(harness, text, problems);
         }
     }
@@ -79,21 +82,28 @@ fn is_within(spans: &[Span], place: Span) -> bool {
     after.checked_sub(1).and_then(|at| spans.get(at)).is_some_and(|span| span.contains(place))
 }
 
-fn unknown_tools(harness: &Harness, text: &HarnessText, problems: &mut Vec<Problem>) {
-    let Some(tree) = text.markdown(harness.files()) else { return };
-    let tools: Vec<&str> =
-        harness.tools().iter().map(|tool| tool.name.as_str()).filter(|name| !name.is_empty()).collect();
-    // What a tool is called whose file could not be read is not known.
-    if tools.is_empty() || harness.has_unread_tools() {
-        return;
-    }
+/// The tools of a harness, and what the words of its texts are. Long texts repeat their words, and there may be thousands of
+/// texts: each word is judged once.
+struct ToolNames<'a> {
+    harness: &'a Harness,
+    /// None where nothing can be said: what a tool is called whose file could not be read is not known.
+    known: OnceCell<Option<Vec<&'a str>>>,
+    judged: FxHashMap<&'a str, Judgement<'a>>,
+}
+
+fn unknown_tools<'a>(names: &mut ToolNames<'a>, text: &'a HarnessText, problems: &mut Vec<Problem>) {
+    let harness = names.harness;
+    let Some(tree) = text.markdown(harness.files()).filter(|tree| !tree.code.is_empty()) else { return };
+    let known = names.known.get_or_init(|| {
+        let tools = harness.tools().iter().map(|tool| tool.name.as_str()).filter(|name| !name.is_empty());
+        Some(tools.collect::<Vec<_>>()).filter(|tools| !tools.is_empty() && !harness.has_unread_tools())
+    });
+    let Some(tools) = known else { return };
     let source = text.text(harness.files()).unwrap_or_default();
     let unsent = unsent(harness, text);
-    // Long texts repeat their words: each is judged once.
-    let mut judged: FxHashMap<&str, Judgement<'_>> = FxHashMap::default();
     for code in tree.code.iter().filter(|code| !is_within(&unsent, code.span)) {
         let name = code.content.of(source).trim();
-        let judgement = judged.entry(name).or_insert_with(|| judge(harness, &tools, name));
+        let judgement = names.judged.entry(name).or_insert_with(|| judge(harness, tools, name));
         let near = match judgement {
             Judgement::Fine => continue,
             Judgement::Near(near) => Some(*near),
@@ -128,7 +138,7 @@ fn judge<'a>(harness: &Harness, tools: &[&'a str], name: &str) -> Judgement<'a> 
         && name.len() <= 64
         && name.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-'))
         && name.starts_with(|char: char| char.is_ascii_alphabetic());
-    if !is_name || tools.contains(&name) || is_otherwise_known(harness, name) {
+    if !is_name || harness.tool(name).0.is_some() || is_otherwise_known(harness, name) {
         return Judgement::Fine;
     }
     let slips: Vec<&str> = tools.iter().copied().filter(|tool| is_slip(name, tool)).collect();

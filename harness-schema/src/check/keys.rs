@@ -8,7 +8,8 @@ use regex::{Captures, Regex};
 
 use crate::text::Span;
 
-/// Forms of keys that services document, private keys, and passwords in addresses.
+/// Forms of keys that services document, and private keys. Each begins with characters of its own, so that a text is
+/// searched for these first.
 fn forms() -> Option<&'static Regex> {
     static FORMS: OnceLock<Option<Regex>> = OnceLock::new();
     let forms = FORMS.get_or_init(|| {
@@ -18,18 +19,62 @@ fn forms() -> Option<&'static Regex> {
             r"|xox[abprs]-[A-Za-z0-9-]{20,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}",
             r"|gsk_[A-Za-z0-9]{40,}|r8_[A-Za-z0-9]{37}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,})",
             r"|(?P<block>-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)",
-            r"|(?i:[a-z][a-z0-9+.-]*)://(?P<user>[^\s/:@{}<>$]+):(?P<password>[^\s/@{}<>$]+)@(?P<host>[A-Za-z0-9.\[\]:_-]*)",
         ))
         .ok()
     });
     forms.as_ref()
 }
 
+/// User, password and host of an address, behind its `://`.
+fn login() -> Option<&'static Regex> {
+    static LOGIN: OnceLock<Option<Regex>> = OnceLock::new();
+    let login = LOGIN.get_or_init(|| {
+        Regex::new(r"\A(?P<user>[^\s/:@{}<>$]+):(?P<password>[^\s/@{}<>$]+)@(?P<host>[A-Za-z0-9.\[\]:_-]*)")
+            .ok()
+    });
+    login.as_ref()
+}
+
+/// What has the form of a key or of an address with a password, and which part of it is one.
+struct Form {
+    whole: Span,
+    key: Option<Span>,
+}
+
 /// Where keys are in a text, in order.
 pub(super) fn find(text: &str) -> Vec<Span> {
-    // Most texts hold none of the marks that a form begins with.
     let Some(forms) = forms() else { return Vec::new() };
-    forms.captures_iter(text).filter_map(|found| key(text, &found)).collect()
+    let keys = forms.captures_iter(text).filter_map(|found| {
+        let whole = found.get(0)?;
+        Some(Form { whole: Span::new(whole.start(), whole.end()), key: key(text, &found) })
+    });
+    let marks = memchr::memmem::find_iter(text.as_bytes(), "://");
+    let mut all: Vec<Form> = keys.chain(marks.filter_map(|mark| address(text, mark))).collect();
+    all.sort_by_key(|form| form.whole);
+    // What stands inside of another form is a part of it.
+    let mut end = 0;
+    all.retain(|form| {
+        let is_apart = end <= form.whole.start;
+        end = if is_apart { form.whole.end } else { end };
+        is_apart
+    });
+    all.into_iter().filter_map(|form| form.key).collect()
+}
+
+/// The address with a password around a `://`.
+fn address(text: &str, mark: usize) -> Option<Form> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-');
+    let before = text.as_bytes().get(..mark)?;
+    let scheme = before.iter().rev().take_while(|byte| is_part(byte)).count();
+    let start = mark - scheme + before.get(mark - scheme..)?.iter().position(u8::is_ascii_alphabetic)?;
+    let rest = mark + "://".len();
+    let found = login()?.captures(text.get(rest..)?)?;
+    let part = |name| found.name(name).map_or("", |part| part.as_str());
+    let password = found.name("password")?;
+    let is_key = is_password(part("user"), password.as_str(), part("host"));
+    let key = Span::new(rest + password.start(), rest + password.end());
+    let whole = Span::new(start, rest + found.get(0)?.end());
+    Some(Form { whole, key: is_key.then_some(key) })
 }
 
 /// Whether all of a text is a key.
@@ -58,10 +103,6 @@ fn key(text: &str, found: &Captures<'_>) -> Option<Span> {
     let span = |part: regex::Match<'_>| Span::new(part.start(), part.end());
     if let Some(block) = found.name("block") {
         return has_block(text.get(block.end()..)?).then(|| span(block));
-    }
-    if let Some(password) = found.name("password") {
-        let part = |name| found.name(name).map_or("", |part| part.as_str());
-        return is_password(part("user"), password.as_str(), part("host")).then(|| span(password));
     }
     let part = found.name("plain").or_else(|| found.name("key"))?;
     let before = text.get(..part.start())?.chars().next_back();
@@ -212,9 +253,12 @@ mod tests {
             "https://bot:h7Gx2pQ9@files.acme.dev/a",
             "HTTPS://bot:h7Gx2pQ9@files.acme.dev",
             "postgres://app:t4Kz9wQm@db:5432",
+            "see 2https://bot:h7Gx2pQ9@files.acme.dev, or git+ssh://bot:words@acme.dev",
         ] {
             assert_eq!(find(url).len(), 1, "{url}");
         }
+        let inside = "https://bot:ghp_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R@files.acme.dev/a";
+        assert_eq!(find(inside), [Span::new(12, 52)]);
         let block = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7b8Xq2k9Zr4Tn1Vw6Yc3Lf0Hs5Jd8Gp2Mu7Ke1Ra4Bt9Xo3Q\n";
         assert_eq!(find(block).len(), 1);
         assert_eq!(find(&block.replace('\n', "\\n")).len(), 1);

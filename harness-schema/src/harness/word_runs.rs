@@ -1,10 +1,7 @@
 //! What only some task's instruction or tests say: runs of words as digests, ids and canaries. Nothing here can be read
 //! back as text, so held-out text cannot leave through it.
 
-use std::collections::VecDeque;
-use std::hash::Hasher;
-
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHashMap;
 
 use super::suite::Task;
 use crate::files::Files;
@@ -16,8 +13,8 @@ use crate::text::Span;
 pub const RUN: usize = 8;
 
 /// The weight of a word between blanks, and of a character that is not set apart.
-const WORD: usize = 2;
-const CHARACTER: usize = 1;
+const WORD: u32 = 2;
+const CHARACTER: u32 = 1;
 
 /// Where something in a text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +61,7 @@ impl WordRuns {
                 );
             }
             if secret && is_telling(&task.id) {
-                all.ids.insert(task.id.to_lowercase(), owner);
+                all.ids.insert(lower(&task.id).collect(), owner);
             }
         }
         all.runs.retain(|_, owner| *owner != SHARED);
@@ -96,12 +93,17 @@ impl WordRuns {
             }
         }
         if !self.ids.is_empty() {
-            for (name, span) in names(text).flat_map(|(name, span)| parts(name, span)) {
-                let Some(task) = self.ids.get(&name.to_lowercase()) else { continue };
-                let quotation = Quotation { task: *task as usize, span };
-                if !found.iter().any(|other| other.task == quotation.task && other.span.contains(span)) {
-                    found.push(quotation);
-                }
+            let mut lower = String::new();
+            for (name, span) in names(text) {
+                parts(name, span, |part, span| {
+                    lower.clear();
+                    lower.extend(self::lower(part));
+                    let Some(task) = self.ids.get(lower.as_str()) else { return };
+                    let quotation = Quotation { task: *task as usize, span };
+                    if !found.iter().any(|other| other.task == quotation.task && other.span.contains(span)) {
+                        found.push(quotation);
+                    }
+                });
             }
         }
         found
@@ -117,94 +119,167 @@ impl WordRuns {
     }
 }
 
+/// In lower case, character by character.
+fn lower(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
+}
+
+/// Shorter ids are words.
+const LEAST_ID: usize = 4;
+
 /// An id that is no ordinary word: it has a digit or a mark, and some length.
 fn is_telling(id: &str) -> bool {
-    4 <= id.len() && id.contains(|char: char| char.is_ascii_digit() || matches!(char, '-' | '_' | '.' | '/'))
+    LEAST_ID <= id.len()
+        && id.contains(|char: char| char.is_ascii_digit() || matches!(char, '-' | '_' | '.' | '/'))
 }
 
 /// Each run of [`RUN`] words with its place.
 fn runs(text: &str) -> impl Iterator<Item = (u64, Span)> {
-    let mut window: VecDeque<(u64, Span, usize)> = VecDeque::with_capacity(LONGEST + 1);
-    let (mut weight, mut digest) = (0, 0_u64);
-    let powers = powers();
-    words(text).filter_map(move |(word, span, own)| {
-        window.push_back((word, span, own));
-        weight += own;
-        // A polynomial of the words, so that a window that moves by one word costs one step (Karp and Rabin, 1987).
-        digest = digest.wrapping_mul(BASE).wrapping_add(word);
-        // The shortest run that weighs enough, so that both sides cut alike.
-        while let Some((word, _, first)) = window.front().copied()
-            && RUN * WORD <= weight - first
-        {
-            weight -= first;
-            let power = powers.get(window.len() - 1).copied().unwrap_or_default();
-            digest = digest.wrapping_sub(word.wrapping_mul(power));
-            window.pop_front();
-        }
-        let (_, first, _) = *window.front()?;
-        (RUN * WORD <= weight).then(|| (digest, first.cover(span)))
-    })
+    let mut window = Window::default();
+    Words { text, at: 0 }.filter_map(move |word| window.push(word))
 }
 
+/// A word as a digest of its letters and digits in lower case.
+#[derive(Clone, Copy, Default)]
+struct Word {
+    digest: u64,
+    start: u32,
+    end: u32,
+    weight: u32,
+}
+
+/// The last words of a text: the shortest run that weighs enough, so that both sides cut alike.
+#[derive(Default)]
+struct Window {
+    /// A ring.
+    words: [Word; RING],
+    first: usize,
+    length: usize,
+    weight: u32,
+    /// A polynomial of the words, so that a window that moves by one word costs one step (Karp and Rabin, 1987).
+    digest: u64,
+}
+
+impl Window {
+    /// Takes one more word; the run that ends with it, if it is long enough.
+    fn push(&mut self, word: Word) -> Option<(u64, Span)> {
+        self.words[(self.first + self.length) % RING] = word;
+        self.length += 1;
+        self.weight += word.weight;
+        self.digest = self.digest.wrapping_mul(BASE).wrapping_add(word.digest);
+        let mut first = self.words[self.first];
+        while ENOUGH <= self.weight - first.weight {
+            self.weight -= first.weight;
+            let power = POWERS.get(self.length - 1).copied().unwrap_or_default();
+            self.digest = self.digest.wrapping_sub(first.digest.wrapping_mul(power));
+            self.first = (self.first + 1) % RING;
+            self.length -= 1;
+            first = self.words[self.first];
+        }
+        (ENOUGH <= self.weight).then_some((self.digest, Span { start: first.start, end: word.end }))
+    }
+}
+
+/// What a run weighs at least.
+const ENOUGH: u32 = RUN as u32 * WORD;
+
 /// The longest window: characters alone, and the one that makes it too heavy.
-const LONGEST: usize = RUN * WORD / CHARACTER + 1;
+const LONGEST: usize = (ENOUGH / CHARACTER) as usize + 1;
+
+/// More than [`LONGEST`], and a power of two.
+const RING: usize = 32;
 
 /// An odd number with its bits well spread (the golden ratio of 64 bits).
 const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The powers of [`BASE`], as many as a window can need.
-fn powers() -> [u64; LONGEST + 1] {
-    let mut power = 1_u64;
-    std::array::from_fn(|_| {
-        let this = power;
-        power = power.wrapping_mul(BASE);
-        this
-    })
+const POWERS: [u64; LONGEST + 1] = {
+    let mut powers = [1_u64; LONGEST + 1];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1].wrapping_mul(BASE);
+        at += 1;
+    }
+    powers
+};
+
+/// The words of a text. The whole prompt is read at each keystroke, and most of it is ASCII: bytes first, characters where
+/// they are needed.
+struct Words<'a> {
+    text: &'a str,
+    at: usize,
 }
 
-/// Each word as a digest of its letters and digits in lower case, with its weight.
-fn words(text: &str) -> impl Iterator<Item = (u64, Span, usize)> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    // The whole prompt is read at each keystroke, and most of it is ASCII: bytes first, characters where they are needed.
-    let character = move |at: usize| text.get(at..).and_then(|rest| rest.chars().next());
-    std::iter::from_fn(move || {
-        let first = loop {
-            let byte = *bytes.get(at)?;
-            if byte.is_ascii_alphanumeric() {
-                break char::from(byte);
-            }
-            let char = if byte.is_ascii() { char::from(byte) } else { character(at)? };
-            if char.is_alphanumeric() {
-                break char;
-            }
-            at += char.len_utf8();
+/// What a byte is in a word: itself in lower case, nothing, or a part of a character.
+const IN_WORDS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            alphanumeric if alphanumeric.is_ascii_alphanumeric() => alphanumeric.to_ascii_lowercase(),
+            ascii if ascii.is_ascii() => 0,
+            _ => BEYOND_ASCII,
         };
-        let start = at;
-        let mut hasher = FxHasher::default();
-        if is_unspaced(first) {
-            at += first.len_utf8();
-            hasher.write_u32(u32::from(first));
-            return Some((hasher.finish(), Span::new(start, at), CHARACTER));
-        }
-        while let Some(byte) = bytes.get(at) {
-            if byte.is_ascii() {
-                if !byte.is_ascii_alphanumeric() {
-                    break;
-                }
-                hasher.write_u32(u32::from(byte.to_ascii_lowercase()));
-                at += 1;
-                continue;
+        byte += 1;
+    }
+    table
+};
+
+const BEYOND_ASCII: u8 = u8::MAX;
+
+impl Words<'_> {
+    fn character(&self, at: usize) -> Option<char> {
+        self.text.get(at..)?.chars().next()
+    }
+}
+
+impl Iterator for Words<'_> {
+    type Item = Word;
+
+    fn next(&mut self) -> Option<Word> {
+        let bytes = self.text.as_bytes();
+        let mut at = self.at;
+        loop {
+            match IN_WORDS[usize::from(*bytes.get(at)?)] {
+                0 => at += 1,
+                BEYOND_ASCII => match self.character(at)? {
+                    char if char.is_alphanumeric() => break,
+                    char => at += char.len_utf8(),
+                },
+                _ => break,
             }
-            let Some(char) = character(at).filter(|char| char.is_alphanumeric() && !is_unspaced(*char))
-            else {
-                break;
-            };
-            hasher.write_u32(u32::from(char.to_lowercase().next().unwrap_or(char)));
-            at += char.len_utf8();
         }
-        Some((hasher.finish(), Span::new(start, at), WORD))
-    })
+        let start = at;
+        // FNV-1a, by characters.
+        let mut digest = 0xCBF2_9CE4_8422_2325_u64;
+        let mut add = |part: u32| digest = (digest ^ u64::from(part)).wrapping_mul(0x0100_0000_01B3);
+        let mut weight = WORD;
+        while let Some(byte) = bytes.get(at) {
+            match IN_WORDS[usize::from(*byte)] {
+                0 => break,
+                BEYOND_ASCII => {
+                    let Some(char) = self.character(at).filter(|char| char.is_alphanumeric()) else { break };
+                    if is_unspaced(char) {
+                        if at == start {
+                            add(u32::from(char));
+                            weight = CHARACTER;
+                            at += char.len_utf8();
+                        }
+                        break;
+                    }
+                    add(u32::from(char.to_lowercase().next().unwrap_or(char)));
+                    at += char.len_utf8();
+                }
+                lower => {
+                    add(u32::from(lower));
+                    at += 1;
+                }
+            }
+        }
+        self.at = at;
+        let Span { start, end } = Span::new(start, at);
+        Some(Word { digest, start, end, weight })
+    }
 }
 
 /// Scripts that are written without blanks between words: Thai and its neighbours, Han, Kana.
@@ -216,16 +291,25 @@ fn is_unspaced(char: char) -> bool {
 
 /// Each name of letters, digits and `-_./` that could be an id: with a digit or a mark, and some length.
 fn names(text: &str) -> impl Iterator<Item = (&str, Span)> {
-    let is_part = |byte: u8| {
-        !byte.is_ascii() || byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')
-    };
     let is_mark = |char: char| !(char.is_ascii() || char.is_alphanumeric());
+    let bytes = text.as_bytes();
+    let mut at = 0;
     // At bytes first: what is not ASCII is looked at again, which is rare.
-    let can_tell = |piece: &&[u8]| {
-        4 <= piece.len() && piece.iter().any(|byte| byte.is_ascii_digit() || b"-_./".contains(byte))
-    };
-    let pieces = text.as_bytes().split(move |byte| !is_part(*byte)).filter(can_tell);
-    let pieces = pieces.filter_map(|piece| std::str::from_utf8(piece).ok());
+    let pieces = std::iter::from_fn(move || {
+        loop {
+            at += bytes.get(at..)?.iter().position(|byte| IN_NAMES[usize::from(*byte)] != 0)?;
+            let (start, mut kinds) = (at, 0);
+            while let Some(kind) =
+                bytes.get(at).map(|byte| IN_NAMES[usize::from(*byte)]).filter(|kind| *kind != 0)
+            {
+                kinds |= kind;
+                at += 1;
+            }
+            if LEAST_ID <= at - start && kinds & TELLING != 0 {
+                return text.get(start..at);
+            }
+        }
+    });
     pieces.flat_map(move |piece| piece.split(is_mark)).filter_map(move |name| {
         let trimmed = name.trim_matches(['.', '/', '-', '_']);
         let start = trimmed.as_ptr() as usize - text.as_ptr() as usize;
@@ -233,25 +317,41 @@ fn names(text: &str) -> impl Iterator<Item = (&str, Span)> {
     })
 }
 
-/// A name, and what it has between slashes: an id may stand in a path, with an ending, and have slashes itself.
-fn parts(name: &str, span: Span) -> impl Iterator<Item = (&str, Span)> {
-    let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
-    let ends: Vec<usize> = ends.take(MAX_PARTS).collect();
-    let starts = std::iter::once(0).chain(ends.iter().map(|at| at + 1)).collect::<Vec<_>>();
-    let mut all = Vec::new();
+/// What a byte is in a name: nothing, a part of it, or also what no plain word has.
+const IN_NAMES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => PART | TELLING,
+            part if !part.is_ascii() || part.is_ascii_alphabetic() => PART,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+const PART: u8 = 1;
+const TELLING: u8 = 2;
+
+/// Calls `each` for a name and what it has between slashes: an id may stand in a path, with an ending, and have slashes
+/// itself.
+fn parts(name: &str, span: Span, mut each: impl FnMut(&str, Span)) {
     // A plain word is no id.
-    if is_telling(name) {
-        for start in starts {
-            for end in ends.iter().filter(|end| start < **end) {
-                let Some(part) = name.get(start..*end) else { continue };
-                let stem = part.rsplit_once('.').map(|(stem, _)| stem).filter(|stem| !stem.is_empty());
-                for part in std::iter::once(part).chain(stem) {
-                    all.push((part, Span::new(start, start + part.len()).offset(span.start as usize)));
-                }
+    if !is_telling(name) {
+        return;
+    }
+    let ends = || name.match_indices('/').map(|(at, _)| at).chain([name.len()]).take(MAX_PARTS);
+    for start in std::iter::once(0).chain(ends().map(|at| at + 1)) {
+        for end in ends().filter(|end| start < *end) {
+            let Some(part) = name.get(start..end) else { continue };
+            let stem = part.rsplit_once('.').map(|(stem, _)| stem).filter(|stem| !stem.is_empty());
+            for part in std::iter::once(part).chain(stem) {
+                each(part, Span::new(start, start + part.len()).offset(span.start as usize));
             }
         }
     }
-    all.into_iter()
 }
 
 /// A path is searched so far.
@@ -259,6 +359,8 @@ const MAX_PARTS: usize = 12;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::path::FilePath;
 
@@ -303,6 +405,33 @@ mod tests {
             assert!(named[0].eq_ignore_ascii_case("task-2"), "{named:?}");
         }
         assert_eq!(runs.quotations("task-21, my-task-2, task/2"), []);
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_the_shortest_that_weigh_enough(
+            pieces in prop::collection::vec(prop::sample::select(vec!["a", "B c", "é", "課", "題で", ", ", "d-1"]), 0..60),
+        ) {
+            let text = pieces.join(" ");
+            let words: Vec<Word> = Words { text: &text, at: 0 }.collect();
+            let mut expected: Vec<(Vec<String>, Span)> = Vec::new();
+            for end in 0..words.len() {
+                let weighs = |start: usize| words[start..=end].iter().map(|word| word.weight).sum::<u32>();
+                if let Some(start) = (0..=end).rev().find(|start| ENOUGH <= weighs(*start)) {
+                    let written = |word: &Word| Span { start: word.start, end: word.end }.of(&text).to_lowercase();
+                    let span = Span { start: words[start].start, end: words[end].end };
+                    expected.push((words[start..=end].iter().map(written).collect(), span));
+                }
+            }
+            let found: Vec<(u64, Span)> = runs(&text).collect();
+            prop_assert_eq!(found.len(), expected.len());
+            for ((digest, span), (words, place)) in found.iter().zip(&expected) {
+                prop_assert_eq!(span, place);
+                for ((other, _), (others, _)) in found.iter().zip(&expected) {
+                    prop_assert_eq!(digest == other, words == others);
+                }
+            }
+        }
     }
 
     #[test]

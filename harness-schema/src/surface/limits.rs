@@ -166,6 +166,10 @@ impl Limits {
 /// up. Shown with `≈`.
 #[must_use]
 pub fn approx_tokens(text: &str) -> usize {
+    // Most texts are, and this is asked of every one at each keystroke.
+    if text.is_ascii() {
+        return text.len().div_ceil(4);
+    }
     let ascii = text.bytes().filter(u8::is_ascii).count();
     let others = text.chars().count() - ascii;
     (ascii + others * 4).div_ceil(4)

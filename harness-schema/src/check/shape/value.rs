@@ -50,7 +50,6 @@ fn number(value: &Value) -> f64 {
 
 fn text(checker: &mut Checker<'_>, value: &Value, scalar: &Scalar, shape: &Shape, form: &Text) {
     let written = &*scalar.value;
-    let name = name(checker);
     if !form.choices.is_empty() && !form.choices.iter().any(|choice| choice.value == written) {
         let near = nearest(written, form.choices.iter().map(|choice| choice.value.as_str()));
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -63,26 +62,30 @@ fn text(checker: &mut Checker<'_>, value: &Value, scalar: &Scalar, shape: &Shape
                 quoted,
             )
         });
-        let message = format!("{name} must be {}{hint}", shape.in_words());
+        let message = format!("{} must be {}{hint}", name(checker), shape.in_words());
         return checker.wrong(value, message, fixes.into_iter().collect());
     }
     if form.reserved.iter().any(|reserved| reserved == written) {
         return checker.wrong(
             value,
-            format!("{name} cannot be `{written}`, which has a meaning of its own"),
+            format!("{} cannot be `{written}`, which has a meaning of its own", name(checker)),
             Vec::new(),
         );
     }
     if form.is_filled && written.trim().is_empty() {
-        return checker.wrong(value, format!("{name} must not be empty"), Vec::new());
+        return checker.wrong(value, format!("{} must not be empty", name(checker)), Vec::new());
     }
     match form.format {
         Some(Format::Duration) if written.parse::<Duration>().is_err() => {
-            return checker.wrong(value, format!("{name} must be {}", shape.in_words()), Vec::new());
+            return checker.wrong(
+                value,
+                format!("{} must be {}", name(checker), shape.in_words()),
+                Vec::new(),
+            );
         }
         Some(Format::Regex) => {
             if let Err(error) = Regex::new(written) {
-                let message = format!("{name} must be a regular expression: {}", in_short(&error));
+                let message = format!("{} must be a regular expression: {}", name(checker), in_short(&error));
                 checker.wrong(value, message, Vec::new());
             }
             return;
@@ -90,7 +93,7 @@ fn text(checker: &mut Checker<'_>, value: &Value, scalar: &Scalar, shape: &Shape
         _ => {}
     }
     if form.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(written)) {
-        checker.wrong(value, format!("{name} must be {}", shape.in_words()), Vec::new());
+        checker.wrong(value, format!("{} must be {}", name(checker), shape.in_words()), Vec::new());
     }
 }
 

@@ -13,6 +13,7 @@ use super::refresh::{self, Refresh};
 use super::reports;
 use super::shared::Shared;
 use super::to_proto;
+use crate::workspace::Snapshot;
 
 /// What else depends on a text follows a change after this rest: what is typed in comes first.
 pub const REST: Duration = Duration::from_millis(150);
@@ -40,7 +41,7 @@ impl Diagnostics {
     pub fn changed(&self, path: &Path) {
         let pulls = self.shared.session().pulls();
         if !pulls {
-            schedule(&self.shared, path.to_path_buf());
+            soon(&self.shared, path);
         }
         // One task waits for the rest, however many keys come before it.
         if self.waits.swap(true, Ordering::SeqCst) {
@@ -74,7 +75,7 @@ impl Diagnostics {
     /// A document was closed: what was pushed for it goes.
     pub fn closed(&self, path: &Path) {
         let shared = &self.shared;
-        shared.tokens.remove(path);
+        shared.forget(path);
         if !shared.asks_for_all() {
             shared.answered.remove(path);
         }
@@ -85,36 +86,55 @@ impl Diagnostics {
     }
 }
 
+/// Pushes the diagnostics of a small document here and now, and has those of others worked out.
+fn soon(shared: &Arc<Shared>, path: &Path) {
+    let Some(turn) = shared.turn_at_once(path) else { return schedule(shared, path.to_path_buf()) };
+    if starts(shared, path) {
+        work_out(shared, path, || push(shared, &shared.snapshot(), path));
+    }
+    drop(turn);
+}
+
 /// At most one computation for a document runs, at most one more waits: the newest text wins. It goes straight to a worker
 /// thread and from there to the writer: each thread more on the way costs as much as the checks of a small document.
 fn schedule(shared: &Arc<Shared>, path: PathBuf) {
+    if starts(shared, &path) {
+        let shared = Arc::clone(shared);
+        tokio::task::spawn_blocking(move || {
+            work_out(&shared, &path, || {
+                let snapshot = shared.settled_here(&path);
+                let _turn = shared.turn();
+                push(&shared, &snapshot, &path);
+            });
+        });
+    }
+}
+
+/// Whether nobody works on a document, and the caller does from now on; whoever does looks at it again.
+fn starts(shared: &Shared, path: &Path) -> bool {
     let mut started = false;
-    drop(shared.jobs.entry(path.clone()).and_modify(|again| *again = true).or_insert_with(|| {
+    drop(shared.jobs.entry(path.to_path_buf()).and_modify(|again| *again = true).or_insert_with(|| {
         started = true;
         false
     }));
-    if !started {
-        return;
-    }
-    let shared = Arc::clone(shared);
-    tokio::task::spawn_blocking(move || {
-        loop {
-            // A panic is in the log; the document is looked at again at its next change.
-            let _ = catch_unwind(AssertUnwindSafe(|| push(&shared, &path)));
-            // Done, unless it changed while it was worked out.
-            if shared.jobs.remove_if(&path, |_, again| !*again).is_some() {
-                break;
-            }
-            shared.jobs.insert(path.clone(), false);
-        }
-    });
+    started
 }
 
-fn push(shared: &Arc<Shared>, path: &Path) {
-    let snapshot = shared.settled_here(path);
-    let _turn = shared.turn();
-    let Some(version) = reports::version(&snapshot, path) else { return };
-    let (items, id) = reports::of(shared, &snapshot, path);
+fn work_out(shared: &Shared, path: &Path, once: impl Fn()) {
+    loop {
+        // A panic is in the log; the document is looked at again at its next change.
+        let _ = catch_unwind(AssertUnwindSafe(&once));
+        // Done, unless it changed while it was worked out.
+        if shared.jobs.remove_if(path, |_, again| !*again).is_some() {
+            break;
+        }
+        shared.jobs.insert(path.to_path_buf(), false);
+    }
+}
+
+fn push(shared: &Shared, snapshot: &Snapshot, path: &Path) {
+    let Some(version) = reports::version(snapshot, path) else { return };
+    let (items, id) = shared.timed(path, || reports::of(shared, snapshot, path));
     // Closed while it was worked out: nothing may follow the empty list that closing sent.
     let workspace = shared.workspace();
     if workspace.buffer(path).is_none() {
@@ -129,5 +149,5 @@ fn push(shared: &Arc<Shared>, path: &Path) {
         shared.notify("textDocument/publishDiagnostics", params);
     }
     drop(workspace);
-    reports::settle(&snapshot, path);
+    reports::settle(snapshot, path);
 }

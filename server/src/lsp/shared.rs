@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use harness_schema::text::Encoding;
@@ -20,6 +20,10 @@ use crate::workspace::{Snapshot, Workspace};
 
 /// How many computations run at once; more would only take time from each other.
 const COMPUTATIONS: usize = 2;
+
+/// What took less than this last time is worked out where the message is taken: a hand-over to another thread and back costs
+/// as much, and the messages behind it wait no longer than they would for it.
+const AT_ONCE: Duration = Duration::from_micros(700);
 
 /// Requests wait so long at most for a workspace to be read.
 const LONGEST_LOAD: Duration = Duration::from_secs(10);
@@ -93,6 +97,8 @@ pub struct Shared {
     pub jobs: DashMap<PathBuf, bool>,
     /// Diagnostics as last pushed, by document: the version of its text, and their identity.
     pub pushed: DashMap<PathBuf, (i32, u64)>,
+    /// How long it took to work out the diagnostics of a document, last time.
+    took: DashMap<PathBuf, Duration>,
     /// The folders and projects that are being read.
     loads: watch::Sender<Loads>,
 }
@@ -112,6 +118,7 @@ impl Shared {
             asks_for_all: AtomicBool::new(false),
             jobs: DashMap::new(),
             pushed: DashMap::new(),
+            took: DashMap::new(),
             loads: watch::Sender::new(Loads::default()),
         }
     }
@@ -176,6 +183,30 @@ impl Shared {
             return self.snapshot();
         }
         tokio::runtime::Handle::current().block_on(self.settled(Some(document)))
+    }
+
+    /// A turn to compute the diagnostics of a document here and now, if that takes no time and nothing is waited for.
+    #[must_use]
+    pub fn turn_at_once(&self, document: &Path) -> Option<SemaphorePermit<'_>> {
+        let is_quick = self.took.get(document).is_some_and(|took| *took < AT_ONCE);
+        if !is_quick || self.loads.borrow().concern(Some(document)) {
+            return None;
+        }
+        self.computations.try_acquire().ok()
+    }
+
+    /// Works out something about the diagnostics of a document, and notes how long that takes.
+    pub fn timed<R>(&self, document: &Path, work: impl FnOnce() -> R) -> R {
+        let begin = Instant::now();
+        let result = work();
+        self.took.insert(document.to_path_buf(), begin.elapsed());
+        result
+    }
+
+    /// A document was closed.
+    pub fn forget(&self, document: &Path) {
+        self.tokens.remove(document);
+        self.took.remove(document);
     }
 
     /// A turn to compute, on a worker thread; it ends when the answer is dropped.

@@ -31,15 +31,26 @@ pub async fn diagnostic(
     let version = reports::version(&snapshot, &path);
     let (for_work, document) = (Arc::clone(shared), path.clone());
     let work = move || {
-        let (items, id) = reports::of(&for_work, &snapshot, &document);
+        let (items, id) = for_work.timed(&document, || reports::of(&for_work, &snapshot, &document));
         let with_others = for_work.session().can("/textDocument/diagnostic/relatedDocumentSupport");
         let related = with_others.then(|| reports::related(&for_work, &snapshot, &document));
         (items, id, related.unwrap_or_default())
     };
-    let (items, id, related) = shared.compute(work).await?;
-    // The answer does not wait for what is only let go.
     let (now, asked) = (shared.snapshot(), path.clone());
-    tokio::task::spawn_blocking(move || reports::settle(&now, &asked));
+    let settle = move || reports::settle(&now, &asked);
+    let (items, id, related) = match shared.turn_at_once(&path) {
+        Some(_turn) => {
+            let found = work();
+            settle();
+            found
+        }
+        None => {
+            let found = shared.compute(work).await?;
+            // The answer does not wait for what is only let go.
+            tokio::task::spawn_blocking(settle);
+            found
+        }
+    };
     // The text went on meanwhile: this answer is about another one, and the client asks again.
     if shared.workspace().buffer(&path).map(|buffer| buffer.version) != version {
         let mut error = Error::new(ErrorCode::ServerError(-32802));

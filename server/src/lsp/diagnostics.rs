@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::health::{self, Health};
 use super::refresh::{self, Refresh};
@@ -81,7 +81,7 @@ impl Diagnostics {
         }
         if shared.pushed.remove(path).is_some_and(|(_, (_, id))| id != reports::NOTHING) {
             let params = json!({"uri": to_proto::uri(path), "diagnostics": []});
-            shared.notify("textDocument/publishDiagnostics", params);
+            shared.notify("textDocument/publishDiagnostics", &params);
         }
     }
 }
@@ -145,8 +145,9 @@ fn push(shared: &Shared, snapshot: &Snapshot, path: &Path) {
     let told = shared.pushed.insert(path.to_path_buf(), (version, id));
     let clears = told.is_some_and(|(_, told)| told != id);
     if if items.is_empty() { clears } else { told != Some((version, id)) } {
-        let params = json!({"uri": to_proto::uri(path), "version": version, "diagnostics": items});
-        shared.notify("textDocument/publishDiagnostics", params);
+        let mut params = json!({"uri": to_proto::uri(path), "version": version});
+        params["diagnostics"] = Value::Array(items);
+        shared.notify("textDocument/publishDiagnostics", &params);
     }
     drop(workspace);
     reports::settle(snapshot, path);

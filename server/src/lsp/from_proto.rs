@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use harness_schema::text::{Encoding, Position, Span, Text};
+use harness_schema::text::{Encoding, Position, Span, Text, TextEdit};
 use tower_lsp::gen_lsp_types as lsp;
+
+use crate::workspace::Change;
 
 /// The path of a `file:` URI; `None` for any other scheme or another host (RFC 8089).
 #[must_use]
@@ -79,6 +81,19 @@ pub fn offset(text: &Text, position: lsp::Position, encoding: Encoding) -> usize
 #[must_use]
 pub fn span(text: &Text, range: lsp::Range, encoding: Encoding) -> Span {
     Span::new(offset(text, range.start, encoding), offset(text, range.end, encoding))
+}
+
+/// What a client did to a text.
+#[must_use]
+pub fn change(text: &Text, change: lsp::TextDocumentContentChangeEvent, encoding: Encoding) -> Change {
+    match change {
+        lsp::TextDocumentContentChangeEvent::TextDocumentContentChangePartial(part) => {
+            Change::Part(TextEdit { span: span(text, part.range, encoding), new_text: part.text })
+        }
+        lsp::TextDocumentContentChangeEvent::TextDocumentContentChangeWholeDocument(whole) => {
+            Change::Whole(whole.text)
+        }
+    }
 }
 
 #[cfg(test)]

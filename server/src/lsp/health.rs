@@ -26,7 +26,7 @@ pub fn look(shared: &Arc<Shared>, health: &Arc<Health>) {
         let mut told = health.0.lock().unwrap_or_else(PoisonError::into_inner);
         if told.as_ref() != Some(&now) {
             // Under the lock, so that two who look at once tell in the order in which they remember.
-            shared.notify("experimental/serverStatus", now.clone());
+            shared.notify("experimental/serverStatus", &now);
             *told = Some(now);
         }
     });

@@ -88,11 +88,11 @@ impl Server {
                 let diagnostics = json!([{"range": lsp::Range::default(), "message": message}]);
                 self.shared().notify(
                     "textDocument/publishDiagnostics",
-                    json!({"uri": format!("file:///flood/{document}"), "version": round, "diagnostics": diagnostics}),
+                    &json!({"uri": format!("file:///flood/{document}"), "version": round, "diagnostics": diagnostics}),
                 );
                 self.shared().notify(
                     "$/progress",
-                    json!({"token": document, "value": {"kind": "report", "message": message, "percentage": round}}),
+                    &json!({"token": document, "value": {"kind": "report", "message": message, "percentage": round}}),
                 );
             }
         }

@@ -37,10 +37,31 @@ fn identity(items: &[Value]) -> u64 {
     }
     let mut hasher = FxHasher::default();
     for item in items {
-        item.to_string().hash(&mut hasher);
+        add(item, &mut hasher);
     }
     items.len().hash(&mut hasher);
     hasher.finish()
+}
+
+/// Adds a value to a hash: values of several kinds are never one after the other what others are.
+fn add(value: &Value, hasher: &mut FxHasher) {
+    match value {
+        Value::Null => 0_u8.hash(hasher),
+        Value::Bool(truth) => (1_u8, truth).hash(hasher),
+        Value::Number(number) => (2_u8, number).hash(hasher),
+        Value::String(text) => (3_u8, text).hash(hasher),
+        Value::Array(items) => {
+            (4_u8, items.len()).hash(hasher);
+            items.iter().for_each(|item| add(item, hasher));
+        }
+        Value::Object(entries) => {
+            (5_u8, entries.len()).hash(hasher);
+            for (key, value) in entries {
+                key.hash(hasher);
+                add(value, hasher);
+            }
+        }
+    }
 }
 
 /// Lets go of what the project of a document needs no more; to be called when its diagnostics are on their way.

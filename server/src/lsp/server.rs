@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use harness_schema::text::TextEdit;
+use harness_schema::text::Text;
 use serde_json::Value;
 use tower_lsp::gen_lsp_types as lsp;
 use tower_lsp::jsonrpc::Result;
@@ -19,7 +19,6 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::shared::Shared;
 use super::{from_proto, to_proto};
-use crate::workspace;
 
 /// The language server.
 #[derive(Debug)]
@@ -72,30 +71,11 @@ impl LanguageServer for Server {
     }
 
     async fn did_change(&self, params: lsp::DidChangeTextDocumentParams) {
-        let params = plain(&params);
-        let document = params.get("textDocument");
-        let Some(path) = document.and_then(|document| from_proto::path(document.get("uri")?.as_str()?))
-        else {
-            return;
-        };
-        let version = document.and_then(|document| document.get("version")?.as_i64()).unwrap_or_default();
-        let changes = params.get("contentChanges").and_then(Value::as_array).cloned().unwrap_or_default();
+        let document = params.text_document;
+        let Some(path) = from_proto::path(&document.text_document_identifier.uri.0) else { return };
         let encoding = self.shared.encoding();
-        self.shared.workspace().change(
-            &path,
-            i32::try_from(version).unwrap_or_default(),
-            changes,
-            |text, change| {
-                let new_text = change.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
-                match change.get("range").map(|range| serde_json::from_value::<lsp::Range>(range.clone())) {
-                    Some(Ok(range)) => workspace::Change::Part(TextEdit {
-                        span: from_proto::span(text, range, encoding),
-                        new_text,
-                    }),
-                    _ => workspace::Change::Whole(new_text),
-                }
-            },
-        );
+        let change = |text: &Text, change| from_proto::change(text, change, encoding);
+        self.shared.workspace().change(&path, document.version, params.content_changes, change);
         self.diagnostics.changed(&path);
         self.disk.named();
     }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use harness_schema::text::Encoding;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tower_lsp::Client;
 use tower_lsp::jsonrpc::Result;
@@ -75,6 +76,14 @@ impl Loads {
         let concerns = |path: &PathBuf| document.is_none_or(|document| document.starts_with(path));
         self.paths.values().flatten().any(concerns)
     }
+}
+
+/// A notification as it is written.
+#[derive(Serialize)]
+struct Notification<'a> {
+    jsonrpc: &'static str,
+    method: &'a str,
+    params: &'a Value,
 }
 
 /// The state of the server.
@@ -239,8 +248,8 @@ impl Shared {
     }
 
     /// Tells the client something.
-    pub fn notify(&self, method: &str, params: Value) {
-        let key = replaces(method, Some(&params));
-        self.outbox.push(&json!({"jsonrpc": "2.0", "method": method, "params": params}), key);
+    pub fn notify(&self, method: &str, params: &Value) {
+        let key = replaces(method, Some(params));
+        self.outbox.push(&Notification { jsonrpc: "2.0", method, params }, key);
     }
 }

@@ -89,7 +89,7 @@ pub async fn workspace_diagnostic(
     // A client that wants them piece by piece gets all of them so (LSP 3.17, "Partial Result Progress").
     if let Some(token) = params.get("partialResultToken").filter(|token| !token.is_null()) {
         for part in items.chunks(REPORTS_AT_ONCE) {
-            shared.notify("$/progress", json!({"token": token, "value": {"items": part}}));
+            shared.notify("$/progress", &json!({"token": token, "value": {"items": part}}));
         }
         return to_proto::typed(json!({"items": []}));
     }

@@ -21,7 +21,7 @@ use crate::path::{FilePath, PathRefusal};
 use crate::problem::Location;
 use crate::split::{self, Shares, Split, TaskPattern};
 use crate::syntax::Document;
-use crate::syntax::data::{Kind, Value};
+use crate::syntax::data::{Entry, Kind, Value};
 use crate::text::{Span, Text};
 
 impl Harness {
@@ -430,7 +430,7 @@ impl Harness {
         // A suite may be large: it is found again only if the disk, an open task file or `[tasks]` changed.
         if let Some(before) = previous {
             let old = before.manifest.document.data().and_then(|tree| tree.root.get("tasks"));
-            let same_table = old.is_some_and(|old| texts_of(old) == texts_of(tasks));
+            let same_table = old.is_some_and(|old| is_same(old, tasks));
             if same_table
                 && before.files.same_disk(&self.files)
                 && same_open(&before.files, &self.files, &directory)
@@ -573,25 +573,30 @@ fn assign(table: &Value, tasks: &mut [Task]) {
     }
 }
 
-/// All strings and numbers of a table with their keys, in order, without places.
-fn texts_of(value: &Value) -> Vec<String> {
-    match &value.kind {
-        Kind::Table(table) => table
-            .entries
-            .iter()
-            .flat_map(|entry| std::iter::once(entry.key.name.to_string()).chain(texts_of(&entry.value)))
-            .collect(),
-        Kind::List(list) => list.items.iter().flat_map(texts_of).collect(),
-        Kind::Text(scalar) => vec![scalar.value.to_string()],
-        other => vec![format!("{other:?}")],
+/// Whether two values say the same, wherever and however they are written.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (&one.kind, &other.kind) {
+        (Kind::Table(one), Kind::Table(other)) => {
+            let pairs = one.entries.iter().zip(&other.entries);
+            let same = |(one, other): (&Entry, &Entry)| {
+                one.key.name == other.key.name && is_same(&one.value, &other.value)
+            };
+            one.entries.len() == other.entries.len() && pairs.into_iter().all(same)
+        }
+        (Kind::List(one), Kind::List(other)) => {
+            let mut pairs = one.items.iter().zip(&other.items);
+            one.items.len() == other.items.len() && pairs.all(|(one, other)| is_same(one, other))
+        }
+        (Kind::Text(one), Kind::Text(other)) => one.value == other.value,
+        (one, other) => one == other,
     }
 }
 
 /// Whether the same texts are open below a directory.
 fn same_open(before: &Files, now: &Files, directory: &FilePath) -> bool {
-    let open = |files: &Files| -> Vec<*const Document> {
+    let open = |files: &'_ Files| {
         let below = files.open_documents().filter(|document| document.path().is_below(directory));
-        below.map(Arc::as_ptr).collect()
+        below.map(Arc::as_ptr).collect::<Vec<_>>()
     };
     open(before) == open(now)
 }

@@ -6,13 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::health::{self, Health};
 use super::refresh::{self, Refresh};
 use super::reports;
 use super::shared::Shared;
-use super::to_proto;
 use crate::workspace::Snapshot;
 
 /// What else depends on a text follows a change after this rest: what is typed in comes first.
@@ -80,8 +77,7 @@ impl Diagnostics {
             shared.answered.remove(path);
         }
         if shared.pushed.remove(path).is_some_and(|(_, (_, id))| id != reports::NOTHING) {
-            let params = json!({"uri": to_proto::uri(path), "diagnostics": []});
-            shared.notify("textDocument/publishDiagnostics", &params);
+            shared.publish(path, None, &[]);
         }
     }
 }
@@ -145,9 +141,7 @@ fn push(shared: &Shared, snapshot: &Snapshot, path: &Path) {
     let told = shared.pushed.insert(path.to_path_buf(), (version, id));
     let clears = told.is_some_and(|(_, told)| told != id);
     if if items.is_empty() { clears } else { told != Some((version, id)) } {
-        let mut params = json!({"uri": to_proto::uri(path), "version": version});
-        params["diagnostics"] = Value::Array(items);
-        shared.notify("textDocument/publishDiagnostics", &params);
+        shared.publish(path, Some(version), &items);
     }
     drop(workspace);
     reports::settle(snapshot, path);

@@ -152,13 +152,19 @@ impl Waiting {
 pub fn replaces(method: &str, params: Option<&Value>) -> Option<String> {
     let params = params?;
     match method {
-        "textDocument/publishDiagnostics" => Some(format!("d {}", params.get("uri")?.as_str()?)),
+        "textDocument/publishDiagnostics" => Some(replaces_of(params.get("uri")?.as_str()?)),
         "$/progress" if params.pointer("/value/kind")? == "report" => {
             Some(format!("p {}", params.get("token")?))
         }
         "experimental/serverStatus" => Some(String::from("s")),
         _ => None,
     }
+}
+
+/// The key of the diagnostics of a document.
+#[must_use]
+pub fn replaces_of(uri: &str) -> String {
+    format!("d {uri}")
 }
 
 #[cfg(test)]

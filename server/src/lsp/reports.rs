@@ -8,7 +8,7 @@ use rustc_hash::FxHasher;
 use serde_json::{Value, json};
 
 use super::shared::{Answered, Shared};
-use super::to_proto;
+use super::to_proto::{self, Diagnostic};
 use crate::workspace::Snapshot;
 
 /// Documents beside the one that was asked for are looked at for so long; the rest comes with a refresh.
@@ -16,7 +16,7 @@ const FOR_RELATED: Duration = Duration::from_millis(5);
 
 /// The diagnostics of a document and their identity.
 #[must_use]
-pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<Value>, u64) {
+pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<Diagnostic>, u64) {
     let items = match snapshot.site(path) {
         Some(site) => {
             let problems = site.project.problems(&site.file);
@@ -31,37 +31,16 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<Value>, u64
 /// The identity of no diagnostics.
 pub const NOTHING: u64 = 0;
 
-fn identity(items: &[Value]) -> u64 {
+fn identity(items: &[Diagnostic]) -> u64 {
     if items.is_empty() {
         return NOTHING;
     }
     let mut hasher = FxHasher::default();
     for item in items {
-        add(item, &mut hasher);
+        item.hash(&mut hasher);
     }
     items.len().hash(&mut hasher);
     hasher.finish()
-}
-
-/// Adds a value to a hash: values of several kinds are never one after the other what others are.
-fn add(value: &Value, hasher: &mut FxHasher) {
-    match value {
-        Value::Null => 0_u8.hash(hasher),
-        Value::Bool(truth) => (1_u8, truth).hash(hasher),
-        Value::Number(number) => (2_u8, number).hash(hasher),
-        Value::String(text) => (3_u8, text).hash(hasher),
-        Value::Array(items) => {
-            (4_u8, items.len()).hash(hasher);
-            items.iter().for_each(|item| add(item, hasher));
-        }
-        Value::Object(entries) => {
-            (5_u8, entries.len()).hash(hasher);
-            for (key, value) in entries {
-                key.hash(hasher);
-                add(value, hasher);
-            }
-        }
-    }
 }
 
 /// Lets go of what the project of a document needs no more; to be called when its diagnostics are on their way.
@@ -80,7 +59,7 @@ pub fn version(snapshot: &Snapshot, path: &Path) -> Option<i32> {
 
 /// A report as the protocol has it, without items if the client has them already.
 #[must_use]
-pub fn report(items: Vec<Value>, id: u64, known: Option<&str>) -> Value {
+pub fn report(items: &[Diagnostic], id: u64, known: Option<&str>) -> Value {
     let id = id.to_string();
     if known == Some(&*id) {
         json!({"kind": "unchanged", "resultId": id})
@@ -101,7 +80,7 @@ pub fn related(shared: &Shared, snapshot: &Snapshot, path: &Path) -> serde_json:
         }
         if let Some((items, id)) = outdated(shared, snapshot, other) {
             shared.answered.insert(other.clone(), Answered { version: version(snapshot, other), id });
-            reports.insert(to_proto::uri(other), report(items, id, None));
+            reports.insert(to_proto::uri(other), report(&items, id, None));
         }
     }
     reports
@@ -109,7 +88,7 @@ pub fn related(shared: &Shared, snapshot: &Snapshot, path: &Path) -> serde_json:
 
 /// The diagnostics of a document, if the client was given others for the same text.
 #[must_use]
-pub fn outdated(shared: &Shared, snapshot: &Snapshot, path: &Path) -> Option<(Vec<Value>, u64)> {
+pub fn outdated(shared: &Shared, snapshot: &Snapshot, path: &Path) -> Option<(Vec<Diagnostic>, u64)> {
     let answered = shared.answered.get(path).map(|answered| *answered)?;
     // A client asks again by itself for a text that it changed.
     if answered.version != version(snapshot, path) {
@@ -152,7 +131,7 @@ pub fn of_workspace(shared: &Shared, snapshot: &Snapshot, known: &[(String, Stri
             continue;
         }
         shared.answered.insert(path, Answered { version, id });
-        let mut report = report(items, id, known);
+        let mut report = report(&items, id, known);
         report["uri"] = json!(uri);
         report["version"] = json!(version);
         reports.push(report);

@@ -15,8 +15,9 @@ use tower_lsp::Client;
 use tower_lsp::jsonrpc::Result;
 
 use super::dispatch;
-use super::outbox::{Outbox, replaces};
+use super::outbox::{Outbox, replaces, replaces_of};
 use super::session::Session;
+use super::to_proto::{self, Diagnostic};
 use crate::workspace::{Snapshot, Workspace};
 
 /// How many computations run at once; more would only take time from each other.
@@ -80,10 +81,19 @@ impl Loads {
 
 /// A notification as it is written.
 #[derive(Serialize)]
-struct Notification<'a> {
+struct Notification<'a, P> {
     jsonrpc: &'static str,
     method: &'a str,
-    params: &'a Value,
+    params: P,
+}
+
+/// The diagnostics of a document as they are written.
+#[derive(Serialize)]
+struct Published<'a> {
+    uri: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<i32>,
+    diagnostics: &'a [Diagnostic],
 }
 
 /// The state of the server.
@@ -245,6 +255,14 @@ impl Shared {
     pub async fn compute<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Result<R> {
         let _permit = self.computations.acquire().await;
         tokio::task::spawn_blocking(work).await.map_err(|_| dispatch::bug())
+    }
+
+    /// Pushes the diagnostics of a document.
+    pub fn publish(&self, path: &Path, version: Option<i32>, diagnostics: &[Diagnostic]) {
+        let uri = to_proto::uri(path);
+        let (method, params) =
+            ("textDocument/publishDiagnostics", Published { uri: &uri, version, diagnostics });
+        self.outbox.push(&Notification { jsonrpc: "2.0", method, params }, Some(replaces_of(&uri)));
     }
 
     /// Tells the client something.

@@ -10,6 +10,7 @@ use harness_schema::harness::Harness;
 use harness_schema::path::FilePath;
 use harness_schema::problem::{Change, Location, Problem, Severity};
 use harness_schema::text::{Encoding, Span, Text, TextEdit};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower_lsp::gen_lsp_types as lsp;
@@ -55,22 +56,78 @@ pub fn uri(path: &Path) -> String {
 /// A range.
 #[must_use]
 pub fn range(text: &Text, span: Span, encoding: Encoding) -> Value {
-    let position = |offset: u32| {
+    json!(places(text, span, encoding))
+}
+
+fn places(text: &Text, span: Span, encoding: Encoding) -> Range {
+    let place = |offset: u32| {
         let position = text.position(offset as usize, encoding);
-        json!({"line": position.line, "character": position.column})
+        Place { line: position.line, character: position.column }
     };
-    json!({"start": position(span.start), "end": position(span.end)})
+    Range { start: place(span.start), end: place(span.end) }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+struct Range {
+    start: Place,
+    end: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+struct Place {
+    line: u32,
+    character: u32,
 }
 
 /// A place in a file of a project; the start of the file if its text is not there.
 #[must_use]
 pub fn location(project: &Project, location: &Location, encoding: Encoding) -> Value {
+    json!(elsewhere(project, location, encoding))
+}
+
+fn elsewhere(project: &Project, location: &Location, encoding: Encoding) -> Elsewhere {
     let text = project
         .harness()
         .document(&location.file)
         .map(|document| document.text().clone())
         .unwrap_or_default();
-    json!({"uri": uri(&project.absolute(&location.file)), "range": range(&text, location.span, encoding)})
+    let range = places(&text, location.span, encoding);
+    Elsewhere { uri: uri(&project.absolute(&location.file)), range }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+struct Elsewhere {
+    uri: String,
+    range: Range,
+}
+
+/// A diagnostic as it is written. Unlike all other messages it is no JSON on the way: it is made at each keystroke.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diagnostic {
+    range: Range,
+    severity: u8,
+    code: &'static str,
+    source: &'static str,
+    message: String,
+    data: About,
+    #[serde(skip_serializing_if = "<[u8]>::is_empty")]
+    tags: &'static [u8],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    related_information: Vec<Related>,
+}
+
+/// What identifies a problem for its quick fixes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+struct About {
+    rule: &'static str,
+    symbol: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+struct Related {
+    location: Elsewhere,
+    message: String,
 }
 
 /// The diagnostics of a file.
@@ -80,12 +137,12 @@ pub fn diagnostics(
     file: &FilePath,
     problems: &[Problem],
     session: &Session,
-) -> Vec<Value> {
+) -> Vec<Diagnostic> {
     let text = project.harness().document(file).map(|document| document.text().clone()).unwrap_or_default();
     problems.iter().map(|problem| diagnostic(project, &text, problem, session)).collect()
 }
 
-fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Session) -> Value {
+fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Session) -> Diagnostic {
     let encoding = session.encoding;
     let severity = match problem.severity {
         Severity::Error => 1,
@@ -97,29 +154,29 @@ fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Sessi
         "" => problem.message.clone(),
         why => format!("{}\n{why}", problem.message),
     };
-    let mut diagnostic = json!({
-        "range": range(text, problem.span, encoding),
-        "severity": severity,
-        "code": problem.rule.id,
-        "source": "self-harness",
-        "message": message,
-        "data": {"rule": problem.rule.id, "symbol": problem.symbol},
-    });
     let says = |what: &str| {
         session.can(&format!("/textDocument/publishDiagnostics/{what}"))
             || session.can(&format!("/textDocument/diagnostic/{what}"))
     };
-    if problem.rule.unnecessary && says("tagSupport") {
-        diagnostic["tags"] = json!([1]);
+    let shows_related = !problem.related.is_empty() && says("relatedInformation");
+    let related = problem.related.iter().filter(|_| shows_related).map(|related| Related {
+        location: elsewhere(project, &related.location, encoding),
+        message: related.message.clone(),
+    });
+    Diagnostic {
+        range: places(text, problem.span, encoding),
+        severity,
+        code: problem.rule.id,
+        source: "self-harness",
+        message,
+        data: About { rule: problem.rule.id, symbol: problem.symbol.clone() },
+        tags: if problem.rule.unnecessary && says("tagSupport") { &[UNNECESSARY] } else { &[] },
+        related_information: related.collect(),
     }
-    if !problem.related.is_empty() && says("relatedInformation") {
-        let related = problem.related.iter().map(|related| {
-            json!({"location": location(project, &related.location, encoding), "message": related.message})
-        });
-        diagnostic["relatedInformation"] = related.collect();
-    }
-    diagnostic
 }
+
+/// `DiagnosticTag.Unnecessary`.
+const UNNECESSARY: u8 = 1;
 
 /// The name of the one annotation that edits of several files have.
 const SEVERAL: &str = "several-files";

@@ -87,7 +87,7 @@ impl Workspace {
 
     /// A text was opened.
     pub fn open(&mut self, path: &Path, version: i32, text: &str) {
-        self.put(path, Buffer { text: Text::new(text), version }, None);
+        self.put(path, version, || Text::new(text), None);
     }
 
     /// An open text changed; the changes apply in order, each to the result of the one before. `resolve` turns what the
@@ -102,13 +102,18 @@ impl Workspace {
         let Some(buffer) = self.now.buffers.get(path) else { return };
         let mut text = buffer.text.clone();
         let mut edits = Some(Vec::with_capacity(changes.len()));
+        // The last of them is applied with all others to the documents, which share the text.
+        let mut last: Option<TextEdit> = None;
         for change in changes {
+            if let Some(edit) = last.take() {
+                text = text.edited(&edit);
+            }
             match resolve(&text, change) {
                 Change::Part(edit) => {
-                    text = text.edited(&edit);
                     if let Some(edits) = &mut edits {
-                        edits.push(edit);
+                        edits.push(edit.clone());
                     }
+                    last = Some(edit);
                 }
                 Change::Whole(whole) => {
                     text = Text::new(&whole);
@@ -116,7 +121,8 @@ impl Workspace {
                 }
             }
         }
-        self.put(path, Buffer { text, version }, edits);
+        let text = || last.as_ref().map_or_else(|| text.clone(), |edit| text.edited(edit));
+        self.put(path, version, text, edits.as_deref());
     }
 
     /// An open text was closed; the file on disk shows again.
@@ -167,17 +173,21 @@ impl Workspace {
         }
     }
 
-    fn put(&mut self, path: &Path, buffer: Buffer, edits: Option<Vec<TextEdit>>) {
+    /// Lays a text over the projects that it belongs to. With `edits` it is made from what is open there.
+    fn put(&mut self, path: &Path, version: i32, text: impl Fn() -> Text, edits: Option<&[TextEdit]>) {
         self.now.revision += 1;
+        let mut shared: Option<Text> = None;
         for (root, project) in &mut self.now.projects {
             let Some(file) = relative(root, path) else { continue };
             let files = project.files();
-            let document = match (&edits, files.is_open(&file).then(|| files.document(&file)).flatten()) {
+            let document = match (edits, files.is_open(&file).then(|| files.document(&file)).flatten()) {
                 (Some(edits), Some(document)) => document.edited(edits),
-                _ => harness_schema::syntax::Document::new(file, buffer.text.clone()),
+                _ => harness_schema::syntax::Document::new(file, shared.clone().unwrap_or_else(&text)),
             };
+            shared.get_or_insert_with(|| document.text().clone());
             *project = Arc::new(project.with_files(files.with_open(document)));
         }
+        let buffer = Buffer { text: shared.unwrap_or_else(text), version };
         self.now.buffers.insert(path.to_path_buf(), buffer);
     }
 }

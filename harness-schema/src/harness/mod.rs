@@ -13,6 +13,7 @@ mod surfaces;
 mod names;
 mod written;
 mod resolve;
+mod identity;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};

@@ -1,0 +1,413 @@
+//! Shell text as the commands that it runs: split at `;`, `&&`, `||`, `|` and line breaks outside of quotes, with their
+//! words and redirections. It is read, never run; what a shell would expand stays as written.
+
+use super::Kind;
+
+/// One command of a shell text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    /// Its words without quotes; variables that are set for it come first.
+    pub words: Vec<String>,
+    /// Files that its output goes to.
+    pub into: Vec<String>,
+    /// Files that its input comes from.
+    pub from: Vec<String>,
+    /// Whether it is left running (`&`).
+    pub is_left: bool,
+}
+
+/// The commands of a shell text, in order. The lines of a here-document belong to no command.
+#[must_use]
+pub fn commands(text: &str) -> Vec<Command> {
+    let mut reader = Reader { text, ..Reader::default() };
+    reader.run();
+    reader.all
+}
+
+#[derive(Default)]
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    all: Vec<Command>,
+    command: Command,
+    word: String,
+    /// Whether a word has begun; `''` is one.
+    in_word: bool,
+    redirect: Option<Redirect>,
+    /// The ends of here-documents that begin with the next line.
+    heredocs: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Redirect {
+    Into,
+    From,
+    Heredoc,
+    /// To another descriptor, which is no file.
+    Other,
+}
+
+impl Reader<'_> {
+    fn run(&mut self) {
+        while let Some(char) = self.next() {
+            match char {
+                '\'' => {
+                    self.in_word = true;
+                    while let Some(char) = self.next().filter(|char| *char != '\'') {
+                        self.word.push(char);
+                    }
+                }
+                '"' => self.double(),
+                '\\' => {
+                    if let Some(char) = self.next().filter(|char| *char != '\n') {
+                        self.in_word = true;
+                        self.word.push(char);
+                    }
+                }
+                '#' if !self.in_word => {
+                    while self.peek().is_some_and(|char| char != '\n') {
+                        self.next();
+                    }
+                }
+                '\n' => {
+                    self.end_command(false);
+                    self.skip_heredocs();
+                }
+                ';' | '(' | ')' => self.end_command(false),
+                '|' => {
+                    self.eat('|');
+                    self.eat('&');
+                    self.end_command(false);
+                }
+                '&' if self.peek() == Some('&') => {
+                    self.next();
+                    self.end_command(false);
+                }
+                '&' if self.peek() == Some('>') => {
+                    self.next();
+                    self.eat('>');
+                    self.redirect(Redirect::Into);
+                }
+                '&' => self.end_command(true),
+                '>' => {
+                    // A number before it is a descriptor.
+                    if self.word.bytes().all(|byte| byte.is_ascii_digit()) {
+                        self.word.clear();
+                        self.in_word = false;
+                    }
+                    self.eat('>');
+                    self.eat('|');
+                    let to_descriptor = self.eat('&');
+                    self.redirect(if to_descriptor { Redirect::Other } else { Redirect::Into });
+                }
+                '<' if self.peek() == Some('<') => {
+                    self.next();
+                    let is_text = self.eat('<');
+                    self.eat('-');
+                    self.redirect(if is_text { Redirect::Other } else { Redirect::Heredoc });
+                }
+                '<' => self.redirect(Redirect::From),
+                char if char.is_whitespace() => self.end_word(),
+                char => {
+                    self.in_word = true;
+                    self.word.push(char);
+                }
+            }
+        }
+        self.end_command(false);
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let char = self.peek()?;
+        self.at += char.len_utf8();
+        Some(char)
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.text.get(self.at..)?.chars().next()
+    }
+
+    fn eat(&mut self, char: char) -> bool {
+        let is_there = self.peek() == Some(char);
+        if is_there {
+            self.next();
+        }
+        is_there
+    }
+
+    fn double(&mut self) {
+        self.in_word = true;
+        while let Some(char) = self.next() {
+            match char {
+                '"' => return,
+                '\\' => match self.next() {
+                    Some(char @ ('"' | '\\' | '$' | '`')) => self.word.push(char),
+                    Some('\n') | None => {}
+                    Some(char) => self.word.extend(['\\', char]),
+                },
+                char => self.word.push(char),
+            }
+        }
+    }
+
+    fn redirect(&mut self, redirect: Redirect) {
+        self.end_word();
+        self.redirect = Some(redirect);
+    }
+
+    fn end_word(&mut self) {
+        if !std::mem::take(&mut self.in_word) {
+            return;
+        }
+        let word = std::mem::take(&mut self.word);
+        match self.redirect.take() {
+            Some(Redirect::Into) => self.command.into.push(word),
+            Some(Redirect::From) => self.command.from.push(word),
+            Some(Redirect::Heredoc) => self.heredocs.push(word),
+            Some(Redirect::Other) => {}
+            None => self.command.words.push(word),
+        }
+    }
+
+    fn end_command(&mut self, is_left: bool) {
+        self.end_word();
+        self.redirect = None;
+        let command = std::mem::take(&mut self.command);
+        let said = command.words.iter().all(|word| KEYWORDS.contains(&word.as_str()));
+        if !said || !command.into.is_empty() {
+            self.all.push(Command { is_left, ..command });
+        }
+    }
+
+    fn skip_heredocs(&mut self) {
+        for end in std::mem::take(&mut self.heredocs) {
+            while self.at < self.text.len() {
+                let rest = self.text.get(self.at..).unwrap_or_default();
+                let line = rest.lines().next().unwrap_or_default();
+                let length = rest.find('\n').map_or(rest.len(), |at| at + 1);
+                self.at += length;
+                if line.trim() == end {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Words of the shell's own grammar that come before a command.
+const KEYWORDS: [&str; 12] =
+    ["if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!"];
+
+/// Programs that run another one.
+const WRAPPERS: [&str; 8] = ["sudo", "env", "time", "nohup", "setsid", "timeout", "nice", "xargs"];
+
+impl Command {
+    /// The words from the program on, without the shell's grammar, variables that are set and programs that run others.
+    #[must_use]
+    pub fn bare(&self) -> &[String] {
+        let mut words = self.words.as_slice();
+        let is_assignment = |word: &str| {
+            word.split_once('=').is_some_and(|(name, _)| {
+                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            })
+        };
+        while let [first, rest @ ..] = words {
+            let is_wrapper = WRAPPERS.contains(&base(first));
+            if !(KEYWORDS.contains(&first.as_str()) || is_assignment(first) || is_wrapper) || rest.is_empty()
+            {
+                break;
+            }
+            words = rest;
+            if is_wrapper {
+                // `timeout -s KILL 10 make`
+                while let [first, rest @ ..] = words
+                    && !rest.is_empty()
+                    && (first.starts_with('-')
+                        || first.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
+                {
+                    words = rest;
+                }
+            }
+        }
+        words
+    }
+
+    /// The program's name without its directory; empty if there is none.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        self.bare().first().map_or("", |word| base(word))
+    }
+
+    fn arguments(&self) -> &[String] {
+        self.bare().get(1..).unwrap_or_default()
+    }
+
+    /// Arguments that are no options.
+    fn plain(&self) -> impl Iterator<Item = &String> {
+        self.arguments().iter().filter(|word| !word.starts_with('-'))
+    }
+
+    fn has(&self, options: &[&str]) -> bool {
+        self.arguments().iter().any(|word| options.contains(&word.as_str()))
+    }
+
+    /// The files that it writes.
+    #[must_use]
+    pub fn writes(&self) -> Vec<String> {
+        let mut files: Vec<String> = self
+            .into
+            .iter()
+            .filter(|file| !file.starts_with("/dev/") && !file.starts_with('&'))
+            .cloned()
+            .collect();
+        match self.program() {
+            "tee" => files.extend(self.plain().cloned()),
+            "touch" | "truncate" => files.extend(self.plain().cloned()),
+            "cp" | "mv" | "ln" | "install" => files.extend(self.plain().last().cloned()),
+            "sed" | "perl"
+                if self.arguments().iter().any(|word| word.starts_with("-i") || word == "--in-place") =>
+            {
+                files.extend(self.plain().skip(1).cloned());
+            }
+            "patch" | "dd" => {
+                let of =
+                    self.arguments().iter().filter_map(|word| word.strip_prefix("of=")).map(str::to_owned);
+                let named = of.collect::<Vec<_>>();
+                files.extend(if named.is_empty() { self.plain().take(1).cloned().collect() } else { named });
+            }
+            "git" if self.plain().next().is_some_and(|verb| verb == "apply" || verb == "am") => {
+                files.extend(self.plain().nth(1).cloned());
+            }
+            _ => {}
+        }
+        files
+    }
+
+    /// The files that it reads, as far as its name tells.
+    #[must_use]
+    pub fn reads(&self) -> Vec<String> {
+        let mut files = self.from.clone();
+        match self.program() {
+            "cat" | "head" | "tail" | "less" | "more" | "nl" | "wc" | "od" | "xxd" | "file" | "stat"
+            | "ls" => {
+                files.extend(self.plain().filter(|word| word.parse::<i64>().is_err()).cloned());
+            }
+            "grep" | "rg" | "awk" | "jq" => files.extend(self.plain().skip(1).cloned()),
+            "sed" if self.writes().is_empty() => files.extend(self.plain().skip(1).cloned()),
+            "diff" | "cmp" => files.extend(self.plain().cloned()),
+            _ => {}
+        }
+        files
+    }
+
+    /// The test that it runs, if it names one: `tests/test_a.py::test_b`.
+    #[must_use]
+    pub fn test(&self) -> Option<String> {
+        let is_test = |word: &&String| word.contains("::") || word.contains("test");
+        (self.runs_tests()).then(|| self.plain().find(is_test).cloned()).flatten()
+    }
+
+    fn runs_tests(&self) -> bool {
+        let first = self.plain().next().map_or("", String::as_str);
+        match self.program() {
+            "pytest" | "py.test" | "tox" | "nox" | "jest" | "vitest" | "mocha" | "ctest" | "rspec"
+            | "phpunit" | "prove" => true,
+            "cargo" | "go" | "npm" | "pnpm" | "yarn" | "bun" | "deno" | "gradle" | "gradlew" | "mvn"
+            | "dotnet" | "swift" | "mix" | "zig" => {
+                ["test", "nextest", "t", "check", "vet"].contains(&first) || self.has(&["test", "run-tests"])
+            }
+            "make" | "ninja" | "just" => ["test", "check", "tests"].contains(&first),
+            "python" | "python3" => {
+                self.has(&["pytest", "unittest"]) || self.plain().any(|word| word.contains("test"))
+            }
+            "node" => self.has(&["--test"]),
+            _ => false,
+        }
+    }
+
+    fn builds(&self) -> bool {
+        let first = self.plain().next().map_or("", String::as_str);
+        match self.program() {
+            "make" | "ninja" | "cmake" | "gcc" | "g++" | "cc" | "c++" | "clang" | "clang++" | "javac"
+            | "tsc" | "rustc" | "mypy" | "ruff" | "eslint" | "flake8" | "pyright" => true,
+            "cargo" | "go" | "npm" | "pnpm" | "yarn" | "gradle" | "gradlew" | "mvn" | "dotnet" | "swift"
+            | "zig" => {
+                ["build", "b", "clippy", "compile", "package"].contains(&first)
+                    || self.has(&["build", "compile"])
+            }
+            _ => false,
+        }
+    }
+
+    fn installs(&self) -> bool {
+        let first = self.plain().next().map_or("", String::as_str);
+        match self.program() {
+            "pip" | "pip3" | "pipx" | "apt" | "apt-get" | "apk" | "dnf" | "yum" | "brew" | "conda"
+            | "gem" | "uv" | "poetry" => {
+                ["install", "add", "sync", "i"].contains(&first) || self.has(&["install"])
+            }
+            "npm" | "pnpm" | "yarn" | "bun" | "cargo" | "go" => {
+                ["install", "add", "ci", "i", "get"].contains(&first)
+            }
+            "python" | "python3" => self.has(&["pip"]) && self.has(&["install"]),
+            _ => false,
+        }
+    }
+
+    fn serves(&self) -> bool {
+        let program = self.program();
+        let first = self.plain().next().map_or("", String::as_str);
+        self.is_left
+            || [
+                "nginx",
+                "redis-server",
+                "gunicorn",
+                "uvicorn",
+                "flask",
+                "http-server",
+                "serve",
+                "mysqld",
+                "postgres",
+            ]
+            .contains(&program)
+            || (["python", "python3"].contains(&program) && self.has(&["http.server", "runserver"]))
+            || (["npm", "pnpm", "yarn"].contains(&program) && ["start", "dev", "serve"].contains(&first))
+    }
+
+    /// What kind of call this alone would be; `written` tells which files an earlier call wrote.
+    pub(super) fn kind(&self, written: impl Fn(&str) -> bool) -> Kind {
+        // A test that writes its log is still a test.
+        if self.runs_tests() || self.builds() {
+            return Kind::Verify;
+        }
+        if !self.writes().is_empty() {
+            return Kind::Write;
+        }
+        // Running or reading back what was written is a check of it.
+        let own =
+            self.bare().iter().any(|word| written(word)) || self.reads().iter().any(|file| written(file));
+        if own {
+            return Kind::Verify;
+        }
+        if self.installs() {
+            return Kind::Install;
+        }
+        if self.serves() {
+            return Kind::Serve;
+        }
+        const LOOKING: [&str; 30] = [
+            "cat", "head", "tail", "less", "more", "nl", "wc", "od", "xxd", "file", "stat", "ls", "grep",
+            "rg", "awk", "jq", "sed", "diff", "cmp", "find", "tree", "pwd", "which", "whoami", "env",
+            "printenv", "du", "df", "ps", "date",
+        ];
+        let looks = LOOKING.contains(&self.program())
+            || (self.program() == "git"
+                && ["status", "log", "diff", "show", "branch", "blame"]
+                    .contains(&self.plain().next().map_or("", String::as_str)));
+        if looks { Kind::Read } else { Kind::Other }
+    }
+}
+
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}

@@ -1,0 +1,123 @@
+//! Calls as agents make them.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::engine::trace::Observation;
+
+fn shell(command: &str) -> Call {
+    let arguments = Arguments::Json(json!({"command": command}));
+    Call { id: None, tool: String::from("bash"), arguments, schema_ok: None, observation: None }
+}
+
+fn kind(command: &str) -> Kind {
+    Action::of(&shell(command), |file| file == "solve.py").kind()
+}
+
+#[test]
+fn commands_are_split_outside_of_quotes() {
+    let words =
+        |text: &str| commands(text).into_iter().map(|command| command.words.join(" ")).collect::<Vec<_>>();
+    assert_eq!(
+        words("cd /app && ls -la; echo 'a;b' | grep \"x && y\""),
+        ["cd /app", "ls -la", "echo a;b", "grep x && y"]
+    );
+    assert_eq!(words("cat > a.txt <<'EOF'\nrm -rf x; y\nEOF\necho done"), ["cat", "echo done"]);
+    assert_eq!(words("# note\nmake 2>&1 | tail -5 # end"), ["make", "tail -5"]);
+    assert_eq!(words("if true; then make; fi"), ["if true", "then make"]);
+    assert_eq!(commands("a > x 2> /dev/null < y")[0].into, ["x", "/dev/null"]);
+    assert_eq!(
+        commands("server &")[0],
+        Command { words: vec!["server".into()], is_left: true, ..Command::default() }
+    );
+}
+
+#[test]
+fn kinds_of_shell_calls() {
+    for (command, expected) in [
+        ("ls -la /app", Kind::Read),
+        ("cat <<EOF > out.txt\nx\nEOF", Kind::Write),
+        ("sed -i 's/a/b/' config.ini", Kind::Write),
+        ("sed -n 1,5p config.ini", Kind::Read),
+        ("echo 1 | tee out.txt", Kind::Write),
+        ("python -m pytest tests/test_a.py::test_b -q", Kind::Verify),
+        ("cd repo && cargo test --all 2>&1 | tail -20", Kind::Verify),
+        ("python3 solve.py", Kind::Verify),
+        ("python3 other.py", Kind::Other),
+        ("cat solve.py", Kind::Verify),
+        ("pip install numpy", Kind::Install),
+        ("python3 -m http.server 8000 &", Kind::Serve),
+        ("git status && git diff", Kind::Read),
+        ("timeout 10 make test", Kind::Verify),
+        ("make test > log.txt", Kind::Verify),
+        ("DEBUG=1 ./run.sh", Kind::Other),
+        ("ls > /dev/null", Kind::Read),
+    ] {
+        assert_eq!(kind(command), expected, "{command}");
+    }
+}
+
+#[test]
+fn one_call_may_write_a_file_and_run_it() {
+    let action = Action::of(&shell("cat > a.py <<'E'\nprint(1)\nE\npython3 a.py"), |_| false);
+    assert_eq!(action.kinds.iter().copied().collect::<Vec<_>>(), [Kind::Write, Kind::Verify]);
+}
+
+#[test]
+fn tools_for_files_have_kinds_and_targets() {
+    let call = |tool: &str, arguments: Value| Call {
+        tool: tool.into(),
+        arguments: Arguments::Json(arguments),
+        ..shell("")
+    };
+    let edit = Action::of(
+        &call("editor", json!({"command": "create", "path": "/app/a.py", "file_text": "x"})),
+        |_| false,
+    );
+    assert_eq!((edit.kind(), edit.target.as_str(), edit.writes.len()), (Kind::Write, "/app/a.py", 1));
+    let view = Action::of(&call("editor", json!({"command": "view", "path": "/app"})), |_| false);
+    assert_eq!((view.kind(), view.target.as_str()), (Kind::Read, "/app"));
+    assert_eq!(Action::of(&call("think", json!({"thought": "x"})), |_| false).target, "think");
+    assert_eq!(Action::of(&shell("cd a && pytest tests/test_x.py"), |_| false).target, "tests/test_x.py");
+    assert_eq!(
+        shell_text(&call("shell", json!({"command": ["bash", "-lc", "make x"]}))).as_deref(),
+        Some("make x")
+    );
+}
+
+#[test]
+fn errors_are_told_by_exit_code_and_else_by_their_line() {
+    let seen = |text: &str, exit: Option<i64>| {
+        let observation = Observation { exit, ..Observation::text(text) };
+        is_error(&Call { observation: Some(observation), ..shell("x") })
+    };
+    assert!(seen("fine", Some(1)));
+    assert!(!seen("Traceback (most recent call last):", Some(0)));
+    assert!(seen("x\nValueError: no", None));
+    assert!(seen("bash: foo: command not found", None));
+    assert!(!seen("the word ValueError: in a sentence", None));
+    assert!(!seen("", None));
+}
+
+#[test]
+fn what_differs_by_chance_is_masked() {
+    let norm = |command: &str| Action::of(&shell(command), |_| false).norm;
+    assert_eq!(norm("cat  /tmp/tmp.x1/a | head -5"), norm("cat /tmp/abc | head -50"));
+    assert_ne!(norm("cat /app/a"), norm("cat /app/b"));
+    let call =
+        |text: &str| Call { arguments: Arguments::Json(serde_json::from_str(text).unwrap()), ..shell("") };
+    let ordered = Action::of(&call("{\"b\": 1, \"a\": \"x\"}"), |_| false).norm;
+    assert_eq!(ordered, Action::of(&call("{\"a\": \"x\", \"b\": 2}"), |_| false).norm);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read(text in "[a-z0-9 '\"\\\\;&|<>()#$\n=/._é-]{0,80}") {
+        for command in commands(&text) {
+            let _ = (command.writes(), command.reads(), command.test(), command.program().len());
+        }
+        let action = Action::of(&shell(&text), |_| true);
+        prop_assert_eq!(&action, &Action::of(&shell(&text), |_| true));
+    }
+}

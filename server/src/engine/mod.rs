@@ -1,0 +1,9 @@
+//! The loop as values, in the order of the loop. Reads no file, asks no clock, starts no process.
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod verdict;
+pub mod reward;
+pub mod trace;
+pub mod transcript;
+pub mod atif;
+pub mod action;

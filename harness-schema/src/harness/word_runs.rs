@@ -50,12 +50,12 @@ impl WordRuns {
             let texts = task.instructions().into_iter().chain(task.secrets().into_iter().cloned());
             for document in texts.filter_map(|path| files.document(&path).cloned()) {
                 let source = document.source();
-                for (run, _) in runs(source) {
+                runs(source, |run, _| {
                     all.runs
                         .entry(run)
                         .and_modify(|known| *known = if *known == owner { owner } else { SHARED })
                         .or_insert(owner);
-                }
+                });
                 all.canaries.extend(
                     task::canaries(source).into_iter().filter(|canary| 8 <= canary.len()).map(str::to_owned),
                 );
@@ -81,8 +81,8 @@ impl WordRuns {
     pub fn quotations(&self, text: &str) -> Vec<Quotation> {
         let mut found: Vec<Quotation> = Vec::new();
         if !self.runs.is_empty() {
-            for (run, span) in runs(text) {
-                let Some(task) = self.runs.get(&run) else { continue };
+            runs(text, |run, span| {
+                let Some(task) = self.runs.get(&run) else { return };
                 let task = *task as usize;
                 match found.last_mut() {
                     Some(last) if last.task == task && span.start <= last.span.end => {
@@ -90,7 +90,7 @@ impl WordRuns {
                     }
                     _ => found.push(Quotation { task, span }),
                 }
-            }
+            });
         }
         if !self.ids.is_empty() {
             let mut lower = String::new();
@@ -133,10 +133,14 @@ fn is_telling(id: &str) -> bool {
         && id.contains(|char: char| char.is_ascii_digit() || matches!(char, '-' | '_' | '.' | '/'))
 }
 
-/// Each run of [`RUN`] words with its place.
-fn runs(text: &str) -> impl Iterator<Item = (u64, Span)> {
+/// Calls `each` with each run of [`RUN`] words and its place.
+fn runs(text: &str, mut each: impl FnMut(u64, Span)) {
     let mut window = Window::default();
-    Words { text, at: 0 }.filter_map(move |word| window.push(word))
+    words(text, |word| {
+        if let Some((run, span)) = window.push(word) {
+            each(run, span);
+        }
+    });
 }
 
 /// A word as a digest of its letters and digits in lower case.
@@ -203,13 +207,6 @@ const POWERS: [u64; LONGEST + 1] = {
     powers
 };
 
-/// The words of a text. The whole prompt is read at each keystroke, and most of it is ASCII: bytes first, characters where
-/// they are needed.
-struct Words<'a> {
-    text: &'a str,
-    at: usize,
-}
-
 /// What a byte is in a word: itself in lower case, nothing, or a part of a character.
 const IN_WORDS: [u8; 256] = {
     let mut table = [0; 256];
@@ -227,58 +224,54 @@ const IN_WORDS: [u8; 256] = {
 
 const BEYOND_ASCII: u8 = u8::MAX;
 
-impl Words<'_> {
-    fn character(&self, at: usize) -> Option<char> {
-        self.text.get(at..)?.chars().next()
-    }
-}
-
-impl Iterator for Words<'_> {
-    type Item = Word;
-
-    fn next(&mut self) -> Option<Word> {
-        let bytes = self.text.as_bytes();
-        let mut at = self.at;
-        loop {
-            match IN_WORDS[usize::from(*bytes.get(at)?)] {
-                0 => at += 1,
-                BEYOND_ASCII => match self.character(at)? {
-                    char if char.is_alphanumeric() => break,
-                    char => at += char.len_utf8(),
-                },
-                _ => break,
+/// Calls `each` with each word of a text. The whole prompt is read at each keystroke, and most of it is ASCII: bytes first,
+/// characters where they are needed.
+fn words(text: &str, mut each: impl FnMut(Word)) {
+    let bytes = text.as_bytes();
+    let character = |at: usize| text.get(at..)?.chars().next().filter(|char| char.is_alphanumeric());
+    let mut at = 0;
+    while at < bytes.len() {
+        match IN_WORDS[usize::from(bytes[at])] {
+            0 => {
+                at += 1;
+                continue;
             }
+            // What is no letter is no word; its other bytes begin no character.
+            BEYOND_ASCII if character(at).is_none() => {
+                at += 1;
+                continue;
+            }
+            _ => {}
         }
         let start = at;
         // FNV-1a, by characters.
         let mut digest = 0xCBF2_9CE4_8422_2325_u64;
-        let mut add = |part: u32| digest = (digest ^ u64::from(part)).wrapping_mul(0x0100_0000_01B3);
+        let add = |digest: u64, part: u32| (digest ^ u64::from(part)).wrapping_mul(0x0100_0000_01B3);
         let mut weight = WORD;
-        while let Some(byte) = bytes.get(at) {
-            match IN_WORDS[usize::from(*byte)] {
-                0 => break,
-                BEYOND_ASCII => {
-                    let Some(char) = self.character(at).filter(|char| char.is_alphanumeric()) else { break };
-                    if is_unspaced(char) {
-                        if at == start {
-                            add(u32::from(char));
-                            weight = CHARACTER;
-                            at += char.len_utf8();
-                        }
-                        break;
-                    }
-                    add(u32::from(char.to_lowercase().next().unwrap_or(char)));
+        while at < bytes.len() {
+            let lower = IN_WORDS[usize::from(bytes[at])];
+            if lower == 0 {
+                break;
+            }
+            if lower != BEYOND_ASCII {
+                digest = add(digest, u32::from(lower));
+                at += 1;
+                continue;
+            }
+            let Some(char) = character(at) else { break };
+            if is_unspaced(char) {
+                if at == start {
+                    digest = add(digest, u32::from(char));
+                    weight = CHARACTER;
                     at += char.len_utf8();
                 }
-                lower => {
-                    add(u32::from(lower));
-                    at += 1;
-                }
+                break;
             }
+            digest = add(digest, u32::from(char.to_lowercase().next().unwrap_or(char)));
+            at += char.len_utf8();
         }
-        self.at = at;
         let Span { start, end } = Span::new(start, at);
-        Some(Word { digest, start, end, weight })
+        each(Word { digest, start, end, weight });
     }
 }
 
@@ -413,7 +406,8 @@ mod tests {
             pieces in prop::collection::vec(prop::sample::select(vec!["a", "B c", "é", "課", "題で", ", ", "d-1"]), 0..60),
         ) {
             let text = pieces.join(" ");
-            let words: Vec<Word> = Words { text: &text, at: 0 }.collect();
+            let mut words: Vec<Word> = Vec::new();
+            super::words(&text, |word| words.push(word));
             let mut expected: Vec<(Vec<String>, Span)> = Vec::new();
             for end in 0..words.len() {
                 let weighs = |start: usize| words[start..=end].iter().map(|word| word.weight).sum::<u32>();
@@ -423,7 +417,8 @@ mod tests {
                     expected.push((words[start..=end].iter().map(written).collect(), span));
                 }
             }
-            let found: Vec<(u64, Span)> = runs(&text).collect();
+            let mut found: Vec<(u64, Span)> = Vec::new();
+            runs(&text, |run, span| found.push((run, span)));
             prop_assert_eq!(found.len(), expected.len());
             for ((digest, span), (words, place)) in found.iter().zip(&expected) {
                 prop_assert_eq!(span, place);

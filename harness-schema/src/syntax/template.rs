@@ -105,6 +105,14 @@ impl Tree {
         if let Some(error) = unclosed {
             return Self { tags, errors: vec![error], ..Self::default() };
         }
+        match condensed(source, &tags) {
+            Some(tree) => Self { tags, ..tree },
+            None => Self::whole(source, tags),
+        }
+    }
+
+    /// Reads all of a template whose tags are known.
+    fn whole(source: &str, tags: Vec<Tag>) -> Self {
         match minijinja::machinery::parse(source, "template", SyntaxConfig, WhitespaceConfig::default()) {
             Ok(ast::Stmt::Template(template)) => Self { tags, ..names::read(source, &template.children) },
             Ok(_) => Self { tags, ..Self::default() },
@@ -120,6 +128,41 @@ impl Tree {
     pub fn is_plain(&self) -> bool {
         self.tags.is_empty() && self.errors.is_empty()
     }
+}
+
+/// The names of a template that has nothing wrong, read from its tags alone: most of a prompt is text between them, and it is
+/// read at each keystroke. None where the whole must be read.
+fn condensed(source: &str, tags: &[Tag]) -> Option<Tree> {
+    let length: usize = tags.iter().map(|tag| tag.span.len() + 1).sum();
+    if source.len() < length * 2 {
+        return None;
+    }
+    let mut text = String::with_capacity(length);
+    // Where each tag starts, there and here.
+    let mut starts: Vec<(u32, u32)> = Vec::with_capacity(tags.len());
+    for tag in tags {
+        starts.push((u32::try_from(text.len()).ok()?, tag.span.start));
+        text.push_str(tag.span.of(source));
+        text.push(' ');
+    }
+    let parsed = minijinja::machinery::parse(&text, "template", SyntaxConfig, WhitespaceConfig::default());
+    let Ok(ast::Stmt::Template(template)) = parsed else { return None };
+    let mut tree = names::read(&text, &template.children);
+    if !tree.errors.is_empty() {
+        return None;
+    }
+    let place = |span: &mut Span| {
+        let at = starts.partition_point(|(there, _)| *there <= span.start).checked_sub(1);
+        if let Some((there, here)) = at.and_then(|at| starts.get(at)) {
+            *span = Span { start: span.start - there + here, end: span.end - there + here };
+        }
+    };
+    for name in tree.names.iter_mut().chain(&mut tree.parts) {
+        place(&mut name.span);
+        place(&mut name.root_span);
+    }
+    tree.compared.iter_mut().for_each(|compared| place(&mut compared.span));
+    Some(tree)
 }
 
 /// The tags in order, and the first one that is never closed.
@@ -253,6 +296,8 @@ fn open_block<'a>(source: &'a str, tags: &[Tag]) -> Option<(&'a str, Span)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn names(source: &str) -> Vec<(String, &str)> {
@@ -325,6 +370,53 @@ mod tests {
                 pair("d", Needs::All)
             ]
         );
+    }
+
+    fn piece() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "Some words, and a { brace }.\n",
+            "é %} }} #} ",
+            "{{ task.id }}",
+            "{{ a|default('}}') }}",
+            "{{- b[0].c -}}",
+            "{% if a is defined and d == 'x' %}",
+            "{% endif %}",
+            "{% for t in tools %}",
+            "{{ t.name }}",
+            "{% endfor %}",
+            "{% set x = {'k': 1} %}",
+            "{{ x.k }}",
+            "{% raw %}",
+            "{% endraw %}",
+            "{# {{ no }} #}",
+            "{{ 'a{{b' }}",
+            "{{ \"",
+            "{{ range(3) }}",
+            "{%- filter upper -%}",
+            "{% endfilter %}",
+            "{",
+            "{{",
+            "}}",
+        ])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn the_tags_alone_say_what_the_whole_says(pieces in prop::collection::vec(piece(), 0..14)) {
+            let source = pieces.concat();
+            let (tags, unclosed) = tags(&source);
+            if unclosed.is_none()
+                && let Some(tree) = condensed(&source, &tags)
+            {
+                let whole = Tree::whole(&source, tags);
+                prop_assert_eq!(&tree.names, &whole.names, "{}", &source);
+                prop_assert_eq!(&tree.parts, &whole.parts);
+                prop_assert_eq!(&tree.compared, &whole.compared);
+                prop_assert_eq!(&whole.errors, &[], "{}", &source);
+            }
+        }
     }
 
     /// Whether it renders with a few values; all that [`Tree::parse`] finds must fail here.

@@ -1,14 +1,16 @@
 //! What there is to say about documents: their diagnostics, with an identity, and what the client was told last.
 
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHasher;
 use serde_json::{Value, json};
+use tower_lsp::gen_lsp_types as lsp;
 
 use super::shared::{Answered, Shared};
-use super::to_proto::{self, Diagnostic};
+use super::to_proto;
 use crate::workspace::Snapshot;
 
 /// Documents beside the one that was asked for are looked at for so long; the rest comes with a refresh.
@@ -16,7 +18,7 @@ const FOR_RELATED: Duration = Duration::from_millis(5);
 
 /// The diagnostics of a document and their identity.
 #[must_use]
-pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<Diagnostic>, u64) {
+pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<lsp::Diagnostic>, u64) {
     let items = match snapshot.site(path) {
         Some(site) => {
             let problems = site.project.problems(&site.file);
@@ -31,7 +33,7 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<Diagnostic>
 /// The identity of no diagnostics.
 pub const NOTHING: u64 = 0;
 
-fn identity(items: &[Diagnostic]) -> u64 {
+fn identity(items: &[lsp::Diagnostic]) -> u64 {
     if items.is_empty() {
         return NOTHING;
     }
@@ -57,9 +59,30 @@ pub fn version(snapshot: &Snapshot, path: &Path) -> Option<i32> {
     snapshot.buffers().get(path).map(|buffer| buffer.version)
 }
 
+/// All diagnostics of a document with their identity.
+fn full(items: Vec<lsp::Diagnostic>, id: u64) -> lsp::FullDocumentDiagnosticReport {
+    lsp::FullDocumentDiagnosticReport { result_id: Some(id.to_string()), items }
+}
+
+/// The answer about one document, with what it put right or wrong elsewhere.
+#[must_use]
+pub fn answer(
+    items: Vec<lsp::Diagnostic>,
+    id: u64,
+    known: Option<&str>,
+    related: HashMap<lsp::Uri, lsp::RelatedDocument>,
+) -> lsp::DocumentDiagnosticReport {
+    let related = Some(related).filter(|related| !related.is_empty());
+    if known == Some(&*id.to_string()) {
+        let unchanged = lsp::UnchangedDocumentDiagnosticReport { result_id: id.to_string() };
+        return lsp::RelatedUnchangedDocumentDiagnosticReport::new(related, unchanged).into();
+    }
+    lsp::RelatedFullDocumentDiagnosticReport::new(related, full(items, id)).into()
+}
+
 /// A report as the protocol has it, without items if the client has them already.
 #[must_use]
-pub fn report(items: &[Diagnostic], id: u64, known: Option<&str>) -> Value {
+pub fn report(items: &[lsp::Diagnostic], id: u64, known: Option<&str>) -> Value {
     let id = id.to_string();
     if known == Some(&*id) {
         json!({"kind": "unchanged", "resultId": id})
@@ -71,16 +94,16 @@ pub fn report(items: &[Diagnostic], id: u64, known: Option<&str>) -> Value {
 /// Open documents beside `path` of which the client knows the text but not the newest problems, by URI: an edit of one
 /// document can put others right or wrong.
 #[must_use]
-pub fn related(shared: &Shared, snapshot: &Snapshot, path: &Path) -> serde_json::Map<String, Value> {
+pub fn related(shared: &Shared, snapshot: &Snapshot, path: &Path) -> HashMap<lsp::Uri, lsp::RelatedDocument> {
     let begin = Instant::now();
-    let mut reports = serde_json::Map::new();
+    let mut reports = HashMap::new();
     for other in snapshot.buffers().keys().filter(|other| *other != path) {
         if FOR_RELATED < begin.elapsed() {
             break;
         }
         if let Some((items, id)) = outdated(shared, snapshot, other) {
             shared.answered.insert(other.clone(), Answered { version: version(snapshot, other), id });
-            reports.insert(to_proto::uri(other), report(&items, id, None));
+            reports.insert(lsp::Uri(to_proto::uri(other)), full(items, id).into());
         }
     }
     reports
@@ -88,7 +111,7 @@ pub fn related(shared: &Shared, snapshot: &Snapshot, path: &Path) -> serde_json:
 
 /// The diagnostics of a document, if the client was given others for the same text.
 #[must_use]
-pub fn outdated(shared: &Shared, snapshot: &Snapshot, path: &Path) -> Option<(Vec<Diagnostic>, u64)> {
+pub fn outdated(shared: &Shared, snapshot: &Snapshot, path: &Path) -> Option<(Vec<lsp::Diagnostic>, u64)> {
     let answered = shared.answered.get(path).map(|answered| *answered)?;
     // A client asks again by itself for a text that it changed.
     if answered.version != version(snapshot, path) {

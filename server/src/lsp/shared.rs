@@ -12,12 +12,13 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tower_lsp::Client;
+use tower_lsp::gen_lsp_types as lsp;
 use tower_lsp::jsonrpc::Result;
 
 use super::dispatch;
 use super::outbox::{Outbox, replaces, replaces_of};
 use super::session::Session;
-use super::to_proto::{self, Diagnostic};
+use super::to_proto;
 use crate::workspace::{Snapshot, Workspace};
 
 /// How many computations run at once; more would only take time from each other.
@@ -93,7 +94,7 @@ struct Published<'a> {
     uri: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<i32>,
-    diagnostics: &'a [Diagnostic],
+    diagnostics: &'a [lsp::Diagnostic],
 }
 
 /// The state of the server.
@@ -258,7 +259,7 @@ impl Shared {
     }
 
     /// Pushes the diagnostics of a document.
-    pub fn publish(&self, path: &Path, version: Option<i32>, diagnostics: &[Diagnostic]) {
+    pub fn publish(&self, path: &Path, version: Option<i32>, diagnostics: &[lsp::Diagnostic]) {
         let uri = to_proto::uri(path);
         let (method, params) =
             ("textDocument/publishDiagnostics", Published { uri: &uri, version, diagnostics });

@@ -10,7 +10,6 @@ use harness_schema::harness::Harness;
 use harness_schema::path::FilePath;
 use harness_schema::problem::{Change, Location, Problem, Severity};
 use harness_schema::text::{Encoding, Span, Text, TextEdit};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower_lsp::gen_lsp_types as lsp;
@@ -59,24 +58,12 @@ pub fn range(text: &Text, span: Span, encoding: Encoding) -> Value {
     json!(places(text, span, encoding))
 }
 
-fn places(text: &Text, span: Span, encoding: Encoding) -> Range {
+fn places(text: &Text, span: Span, encoding: Encoding) -> lsp::Range {
     let place = |offset: u32| {
         let position = text.position(offset as usize, encoding);
-        Place { line: position.line, character: position.column }
+        lsp::Position { line: position.line, character: position.column }
     };
-    Range { start: place(span.start), end: place(span.end) }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-struct Range {
-    start: Place,
-    end: Place,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-struct Place {
-    line: u32,
-    character: u32,
+    lsp::Range { start: place(span.start), end: place(span.end) }
 }
 
 /// A place in a file of a project; the start of the file if its text is not there.
@@ -85,70 +72,35 @@ pub fn location(project: &Project, location: &Location, encoding: Encoding) -> V
     json!(elsewhere(project, location, encoding))
 }
 
-fn elsewhere(project: &Project, location: &Location, encoding: Encoding) -> Elsewhere {
+fn elsewhere(project: &Project, location: &Location, encoding: Encoding) -> lsp::Location {
     let text = project
         .harness()
         .document(&location.file)
         .map(|document| document.text().clone())
         .unwrap_or_default();
     let range = places(&text, location.span, encoding);
-    Elsewhere { uri: uri(&project.absolute(&location.file)), range }
+    lsp::Location { uri: lsp::Uri(uri(&project.absolute(&location.file))), range }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-struct Elsewhere {
-    uri: String,
-    range: Range,
-}
-
-/// A diagnostic as it is written. Unlike all other messages it is no JSON on the way: it is made at each keystroke.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Diagnostic {
-    range: Range,
-    severity: u8,
-    code: &'static str,
-    source: &'static str,
-    message: String,
-    data: About,
-    #[serde(skip_serializing_if = "<[u8]>::is_empty")]
-    tags: &'static [u8],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    related_information: Vec<Related>,
-}
-
-/// What identifies a problem for its quick fixes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-struct About {
-    rule: &'static str,
-    symbol: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-struct Related {
-    location: Elsewhere,
-    message: String,
-}
-
-/// The diagnostics of a file.
+/// The diagnostics of a file. Unlike most messages they are no JSON on the way: they are made at each keystroke.
 #[must_use]
 pub fn diagnostics(
     project: &Project,
     file: &FilePath,
     problems: &[Problem],
     session: &Session,
-) -> Vec<Diagnostic> {
+) -> Vec<lsp::Diagnostic> {
     let text = project.harness().document(file).map(|document| document.text().clone()).unwrap_or_default();
     problems.iter().map(|problem| diagnostic(project, &text, problem, session)).collect()
 }
 
-fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Session) -> Diagnostic {
+fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Session) -> lsp::Diagnostic {
     let encoding = session.encoding;
     let severity = match problem.severity {
-        Severity::Error => 1,
-        Severity::Warning => 2,
-        Severity::Information => 3,
-        Severity::Hint => 4,
+        Severity::Error => lsp::DiagnosticSeverity::Error,
+        Severity::Warning => lsp::DiagnosticSeverity::Warning,
+        Severity::Information => lsp::DiagnosticSeverity::Information,
+        Severity::Hint => lsp::DiagnosticSeverity::Hint,
     };
     let message = match problem.why.as_str() {
         "" => problem.message.clone(),
@@ -158,25 +110,23 @@ fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Sessi
         session.can(&format!("/textDocument/publishDiagnostics/{what}"))
             || session.can(&format!("/textDocument/diagnostic/{what}"))
     };
-    let shows_related = !problem.related.is_empty() && says("relatedInformation");
-    let related = problem.related.iter().filter(|_| shows_related).map(|related| Related {
+    let related = problem.related.iter().map(|related| lsp::DiagnosticRelatedInformation {
         location: elsewhere(project, &related.location, encoding),
         message: related.message.clone(),
     });
-    Diagnostic {
+    let shows_related = !problem.related.is_empty() && says("relatedInformation");
+    lsp::Diagnostic {
         range: places(text, problem.span, encoding),
-        severity,
-        code: problem.rule.id,
-        source: "self-harness",
-        message,
-        data: About { rule: problem.rule.id, symbol: problem.symbol.clone() },
-        tags: if problem.rule.unnecessary && says("tagSupport") { &[UNNECESSARY] } else { &[] },
-        related_information: related.collect(),
+        severity: Some(severity),
+        code: Some(problem.rule.id.to_owned().into()),
+        source: Some(String::from("self-harness")),
+        message: message.into(),
+        data: Some(json!({"rule": problem.rule.id, "symbol": problem.symbol})),
+        tags: (problem.rule.unnecessary && says("tagSupport")).then(|| vec![lsp::DiagnosticTag::Unnecessary]),
+        related_information: shows_related.then(|| related.collect()),
+        ..lsp::Diagnostic::default()
     }
 }
-
-/// `DiagnosticTag.Unnecessary`.
-const UNNECESSARY: u8 = 1;
 
 /// The name of the one annotation that edits of several files have.
 const SEVERAL: &str = "several-files";

@@ -59,11 +59,7 @@ pub async fn diagnostic(
         return Err(error);
     }
     shared.answered.insert(path, Answered { version, id });
-    let mut report = reports::report(&items, id, known.as_deref());
-    if !related.is_empty() {
-        report["relatedDocuments"] = Value::Object(related);
-    }
-    to_proto::typed(report)
+    Ok(reports::answer(items, id, known.as_deref(), related))
 }
 
 /// The problems of every file of every harness.

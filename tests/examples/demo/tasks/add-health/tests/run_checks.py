@@ -1,9 +1,11 @@
 """Runs the `test_*` functions of all `test_*.py` files beside this one, and writes the verdict of a trial.
 
 Files of the trial are data: they are read within limits, links are not followed, and a program among them only ever
-runs as a process of its own. This file is the same in every task of the suite.
+runs as a process of its own, of which nothing is left when the verdict is written. This file is the same in every task
+of the suite.
 """
 
+import ctypes
 import importlib.util
 import json
 import os
@@ -21,6 +23,7 @@ APP = Path("/app")
 TESTS = Path("/tests")
 LOGS = Path("/logs/verifier")
 SIZE_LIMIT = 8 << 20
+SET_CHILD_SUBREAPER = 36
 
 
 def read_bytes(name):
@@ -75,11 +78,34 @@ def start(argv, cwd=APP, env=None, stdin=subprocess.DEVNULL, stdout=subprocess.D
 
 
 def stop(process):
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+    """Ends a program with all that it started: what left its session is a child of this process by now."""
+    process.kill()
     process.wait()
+    until = time.monotonic() + 5
+    while left := descendants():
+        if until < time.monotonic():
+            sys.exit("processes of the trial cannot be ended")
+        for each in left:
+            try:
+                os.kill(each, signal.SIGKILL)
+                os.waitpid(each, os.WNOHANG)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+
+
+def descendants():
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                # The name of a program stands in brackets and may hold anything.
+                parents[int(entry)] = int(Path(f"/proc/{entry}/stat").read_bytes().rpartition(b")")[2].split()[1])
+            except OSError:
+                pass
+    found = {os.getpid()}
+    while more := {each for each, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {os.getpid()}
 
 
 def run(argv, cwd=APP, stdin="", env=None, timeout=3):
@@ -148,6 +174,7 @@ def judge(file, name, check):
 def write(name, text):
     """Puts a new file in place, whatever lies there."""
     new = LOGS / f".{name}.new"
+    new.unlink(missing_ok=True)
     new.write_text(text)
     os.replace(new, LOGS / name)
 
@@ -169,4 +196,5 @@ if __name__ == "__main__":
     # Checks import this module by name; it is the one that runs.
     sys.modules["run_checks"] = sys.modules["__main__"]
     sys.dont_write_bytecode = True
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     main()

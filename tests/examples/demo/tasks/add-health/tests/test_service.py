@@ -1,5 +1,6 @@
 import http.client
 import json
+import socket
 import tempfile
 import time
 from contextlib import contextmanager
@@ -7,8 +8,16 @@ from pathlib import Path
 
 from run_checks import read_bytes, same, start, stop
 
-PORT = 18062
 STOCK = '{"bolt": 120, "nut": 0, "washer": 64, "hex key": 7}\n'
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+PORT = free_port()
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 set -e
+# Names and dates of commits and of the log of references are the same each time.
 export GIT_CONFIG_GLOBAL=/dev/null
+export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost
+export GIT_AUTHOR_DATE='2024-05-01 10:00 +0000' GIT_COMMITTER_DATE='2024-05-01 10:00 +0000'
 step=0
 commit() {
     step=$((step + 1))
     git add .
-    GIT_AUTHOR_DATE="2024-05-0$step 10:00 +0000" GIT_COMMITTER_DATE="2024-05-0$step 10:00 +0000" \
-        git -c user.name=demo -c user.email=demo@localhost commit --quiet -m "$1"
+    GIT_AUTHOR_DATE="2024-05-0$step 10:00 +0000" GIT_COMMITTER_DATE="2024-05-0$step 10:00 +0000" git commit --quiet -m "$1"
 }
 git init --quiet --initial-branch=main shop
 cd shop

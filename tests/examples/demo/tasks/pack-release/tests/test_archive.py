@@ -15,6 +15,7 @@ def members():
         found = {}
         for entry in archive:
             assert entry.isfile() or entry.isdir(), f"expected no link or device, found {entry.name}"
+            assert entry.size <= 1 << 16, f"expected small files, found {entry.size} bytes in {entry.name}"
             assert (entry.name + "/").startswith(PREFIX), f"expected members below {PREFIX}, found {entry.name}"
             if entry.isfile():
                 assert entry.name not in found, f"expected each member once, found {entry.name} again"

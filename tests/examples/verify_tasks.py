@@ -6,8 +6,9 @@ of one tree each:
 
 - the start tree as it is, which must fail;
 - the tree after `solution/solve.sh`, which must pass, and must fail once a failing check is added to the verifier;
-- the tree after each wrong solution `demo-wrong/TASK.WHY.sh`, of which there is at least one; each must fail in just the
-  checks that its line `# Fails: …` names. It finds the right solution at /solution, to spoil it; agents see neither.
+- the tree after each wrong solution `demo-wrong/TASK.WHY.sh`, of which there is at least one; each must fail in just
+  the checks that its line `# Fails: …` names. It finds the right solution at /solution, to spoil it; agents see
+  neither.
 
 Scripts run with their real paths: /app, /tests, /solution and /logs are mounts in a namespace of their own, without a
 network but for its loopback. Needs `unshare` with user namespaces, or root. Writes below a temporary directory only.
@@ -58,7 +59,7 @@ def inside(argv, mounts, limit):
     """
     with tempfile.TemporaryDirectory(prefix="root-") as root:
         spec = json.dumps({"root": root, "argv": argv, "mounts": mounts})
-        command = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc"]
+        command = ["unshare", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child"]
         process = subprocess.Popen(
             [*command, sys.executable, "-I", __file__, "--inside", spec],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -216,7 +217,7 @@ def report(logs):
 
 
 def judge(tests, tree, place, expected, what):
-    """Two verdicts on copies of one tree, which must be as expected and equal; returns statuses and the shorter time."""
+    """Two verdicts on copies of one tree, as expected and equal; returns statuses and the shorter time."""
     verdicts, times = [], []
     for number in (1, 2):
         copied = duplicate(tree, place, f"judged-{number}")
@@ -308,7 +309,8 @@ def check(task, place):
         raise Deviation(f"no wrong solution {WRONG.name}/{task.name}.WHY.sh")
     for script in scripts:
         tree = duplicate(start, place, script.stem)
-        mounts = {"/app": (str(tree), True), "/solution": (str(task / "solution"), False), "/wrong.sh": (str(script), False)}
+        mounts = {"/app": (str(tree), True), "/solution": (str(task / "solution"), False)}
+        mounts["/wrong.sh"] = (str(script), False)
         code, out = inside(["/bin/bash", "/wrong.sh"], mounts, SCRIPT_LIMIT)
         if code is None:
             raise Deviation(f"{script.name}: {out}")

@@ -16,7 +16,8 @@ def stamp():
     global second
     second += below(5)
     minute = second // 60
-    return f"May {1 + minute // 1440:2} {minute // 60 % 24:02}:{minute % 60:02}:{second % 60:02} gate sshd[{200 + below(900)}]:"
+    clock = f"{minute // 60 % 24:02}:{minute % 60:02}:{second % 60:02}"
+    return f"May {1 + minute // 1440:2} {clock} gate sshd[{200 + below(900)}]:"
 
 
 USERS = ["root", "deploy", "backup", "admin", "git"]
@@ -37,7 +38,8 @@ for name, lines in (("auth.log.2", 9000), ("auth.log.1", 14000), ("auth.log", 12
             elif drawn < 66:
                 host = bad[int(chance.random() ** 3 * len(bad))]
                 wrong = "invalid user " if below(2) else ""
-                print(stamp(), f"Failed password for {wrong}{user} from {host} port {1024 + below(60000)} ssh2", file=file)
+                user = wrong + user
+                print(stamp(), f"Failed password for {user} from {host} port {1024 + below(60000)} ssh2", file=file)
             elif drawn < 67:
                 print(stamp(), f"message repeated 2 times: [ Connection from {bad[below(34)]} closed]", file=file)
             else:

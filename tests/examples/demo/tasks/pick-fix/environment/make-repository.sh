@@ -6,8 +6,10 @@ export GIT_AUTHOR_DATE='2024-05-01 10:00 +0000' GIT_COMMITTER_DATE='2024-05-01 1
 step=0
 commit() {
     step=$((step + 1))
+    GIT_AUTHOR_DATE="2024-05-0$step 10:00 +0000"
+    GIT_COMMITTER_DATE="$GIT_AUTHOR_DATE"
     git add .
-    GIT_AUTHOR_DATE="2024-05-0$step 10:00 +0000" GIT_COMMITTER_DATE="2024-05-0$step 10:00 +0000" git commit --quiet -m "$1"
+    git commit --quiet -m "$1"
 }
 git init --quiet --initial-branch=main shop
 cd shop

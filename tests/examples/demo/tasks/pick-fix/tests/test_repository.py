@@ -26,7 +26,8 @@ def test_messages_of_main():
 
 def test_history_is_kept():
     same(commits()[1:2], ["345827ea1dd1ee62e89ff8602c3ddcbe1f0f5d29"], "the commit below the newest")
-    same(git("rev-list", "--max-count=1", "refs/heads/next").strip(), "70253fb748359deb111ffac7eb6ac1185ab87f1f", "the newest commit of next")
+    newest = git("rev-list", "--max-count=1", "refs/heads/next").strip()
+    same(newest, "70253fb748359deb111ffac7eb6ac1185ab87f1f", "the newest commit of next")
 
 
 def test_program_on_main():

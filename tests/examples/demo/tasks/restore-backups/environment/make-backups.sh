@@ -1,8 +1,9 @@
 set -e
+plain='--sort=name --owner=0 --group=0 --numeric-owner'
 umask 022
 mkdir -p tree/docs tree/data backups
 pack() {
-    (cd tree && tar --sort=name --owner=0 --group=0 --numeric-owner --mtime='2024-01-01 00:00Z' -cf - -- *) > "backups/$1"
+    (cd tree && tar $plain --mtime='2024-01-01 00:00Z' -cf - -- *) > "backups/$1"
     rm -rf tree/*
 }
 printf 'name = depot\nversion = 1\n' > tree/settings.ini
@@ -27,5 +28,5 @@ printf 'name = depot\nversion = 3\n' > tree/settings.ini
 printf 'How to load a lorry.\n' > tree/docs/loading.txt
 printf 'docs/price list.txt\n' > tree/DELETED
 pack step-10.tar
-tar -C backups --sort=name --owner=0 --group=0 --numeric-owner --mtime='2024-01-01 00:00Z' -czf /app/backups.tgz .
+tar -C backups $plain --mtime='2024-01-01 00:00Z' -czf /app/backups.tgz .
 rm -rf tree backups

@@ -10,7 +10,7 @@ fn every_example_is_clean() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/examples");
     let check = crate::run(&examples, &["check"]);
     assert_eq!(check.code, Some(0), "{}", check.out);
-    assert!(check.out.contains(" of 4 harnesses: no problems"), "{}", check.out);
+    assert!(check.out.contains(" of 5 harnesses: no problems"), "{}", check.out);
 }
 
 #[test]

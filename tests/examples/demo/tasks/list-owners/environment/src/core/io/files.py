@@ -1,0 +1,2 @@
+# owner: storage
+open_all = True

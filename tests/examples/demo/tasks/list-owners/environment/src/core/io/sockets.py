@@ -1,0 +1,3 @@
+"""Reads sockets."""
+# owner: network
+LIMIT = 4

@@ -1,0 +1,5 @@
+# A long head
+# of a file
+# before it says
+# owner: nobody
+x = 1

@@ -1,0 +1,2 @@
+// owner:   frontend
+let x = 1;

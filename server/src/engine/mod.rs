@@ -1,8 +1,12 @@
 //! The loop as values, in the order of the loop. Reads no file, asks no clock, starts no process.
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod split;
+pub mod contract;
 pub mod verdict;
 pub mod reward;
+pub mod budget;
+pub mod breaker;
 pub mod trace;
 pub mod transcript;
 pub mod atif;

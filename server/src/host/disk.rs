@@ -46,6 +46,9 @@ pub fn find_ignored_roots(folder: &Path) -> Vec<PathBuf> {
 fn roots_below(folder: &Path, git_ignores: bool) -> Vec<PathBuf> {
     let walk = WalkBuilder::new(folder)
         .standard_filters(git_ignores && !folder.ancestors().any(never_ends))
+        // Every list that is looked for is a system call in each directory, and a suite has tens of thousands.
+        .ignore(false)
+        .git_exclude(false)
         .hidden(false)
         .max_depth(Some(walk::MAX_DEPTH))
         .require_git(false)
@@ -59,8 +62,7 @@ fn roots_below(folder: &Path, git_ignores: bool) -> Vec<PathBuf> {
 
 /// Whether a directory has a list of what git ignores that is a pipe or a device: it would be opened by the walk.
 fn never_ends(directory: &Path) -> bool {
-    let is_no_file = |there: fs::Metadata| !there.is_file() && !there.is_dir();
-    [".gitignore", ".ignore"].iter().any(|name| fs::metadata(directory.join(name)).is_ok_and(is_no_file))
+    fs::metadata(directory.join(".gitignore")).is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
 /// Whether there is a file of that name, or a link: it is for the reader to say that it leads nowhere.

@@ -26,7 +26,7 @@ const COMPUTATIONS: usize = 2;
 
 /// What took less than this last time is worked out where the message is taken: a hand-over to another thread and back costs
 /// as much, and the messages behind it wait no longer than they would for it.
-const AT_ONCE: Duration = Duration::from_micros(700);
+const AT_ONCE: Duration = Duration::from_micros(1500);
 
 /// Requests wait so long at most for a workspace to be read.
 const LONGEST_LOAD: Duration = Duration::from_secs(10);

@@ -6,3 +6,4 @@ pub mod disk;
 pub mod watch;
 pub mod render;
 pub mod write;
+pub mod redact;

@@ -7,3 +7,4 @@ pub mod watch;
 pub mod render;
 pub mod write;
 pub mod redact;
+pub mod model;

@@ -8,3 +8,4 @@ pub mod render;
 pub mod write;
 pub mod redact;
 pub mod model;
+pub mod scripted;

@@ -5,6 +5,7 @@ pub mod terminal;
 pub mod check;
 pub mod schema;
 pub mod init;
+pub mod scripted_model;
 
 use std::io;
 use std::process::ExitCode;
@@ -47,6 +48,9 @@ enum Command {
         #[arg(long, hide = true)]
         probe: bool,
     },
+    /// Answers as a model by a script, on this machine only; for the demo and for tests
+    #[command(name = "__scripted-model", hide = true)]
+    ScriptedModel(scripted_model::Arguments),
 }
 
 /// Runs the command line; the answer is the exit code. `serve` starts the language server.
@@ -56,6 +60,7 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
         Some(Command::Schema(arguments)) => schema::run(&arguments),
+        Some(Command::ScriptedModel(arguments)) => scripted_model::run(&arguments),
         Some(Command::Lsp { probe, .. }) => serve(probe).map_err(|error| {
             let hint = "see whether this machine can start threads";
             Failure::host(format!("cannot start the language server: {error}"), hint)

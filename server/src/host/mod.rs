@@ -6,3 +6,6 @@ pub mod disk;
 pub mod watch;
 pub mod render;
 pub mod write;
+pub mod redact;
+pub mod model;
+pub mod scripted;

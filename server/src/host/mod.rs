@@ -6,3 +6,5 @@ pub mod disk;
 pub mod watch;
 pub mod render;
 pub mod write;
+pub mod spawn;
+pub mod sandbox;

@@ -53,20 +53,35 @@ fn spawner() -> Sender<Job> {
     jobs
 }
 
-/// Lets a child have these descriptors under the numbers that they have here. Every other one is closed when it starts.
+/// Lets a child have these descriptors under the numbers that they have here, and no other one: not even those that we
+/// were started with and know nothing about.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "the only way to keep a descriptor open in one child and in no other")]
 pub(crate) fn inherit(command: &mut Command, descriptors: Vec<std::os::fd::OwnedFd>) {
     use std::os::unix::process::CommandExt;
     let keep = move || {
+        close_all_at_exec()?;
         for descriptor in &descriptors {
             rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty())?;
         }
         Ok(())
     };
-    // SAFETY: between fork and exec the closure makes one system call per descriptor; it takes no lock and does not
-    // allocate.
+    // SAFETY: between fork and exec the closure makes a few system calls; it takes no lock and does not allocate.
     unsafe { command.pre_exec(keep) };
+}
+
+/// Marks every descriptor but the standard ones to be closed when a program is executed.
+///
+/// # Errors
+/// The system's.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "there is no safe wrapper")]
+pub(crate) fn close_all_at_exec() -> io::Result<()> {
+    // SAFETY: the call takes three numbers and changes only flags of descriptors.
+    let done = unsafe {
+        libc::syscall(libc::SYS_close_range, 3_u32, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

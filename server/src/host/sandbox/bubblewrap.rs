@@ -130,6 +130,7 @@ impl Backend for Bubblewrap {
         match self.check(&spec).and_then(|()| self.launch(&spec)) {
             Ok(launched) => launched.settle(spec),
             Err(error) => {
+                Note::remove(spec.tree.directory());
                 // The first failure is the one that is told.
                 let _ = spec.tree.remove();
                 Err(error)

@@ -15,6 +15,7 @@ use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
 use super::seccomp;
+use crate::host::spawn;
 
 /// Devices that a program may write to.
 const DEVICES: &[&str] = &[
@@ -70,7 +71,7 @@ impl Confinement {
                 let limit = Rlimit { current: Some(*most), maximum: Some(*most) };
                 rustix::process::setrlimit(*resource, limit)?;
             }
-            close_all_at_exec()?;
+            spawn::close_all_at_exec()?;
             rustix::thread::set_no_new_privs(true)?;
             let sets = rustix::thread::capabilities(None)?;
             if !(sets.effective | sets.permitted | sets.inheritable).is_empty() {
@@ -128,16 +129,6 @@ pub(super) fn landlock_abi() -> i64 {
         )
     };
     version.max(0)
-}
-
-/// Marks every descriptor but the standard ones to be closed when a program is executed.
-#[expect(unsafe_code, reason = "there is no safe wrapper")]
-fn close_all_at_exec() -> io::Result<()> {
-    // SAFETY: the call takes three numbers and changes only flags of descriptors.
-    let done = unsafe {
-        libc::syscall(libc::SYS_close_range, 3_u32, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Whether this process can make a namespace of its own. For the probe alone: it has one if it can.

@@ -1,1 +1,15 @@
-//! x
+//! The escape suite: numbered attempts to leave a sandbox, to use it up, or to outlive it, on the real backend. Where it
+//! can, the host decides what happened. Without a sandbox every test fails; none is skipped.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod lab;
+mod attacker;
+mod files;
+mod network;
+mod kernel;
+mod resources;
+mod kill;
+mod trees;
+mod backends;

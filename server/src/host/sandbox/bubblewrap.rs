@@ -328,17 +328,19 @@ impl Launched {
             Ok(Some((Report::Ready { build: inside }, _))) => {
                 Err(SandboxError::Start(format!("the executable inside is another one: `{inside}` and not `{build}`")))
             }
-            Ok(Some((Report::Unsafe { why }, _))) => Err(SandboxError::Unavailable(Unavailable::new(
-                format!("the sandbox does not keep its promise: {why}"),
-                "see whether `/usr/bin/bwrap` is the distribution's own",
-            ))),
+            Ok(Some((Report::Unsafe { why }, _))) => Err(not_safe(&why)),
             Ok(_) | Err(_) => Err(self.not_started("its first process ended")),
         }
     }
 
-    /// What bubblewrap printed, as an error.
+    /// What the inner stage said or bubblewrap printed, as an error.
     fn not_started(&mut self, seen: &str) -> SandboxError {
         self.end();
+        if is_ready(&self.control, Instant::now())
+            && let Ok(Some((Report::Unsafe { why }, _))) = wire::receive::<Report>(&self.control)
+        {
+            return not_safe(&why);
+        }
         let mut printed = Vec::new();
         if let Some(stderr) = self.stderr.take() {
             // Whoever else has the pipe is dead by now; a message is short.
@@ -398,6 +400,14 @@ impl Drop for Launched {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A wall is not as it has to be.
+fn not_safe(why: &str) -> SandboxError {
+    SandboxError::Unavailable(Unavailable::new(
+        format!("the sandbox does not keep its promise: {why}"),
+        "see whether `/usr/bin/bwrap` is the distribution's own",
+    ))
 }
 
 /// Whether there is something to read in time.

@@ -13,7 +13,9 @@ fn attacker() {
     let Ok(attempt) = std::env::var("ATTEMPT") else { return };
     let (what, argument) = attempt.split_once(' ').unwrap_or((&attempt, ""));
     let said = match what {
-        "calls" => argument.split(' ').map(|name| format!("{name}={}", call(name))).collect::<Vec<_>>().join(" "),
+        "calls" => {
+            argument.split(' ').map(|name| format!("{name}={}", call(name))).collect::<Vec<_>>().join(" ")
+        }
         "forks" => forks().to_string(),
         "threads" => threads().to_string(),
         "private" => hog(argument, libc::MAP_PRIVATE),
@@ -53,7 +55,10 @@ fn errno(result: i64) -> String {
         (libc::EFBIG, "EFBIG"),
         (libc::EXDEV, "EXDEV"),
     ];
-    names.iter().find(|(known, _)| *known == number).map_or(format!("errno{number}"), |(_, name)| (*name).to_owned())
+    names
+        .iter()
+        .find(|(known, _)| *known == number)
+        .map_or(format!("errno{number}"), |(_, name)| (*name).to_owned())
 }
 
 /// One system call, with arguments under which it would work or at least be looked at.
@@ -90,16 +95,16 @@ fn call(name: &str) -> String {
         "memfd_create" => (libc::SYS_memfd_create, [text(c"a"), 0, 0, 0]),
         "mknod" => (libc::SYS_mknodat, [here, text(c"/tmp/device"), i64::from(libc::S_IFBLK | 0o600), 0x700]),
         "setuid_chmod" => {
-            let _ = std::fs::write("/tmp/file", "");
-            (libc::SYS_fchmodat, [here, text(c"/tmp/file"), 0o4755, 0])
+            let _ = std::fs::write("attacked", "");
+            (libc::SYS_fchmodat, [here, text(c"attacked"), 0o4755, 0])
         }
         "setuid_open" => {
             let flags = i64::from(libc::O_CREAT | libc::O_WRONLY);
-            (libc::SYS_openat, [here, text(c"/tmp/setuid"), flags, 0o4755])
+            (libc::SYS_openat, [here, text(c"attacked-too"), flags, 0o4755])
         }
         "setgid_tmpfile" => {
             let flags = i64::from(libc::O_TMPFILE | libc::O_WRONLY);
-            (libc::SYS_openat, [here, text(c"/tmp"), flags, 0o2755])
+            (libc::SYS_openat, [here, text(c"."), flags, 0o2755])
         }
         "tiocsti" => (libc::SYS_ioctl, [0, 0x5412, text(c"x"), 0]),
         "tiocsti_high" => (libc::SYS_ioctl, [0, 0x1_0000_5412, text(c"x"), 0]),
@@ -178,7 +183,8 @@ fn take(mebibytes: usize, sharing: i32) {
         // SAFETY: fresh memory that nobody else knows of is written page by page within its bounds.
         unsafe {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
-            let place = libc::mmap(std::ptr::null_mut(), bytes, protection, sharing | libc::MAP_ANONYMOUS, -1, 0);
+            let place =
+                libc::mmap(std::ptr::null_mut(), bytes, protection, sharing | libc::MAP_ANONYMOUS, -1, 0);
             if place == libc::MAP_FAILED {
                 return;
             }

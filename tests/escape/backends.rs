@@ -40,9 +40,17 @@ fn esc_143_144_without_a_program_of_root_nothing_runs() {
         probed
     };
     let missing = with(lab.path("none"));
-    assert!(missing.reason.contains("none` cannot be used") && missing.remedy.contains("apt-get install bubblewrap"), "{missing:?}");
+    assert!(
+        missing.reason.contains("none` cannot be used")
+            && missing.remedy.contains("apt-get install bubblewrap"),
+        "{missing:?}"
+    );
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    let modes = if is_root { vec![(0o777, "can be changed by others"), (0o4755, "is setuid"), (0o644, "is no program")] } else { vec![(0o755, "does not belong to root")] };
+    let modes = if is_root {
+        vec![(0o777, "can be changed by others"), (0o4755, "is setuid"), (0o644, "is no program")]
+    } else {
+        vec![(0o755, "does not belong to root")]
+    };
     for (mode, why) in modes {
         fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).unwrap();
         let refused = with(copy.clone());
@@ -80,7 +88,8 @@ fn esc_107_variables_are_exactly_ours() {
     exec.env = Env::of([("STEP", "1")]).unwrap();
     let executed = sandbox.exec(&exec).unwrap();
     let printed = executed.stdout.text();
-    let mut names: Vec<&str> = printed.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    let mut names: Vec<&str> =
+        printed.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     names.sort_unstable();
     assert_eq!(names, ["HOME", "LANG", "PATH", "PWD", "STEP", "TASK_MODE", "TERM", "TMPDIR", "TZ", "USER"]);
 }
@@ -123,6 +132,23 @@ fn a_command_that_is_not_there_says_so() {
         other => panic!("{other:?}"),
     }
     assert_eq!(prints(&mut *sandbox, "echo usable"), "usable\n");
+}
+
+#[test]
+fn doctor_says_that_trials_can_run() {
+    let lab = Lab::new("doctor");
+    let output = Command::new(env!("CARGO_BIN_EXE_self-harness"))
+        .arg("doctor")
+        .env("XDG_STATE_HOME", lab.path("state"))
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    for line in
+        ["  held     fs-write", "  held     network", "  held     kill-all", "trials can run on this machine"]
+    {
+        assert!(printed.contains(line), "`{line}` is missing:\n{printed}");
+    }
 }
 
 #[test]

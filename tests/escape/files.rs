@@ -38,7 +38,8 @@ fn esc_04_05_09_a_sibling_is_out_of_reach() {
     let mut first = lab.start();
     prints(&mut *first, &format!("echo {CANARY} > /workspace/secret"));
     let trials = lab.path("trials");
-    let sibling = fs::read_dir(&trials).unwrap().flatten().find(|entry| entry.path().is_dir()).unwrap().path();
+    let sibling =
+        fs::read_dir(&trials).unwrap().flatten().find(|entry| entry.path().is_dir()).unwrap().path();
     let mut second = lab.start();
     let tree = sibling.join("tree");
     let script = format!(
@@ -49,7 +50,8 @@ fn esc_04_05_09_a_sibling_is_out_of_reach() {
     );
     assert_eq!(prints(&mut *second, &script), ".\n..\nmine\n");
     let first = first.kill().unwrap();
-    let names: Vec<_> = fs::read_dir(first.tree().path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(first.tree().path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(names, ["secret"]);
 }
 

@@ -22,7 +22,8 @@ fn esc_43_65_77_78_calls_that_cannot_be_judged_do_not_exist() {
     let said = attack(&mut *lab.start(), &format!("calls {names} personality_query"));
     assert_eq!(said, "clone3=ENOSYS openat2=ENOSYS memfd_create=ENOSYS personality_query=done");
     // The attacker is not broken: without protection the kernel knows all of them.
-    let outside = attack_without_protection(&format!("calls {names} setuid_chmod setuid_open kcmp keyctl"));
+    let outside =
+        attack_without_protection(&lab, &format!("calls {names} setuid_chmod setuid_open kcmp keyctl"));
     assert!(!outside.contains("ENOSYS"), "{outside}");
     assert!(outside.contains("memfd_create=done setuid_chmod=done setuid_open=done"), "{outside}");
     #[cfg(target_arch = "x86_64")]
@@ -35,7 +36,8 @@ fn esc_44_no_priority_can_be_gained() {
     let mut sandbox = lab.start();
     assert_eq!(attack(&mut *sandbox, "calls realtime"), "realtime=EPERM");
     assert!(["nice=EACCES", "nice=EPERM"].contains(&attack(&mut *sandbox, "calls nice").as_str()));
-    let script = "cat /proc/self/oom_score_adj; (echo 0 > /proc/self/oom_score_adj) 2>/dev/null || echo refused; nice";
+    let script =
+        "cat /proc/self/oom_score_adj; (echo 0 > /proc/self/oom_score_adj) 2>/dev/null || echo refused; nice";
     assert_eq!(prints(&mut *sandbox, script), "1000\nrefused\n5\n");
 }
 

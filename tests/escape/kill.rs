@@ -34,7 +34,8 @@ fn esc_32_82_no_writer_is_left_after_the_barrier() {
     println!("MEASURED barrier over 60 writers: {:?}", began.elapsed());
     assert_eq!(processes_with(&marker), 0);
     let sizes = || -> Vec<u64> {
-        let mut files: Vec<_> = fs::read_dir(dead.tree().path()).unwrap().flatten().map(|entry| entry.path()).collect();
+        let mut files: Vec<_> =
+            fs::read_dir(dead.tree().path()).unwrap().flatten().map(|entry| entry.path()).collect();
         files.sort();
         files.iter().map(|path| fs::metadata(path).unwrap().len()).collect()
     };
@@ -57,6 +58,43 @@ fn esc_83_a_fork_bomb_is_dead_in_a_second() {
 }
 
 #[test]
+fn esc_84_the_end_of_bubblewrap_alone_ends_nothing() {
+    let marker = marker("alone");
+    let script = format!("{} sleep 30", detached(&marker, "sleep 30; true"));
+    let mut outer = Command::new("/usr/bin/bwrap")
+        .args([
+            "--ro-bind",
+            "/",
+            "/",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--unshare-pid",
+            "/bin/sh",
+            "-c",
+            &script,
+        ])
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while processes_with(&marker) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let inside = procfs::descendants(i32::try_from(outer.id()).unwrap());
+    outer.kill().unwrap();
+    outer.wait().unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    // The attack of the other tests is a real one.
+    assert!(1 <= processes_with(&marker));
+    for process in inside {
+        let _ = procfs::kill(process.pid, process.started);
+    }
+    assert!(is_gone_within(&marker, Duration::from_secs(5)));
+}
+
+#[test]
 fn esc_85_daemons_live_until_the_barrier() {
     let lab = Lab::new("daemons");
     let marker = marker("daemons");
@@ -73,7 +111,10 @@ fn esc_89_a_child_that_holds_the_output_does_not_hold_the_command() {
     let lab = Lab::new("holds");
     let mut sandbox = lab.start();
     let began = Instant::now();
-    let printed = prints(&mut *sandbox, "echo early; (while :; do echo tick || echo ended > /workspace/ended; sleep 0.2; done) &");
+    let printed = prints(
+        &mut *sandbox,
+        "echo early; (while :; do echo tick || echo ended > /workspace/ended; sleep 0.2; done) &",
+    );
     assert!(printed.starts_with("early\n"), "{printed}");
     assert!(began.elapsed() < Duration::from_millis(1000), "{:?}", began.elapsed());
     // It goes on, and is not stopped by a pipe that nobody reads.
@@ -108,7 +149,8 @@ fn esc_93_a_dead_first_process_is_void() {
     let killer = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
         let inside = procfs::descendants(own).into_iter().find(|process| {
-            fs::read(format!("/proc/{}/cmdline", process.pid)).is_ok_and(|line| line.starts_with(b"/run/self-harness/init"))
+            fs::read(format!("/proc/{}/cmdline", process.pid))
+                .is_ok_and(|line| line.starts_with(b"/run/self-harness/init"))
         });
         let inside = inside.unwrap();
         assert!(procfs::kill(inside.pid, inside.started));
@@ -139,7 +181,8 @@ fn worker() {
     let mut sandbox = backend.start(Spec::new(Phase::Agent, tree)).unwrap();
     println!("\nRUNS");
     let marker = std::env::var("WORKER_MARKER").unwrap();
-    let script = format!("{} touch /workspace/ran; sleep 100", detached(&marker, "while :; do sleep 0.05; done"));
+    let script =
+        format!("{} touch /workspace/ran; sleep 100", detached(&marker, "while :; do sleep 0.05; done"));
     let _ = sandbox.exec(&Exec::shell(script));
 }
 
@@ -239,7 +282,7 @@ fn starts_commands_and_kills_are_fast() {
         sandbox.kill().unwrap();
         kills.push(began.elapsed());
     }
-    let mut middle = |name: &str, times: &mut Vec<Duration>| {
+    let middle = |name: &str, times: &mut Vec<Duration>| {
         times.sort();
         let middle = times[times.len() / 2];
         println!("MEASURED {name}: p50 {middle:?}, least {:?}", times[0]);

@@ -24,7 +24,8 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn new(name: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("self-harness-escape-{}-{name}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("self-harness-escape-{}-{name}", std::process::id()));
         let _ = beneath::remove(&directory);
         fs::create_dir_all(&directory).unwrap();
         // The ordinary user that root becomes has to pass.
@@ -101,7 +102,8 @@ pub(crate) fn prints(sandbox: &mut dyn Sandbox, script: &str) -> String {
 
 /// The attacker with an attempt, as a command.
 pub(crate) fn attempt(what: &str) -> Exec {
-    let arguments = [ATTACKER, "attacker::attacker", "--exact", "--ignored", "--nocapture", "--test-threads=1"];
+    let arguments =
+        [ATTACKER, "attacker::attacker", "--exact", "--ignored", "--nocapture", "--test-threads=1"];
     let mut exec = Exec::program(arguments).within(Duration::from_secs(30));
     exec.env = Env::of([("ATTEMPT", what)]).unwrap();
     exec
@@ -111,15 +113,17 @@ pub(crate) fn attempt(what: &str) -> Exec {
 #[track_caller]
 pub(crate) fn attack(sandbox: &mut dyn Sandbox, what: &str) -> String {
     let executed = sandbox.exec(&attempt(what)).unwrap();
-    said(&executed.stdout.text()).unwrap_or_else(|| panic!("{what}: {:?}\n{}", executed.ended, executed.stderr.text()))
+    said(&executed.stdout.text())
+        .unwrap_or_else(|| panic!("{what}: {:?}\n{}", executed.ended, executed.stderr.text()))
 }
 
 /// Runs the same attempt here, without protection.
 #[track_caller]
-pub(crate) fn attack_without_protection(what: &str) -> String {
+pub(crate) fn attack_without_protection(lab: &Lab, what: &str) -> String {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["attacker::attacker", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
         .env("ATTEMPT", what)
+        .current_dir(lab.path(""))
         .output()
         .unwrap();
     said(&String::from_utf8_lossy(&output.stdout)).unwrap()
@@ -132,9 +136,10 @@ fn said(output: &str) -> Option<String> {
 
 /// Processes of this machine whose command line has that word.
 pub(crate) fn processes_with(word: &str) -> usize {
-    let has = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
-        line.windows(word.len()).any(|window| window == word.as_bytes())
-    });
+    let has = |pid: &i32| {
+        fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line.windows(word.len()).any(|window| window == word.as_bytes()))
+    };
     let own = i32::try_from(std::process::id()).unwrap();
     let living = procfs::processes().into_iter().filter(|process| !process.is_zombie && process.pid != own);
     living.map(|process| process.pid).filter(has).count()

@@ -75,7 +75,7 @@ fn esc_25_segments_of_the_host_are_not_there() {
     let segment = unsafe { libc::shmget(key, 4096, libc::IPC_CREAT | 0o666) };
     assert!(0 <= segment);
     let attempt = format!("segment {key}");
-    let outside = attack_without_protection(&attempt);
+    let outside = attack_without_protection(&lab, &attempt);
     let inside = attack(&mut *lab.start(), &attempt);
     // SAFETY: as above.
     unsafe { libc::shmctl(segment, libc::IPC_RMID, std::ptr::null_mut()) };

@@ -55,12 +55,20 @@ fn esc_37_38_39_scratch_space_is_bounded() {
     let lab = Lab::new("scratch");
     let mut sandbox = lab.start_with(|spec| spec.limits.memory_bytes = 4096 * MIB);
     for (place, most) in [("/dev/shm", 64), ("/home/agent", 64), ("/tmp", 256)] {
-        let script = format!("dd if=/dev/zero of={place}/f bs=1M count=400 2>/dev/null; stat -c %s {place}/f; rm {place}/f");
+        let script = format!(
+            "dd if=/dev/zero of={place}/f bs=1M count=400 2>/dev/null; stat -c %s {place}/f; rm {place}/f"
+        );
         let bytes: u64 = prints(&mut *sandbox, &script).trim().parse().unwrap();
         assert!(bytes <= most * MIB, "{place}: {bytes}");
         assert!((most - 1) * MIB <= bytes, "{place}: {bytes}");
     }
-    assert_eq!(prints(&mut *sandbox, "for p in / /dev /run /opt; do (echo > $p/f) 2>/dev/null && echo $p; done; true"), "");
+    assert_eq!(
+        prints(
+            &mut *sandbox,
+            "for p in / /dev /run /opt; do (echo > $p/f) 2>/dev/null && echo $p; done; true"
+        ),
+        ""
+    );
 }
 
 #[test]
@@ -107,7 +115,10 @@ fn esc_69_many_processes_count_together() {
 fn esc_71_files_without_end_are_stopped() {
     let lab = Lab::new("entries");
     let mut sandbox = lab.start_with(|spec| spec.limits.disk_entries = 2_000);
-    let executed = shell(&mut *sandbox, "python3 -c '\ni = 0\nwhile True:\n    open(f\"f{i}\", \"w\").close(); i += 1\n    if 20000 < i: import time; time.sleep(60)'");
+    let executed = shell(
+        &mut *sandbox,
+        "python3 -c '\ni = 0\nwhile True:\n    open(f\"f{i}\", \"w\").close(); i += 1\n    if 20000 < i: import time; time.sleep(60)'",
+    );
     assert_eq!(executed.ended, Ended::OverDisk);
     let dead = sandbox.kill().unwrap();
     assert_eq!(*dead.ended(), Ended::OverDisk);
@@ -118,7 +129,8 @@ fn esc_71_files_without_end_are_stopped() {
 fn esc_72_many_large_files_are_stopped() {
     let lab = Lab::new("disk");
     let mut sandbox = lab.start_with(|spec| spec.limits.disk_bytes = 64 * MIB);
-    let executed = shell(&mut *sandbox, "for i in 1 2 3 4 5 6; do head -c 20000000 /dev/urandom > f$i; done; sleep 60");
+    let executed =
+        shell(&mut *sandbox, "for i in 1 2 3 4 5 6; do head -c 20000000 /dev/urandom > f$i; done; sleep 60");
     assert_eq!(executed.ended, Ended::OverDisk);
 }
 

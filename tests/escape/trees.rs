@@ -44,7 +44,9 @@ fn esc_73_a_deep_tree_is_refused_and_removed() {
     let mut sandbox = lab.start();
     let script = "python3 -c '\nimport os\nfor i in range(3000):\n    os.mkdir(\"d\"); os.chdir(\"d\")\nos.chmod(\"..\", 0)'; chmod 000 d";
     let executed = sandbox.exec(&Exec::shell(script)).unwrap();
-    assert_eq!(executed.ended, Ended::Finished(0), "{}", executed.stderr.text());
+    // A slow machine has the time to measure the tree, and ends the sandbox.
+    let capped = [Ended::Finished(0), Ended::OverDisk].contains(&executed.ended);
+    assert!(capped, "{:?}: {}", executed.ended, executed.stderr.text());
     let dead = sandbox.kill().unwrap();
     let error = snapshot(&dead, &lab.path("archive"), &TreeLimits::default()).unwrap_err();
     assert!(matches!(error, TreeError::TooLarge { what: "levels", .. }), "{error}");

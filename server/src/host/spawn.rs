@@ -78,9 +78,8 @@ pub(crate) fn inherit(command: &mut Command, descriptors: Vec<std::os::fd::Owned
 #[expect(unsafe_code, reason = "there is no safe wrapper")]
 pub(crate) fn close_all_at_exec() -> io::Result<()> {
     // SAFETY: the call takes three numbers and changes only flags of descriptors.
-    let done = unsafe {
-        libc::syscall(libc::SYS_close_range, 3_u32, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    };
+    let done =
+        unsafe { libc::syscall(libc::SYS_close_range, 3_u32, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

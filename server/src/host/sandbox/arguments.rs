@@ -95,7 +95,13 @@ impl Line {
 fn walls(line: &mut Line, numbers: &Descriptors) {
     line.words(["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]);
     line.words(["--unshare-pid", "--as-pid-1", "--info-fd", &numbers.info.to_string()]);
-    line.words(["--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--disable-userns"]);
+    line.words([
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--disable-userns",
+    ]);
     line.words(["--die-with-parent", "--new-session", "--hostname", "sandbox"]);
 }
 

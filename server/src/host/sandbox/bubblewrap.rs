@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::arguments::{self, Descriptors, FILES, HOME, INSIDE, Machine};
 use super::guarantee::{Guarantees, Unavailable};
-use super::keeper::{Kept, Keeper};
+use super::keeper::{Keeper, Kept};
 use super::orphan::{self, Note, Noted};
 use super::running::{self, Running};
 use super::spec::{Backend, Sandbox, SandboxError, Spec};
@@ -103,7 +103,12 @@ impl Bubblewrap {
             let system = ["/run", "/sys", "/proc", "/dev", "/tmp", "/etc", "/var", "/root", "/home"];
             let is_system = path == Path::new("/") || system.iter().any(|system| path == Path::new(system));
             let is_run = path.starts_with("/run") || path.starts_with("/var/run");
-            if !path.is_absolute() || is_home || is_system || is_run || path.components().any(|part| hides(&part)) {
+            if !path.is_absolute()
+                || is_home
+                || is_system
+                || is_run
+                || path.components().any(|part| hides(&part))
+            {
                 let message = format!("`{}` cannot be a toolchain: it may hold secrets", path.display());
                 return Err(SandboxError::Refused(message));
             }
@@ -144,7 +149,9 @@ impl Bubblewrap {
         self.check_program().map_err(SandboxError::Unavailable)?;
         self.check_toolchains()?;
         check_places(spec)?;
-        if rustix::process::geteuid().is_root() && self.run_as.is_none_or(|user| user.uid == 0 || user.gid == 0) {
+        if rustix::process::geteuid().is_root()
+            && self.run_as.is_none_or(|user| user.uid == 0 || user.gid == 0)
+        {
             let message = "a sandbox is not started as root: an ordinary user has to be named";
             return Err(SandboxError::Refused(String::from(message)));
         }
@@ -153,9 +160,8 @@ impl Bubblewrap {
 
     /// Starts bubblewrap and waits until the inner stage has checked the walls.
     fn launch(&self, spec: &Spec) -> Result<Launched, SandboxError> {
-        let failed = |what: &'static str| {
-            move |error: std::io::Error| SandboxError::Start(format!("{what}: {error}"))
-        };
+        let failed =
+            |what: &'static str| move |error: std::io::Error| SandboxError::Start(format!("{what}: {error}"));
         let build = wire::build(&self.executable).map_err(|error| {
             SandboxError::Start(format!("`{}` cannot be looked at: {error}", self.executable.display()))
         })?;
@@ -223,8 +229,11 @@ fn setup(spec: &Spec, build: &str) -> Setup {
 
 /// Mounts lie where they hide nothing of the system.
 fn check_places(spec: &Spec) -> Result<(), SandboxError> {
-    const SYSTEM: &[&str] = &["bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "usr"];
-    let refused = |at: &str, why: &str| Err(SandboxError::Refused(format!("nothing can be mounted at `{at}`: {why}")));
+    const SYSTEM: &[&str] = &[
+        "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "usr",
+    ];
+    let refused =
+        |at: &str, why: &str| Err(SandboxError::Refused(format!("nothing can be mounted at `{at}`: {why}")));
     for at in std::iter::once(&spec.workdir).chain(spec.mounts.iter().map(|mount| &mount.at)) {
         let path = Path::new(at);
         let names: Vec<_> = path.components().skip(1).collect();
@@ -237,7 +246,9 @@ fn check_places(spec: &Spec) -> Result<(), SandboxError> {
             return refused(at, "it belongs to the system");
         }
     }
-    if let Some(mount) = spec.mounts.iter().find(|mount| mount.at.starts_with("/logs") || mount.at == spec.workdir) {
+    if let Some(mount) =
+        spec.mounts.iter().find(|mount| mount.at.starts_with("/logs") || mount.at == spec.workdir)
+    {
         return refused(&mount.at, "it belongs to the trial");
     }
     Ok(())
@@ -259,7 +270,8 @@ fn machine(toolchains: &[PathBuf]) -> Machine {
         machine.directories.push(String::from("/nix/store"));
     }
     let hidden = ["/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/kcore", "/proc/sched_debug"];
-    machine.hidden = hidden.iter().filter(|path| Path::new(path).exists()).map(|path| (*path).to_owned()).collect();
+    machine.hidden =
+        hidden.iter().filter(|path| Path::new(path).exists()).map(|path| (*path).to_owned()).collect();
     machine
 }
 
@@ -298,7 +310,8 @@ impl Launched {
             }
         };
         let outer = self.outer.as_ref().and_then(|outer| i32::try_from(outer.id()).ok()).unwrap_or(0);
-        let pid = Pid::from_raw(told.child_pid).ok_or_else(|| SandboxError::Start(String::from("no process")))?;
+        let pid =
+            Pid::from_raw(told.child_pid).ok_or_else(|| SandboxError::Start(String::from("no process")))?;
         let Ok(pinned) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else {
             return Err(self.not_started("its first process has ended"));
         };
@@ -315,7 +328,8 @@ impl Launched {
             processes: [told.child_pid, outer].into_iter().filter_map(Noted::of).collect(),
         };
         let directory = spec.tree.directory();
-        note.write(directory).map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
+        note.write(directory)
+            .map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
     }
 
     /// Waits until the inner stage has checked the walls.
@@ -325,9 +339,9 @@ impl Launched {
         }
         match wire::receive::<Report>(&self.control) {
             Ok(Some((Report::Ready { build: inside }, _))) if inside == build => Ok(()),
-            Ok(Some((Report::Ready { build: inside }, _))) => {
-                Err(SandboxError::Start(format!("the executable inside is another one: `{inside}` and not `{build}`")))
-            }
+            Ok(Some((Report::Ready { build: inside }, _))) => Err(SandboxError::Start(format!(
+                "the executable inside is another one: `{inside}` and not `{build}`"
+            ))),
             Ok(Some((Report::Unsafe { why }, _))) => Err(not_safe(&why)),
             Ok(_) | Err(_) => Err(self.not_started("its first process ended")),
         }
@@ -370,7 +384,8 @@ impl Launched {
 
     /// A sandbox that may be used.
     fn settle(mut self, spec: Spec) -> Result<Box<dyn Sandbox>, SandboxError> {
-        let failed = |error: std::io::Error| SandboxError::Start(format!("it cannot be looked after: {error}"));
+        let failed =
+            |error: std::io::Error| SandboxError::Start(format!("it cannot be looked after: {error}"));
         let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let (pid, first) = self.first.as_ref().ok_or_else(missing).map_err(failed)?;
         let kept = Kept {

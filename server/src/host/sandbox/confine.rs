@@ -18,9 +18,8 @@ use super::seccomp;
 use crate::host::spawn;
 
 /// Devices that a program may write to.
-const DEVICES: &[&str] = &[
-    "/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm",
-];
+const DEVICES: &[&str] =
+    &["/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm"];
 
 /// How much lower the priority of commands is: their supervisor must get its turn.
 const NICE: i32 = 5;
@@ -121,12 +120,7 @@ pub(super) fn landlock_abi() -> i64 {
     const VERSION: libc::c_uint = 1;
     // SAFETY: with this flag the call takes no pointer (landlock_create_ruleset(2)).
     let version = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<libc::c_void>(),
-            0_usize,
-            VERSION,
-        )
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0_usize, VERSION)
     };
     version.max(0)
 }

@@ -80,7 +80,8 @@ impl Guarantees {
     /// somehow, Landlock is a second line.
     #[must_use]
     pub fn lacking(&self) -> Vec<&'static str> {
-        let lacks = |(name, _, guarantee): &(&'static str, &'static str, &Guarantee)| match (*name, guarantee) {
+        let lacks = |(name, _, guarantee): &(&'static str, &'static str, &Guarantee)| match (*name, guarantee)
+        {
             (_, Guarantee::Held) | ("landlock", _) | ("memory" | "disk", Guarantee::Weaker(_)) => None,
             (name, _) => Some(name),
         };

@@ -90,8 +90,8 @@ fn check_identity() -> Result<(), String> {
     if rustix::process::getuid().is_root() || rustix::process::geteuid().is_root() {
         return Err(String::from("it runs as root"));
     }
-    let status =
-        fs::read_to_string("/proc/self/status").map_err(|error| format!("`/proc` cannot be read: {error}"))?;
+    let status = fs::read_to_string("/proc/self/status")
+        .map_err(|error| format!("`/proc` cannot be read: {error}"))?;
     for line in status.lines().filter(|line| line.starts_with("Cap")) {
         let (name, set) = line.split_once(':').unwrap_or((line, ""));
         if set.trim().bytes().any(|digit| digit != b'0') {
@@ -106,7 +106,8 @@ fn check_identity() -> Result<(), String> {
 
 fn check_mounts() -> Result<(), String> {
     for path in ["/", "/dev", "/usr"] {
-        let mounted = rustix::fs::statvfs(path).map_err(|error| format!("`{path}` cannot be looked at: {error}"))?;
+        let mounted =
+            rustix::fs::statvfs(path).map_err(|error| format!("`{path}` cannot be looked at: {error}"))?;
         if !mounted.f_flag.contains(StatVfsMountFlags::RDONLY) {
             return Err(format!("`{path}` can be written"));
         }
@@ -122,7 +123,8 @@ fn check_descriptors() -> Result<(), String> {
     for entry in fs::read_dir("/proc/self/fd").map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let target = fs::read_link(&path).unwrap_or_default();
-        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<i32>().ok());
+        let number =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<i32>().ok());
         let own = target.to_string_lossy().ends_with("/fd");
         if !own && number.is_none_or(|number| 2 < number) {
             others.push(target.display().to_string());
@@ -229,8 +231,9 @@ impl Supervisor<'_> {
         let [request, stdout, stderr]: [OwnedFd; 3] =
             descriptors.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let Request { argv, env, directory, timeout } = wire::unseal(request)?;
-        let (program, arguments) =
-            argv.split_first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it has no name"))?;
+        let (program, arguments) = argv
+            .split_first()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it has no name"))?;
         let mut command = spawn::command(program);
         command
             .args(arguments)
@@ -252,7 +255,9 @@ impl Supervisor<'_> {
 
     fn enforce_deadline(&mut self, now: Instant) {
         match &self.command {
-            Some(command) if command.ending.is_none() && command.deadline <= now => self.end(Report::TimedOut),
+            Some(command) if command.ending.is_none() && command.deadline <= now => {
+                self.end(Report::TimedOut)
+            }
             // What was started while the others were killed.
             Some(command) if command.ending.is_some() => kill_since(command.started),
             _ => {}
@@ -273,10 +278,13 @@ impl Supervisor<'_> {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
                     if let Some(command) = self.command.take_if(|command| command.pid == pid) {
-                        let report = command.ending.map_or_else(|| report(status), |ending| {
-                            kill_since(command.started);
-                            ending
-                        });
+                        let report = command.ending.map_or_else(
+                            || report(status),
+                            |ending| {
+                                kill_since(command.started);
+                                ending
+                            },
+                        );
                         // If the worker is gone, the next wait says so.
                         let _ = wire::send(&self.control, &report, &[]);
                     }

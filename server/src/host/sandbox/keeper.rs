@@ -57,7 +57,8 @@ impl Keeper {
         let pid = kept.pid;
         lock(&LIVING).insert(pid, ());
         let watch = Watch { kept, wake: Arc::clone(&wake), why: Arc::clone(&why) };
-        let thread = thread::Builder::new().name(String::from("sandbox")).spawn(move || watch.run(&received))?;
+        let thread =
+            thread::Builder::new().name(String::from("sandbox")).spawn(move || watch.run(&received))?;
         Ok(Self { leftovers: Some(leftovers), wake, why, thread: Some(thread), pid })
     }
 

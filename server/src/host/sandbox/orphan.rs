@@ -61,7 +61,8 @@ impl Note {
     pub fn write(&self, tree: &Path) -> io::Result<()> {
         let path = Self::path(tree);
         let new = tree.with_extension("new");
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         fs::rename(new, path)
     }
@@ -89,7 +90,9 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
         if path.extension().is_none_or(|ending| ending != ENDING) {
             continue;
         }
-        let Ok(note) = fs::read(&path).and_then(|text| Ok(serde_json::from_slice::<Note>(&text)?)) else { continue };
+        let Ok(note) = fs::read(&path).and_then(|text| Ok(serde_json::from_slice::<Note>(&text)?)) else {
+            continue;
+        };
         let same_boot = note.boot == boot;
         if same_boot && note.worker.is_some_and(Noted::lives) {
             continue;

@@ -1,7 +1,6 @@
 //! Tries what a backend promises: things of the host are put in reach, and a real sandbox is asked what it could do with
 //! them. A promise that was not tried is none.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -27,16 +26,11 @@ const VARIABLES: [&str; 8] = ["PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", 
 pub(super) fn run(backend: &dyn Backend, trials: &Trials, name: String) -> Result<Guarantees, Unavailable> {
     let lab = Lab::new().map_err(|error| failed(&format!("things to be reached cannot be made: {error}")))?;
     let tree = trials.fresh().map_err(|error| failed(&error.to_string()))?;
-    let before: BTreeSet<(i32, u64)> = children().into_iter().collect();
     let mut sandbox = backend.start(Spec::new(Phase::Agent, tree)).map_err(unavailable)?;
     let targets = serde_json::to_string(&lab.targets).map_err(|error| failed(&error.to_string()))?;
     let test = Exec::program([INSIDE, wire::PROBE, targets.as_str()]).within(PATIENCE);
     let executed = sandbox.exec(&test).map_err(unavailable)?;
-    let inside: Vec<Noted> = children()
-        .into_iter()
-        .filter(|child| !before.contains(child))
-        .map(|(pid, started)| Noted { pid, started })
-        .collect();
+    let inside = named(&lab.targets.name);
     let began = Instant::now();
     let dead = sandbox.kill().map_err(unavailable)?;
     let took = began.elapsed();
@@ -54,25 +48,22 @@ pub(super) fn run(backend: &dyn Backend, trials: &Trials, name: String) -> Resul
     Ok(judge(&seen, name, &lab, left, inside.len(), took))
 }
 
-/// Processes that came of this one, with their starts.
-fn children() -> Vec<(i32, u64)> {
-    let own = i32::try_from(std::process::id()).unwrap_or(0);
-    procfs::descendants(own).into_iter().map(|process| (process.pid, process.started)).collect()
+/// Processes that have the name of this probe in their command lines: the probe, and those that it left behind.
+fn named(name: &str) -> Vec<Noted> {
+    let has = |noted: &Noted| {
+        fs::read(format!("/proc/{}/cmdline", noted.pid))
+            .is_ok_and(|line| line.windows(name.len()).any(|window| window == name.as_bytes()))
+    };
+    let living = procfs::processes().into_iter().filter(|process| !process.is_zombie);
+    living.map(|process| Noted { pid: process.pid, started: process.started }).filter(has).collect()
 }
 
-fn judge(
-    seen: &Seen,
-    backend: String,
-    lab: &Lab,
-    left: usize,
-    inside: usize,
-    took: Duration,
-) -> Guarantees {
+fn judge(seen: &Seen, backend: String, lab: &Lab, left: usize, inside: usize, took: Duration) -> Guarantees {
     let wrote_on_host = lab.targets.directory.join("written").exists();
     let variables: Vec<&String> =
         seen.variables.iter().filter(|name| !VARIABLES.contains(&name.as_str())).collect();
     let sees = !seen.descriptors.is_empty() || !variables.is_empty() || seen.impostor;
-    let kill_all = left == 0 && seen.left_behind == LEFT_BEHIND && LEFT_BEHIND < inside;
+    let kill_all = left == 0 && seen.left_behind == LEFT_BEHIND && LEFT_BEHIND <= inside;
     Guarantees {
         backend,
         fs_write: Guarantee::of(
@@ -104,13 +95,19 @@ fn judge(
         disk: Guarantee::Weaker(String::from("looked at every two seconds; no quota is used")),
         landlock_abi: match seen.landlock {
             0 => Guarantee::Missing(String::from("this kernel has no Landlock; mounts alone bound files")),
+            _ if seen.landlock_is_open => {
+                Guarantee::Missing(String::from("it is there and did not bound anything"))
+            }
             _ => Guarantee::Held,
         },
     }
 }
 
 fn failed(why: &str) -> Unavailable {
-    Unavailable::new(format!("the sandbox could not be tried: {why}"), "see whether this machine has free memory and disk space")
+    Unavailable::new(
+        format!("the sandbox could not be tried: {why}"),
+        "see whether this machine has free memory and disk space",
+    )
 }
 
 fn unavailable(error: SandboxError) -> Unavailable {

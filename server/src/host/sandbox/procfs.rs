@@ -51,12 +51,16 @@ pub fn descendants(of: i32) -> Vec<Process> {
     let mut found = BTreeSet::from([of]);
     loop {
         let before = found.len();
-        found.extend(all.iter().filter(|process| found.contains(&process.parent)).map(|p| p.pid).collect::<Vec<_>>());
+        found.extend(
+            all.iter().filter(|process| found.contains(&process.parent)).map(|p| p.pid).collect::<Vec<_>>(),
+        );
         if found.len() == before {
             break;
         }
     }
-    all.into_iter().filter(|process| process.pid != of && !process.is_zombie && found.contains(&process.pid)).collect()
+    all.into_iter()
+        .filter(|process| process.pid != of && !process.is_zombie && found.contains(&process.pid))
+        .collect()
 }
 
 /// The processes that came of what was started at `since` or later, seen from the first process: each belongs to the

@@ -5,7 +5,11 @@ use super::guarantee::Unavailable;
 /// Pieces of messages, what they mean, and the remedy. The first that fits is taken.
 const KNOWN: &[(&[&str], &str, &str)] = &[
     (
-        &["No permissions to create", "Creating new namespace failed: Operation not permitted", "clone failed"],
+        &[
+            "No permissions to create",
+            "Creating new namespace failed: Operation not permitted",
+            "clone failed",
+        ],
         "user namespaces are off, or an outer container forbids them",
         "allow them with `sysctl kernel.unprivileged_userns_clone=1`; in a container run it with \
          `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`",
@@ -26,11 +30,7 @@ const KNOWN: &[(&[&str], &str, &str)] = &[
         "an outer container masks parts of `/proc`",
         "run the container with `--security-opt systempaths=unconfined`, or run outside of it",
     ),
-    (
-        &["Unknown option"],
-        "this version of bubblewrap is too old",
-        "install bubblewrap 0.8 or newer",
-    ),
+    (&["Unknown option"], "this version of bubblewrap is too old", "install bubblewrap 0.8 or newer"),
     (
         &["Permission denied", "Can't find source path"],
         "the sandbox cannot read what is mounted into it",

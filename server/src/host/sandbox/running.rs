@@ -113,7 +113,9 @@ impl Running {
         loop {
             let now = Instant::now();
             let until = match &ended {
-                Some((ended, _)) if streams.iter().all(|stream| stream.pipe.is_none()) => return Ok(ended.clone()),
+                Some((ended, _)) if streams.iter().all(|stream| stream.pipe.is_none()) => {
+                    return Ok(ended.clone());
+                }
                 Some((ended, until)) if *until <= now => return Ok(ended.clone()),
                 Some((_, until)) => *until,
                 None if deadline <= now => {
@@ -297,5 +299,34 @@ impl Drop for Running {
                 Note::remove(Path::new(&directory));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn esc_92_a_process_that_does_not_end_is_noticed() {
+        let mut child = crate::host::spawn::command("/bin/sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
+        let pinned = rustix::process::pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        assert!(!has_ended(&pinned, Duration::from_millis(30)));
+        child.kill().unwrap();
+        assert!(has_ended(&pinned, Duration::from_secs(5)));
+        assert!(reap(&mut child));
+    }
+
+    #[test]
+    fn a_stream_is_read_to_its_end() {
+        let (mut stream, write) = Stream::new().unwrap();
+        let mut buffer = [0; 16];
+        rustix::io::write(&write, b"text").unwrap();
+        stream.read(&mut buffer);
+        assert!(stream.pipe.is_some());
+        drop(write);
+        stream.read(&mut buffer);
+        assert!(stream.pipe.is_none());
+        assert_eq!(stream.capture.text(), "text");
     }
 }

@@ -118,7 +118,6 @@ const REFUSED: &[i64] = &[
     libc::SYS_mbind,
     libc::SYS_move_pages,
     libc::SYS_migrate_pages,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_kexec_file_load,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_iopl,
@@ -139,9 +138,9 @@ fn refused() -> Result<Rules, BackendError> {
     rules.insert(
         libc::SYS_ioctl,
         vec![
-            rule(&[is(1, 0x5412)])?,  // TIOCSTI: input for the terminal
-            rule(&[is(1, 0x541C)])?,  // TIOCLINUX
-            rule(&[is(1, 0x5423)])?,  // TIOCSETD
+            rule(&[is(1, 0x5412)])?, // TIOCSTI: input for the terminal
+            rule(&[is(1, 0x541C)])?, // TIOCLINUX
+            rule(&[is(1, 0x5423)])?, // TIOCSETD
         ],
     );
     rules.insert(libc::SYS_socket, sockets()?);

@@ -61,10 +61,12 @@ pub(super) struct Seen {
     pub(super) no_new_privs: bool,
     /// How many processes are in sight.
     pub(super) processes: usize,
-    /// The name of the process that has the number of one of the host.
+    /// Whether a process of the host is in sight.
     pub(super) impostor: bool,
     /// The version of Landlock.
     pub(super) landlock: i64,
+    /// Whether a file could be written that no mount keeps, and Landlock alone does.
+    pub(super) landlock_is_open: bool,
     /// Processes that were left behind.
     pub(super) left_behind: usize,
 }
@@ -92,8 +94,11 @@ fn print(text: &str) {
 
 fn try_everything(targets: &Targets) -> Seen {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let status: BTreeMap<&str, &str> =
-        status.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect();
+    let status: BTreeMap<&str, &str> = status
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name, value.trim()))
+        .collect();
     let is_empty = |set: &str| set.bytes().all(|digit| digit == b'0');
     let sets = status.iter().filter(|(name, set)| name.starts_with("Cap") && !is_empty(set));
     let processes = procfs::processes();
@@ -109,14 +114,18 @@ fn try_everything(targets: &Targets) -> Seen {
         processes: processes.len(),
         impostor: targets.pid != 1 && 1000 < targets.pid && procfs::process(targets.pid).is_some(),
         landlock: confine::landlock_abi(),
-        left_behind: leave_behind(),
+        landlock_is_open: fs::write("/proc/self/comm", "open").is_ok(),
+        left_behind: leave_behind(&targets.name),
         nested: confine::can_nest(),
     }
 }
 
 fn writes(targets: &Targets) -> Vec<String> {
     let mut places = vec![targets.directory.join("written")];
-    places.extend(["/", "/usr", "/etc", "/run", "/dev", "/proc/sys/kernel", "/home", "/var"].map(|path| PathBuf::from(path).join("written")));
+    places.extend(
+        ["/", "/usr", "/etc", "/run", "/dev", "/proc/sys/kernel", "/home", "/var"]
+            .map(|path| PathBuf::from(path).join("written")),
+    );
     places.push(PathBuf::from("/usr/bin/env"));
     let written = |path: &PathBuf| fs::OpenOptions::new().append(true).create(true).open(path).is_ok();
     places.iter().filter(|path| written(path)).map(|path| path.display().to_string()).collect()
@@ -148,10 +157,14 @@ fn descriptors() -> Vec<String> {
 }
 
 /// Starts processes that nobody waits for.
-fn leave_behind() -> usize {
+fn leave_behind(name: &str) -> usize {
     let linger = || {
         let mut command = spawn::command("/proc/self/exe");
-        command.args([wire::PROBE, LINGER]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args([wire::PROBE, LINGER, name])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command.spawn().is_ok()
     };
     (0..LEFT_BEHIND).filter(|_| linger()).count()

@@ -99,8 +99,13 @@ impl TreeSnapshot {
         let top = tree.path();
         let root = beneath::directory(&top).map_err(TreeError::io("open", &top))?;
         let reader = BufReader::with_capacity(BUFFER_BYTES, file);
-        let mut thaw =
-            Thaw { reader, hasher: Sha256::new(), archive: &self.archive, tree, buffer: vec![0; BUFFER_BYTES] };
+        let mut thaw = Thaw {
+            reader,
+            hasher: Sha256::new(),
+            archive: &self.archive,
+            tree,
+            buffer: vec![0; BUFFER_BYTES],
+        };
         let mut magic = [0; MAGIC.len()];
         thaw.read(&mut magic)?;
         if magic != MAGIC {
@@ -146,12 +151,7 @@ pub fn of_directory(path: &Path, archive: &Path, limits: &TreeLimits) -> Result<
     frozen
 }
 
-fn freeze(
-    path: &Path,
-    file: File,
-    archive: &Path,
-    limits: &TreeLimits,
-) -> Result<TreeSnapshot, TreeError> {
+fn freeze(path: &Path, file: File, archive: &Path, limits: &TreeLimits) -> Result<TreeSnapshot, TreeError> {
     let root = beneath::directory(path).map_err(TreeError::io("open", path))?;
     let mut freeze = Freeze {
         writer: BufWriter::with_capacity(BUFFER_BYTES, file),
@@ -228,7 +228,8 @@ impl Freeze<'_> {
             return Err(self.too_many());
         }
         let kind = FileType::from_raw_mode(stat.st_mode);
-        self.entries += u64::from(matches!(kind, FileType::Directory | FileType::RegularFile | FileType::Symlink));
+        self.entries +=
+            u64::from(matches!(kind, FileType::Directory | FileType::RegularFile | FileType::Symlink));
         // Bits that give rights to whoever runs a file are not kept.
         let mode = stat.st_mode & 0o777;
         match kind {
@@ -370,7 +371,8 @@ impl Thaw<'_> {
                     self.finish(&inner, mode)?;
                 }
                 FILE => {
-                    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    let flags =
+                        OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                     let file = rustix::fs::openat(directory, name.as_c_str(), flags, Mode::RUSR | Mode::WUSR)
                         .map_err(io::Error::from)
                         .map_err(written("make a file in", &at))?;
@@ -536,7 +538,7 @@ mod tests {
         let limits = TreeLimits { entries: 40, ..TreeLimits::default() };
         let error = place.freeze_within("archive", &limits).unwrap_err();
         assert!(matches!(error, TreeError::TooLarge { what: "entries", .. }), "{error}");
-        place.write(&"d/".repeat(20).to_owned().trim_end_matches('/').to_owned(), "deep");
+        place.write(&format!("{}file", "d/".repeat(20)), "deep");
         let limits = TreeLimits { depth: 10, ..TreeLimits::default() };
         let error = place.freeze_within("archive", &limits).unwrap_err();
         assert!(matches!(error, TreeError::TooLarge { what: "levels", .. }), "{error}");

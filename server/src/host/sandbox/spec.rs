@@ -375,8 +375,21 @@ mod tests {
     #[test]
     fn esc_107_variables_with_secrets_and_hooks_are_refused() {
         for name in [
-            "PATH", "LD_PRELOAD", "MODEL_API_KEY", "GITHUB_TOKEN", "aws_secret", "DB_PASSWORD_FILE", "BASH_ENV",
-            "GIT_SSH_COMMAND", "https_proxy", "PYTHONPATH", "", "1A", "A=B", "A B", "XDG_RUNTIME_DIR",
+            "PATH",
+            "LD_PRELOAD",
+            "MODEL_API_KEY",
+            "GITHUB_TOKEN",
+            "aws_secret",
+            "DB_PASSWORD_FILE",
+            "BASH_ENV",
+            "GIT_SSH_COMMAND",
+            "https_proxy",
+            "PYTHONPATH",
+            "",
+            "1A",
+            "A=B",
+            "A B",
+            "XDG_RUNTIME_DIR",
         ] {
             assert!(Env::of([(name, "x")]).is_err(), "{name}");
         }

@@ -106,15 +106,12 @@ impl Trials {
     /// # Errors
     /// A [`TreeError`] if it is not ours.
     pub fn open(&self) -> Result<(), TreeError> {
+        // The owner of a tree passes through; it cannot list.
         #[cfg(target_os = "linux")]
-        {
-            // The owner of a tree passes through; it cannot list.
-            let mode = if self.owner.is_some() { 0o711 } else { 0o700 };
-            return beneath::own_directory(&self.directory, mode)
-                .map_err(TreeError::io("use the directory of the trial trees", &self.directory));
-        }
+        let made = beneath::own_directory(&self.directory, if self.owner.is_some() { 0o711 } else { 0o700 });
         #[cfg(not(target_os = "linux"))]
-        fs::create_dir_all(&self.directory).map_err(TreeError::io("make", &self.directory))
+        let made = fs::create_dir_all(&self.directory);
+        made.map_err(TreeError::io("use the directory of the trial trees", &self.directory))
     }
 
     /// A new, empty tree.

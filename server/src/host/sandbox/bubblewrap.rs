@@ -201,6 +201,8 @@ impl Bubblewrap {
         }
         files.extend([told, words]);
         spawn::inherit(&mut command, files);
+        // Before anything can be left behind.
+        note(spec, &[])?;
         let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
         let stderr = outer.stderr.take();
         let mut launched = Launched { outer: Some(outer), control, first: None, stderr };
@@ -208,6 +210,15 @@ impl Bubblewrap {
         launched.await_ready(&build)?;
         Ok(launched)
     }
+}
+
+/// Says beside the tree who works on it.
+fn note(spec: &Spec, pids: &[i32]) -> Result<(), SandboxError> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let processes = pids.iter().copied().filter_map(Noted::of).collect();
+    let note = Note { boot: procfs::boot(), worker: Noted::of(own), processes };
+    let directory = spec.tree.directory();
+    note.write(directory).map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
 }
 
 /// What the inner stage is told.
@@ -219,6 +230,7 @@ fn setup(spec: &Spec, build: &str) -> Setup {
     writable.extend(spec.phase.logs().map(String::from));
     Setup {
         build: build.to_owned(),
+        id: spec.tree.id().to_owned(),
         writable,
         directory: spec.workdir.clone(),
         memory_bytes: spec.limits.memory_bytes,
@@ -321,15 +333,7 @@ impl Launched {
             _ => return Err(self.not_started("its first process is none of bubblewrap's")),
         }
         self.first = Some((told.child_pid, pinned));
-        let own = i32::try_from(std::process::id()).unwrap_or(0);
-        let note = Note {
-            boot: procfs::boot(),
-            worker: Noted::of(own),
-            processes: [told.child_pid, outer].into_iter().filter_map(Noted::of).collect(),
-        };
-        let directory = spec.tree.directory();
-        note.write(directory)
-            .map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
+        note(spec, &[told.child_pid, outer])
     }
 
     /// Waits until the inner stage has checked the walls.

@@ -97,7 +97,9 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
         if same_boot && note.worker.is_some_and(Noted::lives) {
             continue;
         }
-        if same_boot && !end(&note.processes) {
+        let id = path.file_stem().unwrap_or_default().as_encoded_bytes();
+        let marked = if same_boot { marked(id) } else { Vec::new() };
+        if same_boot && !end(&[note.processes, marked].concat()) {
             continue;
         }
         if beneath::remove(&path.with_extension("")).is_ok() {
@@ -106,6 +108,20 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
         }
     }
     Ok(swept)
+}
+
+/// Processes that have the random name of a tree in their command lines. A bubblewrap whose worker died in the middle of a
+/// start waits for ever, and nobody has noted its number.
+fn marked(id: &[u8]) -> Vec<Noted> {
+    if id.is_empty() {
+        return Vec::new();
+    }
+    let has = |noted: &Noted| {
+        fs::read(format!("/proc/{}/cmdline", noted.pid))
+            .is_ok_and(|line| line.windows(id.len()).any(|window| window == id))
+    };
+    let living = procfs::processes().into_iter().filter(|process| !process.is_zombie);
+    living.map(|process| Noted { pid: process.pid, started: process.started }).filter(has).collect()
 }
 
 /// Kills processes; whether all of them have ended.
@@ -128,10 +144,12 @@ mod tests {
     use super::*;
     use std::process::Command;
 
+    const TREE: &str = "0f3c9d5a7be1";
+
     fn fresh(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("sh-orphan-{}-{name}", std::process::id()));
         let _ = beneath::remove(&path);
-        fs::create_dir_all(path.join("abc/tree")).unwrap();
+        fs::create_dir_all(path.join(TREE).join("tree")).unwrap();
         path
     }
 
@@ -149,10 +167,10 @@ mod tests {
         let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let orphan = Noted::of(i32::try_from(child.id()).unwrap()).unwrap();
         let note = Note { boot: procfs::boot(), worker: Some(dead()), processes: vec![orphan] };
-        note.write(&place.join("abc")).unwrap();
+        note.write(&place.join(TREE)).unwrap();
         assert_eq!(sweep(&place).unwrap(), 1);
         assert!(!child.wait().unwrap().success());
-        assert!(!place.join("abc").exists() && !place.join("abc.sandbox").exists());
+        assert!(!place.join(TREE).exists() && !place.join(TREE).with_extension(ENDING).exists());
         beneath::remove(&place).unwrap();
     }
 
@@ -163,12 +181,12 @@ mod tests {
         let noted = Noted::of(i32::try_from(child.id()).unwrap()).unwrap();
         let own = Noted::of(i32::try_from(std::process::id()).unwrap());
         let mut note = Note { boot: procfs::boot(), worker: own, processes: vec![noted] };
-        note.write(&place.join("abc")).unwrap();
+        note.write(&place.join(TREE)).unwrap();
         assert_eq!(sweep(&place).unwrap(), 0);
-        assert!(place.join("abc").exists());
+        assert!(place.join(TREE).exists());
         // Numbers of another boot name nobody.
         note.boot = String::from("another");
-        note.write(&place.join("abc")).unwrap();
+        note.write(&place.join(TREE)).unwrap();
         assert_eq!(sweep(&place).unwrap(), 1);
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();

@@ -32,6 +32,8 @@ const MAX_DESCRIPTORS: usize = 3;
 pub(super) struct Setup {
     /// Identity of the executable.
     pub(super) build: String,
+    /// Name of the trial tree: it marks what belongs to this sandbox, from the first process on.
+    pub(super) id: String,
     /// Where files may be written.
     pub(super) writable: Vec<String>,
     /// The directory of commands.

@@ -6,6 +6,7 @@ pub mod check;
 pub mod schema;
 pub mod init;
 pub mod scripted_model;
+pub mod doctor;
 
 use std::io;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Check(check::Arguments),
     /// Creates a harness from a preset, never over an existing file
     Init(init::Arguments),
+    /// Tries whether trials can run on this machine, and says what to do if not
+    Doctor,
     /// Prints the JSON Schema of `harness.toml`
     Schema(schema::Arguments),
     /// Starts the language server on standard input and output
@@ -59,6 +62,7 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         None => help(),
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
+        Some(Command::Doctor) => doctor::run(),
         Some(Command::Schema(arguments)) => schema::run(&arguments),
         Some(Command::ScriptedModel(arguments)) => scripted_model::run(&arguments),
         Some(Command::Lsp { probe, .. }) => serve(probe).map_err(|error| {

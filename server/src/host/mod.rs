@@ -6,6 +6,8 @@ pub mod disk;
 pub mod watch;
 pub mod render;
 pub mod write;
+pub mod spawn;
+pub mod sandbox;
 pub mod redact;
 pub mod model;
 pub mod scripted;

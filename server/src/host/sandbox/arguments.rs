@@ -1,0 +1,247 @@
+//! The command line of bubblewrap. Pure: what is asked and what there is on the machine go in, words come out.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::spec::Spec;
+
+/// Where our executable is seen inside.
+pub const INSIDE: &str = "/run/self-harness/init";
+/// The home of the one user inside.
+pub const HOME: &str = "/home/agent";
+const TMP_BYTES: u64 = 256 << 20;
+const SMALL_BYTES: u64 = 64 << 20;
+
+/// Files below `/etc` that say where programs, libraries and certificates are. Never all of `/etc`.
+const ETC: &[&str] = &["alternatives", "ssl", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"];
+/// Parts of `/proc` that speak to the machine.
+const READ_ONLY_PROC: &[&str] = &["/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
+
+/// What there is on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Links at the root: where they lead, and where they are.
+    pub links: Vec<(String, String)>,
+    /// Directories at the root with programs and libraries.
+    pub directories: Vec<String>,
+    /// Parts of `/proc` that are there and may not be read.
+    pub hidden: Vec<String>,
+    /// More programs, of the user's choice.
+    pub toolchains: Vec<PathBuf>,
+}
+
+/// Numbers of the descriptors that bubblewrap is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// Where it says which process it has started.
+    pub info: i32,
+    /// `/etc/passwd`
+    pub passwd: i32,
+    /// `/etc/group`
+    pub group: i32,
+    /// `/etc/hosts`
+    pub hosts: i32,
+    /// `/etc/nsswitch.conf`
+    pub nsswitch: i32,
+}
+
+/// The files that are made for a sandbox, in the order of [`Descriptors`].
+pub const FILES: [&str; 4] = [
+    "root:x:0:0::/nonexistent:/usr/sbin/nologin\nagent:x:1000:1000::/home/agent:/bin/sh\n\
+     nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n",
+    "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n",
+    "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "passwd: files\ngroup: files\nhosts: files\n",
+];
+
+/// What bubblewrap reads from `--args`: everything but the program, because `ps` shows the rest.
+#[must_use]
+pub fn arguments(spec: &Spec, machine: &Machine, numbers: &Descriptors, executable: &Path) -> Vec<OsString> {
+    let mut line = Line::default();
+    walls(&mut line, numbers);
+    variables(&mut line, spec);
+    system(&mut line, machine, numbers);
+    pseudo(&mut line, machine);
+    line.bind("--ro-bind", executable, INSIDE);
+    own(&mut line, spec);
+    // Last: both can be written until then.
+    line.words(["--remount-ro", "/dev", "--remount-ro", "/"]);
+    line.0
+}
+
+/// The same as bytes, each word ended by a zero.
+#[must_use]
+pub fn encoded(words: &[OsString]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.as_encoded_bytes().iter().copied().chain([0])).collect()
+}
+
+#[derive(Default)]
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn words<W: Into<OsString>>(&mut self, words: impl IntoIterator<Item = W>) {
+        self.0.extend(words.into_iter().map(Into::into));
+    }
+
+    fn bind(&mut self, flag: &str, from: impl AsRef<Path>, at: &str) {
+        self.words([OsString::from(flag), from.as_ref().into(), at.into()]);
+    }
+
+    fn scratch(&mut self, bytes: u64, perms: &str, at: &str) {
+        self.words(["--size", &bytes.to_string(), "--perms", perms, "--tmpfs", at]);
+    }
+}
+
+fn walls(line: &mut Line, numbers: &Descriptors) {
+    line.words(["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]);
+    line.words(["--unshare-pid", "--as-pid-1", "--info-fd", &numbers.info.to_string()]);
+    line.words([
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--disable-userns",
+    ]);
+    line.words(["--die-with-parent", "--new-session", "--hostname", "sandbox"]);
+}
+
+fn variables(line: &mut Line, spec: &Spec) {
+    line.words(["--clearenv"]);
+    let own = [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", HOME),
+        ("USER", "agent"),
+        ("LANG", "C.UTF-8"),
+        ("TERM", "dumb"),
+        ("TMPDIR", "/tmp"),
+        ("TZ", "UTC"),
+    ];
+    let of_verifiers = [
+        ("PYTHONSAFEPATH", "1"),
+        ("PYTHONNOUSERSITE", "1"),
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+        // Neither hooks nor the watcher of files that an agent configured.
+        ("GIT_CONFIG_COUNT", "2"),
+        ("GIT_CONFIG_KEY_0", "core.hooksPath"),
+        ("GIT_CONFIG_VALUE_0", "/dev/null"),
+        ("GIT_CONFIG_KEY_1", "core.fsmonitor"),
+        ("GIT_CONFIG_VALUE_1", "false"),
+    ];
+    let of_verifiers = of_verifiers.into_iter().filter(|_| spec.phase == super::spec::Phase::Verify);
+    for (name, value) in own.into_iter().chain(of_verifiers).chain(spec.env.each()) {
+        line.words(["--setenv", name, value]);
+    }
+}
+
+fn system(line: &mut Line, machine: &Machine, numbers: &Descriptors) {
+    line.bind("--ro-bind", "/usr", "/usr");
+    for (target, at) in &machine.links {
+        line.words(["--symlink", target, at]);
+    }
+    for directory in &machine.directories {
+        line.bind("--ro-bind", directory, directory);
+    }
+    line.words(["--perms", "0755", "--dir", "/etc"]);
+    for name in ETC {
+        let path = format!("/etc/{name}");
+        line.bind("--ro-bind-try", &path, &path);
+    }
+    let files = [
+        (numbers.passwd, "/etc/passwd"),
+        (numbers.group, "/etc/group"),
+        (numbers.hosts, "/etc/hosts"),
+        (numbers.nsswitch, "/etc/nsswitch.conf"),
+    ];
+    for (number, at) in files {
+        line.words(["--perms", "0644", "--ro-bind-data", &number.to_string(), at]);
+    }
+    for toolchain in &machine.toolchains {
+        line.bind("--ro-bind", toolchain, &toolchain.to_string_lossy());
+    }
+}
+
+fn pseudo(line: &mut Line, machine: &Machine) {
+    line.words(["--proc", "/proc"]);
+    line.bind("--ro-bind", "/proc/sys", "/proc/sys");
+    for path in READ_ONLY_PROC {
+        line.bind("--ro-bind-try", path, path);
+    }
+    for path in &machine.hidden {
+        line.bind("--ro-bind", "/dev/null", path);
+    }
+    line.words(["--dev", "/dev"]);
+    line.scratch(SMALL_BYTES, "1777", "/dev/shm");
+    line.scratch(TMP_BYTES, "1777", "/tmp");
+    line.scratch(SMALL_BYTES, "0700", HOME);
+}
+
+/// The tree, what else may be read, and where reports go.
+fn own(line: &mut Line, spec: &Spec) {
+    let tree = spec.tree.path();
+    line.bind("--bind", &tree, "/workspace");
+    if spec.workdir != "/workspace" {
+        line.bind("--bind", &tree, &spec.workdir);
+    }
+    if let Some(logs) = spec.phase.logs() {
+        line.bind("--bind", spec.tree.out(), logs);
+    }
+    for mount in &spec.mounts {
+        line.bind("--ro-bind", &mount.from, &mount.at);
+    }
+    line.words(["--chdir", &spec.workdir]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::sandbox::spec::{Env, Mount, Phase};
+    use crate::host::sandbox::tree::Trials;
+
+    /// The command line with the random name of the tree replaced.
+    fn golden(phase: Phase, change: impl FnOnce(&mut Spec)) -> String {
+        let trials = std::env::temp_dir().join(format!("sh-arguments-{}-{phase:?}", std::process::id()));
+        let mut spec = Spec::new(phase, Trials::at(&trials, None).fresh().unwrap());
+        change(&mut spec);
+        let machine = Machine {
+            links: vec![("usr/bin".into(), "/bin".into()), ("usr/lib".into(), "/lib".into())],
+            directories: vec!["/nix/store".into()],
+            hidden: vec!["/proc/keys".into()],
+            toolchains: vec!["/opt/tools".into()],
+        };
+        let numbers = Descriptors { info: 10, passwd: 11, group: 12, hosts: 13, nsswitch: 14 };
+        let words = arguments(&spec, &machine, &numbers, Path::new("/opt/self-harness"));
+        let mut text = String::new();
+        for word in words {
+            let word = word.into_string().unwrap();
+            if !text.is_empty() {
+                text.push(if word.starts_with("--") { '\n' } else { ' ' });
+            }
+            text.push_str(&word);
+        }
+        let text = text.replace(&spec.tree.directory().display().to_string(), "‹tree›");
+        spec.tree.remove().unwrap();
+        let _ = std::fs::remove_dir(trials);
+        text
+    }
+
+    #[test]
+    fn esc_150_the_command_line_of_an_agent() {
+        insta::assert_snapshot!(golden(Phase::Agent, |spec| {
+            spec.env = Env::of([("APP_MODE", "test")]).unwrap();
+            spec.mounts = vec![Mount::new("/home/me/p/AGENTS.md", "/harness/AGENTS.md")];
+        }));
+    }
+
+    #[test]
+    fn esc_150_the_command_line_of_a_verifier() {
+        insta::assert_snapshot!(golden(Phase::Verify, |spec| {
+            spec.workdir = String::from("/workspace");
+            spec.mounts = vec![Mount::new("/state/tests", "/tests")];
+        }));
+    }
+
+    #[test]
+    fn words_end_with_a_zero() {
+        assert_eq!(encoded(&["--a".into(), "b c".into()]), b"--a\0b c\0");
+    }
+}

@@ -1,0 +1,447 @@
+//! Sandboxes by bubblewrap: namespaces without rights on the host, a root of its own, and our executable as the first
+//! process. Starts them; never falls back to less.
+
+use std::fs;
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, PidfdFlags};
+use serde::Deserialize;
+
+use super::arguments::{self, Descriptors, FILES, HOME, INSIDE, Machine};
+use super::guarantee::{Guarantees, Unavailable};
+use super::keeper::{Keeper, Kept};
+use super::orphan::{self, Note, Noted};
+use super::running::{self, Running};
+use super::spec::{Backend, Sandbox, SandboxError, Spec};
+use super::tree::{Identity, TreeError, Trials};
+use super::wire::{self, Report, Setup};
+use super::{probe, procfs, remedy};
+use crate::host::spawn;
+
+/// Where distributions install it, and what their profiles name.
+const PROGRAM: &str = "/usr/bin/bwrap";
+/// How long a start may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+const REMEDY: &str = "install the package `bubblewrap`, for example with `apt-get install bubblewrap`";
+
+/// The backend.
+#[derive(Clone, Debug)]
+pub struct Bubblewrap {
+    /// The program.
+    pub program: PathBuf,
+    /// Our executable, which becomes the first process.
+    pub executable: PathBuf,
+    /// Where trial trees lie.
+    pub trials: Trials,
+    /// Who runs it if we are root; nobody runs as root.
+    pub run_as: Option<Identity>,
+    /// Directories with more programs that can be read inside.
+    pub toolchains: Vec<PathBuf>,
+}
+
+impl Bubblewrap {
+    /// As this machine and this user have it.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        let run_as = rustix::process::geteuid().is_root().then_some(Identity::UNUSED);
+        Self {
+            program: PathBuf::from(PROGRAM),
+            executable: std::env::current_exe().unwrap_or_default(),
+            trials: Trials::of_this_machine(run_as),
+            run_as,
+            toolchains: Vec::new(),
+        }
+    }
+
+    /// Removes what dead workers have left.
+    ///
+    /// # Errors
+    /// A [`SandboxError`] if the directory of the trial trees cannot be read.
+    pub fn sweep(&self) -> Result<usize, SandboxError> {
+        let directory = self.trials.directory();
+        orphan::sweep(directory).map_err(|error| TreeError::io("sweep", directory)(error).into())
+    }
+
+    /// Whether the program is one that only root could have put there.
+    fn check_program(&self) -> Result<(), Unavailable> {
+        let path = self.program.display();
+        let file = fs::metadata(&self.program)
+            .map_err(|error| Unavailable::new(format!("`{path}` cannot be used: {error}"), REMEDY))?;
+        let mode = file.permissions().mode();
+        let wrong = if !file.is_file() || mode & 0o111 == 0 {
+            "is no program"
+        } else if file.uid() != 0 {
+            "does not belong to root"
+        } else if mode & 0o022 != 0 {
+            "can be changed by others than root"
+        } else if mode & 0o6000 != 0 {
+            "is setuid"
+        } else {
+            return Ok(());
+        };
+        Err(Unavailable::new(format!("`{path}` {wrong}"), format!("{REMEDY}; it is not used as it is")))
+    }
+
+    /// Nothing that a user keeps secrets in is a toolchain.
+    fn check_toolchains(&self) -> Result<(), SandboxError> {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        for path in &self.toolchains {
+            let hides = |name: &std::path::Component<'_>| {
+                [".ssh", ".cargo", ".aws", ".gnupg", ".config", ".docker", ".kube"]
+                    .iter()
+                    .any(|secret| name.as_os_str() == *secret)
+            };
+            let is_home = home.as_ref().is_some_and(|home| home.starts_with(path));
+            let system = ["/run", "/sys", "/proc", "/dev", "/tmp", "/etc", "/var", "/root", "/home"];
+            let is_system = path == Path::new("/") || system.iter().any(|system| path == Path::new(system));
+            let is_run = path.starts_with("/run") || path.starts_with("/var/run");
+            if !path.is_absolute()
+                || is_home
+                || is_system
+                || is_run
+                || path.components().any(|part| hides(&part))
+            {
+                let message = format!("`{}` cannot be a toolchain: it may hold secrets", path.display());
+                return Err(SandboxError::Refused(message));
+            }
+        }
+        Ok(())
+    }
+
+    fn version(&self) -> String {
+        let mut command = spawn::command(&self.program);
+        command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let output = spawn::start(command).and_then(Child::wait_with_output);
+        let printed = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        format!("{} (`{}`)", printed.unwrap_or_default(), self.program.display())
+    }
+}
+
+impl Backend for Bubblewrap {
+    fn probe(&self) -> Result<Guarantees, Unavailable> {
+        self.check_program()?;
+        probe::run(self, &self.trials, self.version())
+    }
+
+    fn start(&self, spec: Spec) -> Result<Box<dyn Sandbox>, SandboxError> {
+        match self.check(&spec).and_then(|()| self.launch(&spec)) {
+            Ok(launched) => launched.settle(spec),
+            Err(error) => {
+                Note::remove(spec.tree.directory());
+                // The first failure is the one that is told.
+                let _ = spec.tree.remove();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Bubblewrap {
+    fn check(&self, spec: &Spec) -> Result<(), SandboxError> {
+        self.check_program().map_err(SandboxError::Unavailable)?;
+        self.check_toolchains()?;
+        check_places(spec)?;
+        if rustix::process::geteuid().is_root()
+            && self.run_as.is_none_or(|user| user.uid == 0 || user.gid == 0)
+        {
+            let message = "a sandbox is not started as root: an ordinary user has to be named";
+            return Err(SandboxError::Refused(String::from(message)));
+        }
+        Ok(())
+    }
+
+    /// Starts bubblewrap and waits until the inner stage has checked the walls.
+    fn launch(&self, spec: &Spec) -> Result<Launched, SandboxError> {
+        let failed =
+            |what: &'static str| move |error: std::io::Error| SandboxError::Start(format!("{what}: {error}"));
+        let build = wire::build(&self.executable).map_err(|error| {
+            SandboxError::Start(format!("`{}` cannot be looked at: {error}", self.executable.display()))
+        })?;
+        let (control, inner) = wire::pair().map_err(failed("no socket pair"))?;
+        let (info, told) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
+            .map_err(std::io::Error::from)
+            .map_err(failed("no pipe"))?;
+        let mut files = Vec::new();
+        for content in FILES {
+            files.push(wire::sealed("file", content.as_bytes()).map_err(failed("no memory for files"))?);
+        }
+        let number = |descriptor: Option<&OwnedFd>| descriptor.map_or(-1, AsRawFd::as_raw_fd);
+        let numbers = Descriptors {
+            info: told.as_raw_fd(),
+            passwd: number(files.first()),
+            group: number(files.get(1)),
+            hosts: number(files.get(2)),
+            nsswitch: number(files.get(3)),
+        };
+        let machine = machine(&self.toolchains);
+        let words = arguments::arguments(spec, &machine, &numbers, &self.executable);
+        let words = wire::sealed("arguments", &arguments::encoded(&words)).map_err(failed("no memory"))?;
+        let setup = serde_json::to_string(&setup(spec, &build))
+            .map_err(|error| SandboxError::Start(error.to_string()))?;
+
+        let mut command = spawn::command(&self.program);
+        command
+            .arg("--args")
+            .arg(words.as_raw_fd().to_string())
+            .args(["--", INSIDE, wire::INIT, &setup])
+            .stdin(inner)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        if let Some(user) = self.run_as {
+            // The groups of root go with its number.
+            command.gid(user.gid).uid(user.uid);
+        }
+        files.extend([told, words]);
+        spawn::inherit(&mut command, files);
+        // Before anything can be left behind.
+        note(spec, &[])?;
+        let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
+        let stderr = outer.stderr.take();
+        let mut launched = Launched { outer: Some(outer), control, first: None, stderr };
+        launched.await_first(spec, info)?;
+        launched.await_ready(&build)?;
+        Ok(launched)
+    }
+}
+
+/// Says beside the tree who works on it.
+fn note(spec: &Spec, pids: &[i32]) -> Result<(), SandboxError> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let processes = pids.iter().copied().filter_map(Noted::of).collect();
+    let note = Note { boot: procfs::boot(), worker: Noted::of(own), processes };
+    let directory = spec.tree.directory();
+    note.write(directory).map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
+}
+
+/// What the inner stage is told.
+fn setup(spec: &Spec, build: &str) -> Setup {
+    let mut writable: Vec<String> = ["/workspace", "/tmp", HOME].map(String::from).into();
+    if spec.workdir != "/workspace" {
+        writable.push(spec.workdir.clone());
+    }
+    writable.extend(spec.phase.logs().map(String::from));
+    Setup {
+        build: build.to_owned(),
+        id: spec.tree.id().to_owned(),
+        writable,
+        directory: spec.workdir.clone(),
+        memory_bytes: spec.limits.memory_bytes,
+        processes: spec.limits.processes,
+        file_bytes: spec.limits.file_bytes,
+    }
+}
+
+/// Mounts lie where they hide nothing of the system.
+fn check_places(spec: &Spec) -> Result<(), SandboxError> {
+    const SYSTEM: &[&str] = &[
+        "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "usr",
+    ];
+    let refused =
+        |at: &str, why: &str| Err(SandboxError::Refused(format!("nothing can be mounted at `{at}`: {why}")));
+    for at in std::iter::once(&spec.workdir).chain(spec.mounts.iter().map(|mount| &mount.at)) {
+        let path = Path::new(at);
+        let names: Vec<_> = path.components().skip(1).collect();
+        let is_plain = names.iter().all(|name| matches!(name, std::path::Component::Normal(_)));
+        let Some(first) = names.first() else { return refused(at, "it is the root") };
+        if !path.is_absolute() || !is_plain || at.contains('\0') {
+            return refused(at, "it is no plain path from the root");
+        }
+        if SYSTEM.iter().any(|system| first.as_os_str() == *system) {
+            return refused(at, "it belongs to the system");
+        }
+    }
+    if let Some(mount) =
+        spec.mounts.iter().find(|mount| mount.at.starts_with("/logs") || mount.at == spec.workdir)
+    {
+        return refused(&mount.at, "it belongs to the trial");
+    }
+    Ok(())
+}
+
+/// What there is on this machine.
+fn machine(toolchains: &[PathBuf]) -> Machine {
+    let mut machine = Machine { toolchains: toolchains.to_vec(), ..Machine::default() };
+    for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+        let path = format!("/{name}");
+        let Ok(there) = fs::symlink_metadata(&path) else { continue };
+        if there.is_dir() {
+            machine.directories.push(path);
+        } else if let Ok(target) = fs::read_link(&path) {
+            machine.links.push((target.to_string_lossy().into_owned(), path));
+        }
+    }
+    if Path::new("/nix/store").is_dir() {
+        machine.directories.push(String::from("/nix/store"));
+    }
+    let hidden = ["/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/kcore", "/proc/sched_debug"];
+    machine.hidden =
+        hidden.iter().filter(|path| Path::new(path).exists()).map(|path| (*path).to_owned()).collect();
+    machine
+}
+
+/// What bubblewrap says about what it has started.
+#[derive(Deserialize)]
+struct Info {
+    #[serde(rename = "child-pid")]
+    child_pid: i32,
+}
+
+/// bubblewrap, until the sandbox is known to be as it has to be. What is dropped is killed.
+struct Launched {
+    outer: Option<Child>,
+    control: OwnedFd,
+    first: Option<(i32, OwnedFd)>,
+    stderr: Option<ChildStderr>,
+}
+
+impl Launched {
+    /// Learns and pins the first process.
+    fn await_first(&mut self, spec: &Spec, info: OwnedFd) -> Result<(), SandboxError> {
+        let until = Instant::now() + PATIENCE;
+        let mut file = fs::File::from(info);
+        let mut bytes = Vec::new();
+        let mut piece = [0; 512];
+        let told: Info = loop {
+            if !is_ready(&file, until) {
+                return Err(self.not_started("it does not say what it has started"));
+            }
+            match file.read(&mut piece) {
+                Ok(0) | Err(_) => return Err(self.not_started("it ended before it had started anything")),
+                Ok(read) => bytes.extend_from_slice(&piece[..read]),
+            }
+            if let Ok(told) = serde_json::from_slice(&bytes) {
+                break told;
+            }
+        };
+        let outer = self.outer.as_ref().and_then(|outer| i32::try_from(outer.id()).ok()).unwrap_or(0);
+        let pid =
+            Pid::from_raw(told.child_pid).ok_or_else(|| SandboxError::Start(String::from("no process")))?;
+        let Ok(pinned) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else {
+            return Err(self.not_started("its first process has ended"));
+        };
+        // Pinned first: what is read now is about this process.
+        match procfs::process(told.child_pid) {
+            Some(process) if process.parent == outer => {}
+            _ => return Err(self.not_started("its first process is none of bubblewrap's")),
+        }
+        self.first = Some((told.child_pid, pinned));
+        note(spec, &[told.child_pid, outer])
+    }
+
+    /// Waits until the inner stage has checked the walls.
+    fn await_ready(&mut self, build: &str) -> Result<(), SandboxError> {
+        if !is_ready(&self.control, Instant::now() + PATIENCE) {
+            return Err(self.not_started("its first process does not answer"));
+        }
+        match wire::receive::<Report>(&self.control) {
+            Ok(Some((Report::Ready { build: inside }, _))) if inside == build => Ok(()),
+            Ok(Some((Report::Ready { build: inside }, _))) => Err(SandboxError::Start(format!(
+                "the executable inside is another one: `{inside}` and not `{build}`"
+            ))),
+            Ok(Some((Report::Unsafe { why }, _))) => Err(not_safe(&why)),
+            Ok(_) | Err(_) => Err(self.not_started("its first process ended")),
+        }
+    }
+
+    /// What the inner stage said or bubblewrap printed, as an error.
+    fn not_started(&mut self, seen: &str) -> SandboxError {
+        self.end();
+        if is_ready(&self.control, Instant::now())
+            && let Ok(Some((Report::Unsafe { why }, _))) = wire::receive::<Report>(&self.control)
+        {
+            return not_safe(&why);
+        }
+        let mut printed = Vec::new();
+        if let Some(stderr) = self.stderr.take() {
+            // Whoever else has the pipe is dead by now; a message is short.
+            let _ = stderr.take(8192).read_to_end(&mut printed);
+        }
+        match String::from_utf8_lossy(&printed).trim() {
+            "" => SandboxError::Start(seen.to_owned()),
+            printed => SandboxError::Unavailable(remedy::of(printed)),
+        }
+    }
+
+    /// Kills all of it.
+    fn end(&mut self) {
+        let Some(mut outer) = self.outer.take() else { return };
+        match &self.first {
+            Some((_, first)) => {
+                let _ = rustix::process::pidfd_send_signal(first, rustix::process::Signal::KILL);
+                running::has_ended(first, running::PATIENCE);
+            }
+            // It ends with its parent.
+            None => {
+                let _ = outer.kill();
+            }
+        }
+        running::reap(&mut outer);
+    }
+
+    /// A sandbox that may be used.
+    fn settle(mut self, spec: Spec) -> Result<Box<dyn Sandbox>, SandboxError> {
+        let failed =
+            |error: std::io::Error| SandboxError::Start(format!("it cannot be looked after: {error}"));
+        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let (pid, first) = self.first.as_ref().ok_or_else(missing).map_err(failed)?;
+        let kept = Kept {
+            pid: *pid,
+            pinned: first.try_clone().map_err(failed)?,
+            directory: spec.tree.directory().to_path_buf(),
+            limits: spec.limits,
+        };
+        let keeper = Keeper::start(kept).map_err(failed)?;
+        let control = self.control.try_clone().map_err(failed)?;
+        let first = first.try_clone().map_err(failed)?;
+        let outer = self.outer.take().ok_or_else(missing).map_err(failed)?;
+        Ok(Box::new(Running {
+            outer,
+            first,
+            control,
+            keeper,
+            tree: Some(spec.tree),
+            limits: spec.limits,
+            ended: None,
+            is_over: false,
+        }))
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A wall is not as it has to be.
+fn not_safe(why: &str) -> SandboxError {
+    SandboxError::Unavailable(Unavailable::new(
+        format!("the sandbox does not keep its promise: {why}"),
+        "see whether `/usr/bin/bwrap` is the distribution's own",
+    ))
+}
+
+/// Whether there is something to read in time.
+fn is_ready(descriptor: impl std::os::fd::AsFd, until: Instant) -> bool {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let mut watched = [PollFd::new(&descriptor, PollFlags::IN)];
+        match rustix::event::poll(&mut watched, Some(&left)) {
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(ready) => return 0 < ready,
+            Err(_) => return false,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The thread beside a living sandbox: it drains what background processes print, looks at the disk and at the memory of
+//! the machine, and kills the sandbox that uses too much. It says why, and nothing else.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::process::Signal;
+
+use super::spec::{Cause, Ended, Limits};
+use super::{beneath, procfs};
+
+/// How often the free space of the disk and the memory of the machine are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// How often a tree is measured.
+const MEASURE: Duration = Duration::from_secs(2);
+/// What a background process may print after its command has ended.
+const LEFTOVER_BYTES: u64 = 1 << 30;
+const GIB: u64 = 1 << 30;
+
+/// First processes of the living sandboxes of this worker, by number.
+static LIVING: Mutex<BTreeMap<i32, ()>> = Mutex::new(BTreeMap::new());
+
+/// The thread, as the sandbox holds it.
+pub(super) struct Keeper {
+    leftovers: Option<Sender<OwnedFd>>,
+    wake: Arc<OwnedFd>,
+    why: Arc<Mutex<Option<Ended>>>,
+    thread: Option<JoinHandle<()>>,
+    pid: i32,
+}
+
+/// What is looked after.
+pub(super) struct Kept {
+    /// The first process.
+    pub(super) pid: i32,
+    /// The same, pinned.
+    pub(super) pinned: OwnedFd,
+    /// The directory with its tree and its reports.
+    pub(super) directory: PathBuf,
+    /// What it may use.
+    pub(super) limits: Limits,
+}
+
+impl Keeper {
+    /// Starts to look after a sandbox.
+    pub(super) fn start(kept: Kept) -> std::io::Result<Self> {
+        let wake = Arc::new(rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?);
+        let why = Arc::new(Mutex::new(None));
+        let (leftovers, received) = mpsc::channel();
+        let pid = kept.pid;
+        lock(&LIVING).insert(pid, ());
+        let watch = Watch { kept, wake: Arc::clone(&wake), why: Arc::clone(&why) };
+        let thread =
+            thread::Builder::new().name(String::from("sandbox")).spawn(move || watch.run(&received))?;
+        Ok(Self { leftovers: Some(leftovers), wake, why, thread: Some(thread), pid })
+    }
+
+    /// Drains it until its end.
+    pub(super) fn drain(&self, leftover: OwnedFd) {
+        if let Some(leftovers) = &self.leftovers {
+            // Without the thread the sandbox is being killed.
+            let _ = leftovers.send(leftover);
+            let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Why the sandbox was killed, if it was.
+    pub(super) fn why(&self) -> Option<Ended> {
+        lock(&self.why).clone()
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        lock(&LIVING).remove(&self.pid);
+        self.leftovers = None;
+        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Watch {
+    kept: Kept,
+    wake: Arc<OwnedFd>,
+    why: Arc<Mutex<Option<Ended>>>,
+}
+
+impl Watch {
+    /// Ends when nobody holds the keeper any more.
+    fn run(self, received: &Receiver<OwnedFd>) {
+        let mut pipes: Vec<(std::fs::File, u64)> = Vec::new();
+        let mut buffer = vec![0; 64 * 1024];
+        let (mut looked, mut measured) = (Instant::now(), Instant::now());
+        loop {
+            loop {
+                match received.try_recv() {
+                    Ok(pipe) => pipes.push((std::fs::File::from(pipe), 0)),
+                    Err(mpsc::TryRecvError::Empty) => break,
+                    Err(mpsc::TryRecvError::Disconnected) => return,
+                }
+            }
+            if TICK <= looked.elapsed() {
+                looked = Instant::now();
+                let measure = MEASURE <= measured.elapsed();
+                if measure {
+                    measured = looked;
+                }
+                if let Some(why) = self.look(measure) {
+                    self.kill(why);
+                }
+            }
+            let ready = self.wait(&pipes, TICK.saturating_sub(looked.elapsed()));
+            let mut index = 0;
+            pipes.retain_mut(|(pipe, total)| {
+                let is_ready = ready.get(index).copied().unwrap_or(false);
+                index += 1;
+                if !is_ready {
+                    return true;
+                }
+                match pipe.read(&mut buffer) {
+                    Ok(0) => false,
+                    Ok(read) => {
+                        *total += read as u64;
+                        *total < LEFTOVER_BYTES
+                    }
+                    Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+                }
+            });
+        }
+    }
+
+    /// Waits; which pipes have something.
+    fn wait(&self, pipes: &[(std::fs::File, u64)], longest: Duration) -> Vec<bool> {
+        let mut watched = vec![PollFd::new(&*self.wake, PollFlags::IN)];
+        watched.extend(pipes.iter().map(|(pipe, _)| PollFd::new(pipe, PollFlags::IN)));
+        let longest = Timespec { tv_sec: 0, tv_nsec: i64::from(longest.subsec_nanos()) };
+        if rustix::event::poll(&mut watched, Some(&longest)).is_err() {
+            return Vec::new();
+        }
+        if !watched[0].revents().is_empty() {
+            let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
+        }
+        watched[1..].iter().map(|pipe| !pipe.revents().is_empty()).collect()
+    }
+
+    /// Why the sandbox has to end, if it has to.
+    fn look(&self, measure: bool) -> Option<Ended> {
+        if let Ok((free, all)) = beneath::space(&self.kept.directory)
+            && free < floor_of_disk(all, lock(&LIVING).len() as u64)
+        {
+            return Some(Ended::Died(Cause::HostFloor("disk space")));
+        }
+        if let Some((free, all)) = procfs::machine_memory()
+            && free < (all / 20).max(GIB).min(all / 4)
+            && self.is_largest()
+        {
+            return Some(Ended::Died(Cause::HostFloor("memory")));
+        }
+        if !measure {
+            return None;
+        }
+        let limits = &self.kept.limits;
+        let size = beneath::measure(&self.kept.directory, limits.disk_entries + 1).ok()?;
+        let over = limits.disk_entries < size.entries || limits.disk_bytes < size.bytes || size.too_deep;
+        over.then_some(Ended::OverDisk)
+    }
+
+    /// Whether no sandbox of this worker uses more memory.
+    fn is_largest(&self) -> bool {
+        let of = |pid| procfs::descendants(pid).iter().map(|process| process.pages).sum::<u64>();
+        let own = of(self.kept.pid);
+        let others: Vec<i32> = lock(&LIVING).keys().copied().filter(|pid| *pid != self.kept.pid).collect();
+        others.into_iter().all(|pid| of(pid) <= own)
+    }
+
+    fn kill(&self, why: Ended) {
+        lock(&self.why).get_or_insert(why);
+        // It may have ended by itself.
+        let _ = rustix::process::pidfd_send_signal(&self.kept.pinned, Signal::KILL);
+    }
+}
+
+/// Free space below which sandboxes are killed: a twentieth, or what the living ones may write together, but no more than a
+/// quarter, so that a small disk can be used at all.
+fn floor_of_disk(all: u64, living: u64) -> u64 {
+    (all / 20).max(2 * GIB * living).min(all / 4)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_disk_can_be_used() {
+        assert_eq!(floor_of_disk(100 * GIB, 1), 5 * GIB);
+        assert_eq!(floor_of_disk(20 * GIB, 1), 2 * GIB);
+        assert_eq!(floor_of_disk(4 * GIB, 3), GIB);
+    }
+}

@@ -1,0 +1,196 @@
+//! Sandboxes that outlived their worker: each leaves a note when it starts, and what the notes of dead workers name is
+//! killed and removed. A process counts as the one that was noted only by its number, its start and the boot.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::{beneath, procfs};
+
+const ENDING: &str = "sandbox";
+/// How long a process may take to end after it was killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A process that cannot be mistaken for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noted {
+    /// Its number.
+    pub pid: i32,
+    /// When it was started, in ticks since the boot.
+    pub started: u64,
+}
+
+impl Noted {
+    /// A living process.
+    #[must_use]
+    pub fn of(pid: i32) -> Option<Self> {
+        procfs::process(pid).map(|process| Self { pid, started: process.started })
+    }
+
+    fn lives(self) -> bool {
+        procfs::process(self.pid).is_some_and(|process| process.started == self.started && !process.is_zombie)
+    }
+}
+
+/// The note of one sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The boot in which the numbers mean something.
+    pub boot: String,
+    /// The worker.
+    pub worker: Option<Noted>,
+    /// What is to be killed: the first process inside, then bubblewrap.
+    pub processes: Vec<Noted>,
+}
+
+impl Note {
+    /// Where the note of a tree lies: beside the tree, out of reach of the sandbox.
+    #[must_use]
+    pub fn path(tree: &Path) -> PathBuf {
+        tree.with_extension(ENDING)
+    }
+
+    /// Writes it, over an earlier one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn write(&self, tree: &Path) -> io::Result<()> {
+        let path = Self::path(tree);
+        let new = tree.with_extension("new");
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        fs::rename(new, path)
+    }
+
+    /// Removes it.
+    pub fn remove(tree: &Path) {
+        // A note too many costs a look at the next sweep.
+        let _ = fs::remove_file(Self::path(tree));
+    }
+}
+
+/// Kills and removes what dead workers have left in a directory of trial trees; how many sandboxes that were. What belongs
+/// to a living worker is left alone, and so is what cannot be read.
+///
+/// # Errors
+/// The system's, if the directory cannot be read.
+pub fn sweep(directory: &Path) -> io::Result<usize> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let boot = procfs::boot();
+    let mut swept = 0;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_none_or(|ending| ending != ENDING) {
+            continue;
+        }
+        let Ok(note) = fs::read(&path).and_then(|text| Ok(serde_json::from_slice::<Note>(&text)?)) else {
+            continue;
+        };
+        let same_boot = note.boot == boot;
+        if same_boot && note.worker.is_some_and(Noted::lives) {
+            continue;
+        }
+        let id = path.file_stem().unwrap_or_default().as_encoded_bytes();
+        let marked = if same_boot { marked(id) } else { Vec::new() };
+        if same_boot && !end(&[note.processes, marked].concat()) {
+            continue;
+        }
+        if beneath::remove(&path.with_extension("")).is_ok() {
+            fs::remove_file(&path)?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// Processes that have the random name of a tree in their command lines. A bubblewrap whose worker died in the middle of a
+/// start waits for ever, and nobody has noted its number.
+fn marked(id: &[u8]) -> Vec<Noted> {
+    if id.is_empty() {
+        return Vec::new();
+    }
+    let has = |noted: &Noted| {
+        fs::read(format!("/proc/{}/cmdline", noted.pid))
+            .is_ok_and(|line| line.windows(id.len()).any(|window| window == id))
+    };
+    let living = procfs::processes().into_iter().filter(|process| !process.is_zombie);
+    living.map(|process| Noted { pid: process.pid, started: process.started }).filter(has).collect()
+}
+
+/// Kills processes; whether all of them have ended.
+fn end(processes: &[Noted]) -> bool {
+    for noted in processes {
+        let _ = procfs::kill(noted.pid, noted.started);
+    }
+    let patience = Instant::now() + PATIENCE;
+    while processes.iter().any(|noted| noted.lives()) {
+        if patience < Instant::now() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    const TREE: &str = "0f3c9d5a7be1";
+
+    fn fresh(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("sh-orphan-{}-{name}", std::process::id()));
+        let _ = beneath::remove(&path);
+        fs::create_dir_all(path.join(TREE).join("tree")).unwrap();
+        path
+    }
+
+    /// A process that has ended, and so cannot be a worker.
+    fn dead() -> Noted {
+        let mut child = Command::new("/bin/true").spawn().unwrap();
+        let noted = Noted { pid: i32::try_from(child.id()).unwrap(), started: 1 };
+        child.wait().unwrap();
+        noted
+    }
+
+    #[test]
+    fn what_a_dead_worker_left_is_killed_and_removed() {
+        let place = fresh("dead");
+        let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let orphan = Noted::of(i32::try_from(child.id()).unwrap()).unwrap();
+        let note = Note { boot: procfs::boot(), worker: Some(dead()), processes: vec![orphan] };
+        note.write(&place.join(TREE)).unwrap();
+        assert_eq!(sweep(&place).unwrap(), 1);
+        assert!(!child.wait().unwrap().success());
+        assert!(!place.join(TREE).exists() && !place.join(TREE).with_extension(ENDING).exists());
+        beneath::remove(&place).unwrap();
+    }
+
+    #[test]
+    fn esc_91_a_living_worker_and_another_boot_are_respected() {
+        let place = fresh("alive");
+        let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let noted = Noted::of(i32::try_from(child.id()).unwrap()).unwrap();
+        let own = Noted::of(i32::try_from(std::process::id()).unwrap());
+        let mut note = Note { boot: procfs::boot(), worker: own, processes: vec![noted] };
+        note.write(&place.join(TREE)).unwrap();
+        assert_eq!(sweep(&place).unwrap(), 0);
+        assert!(place.join(TREE).exists());
+        // Numbers of another boot name nobody.
+        note.boot = String::from("another");
+        note.write(&place.join(TREE)).unwrap();
+        assert_eq!(sweep(&place).unwrap(), 1);
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        beneath::remove(&place).unwrap();
+    }
+}

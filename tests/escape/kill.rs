@@ -248,7 +248,9 @@ fn esc_87_a_worker_that_is_killed_while_it_starts_leaves_nothing() {
     for tree in trees {
         assert_eq!(processes_with(tree.to_str().unwrap()), 0);
     }
-    let noted = entries(&lab.path("trials")).into_iter().filter(|path| path.extension().is_some());
+    let noted = entries(&lab.path("trials"))
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|it| it == "sandbox"));
     assert_eq!(noted.count(), 0);
 }
 

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{beneath, procfs};
+use super::{beneath, procfs, wire};
 
 const ENDING: &str = "sandbox";
+/// The ending of a note that is being written.
+const UNFINISHED: &str = "new";
 /// How long a process may take to end after it was killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -60,7 +62,7 @@ impl Note {
     /// The system's.
     pub fn write(&self, tree: &Path) -> io::Result<()> {
         let path = Self::path(tree);
-        let new = tree.with_extension("new");
+        let new = tree.with_extension(UNFINISHED);
         let mut file =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(&serde_json::to_vec(self)?)?;
@@ -87,6 +89,10 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
     let boot = procfs::boot();
     let mut swept = 0;
     for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|ending| ending == UNFINISHED) && is_old(&path) {
+            // A note whose writer died. That it stays is no harm.
+            let _ = fs::remove_file(&path);
+        }
         if path.extension().is_none_or(|ending| ending != ENDING) {
             continue;
         }
@@ -110,18 +116,25 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// Processes that have the random name of a tree in their command lines. A bubblewrap whose worker died in the middle of a
+/// Sandboxes that have the random name of a tree in their command lines. A bubblewrap whose worker died in the middle of a
 /// start waits for ever, and nobody has noted its number.
 fn marked(id: &[u8]) -> Vec<Noted> {
     if id.is_empty() {
         return Vec::new();
     }
     let has = |noted: &Noted| {
-        fs::read(format!("/proc/{}/cmdline", noted.pid))
-            .is_ok_and(|line| line.windows(id.len()).any(|window| window == id))
+        let line = fs::read(format!("/proc/{}/cmdline", noted.pid)).unwrap_or_default();
+        let names = |word: &[u8]| line.windows(word.len()).any(|window| window == word);
+        names(id) && names(wire::INIT.as_bytes())
     };
     let living = procfs::processes().into_iter().filter(|process| !process.is_zombie);
     living.map(|process| Noted { pid: process.pid, started: process.started }).filter(has).collect()
+}
+
+/// Whether nobody can be writing it any more.
+fn is_old(path: &Path) -> bool {
+    let age = fs::metadata(path).and_then(|there| there.modified()).ok().and_then(|then| then.elapsed().ok());
+    age.is_some_and(|age| PATIENCE < age)
 }
 
 /// Kills processes; whether all of them have ended.

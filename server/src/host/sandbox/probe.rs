@@ -30,7 +30,13 @@ pub(super) fn run(backend: &dyn Backend, trials: &Trials, name: String) -> Resul
     let targets = serde_json::to_string(&lab.targets).map_err(|error| failed(&error.to_string()))?;
     let test = Exec::program([INSIDE, wire::PROBE, targets.as_str()]).within(PATIENCE);
     let executed = sandbox.exec(&test).map_err(unavailable)?;
-    let inside = named(&lab.targets.name);
+    // A process that has just been started has no command line for a moment.
+    let soon = Instant::now() + Duration::from_secs(2);
+    let mut inside = named(&lab.targets.name);
+    while inside.len() < LEFT_BEHIND && Instant::now() < soon {
+        std::thread::sleep(Duration::from_millis(1));
+        inside = named(&lab.targets.name);
+    }
     let began = Instant::now();
     let dead = sandbox.kill().map_err(unavailable)?;
     let took = began.elapsed();

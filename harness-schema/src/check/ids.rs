@@ -77,6 +77,10 @@ fn unique(document: &Document, tables: &[Value], key: &str, what: &str, problems
 }
 
 fn tools(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+    // Few files name a tool, and a suite has tens of thousands of them.
+    if harness.tools().iter().all(|tool| tool.at.file != *file) {
+        return;
+    }
     let mut first: FxHashMap<EcoString, usize> = FxHashMap::default();
     for (index, tool) in
         harness.tools().iter().enumerate().filter(|(_, tool)| tool.enabled && !tool.name.is_empty())

@@ -259,6 +259,18 @@ fn timeouts(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
         return;
     }
     let root = &harness.tree().root;
+    let of_all = root.at(&["runtime", "tool_timeout"]).filter(|_| file.as_str() == MANIFEST);
+    let of_tools = harness.tools().iter().filter(|tool| tool.file == *file);
+    let of_tools = of_tools.filter_map(|tool| tool.value().get("timeout"));
+    let written: Vec<(&str, &Value)> = of_all
+        .map(|value| ("tool_timeout", value))
+        .into_iter()
+        .chain(of_tools.map(|value| ("timeout", value)))
+        .collect();
+    // All tasks are asked below, and few files have a timeout.
+    if written.is_empty() {
+        return;
+    }
     let agent = match root.at(&["agent", "timeout"]) {
         Some(timeout) => timeout.as_text().and_then(duration_seconds),
         None => Some(DEFAULT_AGENT_TIMEOUT).filter(|_| !has_unknown_key(root, "agent")),
@@ -288,15 +300,8 @@ fn timeouts(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
             Fix::replace(FixClass::Preview, format!("Lower it to {lower}"), &at, lower)
         })));
     };
-    if file.as_str() == MANIFEST
-        && let Some(value) = root.at(&["runtime", "tool_timeout"])
-    {
-        report("tool_timeout", value);
-    }
-    for tool in harness.tools().iter().filter(|tool| tool.file == *file) {
-        if let Some(value) = tool.value().get("timeout") {
-            report("timeout", value);
-        }
+    for (key, value) in written {
+        report(key, value);
     }
 }
 

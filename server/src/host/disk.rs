@@ -53,7 +53,9 @@ fn roots_below(folder: &Path, git_ignores: bool) -> Vec<PathBuf> {
         .max_depth(Some(walk::MAX_DEPTH))
         .require_git(false)
         .filter_entry(|entry| {
-            entry.depth() == 0 || !walk::is_skipped(entry.file_name()) && !never_ends(entry.path())
+            let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.depth() == 0
+                || !walk::is_skipped(entry.file_name()) && !(is_directory && never_ends(entry.path()))
         })
         .build();
     let manifests = walk.flatten().filter(|entry| entry.file_name() == MANIFEST && is_manifest(entry.path()));
@@ -193,28 +195,36 @@ fn with_text(root: &Path, path: &FilePath, file: File) -> File {
 /// What the machine says against reading a file; `None` if it lets us.
 #[must_use]
 pub fn refusal(root: &Path, path: &FilePath) -> Option<io::Error> {
-    open(&root.join(path.as_str())).and_then(|mut file| file.read(&mut [0])).err()
+    open(&root.join(path.as_str())).and_then(|(mut file, _)| file.read(&mut [0])).err()
 }
 
-/// Opens a file to read it. A pipe or a device is refused, and never waited for.
+/// Opens a file to read it, and says what it is. A pipe or a device is refused, and never waited for.
 ///
 /// # Errors
 /// What the machine says, or that it is no file.
-pub fn open(path: &Path) -> io::Result<fs::File> {
-    let regular = |metadata: fs::Metadata| match metadata.is_file() {
-        true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file")),
-    };
+pub fn open(path: &Path) -> io::Result<(fs::File, fs::Metadata)> {
     // Opening a device may already do something.
     regular(fs::metadata(path)?)?;
+    open_regular(path)
+}
+
+/// The same, of a path that was seen to be a file just now.
+fn open_regular(path: &Path) -> io::Result<(fs::File, fs::Metadata)> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     let file = options.open(path)?;
     // It may be another one than a moment ago.
-    regular(file.metadata()?)?;
-    Ok(file)
+    let metadata = regular(file.metadata()?)?;
+    Ok((file, metadata))
+}
+
+fn regular(metadata: fs::Metadata) -> io::Result<fs::Metadata> {
+    match metadata.is_file() {
+        true => Ok(metadata),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file")),
+    }
 }
 
 fn described(root: &Path, entries: Vec<Entry>) -> impl Iterator<Item = (FilePath, File)> {
@@ -233,14 +243,16 @@ fn describe(entry: Entry) -> Option<File> {
 
 fn read_text(absolute: &Path, path: &FilePath) -> io::Result<Content> {
     let limit = MAX_TEXT_BYTES as u64;
-    let file = open(absolute)?;
-    let length = file.metadata()?.len();
+    let (file, metadata) = open_regular(absolute)?;
+    let length = metadata.len();
     if limit < length {
         return Ok(Content::Opaque(Opaque::TooLarge { bytes: length }));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    // The file may grow while it is read.
-    file.take(limit + 1).read_to_end(&mut bytes)?;
+    // Asking for no more than there is saves asking whether that was all. A file that grows is told of by the watcher, and
+    // one that is made while it is read says that it has nothing.
+    let wanted = if length == 0 { limit + 1 } else { length };
+    file.take(wanted).read_to_end(&mut bytes)?;
     Ok(match std::str::from_utf8(&bytes) {
         _ if MAX_TEXT_BYTES < bytes.len() => Content::Opaque(Opaque::TooLarge { bytes: bytes.len() as u64 }),
         _ if bytes.contains(&0) => Content::Opaque(Opaque::Binary),

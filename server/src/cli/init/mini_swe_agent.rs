@@ -130,7 +130,7 @@ fn above(path: &Path, levels: usize) -> Option<PathBuf> {
 /// (`#!/bin/sh`, `'''exec' "/…/python" "$0" "$@"`).
 fn interpreter(program: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
-    disk::open(program).ok()?.take(4096).read_to_end(&mut head).ok()?;
+    disk::open(program).ok()?.0.take(4096).read_to_end(&mut head).ok()?;
     let head = String::from_utf8_lossy(&head).into_owned();
     let mut lines = head.lines();
     let first = lines.next()?.strip_prefix("#!")?.trim();
@@ -166,7 +166,7 @@ fn installed_in(prefix: &Path) -> Option<Installation> {
 }
 
 fn read_small(path: &Path) -> Option<String> {
-    let file = disk::open(path).ok()?;
+    let (file, _) = disk::open(path).ok()?;
     let mut text = String::new();
     let read = file.take(MAX_BYTES + 1).read_to_string(&mut text).ok()?;
     (read as u64 <= MAX_BYTES).then_some(text)

@@ -1,13 +1,14 @@
 //! Patterns for paths and ids, in the one dialect of all documents: `*` and `?` within one part of a path, `**` over
 //! parts, `[…]` and `{a,b}`. What has none of these signs is a name.
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobBuilder;
+use regex::bytes::{Regex, RegexBuilder};
 
 /// A name, or a pattern for names.
 #[derive(Clone, Debug)]
 pub struct Glob {
     written: String,
-    matcher: Option<GlobMatcher>,
+    matcher: Option<Regex>,
 }
 
 /// What makes a name a pattern.
@@ -17,9 +18,11 @@ impl Glob {
     /// A pattern as written. One that does not compile is a name: it matches its own text only.
     #[must_use]
     pub fn new(written: &str) -> Self {
-        let matcher =
-            written.contains(SIGNS).then(|| GlobBuilder::new(written).literal_separator(true).build());
-        let matcher = matcher.and_then(Result::ok).map(|glob| glob.compile_matcher());
+        let glob = written.contains(SIGNS).then(|| GlobBuilder::new(written).literal_separator(true).build());
+        // The expression itself: a matcher of globset takes each name apart first, which costs as much as matching.
+        let matcher = glob
+            .and_then(Result::ok)
+            .and_then(|glob| RegexBuilder::new(glob.regex()).dot_matches_new_line(true).build().ok());
         Self { written: written.to_owned(), matcher }
     }
 
@@ -32,7 +35,7 @@ impl Glob {
     /// Whether it matches `name`. Its own text always does: a file may well be called `app/[id]/page.md`.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        self.written == name || self.matcher.as_ref().is_some_and(|matcher| matcher.is_match(name))
+        self.written == name || self.matcher.as_ref().is_some_and(|matcher| matcher.is_match(name.as_bytes()))
     }
 
     /// The directory that everything it matches is below: `tools/sub` of `tools/sub/*.py`; empty for the root.

@@ -1,6 +1,6 @@
 //! Tasks: verifiers and instructions (SH501, SH502), keys that Harbor does not read (SH503), splits (SH504–SH509).
 
-use std::collections::BTreeMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::fixes::{did_you_mean, near, remove, remove_all, replace_with};
 use super::task_keys;
@@ -346,13 +346,20 @@ fn names(
 fn overlaps(harness: &Harness, tasks: &Value, ids: &[&str], file: &FilePath, problems: &mut Vec<Problem>) {
     let document = &harness.manifest_file().document;
     // Which item of which list first named a task.
-    let mut first: BTreeMap<&str, (Split, &Value)> = BTreeMap::new();
+    let mut first: FxHashMap<&str, (Split, &Value)> = FxHashMap::default();
+    let all: FxHashSet<&str> = ids.iter().copied().collect();
     for split in Split::ALL {
         let Some(list) = tasks.get(split.key()) else { continue };
         for value in list.as_list().unwrap_or_default() {
-            let Some(pattern) = value.as_text().map(TaskPattern::new) else { continue };
+            let Some(written) = value.as_text() else { continue };
+            let pattern = TaskPattern::new(written);
             let mut reported = false;
-            for id in ids.iter().copied().filter(|id| pattern.matches(id)) {
+            // Lists name thousands of tasks one by one.
+            let matching: Vec<&str> = match pattern.is_glob() {
+                true => ids.iter().copied().filter(|id| pattern.matches(id)).collect(),
+                false => all.get(written).copied().into_iter().collect(),
+            };
+            for id in matching {
                 let Some((other, earlier)) = first.get(id) else {
                     first.insert(id, (split, value));
                     continue;

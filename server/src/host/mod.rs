@@ -11,3 +11,4 @@ pub mod sandbox;
 pub mod redact;
 pub mod model;
 pub mod scripted;
+pub mod agents;

@@ -7,6 +7,7 @@ pub mod verdict;
 pub mod reward;
 pub mod budget;
 pub mod breaker;
+pub mod plan;
 pub mod trace;
 pub mod transcript;
 pub mod atif;

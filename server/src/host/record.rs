@@ -1,0 +1,477 @@
+//! What is on disk: the versioned forms of runs, events and trials. The engine's values are never written as they are, so they
+//! may change without a store becoming unreadable.
+//!
+//! A field that a later version adds has a default; a later kind of event is read as [`EventRecord::Unknown`] and changes
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use harness_schema::split::Split;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::budget::{Budget, Limit, Spent};
+use crate::engine::contract::Role;
+use crate::engine::plan::{Design, Event, Finish, Slot};
+use crate::engine::trace::Usage;
+use crate::engine::verdict::{Flags, Verdict, VoidCause};
+
+/// A run as it was started. Everything that a worker needs to perform it, besides the tasks, which are looked up by digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The verb that started it.
+    pub verb: String,
+    /// The harness's name.
+    pub name: String,
+    /// The digest of the harness.
+    pub harness: String,
+    /// The digest of the contract.
+    pub contract: String,
+    /// What was consented to: the digest of everything that decides what is executed, where, and at whose cost.
+    pub execution: String,
+    /// The texts of the harness when it was started, by path: an editor may hold newer ones than the disk.
+    pub files: BTreeMap<String, String>,
+    /// What is to be filled.
+    pub slots: Vec<SlotRecord>,
+    /// What it may spend.
+    #[serde(default)]
+    pub budget: BudgetRecord,
+    /// How many trials run side by side.
+    pub parallel: usize,
+    /// What waits are spread by.
+    #[serde(default)]
+    pub seed: u64,
+    /// Where it was started: `command line`, an editor's name.
+    #[serde(default)]
+    pub started_by: String,
+    /// The model's name, for people.
+    #[serde(default)]
+    pub model: String,
+    /// How often each task is tried.
+    #[serde(default)]
+    pub repeats: u32,
+    /// The variable that holds the model's key, if any.
+    #[serde(default)]
+    pub key_variable: Option<String>,
+}
+
+/// A slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotRecord {
+    /// The task's id.
+    pub task: String,
+    /// `held-in`, `held-out` or `sealed`.
+    pub split: String,
+    /// What the trial is for.
+    pub role: String,
+    /// The repeat.
+    pub repeat: u32,
+}
+
+/// A budget; what is not said is not limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BudgetRecord {
+    /// Trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u64>,
+    /// Tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// Milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<u64>,
+}
+
+/// What was spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpentRecord {
+    /// Trials.
+    pub trials: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// US dollars; none if unknown.
+    pub cost: Option<f64>,
+    /// Milliseconds.
+    #[serde(default)]
+    pub time_ms: u64,
+}
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum EventRecord {
+    /// A trial began.
+    Started {
+        /// The slot.
+        slot: usize,
+        /// Its number in the slot.
+        attempt: u32,
+    },
+    /// A slot was filled by an earlier trial.
+    Reused {
+        /// The slot.
+        slot: usize,
+        /// Its verdict.
+        verdict: String,
+        /// The trial.
+        trial: String,
+    },
+    /// A trial ended.
+    Ended {
+        /// The slot.
+        slot: usize,
+        /// Its verdict.
+        verdict: String,
+        /// The void's cause.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+        /// What it took.
+        spent: SpentRecord,
+    },
+    /// A trial counts for nothing.
+    Discarded {
+        /// The slot.
+        slot: usize,
+        /// What it took.
+        spent: SpentRecord,
+    },
+    /// Nothing is started any more.
+    Paused {
+        /// Why.
+        why: String,
+    },
+    /// It goes on.
+    Resumed,
+    /// Somebody wants it to end.
+    Cancelled,
+    /// It ended.
+    Finished {
+        /// `complete`, `cancelled`, `infrastructure`, `contract-broken`, or the limit.
+        finish: String,
+    },
+    /// Written by a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// Its name, which is also that of its directory.
+    pub id: String,
+    /// The key by which it is found again.
+    pub key: String,
+    /// The contract it was run under.
+    pub contract: String,
+    /// The harness.
+    pub harness: String,
+    /// The task.
+    pub task: String,
+    /// Its split.
+    pub split: String,
+    /// What it was for.
+    pub role: String,
+    /// The repeat.
+    pub repeat: u32,
+    /// Its number in the slot.
+    pub attempt: u32,
+    /// `pass`, `fail` or `void`.
+    pub verdict: String,
+    /// The void's cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// What there is to say about the verdict.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// `timed-out`, `limit-hit`, `verifier-timeout`, `tampered`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    /// How the agent ended.
+    pub end: String,
+    /// The rewards.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rewards: BTreeMap<String, f64>,
+    /// Failed checks of all checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<f64>,
+    /// The names of the checks that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_checks: Vec<String>,
+    /// When it began, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// When it ended.
+    pub finished_ms: u64,
+    /// Tokens read, cached ones included.
+    pub input_tokens: u64,
+    /// Of these, from a cache.
+    #[serde(default)]
+    pub cached_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// US dollars; none if unknown.
+    pub cost: Option<f64>,
+    /// Model requests that were answered.
+    pub requests: u32,
+    /// Steps of the trace.
+    pub steps: usize,
+    /// The digest of the trace.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trace: String,
+    /// The digest of what the verifier printed and left.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub verifier_output: String,
+    /// The model that the provider said it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The fingerprint that the provider answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// Whether the task could not be proven to be solvable, or its verifier to notice a failing check.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<String>,
+}
+
+/// The word of a verdict.
+#[must_use]
+pub fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Void(_) => "void",
+    }
+}
+
+/// The verdict of a word and a cause; a cause that is not known is one of another version, so the trial is void by an adapter.
+#[must_use]
+pub fn verdict_of(word: &str, cause: Option<&str>) -> Verdict {
+    match word {
+        "pass" => Verdict::Pass,
+        "fail" => Verdict::Fail,
+        _ => Verdict::Void(cause.and_then(VoidCause::named).unwrap_or(VoidCause::Adapter)),
+    }
+}
+
+impl RunRecord {
+    /// What the run was asked to do.
+    #[must_use]
+    pub fn design(&self) -> Design {
+        Design {
+            slots: self.slots.iter().map(SlotRecord::slot).collect(),
+            budget: self.budget.budget(),
+            parallel: self.parallel,
+            seed: self.seed,
+        }
+    }
+}
+
+impl SlotRecord {
+    /// The written form.
+    #[must_use]
+    pub fn of(slot: &Slot) -> Self {
+        Self {
+            task: slot.task.clone(),
+            split: slot.split.word().to_owned(),
+            role: slot.role.word().to_owned(),
+            repeat: slot.repeat,
+        }
+    }
+
+    fn slot(&self) -> Slot {
+        Slot {
+            task: self.task.clone(),
+            // What cannot be read must not teach.
+            split: Split::ALL.into_iter().find(|split| split.word() == self.split).unwrap_or(Split::HeldOut),
+            role: Role::named(&self.role).unwrap_or(Role::Baseline),
+            repeat: self.repeat,
+        }
+    }
+}
+
+impl BudgetRecord {
+    /// The written form.
+    #[must_use]
+    pub fn of(budget: Budget) -> Self {
+        Self {
+            trials: budget.trials,
+            tokens: budget.tokens,
+            cost: budget.cost,
+            time_ms: budget.time.map(milliseconds),
+        }
+    }
+
+    fn budget(self) -> Budget {
+        Budget {
+            trials: self.trials,
+            tokens: self.tokens,
+            cost: self.cost,
+            time: self.time_ms.map(Duration::from_millis),
+        }
+    }
+}
+
+impl SpentRecord {
+    /// The written form.
+    #[must_use]
+    pub fn of(spent: Spent) -> Self {
+        Self {
+            trials: spent.trials,
+            tokens: spent.tokens,
+            cost: spent.cost,
+            time_ms: milliseconds(spent.time),
+        }
+    }
+
+    /// What was spent.
+    #[must_use]
+    pub fn spent(self) -> Spent {
+        let Self { trials, tokens, cost, time_ms } = self;
+        Spent { trials, tokens, cost, time: Duration::from_millis(time_ms) }
+    }
+}
+
+impl EventRecord {
+    /// The event; `None` for one of a later version.
+    #[must_use]
+    pub fn event(&self) -> Option<Event> {
+        Some(match self {
+            Self::Started { slot, attempt } => Event::Started { slot: *slot, attempt: *attempt },
+            Self::Reused { slot, verdict, .. } => {
+                Event::Reused { slot: *slot, verdict: verdict_of(verdict, None) }
+            }
+            Self::Ended { slot, verdict, cause, spent } => Event::Ended {
+                slot: *slot,
+                verdict: verdict_of(verdict, cause.as_deref()),
+                spent: spent.spent(),
+            },
+            Self::Discarded { slot, spent } => Event::Discarded { slot: *slot, spent: spent.spent() },
+            Self::Paused { why } => Event::Paused(why.clone()),
+            Self::Resumed => Event::Resumed,
+            Self::Cancelled => Event::Cancelled,
+            Self::Finished { finish } => Event::Finished(finish_of(finish)),
+            Self::Unknown => return None,
+        })
+    }
+}
+
+/// The limits of a budget with their words.
+const LIMITS: [(Limit, &str); 5] = [
+    (Limit::Trials, "budget-trials"),
+    (Limit::Tokens, "budget-tokens"),
+    (Limit::Cost, "budget-cost"),
+    (Limit::Time, "budget-time"),
+    (Limit::UnknownCost, "budget-unknown-cost"),
+];
+
+/// The word of an end.
+#[must_use]
+pub fn finish_word(finish: &Finish) -> &'static str {
+    match finish {
+        Finish::Complete => "complete",
+        Finish::Cancelled => "cancelled",
+        Finish::Infrastructure => "infrastructure",
+        Finish::ContractBroken => "contract-broken",
+        Finish::Budget(limit) => {
+            LIMITS.iter().find(|(each, _)| each == limit).map_or("budget-trials", |(_, word)| word)
+        }
+    }
+}
+
+fn finish_of(word: &str) -> Finish {
+    match word {
+        "complete" => Finish::Complete,
+        "cancelled" => Finish::Cancelled,
+        "contract-broken" => Finish::ContractBroken,
+        word => LIMITS
+            .iter()
+            .find(|(_, each)| *each == word)
+            .map_or(Finish::Infrastructure, |(limit, _)| Finish::Budget(*limit)),
+    }
+}
+
+impl TrialRecord {
+    /// What it took.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        Spent {
+            trials: 1,
+            tokens: self.input_tokens + self.output_tokens,
+            cost: self.cost,
+            time: Duration::from_millis(self.finished_ms.saturating_sub(self.started_ms)),
+        }
+    }
+
+    /// What it is worth.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        verdict_of(&self.verdict, self.cause.as_deref())
+    }
+
+    /// Notes what it is worth.
+    pub fn judge(&mut self, verdict: Verdict, flags: Flags) {
+        self.verdict = verdict_word(verdict).to_owned();
+        self.cause = match verdict {
+            Verdict::Void(cause) => Some(cause.word().to_owned()),
+            Verdict::Pass | Verdict::Fail => None,
+        };
+        let all = [
+            (flags.timed_out, "timed-out"),
+            (flags.limit_hit, "limit-hit"),
+            (flags.verifier_timeout, "verifier-timeout"),
+            (flags.tampered, "tampered"),
+        ];
+        self.flags = all.iter().filter(|(is_set, _)| *is_set).map(|(_, word)| (*word).to_owned()).collect();
+    }
+
+    /// Notes tokens and money.
+    pub fn take(&mut self, usage: Usage) {
+        self.input_tokens = usage.input;
+        self.cached_tokens = usage.cached;
+        self.output_tokens = usage.output;
+        self.cost = usage.cost;
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_comes_back_and_a_later_one_is_unknown() {
+        let spent = SpentRecord { trials: 1, tokens: 7, cost: None, time_ms: 12 };
+        let finishes = [Finish::Complete, Finish::Cancelled, Finish::Infrastructure, Finish::ContractBroken];
+        let finishes = finishes.into_iter().chain(LIMITS.into_iter().map(|(limit, _)| Finish::Budget(limit)));
+        for finish in finishes {
+            assert_eq!(finish_of(finish_word(&finish)), finish);
+        }
+        let ended =
+            EventRecord::Ended { slot: 3, verdict: "void".into(), cause: Some("provider".into()), spent };
+        let text = serde_json::to_string(&ended).unwrap();
+        assert_eq!(
+            text,
+            r#"{"event":"ended","slot":3,"verdict":"void","cause":"provider","spent":{"trials":1,"tokens":7,"cost":null,"time_ms":12}}"#
+        );
+        let back: EventRecord = serde_json::from_str(&text).unwrap();
+        let event =
+            Event::Ended { slot: 3, verdict: Verdict::Void(VoidCause::Provider), spent: spent.spent() };
+        assert_eq!(back.event(), Some(event));
+        let later: EventRecord = serde_json::from_str(r#"{"event": "sealed", "reason": 1}"#).unwrap();
+        assert_eq!(later.event(), None);
+    }
+
+    #[test]
+    fn a_trial_of_an_older_version_is_read() {
+        let old = r#"{"id": "t", "key": "", "contract": "", "harness": "", "task": "a", "split": "held-in", "role": "baseline",
+            "repeat": 0, "attempt": 0, "verdict": "void", "cause": "quantum", "end": "finished", "started_ms": 5,
+            "finished_ms": 9, "input_tokens": 1, "output_tokens": 2, "cost": null, "requests": 1, "steps": 3}"#;
+        let trial: TrialRecord = serde_json::from_str(old).unwrap();
+        assert_eq!(trial.verdict(), Verdict::Void(VoidCause::Adapter));
+        assert_eq!((trial.spent().tokens, trial.spent().time), (3, Duration::from_millis(4)));
+    }
+}

@@ -1,0 +1,200 @@
+//! The store alone: what it keeps, and who may write.
+
+use super::*;
+use crate::engine::plan::Action;
+use crate::host::record::{SlotRecord, SpentRecord};
+
+/// A project directory that goes away with the test.
+struct Root(PathBuf);
+
+impl Root {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("self-harness-store-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn run_record() -> RunRecord {
+    let slot = |task: &str| SlotRecord {
+        task: task.into(),
+        split: "held-in".into(),
+        role: "baseline".into(),
+        repeat: 0,
+    };
+    RunRecord {
+        verb: "evaluate".into(),
+        name: "demo".into(),
+        harness: Digest::of(b"h").to_string(),
+        contract: Digest::of(b"c").to_string(),
+        execution: Digest::of(b"x").to_string(),
+        files: [("harness.toml".into(), "schema = 1\n".into())].into(),
+        slots: vec![slot("a"), slot("b")],
+        budget: Default::default(),
+        parallel: 2,
+        seed: 1,
+        started_by: "command line".into(),
+        model: "m".into(),
+        repeats: 1,
+        key_variable: None,
+    }
+}
+
+fn trial(id: &str, key: &str, verdict: &str) -> TrialRecord {
+    TrialRecord {
+        id: id.into(),
+        key: Digest::of(key.as_bytes()).to_string(),
+        task: "a".into(),
+        split: "held-in".into(),
+        verdict: verdict.into(),
+        input_tokens: 5,
+        cost: Some(0.5),
+        ..TrialRecord::default()
+    }
+}
+
+fn ended(slot: usize, verdict: &str) -> EventRecord {
+    let spent = SpentRecord { trials: 1, tokens: 5, cost: Some(0.5), time_ms: 10 };
+    EventRecord::Ended { slot, verdict: verdict.into(), cause: None, spent }
+}
+
+const AT: Duration = Duration::from_millis(1500);
+
+#[test]
+fn what_is_stored_is_there_when_it_is_opened_again() {
+    let root = Root::new("again");
+    let number = {
+        let mut store = Store::open(&root.0).unwrap();
+        let number = store.create_run(&run_record()).unwrap();
+        let lease = store.claim().unwrap().unwrap();
+        let started = EventRecord::Started { slot: 0, attempt: 0 };
+        let running = RunningTrial { id: "t0".into(), slot: 0, tokens: 0, cost: Some(0.0) };
+        store.start_trial(&lease, number, AT, &running, &started).unwrap();
+        store.beat(&lease, [&RunningTrial { tokens: 3, ..running }]).unwrap();
+        assert_eq!(store.running(number).unwrap()[0].tokens, 3);
+        assert!(
+            store.end_trial(&lease, number, 0, AT, &trial("t0", "k", "pass"), &ended(0, "pass")).unwrap()
+        );
+        number
+    };
+    let store = Store::open_existing(&root.0).unwrap().unwrap();
+    let run = store.latest_run().unwrap().unwrap();
+    assert_eq!((run.number, run.state, &run.record), (number, RunState::Queued, &run_record()));
+    assert_eq!(store.measured(&Digest::of(b"k")).unwrap().unwrap().id, "t0");
+    assert_eq!(store.running(number).unwrap(), []);
+    let (mut folded, last) = store.fold(&run).unwrap();
+    assert_eq!((folded.next(AT), last), (Action::Start { slot: 1, attempt: 0 }, 2));
+    assert_eq!(store.events(number, 1).unwrap()[0].at, AT);
+    assert_eq!(fs::read_to_string(root.0.join(".self-harness/.gitignore")).unwrap(), "*\n");
+}
+
+#[test]
+fn a_trial_is_measured_once_and_void_ones_as_often_as_they_happen() {
+    let root = Root::new("once");
+    let mut store = Store::open(&root.0).unwrap();
+    let number = store.create_run(&run_record()).unwrap();
+    let lease = store.claim().unwrap().unwrap();
+    let mut end = |slot, attempt, trial: TrialRecord| {
+        let trial = TrialRecord { attempt, ..trial };
+        store.end_trial(&lease, number, slot, AT, &trial, &ended(slot, "fail")).unwrap()
+    };
+    assert!(end(0, 0, trial("v0", "k", "void")));
+    assert!(end(0, 1, trial("v1", "k", "void")));
+    assert!(end(0, 2, trial("t0", "k", "fail")));
+    assert!(!end(1, 0, trial("t1", "k", "pass")));
+    // The same slot and attempt again, as a worker would that was believed to be dead.
+    assert!(!end(0, 2, trial("t2", "other", "pass")));
+    assert_eq!(store.measured(&Digest::of(b"k")).unwrap().unwrap().id, "t0");
+    assert_eq!(store.trials(number).unwrap().len(), 3);
+}
+
+#[test]
+fn one_worker_at_a_time_and_the_one_before_is_fenced() {
+    let root = Root::new("lease");
+    let mut store = Store::open(&root.0).unwrap();
+    let number = store.create_run(&run_record()).unwrap();
+    let lease = store.claim().unwrap().unwrap();
+    let mut other = Store::open(&root.0).unwrap();
+    assert!(other.has_worker().unwrap());
+    assert_eq!(other.claim().unwrap(), None);
+    // It has been silent for long.
+    other.connection.execute("UPDATE lease SET beat = beat - 30001", []).unwrap();
+    assert!(!other.has_worker().unwrap());
+    let taken = other.claim().unwrap().unwrap();
+    let late = store.append(&lease, number, AT, &EventRecord::Resumed);
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+    assert!(matches!(store.beat(&lease, []), Err(StoreError::Fenced { .. })));
+    store.release(&lease).unwrap();
+    other.append(&taken, number, AT, &EventRecord::Cancelled).unwrap();
+    other.release(&taken).unwrap();
+    assert!(!store.has_worker().unwrap());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_worker_that_died_is_followed_at_once() {
+    let root = Root::new("dead");
+    let mut store = Store::open(&root.0).unwrap();
+    store.claim().unwrap().unwrap();
+    // The same number, another process.
+    store.connection.execute("UPDATE lease SET started = started + 1", []).unwrap();
+    assert!(store.claim().unwrap().is_some());
+    store.connection.execute("UPDATE lease SET boot = 'another'", []).unwrap();
+    assert!(store.claim().unwrap().is_some());
+}
+
+#[test]
+fn a_store_of_a_later_version_is_left_alone() {
+    let root = Root::new("later");
+    let store = Store::open(&root.0).unwrap();
+    store.connection.pragma_update(None, "user_version", 9).unwrap();
+    drop(store);
+    let error = Store::open(&root.0).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("was written by a later version of self-harness (format 9, this one reads 1)")
+    );
+    assert_eq!(error.to_failure().exit_code(), 4);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_store_behind_a_link_is_refused() {
+    let (root, elsewhere) = (Root::new("link"), Root::new("target"));
+    std::os::unix::fs::symlink(&elsewhere.0, root.0.join(DIRECTORY)).unwrap();
+    assert!(matches!(Store::open(&root.0), Err(StoreError::NoDirectory { what: "a link", .. })));
+    assert!(fs::read_dir(&elsewhere.0).unwrap().next().is_none());
+    // And so is a database behind one.
+    let root = Root::new("database");
+    drop(Store::open(&root.0).unwrap());
+    let path = root.0.join(".self-harness/state.db");
+    fs::rename(&path, elsewhere.0.join("state.db")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.0.join("state.db"), &path).unwrap();
+    assert!(matches!(Store::open(&root.0), Err(StoreError::Database { .. })));
+}
+
+#[test]
+fn resuming_forgets_who_wanted_it_to_end() {
+    let root = Root::new("resume");
+    let mut store = Store::open(&root.0).unwrap();
+    let number = store.create_run(&run_record()).unwrap();
+    store.ask_cancel(number).unwrap();
+    store.ask_cancel(number).unwrap();
+    assert_eq!(store.cancels(number).unwrap(), 2);
+    store.set_state(number, RunState::Ended).unwrap();
+    assert_eq!(store.open_runs().unwrap().len(), 0);
+    store.resume(number, AT).unwrap();
+    assert_eq!((store.cancels(number).unwrap(), store.open_runs().unwrap().len()), (0, 1));
+    assert_eq!(
+        (run_name(number).as_str(), run_number("r-0001"), run_number("r-x")),
+        ("r-0001", Some(1), None)
+    );
+}

@@ -39,6 +39,45 @@ impl Harness {
     }
 }
 
+/// The tables of the manifest that decide what is executed, where, and at whose cost. What an agent reads acts inside of its
+/// sandbox only, and is in none of them.
+const EXECUTED: [&str; 6] = ["schema", "model", "agent", "tasks", "budget", "surface"];
+
+/// The keys of a tool that decide what is executed.
+const EXECUTED_OF_TOOL: [&str; 2] = ["builtin", "run"];
+
+impl Harness {
+    /// The digest of everything in the harness that decides what is executed, where, and at whose cost (`security` 2.3), the
+    /// bytes of its programs among it; `of_file` is that of [`Harness::digest`]. The tasks are no part of it.
+    #[must_use]
+    pub fn execution_digest(&self, mut of_file: impl FnMut(&FilePath) -> Option<Digest>) -> Digest {
+        let mut parts: Vec<Vec<u8>> = vec![b"execution/1".to_vec()];
+        let mut add = |key: &str, value: Option<&Value>| {
+            let mut out = key.as_bytes().to_vec();
+            if let Some(value) = value {
+                canonical(value, &mut out);
+            }
+            parts.push(out);
+        };
+        for key in EXECUTED {
+            add(key, self.tree().root.get(key));
+        }
+        for tool in &self.tools {
+            add(&tool.name, None);
+            for key in EXECUTED_OF_TOOL {
+                add(key, tool.value().get(key));
+            }
+        }
+        for (path, _) in self.named.iter().filter(|(_, role)| **role == Role::Program) {
+            let digest =
+                self.files().document(path).map(|document| document.digest()).or_else(|| of_file(path));
+            parts.push(path.as_str().as_bytes().to_vec());
+            parts.push(digest.map(|digest| digest.bytes().to_vec()).unwrap_or_default());
+        }
+        Digest::of_parts(parts.iter().map(Vec::as_slice))
+    }
+}
+
 /// A value without its place: tables by key, numbers that are equal alike, texts as they are meant.
 fn canonical(value: &Value, out: &mut Vec<u8>) {
     let mut sized = |mark: u8, bytes: &[u8]| {
@@ -96,6 +135,26 @@ mod tests {
         let first = digest(MANIFEST, "p", Some("x"));
         let moved = "# c\n[[tool]]\nrun = ['bin/t']\ndescription = \"\"\"d\"\"\"\nname = \"t\"\n[runtime]\nmax_steps = 40.0 # c\n[prompt]\nsystem = \"s.md\"\n[budget]\nmax_trials = 3\n";
         assert_eq!(first, digest(moved, "p", Some("x")));
+    }
+
+    #[test]
+    fn what_is_executed_counts_and_what_is_read_does_not() {
+        let of = |manifest: &str, prompt: &str, program: &str| {
+            let files = Files::from_texts([("harness.toml", manifest), ("s.md", prompt)]);
+            let program = Digest::of(program.as_bytes());
+            Harness::resolve(&files, None)
+                .execution_digest(|path| (path.as_str() == "bin/t").then_some(program))
+        };
+        let first = of(MANIFEST, "p", "x");
+        assert_eq!(first, of(&MANIFEST.replace("40", "41").replace("\"d\"", "\"e\""), "q", "x"));
+        let moved = format!("{MANIFEST}[model]\nendpoint = \"https://elsewhere.example/v1\"\n");
+        let others = [
+            of(MANIFEST, "p", "y"),
+            of(&MANIFEST.replace("[\"bin/t\"]", "[\"bin/t\", \"-v\"]"), "p", "x"),
+            of(&MANIFEST.replace("name = \"t\"", "name = \"u\""), "p", "x"),
+            of(&moved, "p", "x"),
+        ];
+        assert!(others.iter().all(|other| *other != first));
     }
 
     #[test]

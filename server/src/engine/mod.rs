@@ -8,6 +8,7 @@ pub mod reward;
 pub mod budget;
 pub mod breaker;
 pub mod plan;
+pub mod score;
 pub mod trace;
 pub mod transcript;
 pub mod atif;

@@ -55,6 +55,13 @@ pub enum Event {
         /// What it is worth.
         verdict: Verdict,
     },
+    /// The slot cannot be filled: its task cannot be run here, or proves nothing. It costs nothing.
+    Unfillable {
+        /// The slot.
+        slot: usize,
+        /// Why.
+        cause: VoidCause,
+    },
     /// A trial ended and was judged.
     Ended {
         /// The slot.
@@ -231,6 +238,11 @@ impl Run {
                     && !matches!(verdict, Verdict::Void(_))
                 {
                     *state = State::Filled(*verdict);
+                }
+            }
+            Event::Unfillable { slot, cause } => {
+                if let Some(state @ State::Pending { .. }) = self.states.get_mut(*slot) {
+                    *state = State::Missing(*cause);
                 }
             }
             Event::Ended { slot, verdict, spent } => self.ended(*slot, *verdict, *spent),

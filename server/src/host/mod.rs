@@ -15,3 +15,7 @@ pub mod store;
 pub mod model;
 pub mod scripted;
 pub mod agents;
+pub mod suite;
+pub mod subject;
+pub mod trial;
+pub mod worker;

@@ -119,6 +119,20 @@ pub enum EventRecord {
         /// The trial.
         trial: String,
     },
+    /// A task was tried without an agent, and its verdicts mean something.
+    Checked {
+        /// The task.
+        task: String,
+    },
+    /// A slot cannot be filled.
+    Unfillable {
+        /// The slot.
+        slot: usize,
+        /// The void's cause.
+        cause: String,
+        /// What is wrong with the task.
+        why: String,
+    },
     /// A trial ended.
     Ended {
         /// The slot.
@@ -341,6 +355,10 @@ impl EventRecord {
             Self::Reused { slot, verdict, .. } => {
                 Event::Reused { slot: *slot, verdict: verdict_of(verdict, None) }
             }
+            Self::Unfillable { slot, cause, .. } => Event::Unfillable {
+                slot: *slot,
+                cause: VoidCause::named(cause).unwrap_or(VoidCause::EnvironmentSetup),
+            },
             Self::Ended { slot, verdict, cause, spent } => Event::Ended {
                 slot: *slot,
                 verdict: verdict_of(verdict, cause.as_deref()),
@@ -351,7 +369,7 @@ impl EventRecord {
             Self::Resumed => Event::Resumed,
             Self::Cancelled => Event::Cancelled,
             Self::Finished { finish } => Event::Finished(finish_of(finish)),
-            Self::Unknown => return None,
+            Self::Checked { .. } | Self::Unknown => return None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Agents: each runs a harness on a task inside of a sandbox, and says what it did. Whatever an agent claims is a claim; the
 //! verifier judges the tree that it leaves.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,42 @@ impl Default for Cancel {
     }
 }
 
+/// What a trial has taken so far, seen from outside while it runs: a budget is kept by whoever watches it.
+#[derive(Debug, Default)]
+pub struct Meter {
+    tokens: AtomicU64,
+    /// In billionths of a dollar.
+    cost: AtomicU64,
+    /// Whether the price of any of it is unknown.
+    is_unpriced: AtomicBool,
+}
+
+impl Meter {
+    /// One more model call.
+    pub fn add(&self, usage: &Usage) {
+        self.tokens.fetch_add(usage.input.saturating_add(usage.output), Ordering::Relaxed);
+        match usage.cost {
+            Some(cost) => {
+                self.cost.fetch_add((cost * 1e9).round().max(0.0) as u64, Ordering::Relaxed);
+            }
+            None => self.is_unpriced.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// Tokens, input and output.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.tokens.load(Ordering::Relaxed)
+    }
+
+    /// US dollars; `None` if any of it has no price.
+    #[must_use]
+    pub fn cost(&self) -> Option<f64> {
+        let is_priced = !self.is_unpriced.load(Ordering::Relaxed);
+        is_priced.then(|| self.cost.load(Ordering::Relaxed) as f64 / 1e9)
+    }
+}
+
 /// What an agent is to do.
 pub struct Work<'a> {
     /// The harness: the baseline or a candidate.
@@ -65,6 +102,8 @@ pub struct Work<'a> {
     pub runtime: &'a Handle,
     /// Ends it early; what it did until then is discarded by the caller.
     pub cancel: &'a Cancel,
+    /// Hears of each model call.
+    pub meter: &'a Meter,
     /// When it began.
     pub started: Instant,
 }
@@ -78,6 +117,8 @@ pub struct Worked {
     pub end: End,
     /// Why it measured nothing, if it did not. The tree is not verified then.
     pub void: Option<VoidCause>,
+    /// Whether every other trial would fare the same: the provider refuses the key, the account or the model. The run pauses.
+    pub pauses: bool,
     /// What there is to say about the end: the provider's words, what a program printed last.
     pub detail: String,
     /// Model requests that were answered.

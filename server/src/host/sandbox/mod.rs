@@ -59,6 +59,15 @@ pub fn backend() -> Box<dyn Backend> {
     Box::new(Absent)
 }
 
+/// Who the trial trees of this machine belong to; `None` for whoever we are.
+#[must_use]
+pub fn identity() -> Option<tree::Identity> {
+    #[cfg(target_os = "linux")]
+    return bubblewrap::Bubblewrap::of_this_machine().run_as;
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Removes what workers that died have left behind; how many sandboxes that were.
 ///
 /// # Errors

@@ -1,0 +1,205 @@
+//! What a run measures: a harness, its tasks and the contract that both stand under, read from a project and identified by
+//! digests. Executes nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use harness_schema::digest::Digest;
+use harness_schema::files::Files;
+use harness_schema::harness::Harness;
+use harness_schema::manifest::{AgentKind, Manifest};
+use harness_schema::path::FilePath;
+use harness_schema::split::Split;
+use harness_schema::syntax::Document;
+use harness_schema::text::Text;
+
+use super::disk;
+use super::sandbox::{Guarantee, Guarantees, POLICY};
+use super::suite::{TaskPlan, TaskRefused};
+use crate::engine::contract::{self, Contract};
+
+/// The version of the native agent: what changes its behaviour changes this.
+const NATIVE: &str = "1";
+
+/// A harness with its tasks.
+#[derive(Debug)]
+pub struct Subject {
+    /// The directory of the manifest.
+    pub root: PathBuf,
+    /// The harness.
+    pub harness: Harness,
+    /// The tasks that are in a split, in the order of their ids.
+    pub tasks: Vec<Planned>,
+    /// What is held fixed.
+    pub contract: Contract,
+}
+
+/// A task that is in a split.
+#[derive(Debug)]
+pub struct Planned {
+    /// Its id.
+    pub id: String,
+    /// Its split.
+    pub split: Split,
+    /// How it is run; or why it cannot be run here.
+    pub plan: Result<TaskPlan, TaskRefused>,
+}
+
+impl Subject {
+    /// Reads the harness of a project as it is on disk, under the guarantees of a sandbox.
+    #[must_use]
+    pub fn read(root: &Path, guarantees: &Guarantees) -> Self {
+        let (files, harness) = disk::complete(root, disk::scan(root), None);
+        drop(files);
+        Self::of(root, harness, guarantees)
+    }
+
+    /// Reads a harness whose texts are these, and the tasks as they are on disk.
+    #[must_use]
+    pub fn with_texts(root: &Path, texts: &BTreeMap<String, String>, guarantees: &Guarantees) -> Self {
+        let open = texts.iter().filter_map(|(path, text)| {
+            Some(Document::new(FilePath::parse(path).ok()?, Text::new(text)))
+        });
+        let files: Files = open.fold(disk::scan(root), |files, document| files.with_open(document));
+        let (files, harness) = disk::complete(root, files, None);
+        drop(files);
+        Self::of(root, harness, guarantees)
+    }
+
+    fn of(root: &Path, harness: Harness, guarantees: &Guarantees) -> Self {
+        let contract = contract(harness.manifest(), guarantees);
+        let scheduled = harness.suite().tasks.iter().filter(|task| !task.excluded);
+        let tasks = scheduled.filter_map(|task| {
+            let plan = TaskPlan::of(&harness, root, task);
+            Some(Planned { id: task.id.clone(), split: task.split?, plan })
+        });
+        let mut tasks: Vec<Planned> = tasks.collect();
+        tasks.sort_by(|one, other| one.id.cmp(&other.id));
+        Self { root: root.to_path_buf(), tasks, contract, harness }
+    }
+
+    /// The texts of the harness, by path: what a run is started with, and what it reads.
+    #[must_use]
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let below_tasks = |path: &FilePath| {
+            self.harness.suite().directory.as_ref().is_some_and(|directory| path.is_below(directory))
+        };
+        let named = self.harness.named_files().filter(|path| !below_tasks(path));
+        let texts = named.filter_map(|path| {
+            let document = self.harness.document(path)?;
+            Some((path.as_str().to_owned(), document.source().to_owned()))
+        });
+        texts.collect()
+    }
+
+    /// The digest of the harness.
+    #[must_use]
+    pub fn harness_digest(&self) -> Digest {
+        self.harness.digest(|path| self.of_file(path))
+    }
+
+    /// The digest of the contract over these tasks.
+    #[must_use]
+    pub fn contract_digest<'a>(&'a self, ids: impl Fn(&str) -> bool + 'a) -> Digest {
+        let tasks = self.tasks.iter().filter(|task| ids(&task.id)).filter_map(|task| {
+            let plan = task.plan.as_ref().ok()?;
+            Some((task.id.as_str(), task.split.word(), plan.digests))
+        });
+        self.contract.digest(tasks)
+    }
+
+    /// The digest of all that decides what is executed, where, and at whose cost (`security` 2.3).
+    #[must_use]
+    pub fn execution_digest(&self) -> Digest {
+        let mut parts = vec![self.harness.execution_digest(|path| self.of_file(path)).bytes().to_vec()];
+        parts.push(self.contract.guarantees.bytes().to_vec());
+        for task in &self.tasks {
+            parts.push(task.id.as_bytes().to_vec());
+            if let Ok(plan) = &task.plan {
+                parts.push(plan.digests.task.bytes().to_vec());
+                parts.push(plan.digests.verifier.bytes().to_vec());
+                parts.push(plan.solution.map(|digest| digest.bytes().to_vec()).unwrap_or_default());
+            }
+        }
+        Digest::of_parts(parts.iter().map(Vec::as_slice))
+    }
+
+    /// The key of a trial of a task.
+    #[must_use]
+    pub fn key(&self, harness: Digest, task: &TaskPlan, role: contract::Role, repeat: u32) -> Digest {
+        self.contract.key(harness, task.digests, role, repeat)
+    }
+
+    /// The task with an id.
+    #[must_use]
+    pub fn task(&self, id: &str) -> Option<&Planned> {
+        let at = self.tasks.binary_search_by(|task| task.id.as_str().cmp(id)).ok()?;
+        self.tasks.get(at)
+    }
+
+    fn of_file(&self, path: &FilePath) -> Option<Digest> {
+        std::fs::read(self.root.join(path.as_str())).ok().map(|bytes| Digest::of(&bytes))
+    }
+}
+
+/// What the manifest and the machine hold fixed.
+fn contract(manifest: &Manifest, guarantees: &Guarantees) -> Contract {
+    let model = &manifest.model.value;
+    let agent = &manifest.agent.value;
+    // Defaults are written out, so that a key that is written with its default changes nothing.
+    let decoding = serde_json::json!({
+        "max_output_tokens": model.max_output_tokens.value,
+        "context_window": model.context_window.as_ref().map(|value| value.value),
+        "temperature": model.temperature.as_ref().map(|value| value.value),
+        "top_p": model.top_p.as_ref().map(|value| value.value),
+        "seed": model.seed.as_ref().map(|value| value.value),
+        "request": model.request.as_ref().map(|value| value.to_json()),
+        "endpoint": model.endpoint.value,
+    });
+    let timeout = std::time::Duration::from(agent.timeout.value);
+    let limits = serde_json::json!({
+        "agent_timeout_ms": u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        "rewards": manifest.tasks.value.rewards.0.iter().map(|(name, value)| (name.value.clone(), value.value)).collect::<BTreeMap<_, _>>(),
+    });
+    let (kind, adapter, version) = match agent.kind.value {
+        AgentKind::Native => ("native", String::from("native"), NATIVE.to_owned()),
+        AgentKind::Command => {
+            let argv: Vec<&str> = agent.argv.iter().map(|part| part.value.as_str()).collect();
+            let env: BTreeMap<&str, &str> =
+                agent.env.0.iter().map(|(name, value)| (name.value.as_str(), value.value.as_str())).collect();
+            let version = agent.version.as_ref().map(|version| version.value.clone());
+            ("command", serde_json::json!([argv, env]).to_string(), version.unwrap_or_default())
+        }
+        AgentKind::Harbor => {
+            let name = agent.agent.as_ref().map(|name| name.value.clone()).unwrap_or_default();
+            let version = agent.version.as_ref().map(|version| version.value.clone());
+            ("harbor", name, version.unwrap_or_default())
+        }
+    };
+    Contract {
+        model: contract::Model {
+            protocol: format!("{:?}", model.protocol.value).to_lowercase(),
+            name: model.name.value.clone(),
+            revision: String::new(),
+            decoding: decoding.to_string(),
+        },
+        limits: limits.to_string(),
+        agent: contract::Agent { kind: kind.to_owned(), adapter, version },
+        guarantees: digest_of(guarantees),
+    }
+}
+
+/// What a sandbox guarantees, with the version of its policy. The backend's own version is no part of it: a newer one that
+/// keeps the same promises measures the same.
+fn digest_of(guarantees: &Guarantees) -> Digest {
+    let mut parts = vec![POLICY.to_le_bytes().to_vec()];
+    for (name, _, guarantee) in guarantees.each() {
+        let word = match guarantee {
+            Guarantee::Held => "held",
+            Guarantee::Weaker(_) => "weaker",
+            Guarantee::Missing(_) => "missing",
+        };
+        parts.push(format!("{name} {word}").into_bytes());
+    }
+    Digest::of_parts(parts.iter().map(Vec::as_slice))
+}

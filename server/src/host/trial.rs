@@ -1,0 +1,289 @@
+//! One trial, from an empty directory to a verdict: the agent works in one sandbox, everything of it is killed, what it left is
+//! frozen, and the verifier judges a copy in another one (`security` 3.2). Whatever goes wrong on the way is a verdict too.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use harness_schema::digest::Digest;
+use harness_schema::harness::Harness;
+use harness_schema::manifest::AgentKind;
+use tokio::runtime::Handle;
+
+use super::agents::{self, Cancel, Meter, Work, Worked};
+use super::model::Client;
+use super::redact::Redactor;
+use super::sandbox::snapshot::{self, TreeLimits, TreeSnapshot};
+use super::sandbox::spec::Cause;
+use super::sandbox::{Dead, Ended, Phase, SandboxError};
+use super::suite::{self, AdmittedTask, Bench, Judged};
+use crate::engine::atif;
+use crate::engine::reward::CheckStatus;
+use crate::engine::trace::{End, Usage};
+use crate::engine::verdict::{Flags, Verdict, VoidCause};
+use crate::host::record::TrialRecord;
+
+/// A trial to run.
+pub struct Trial<'a> {
+    /// The harness.
+    pub harness: &'a Harness,
+    /// The task.
+    pub task: &'a AdmittedTask,
+    /// Where it is run.
+    pub bench: Bench<'a>,
+    /// The model.
+    pub client: &'a Client,
+    /// Where model calls run.
+    pub runtime: &'a Handle,
+    /// Ends it early.
+    pub cancel: &'a Cancel,
+    /// Hears of each model call.
+    pub meter: &'a Meter,
+    /// The seed of its model requests.
+    pub seed: Option<u32>,
+    /// What its transcript says about it.
+    pub about: &'a atif::About,
+    /// Takes secrets out of everything that is kept.
+    pub redactor: &'a Redactor,
+    /// Where its transcript and the verifier's output are kept.
+    pub directory: &'a Path,
+}
+
+/// What a trial came to.
+#[derive(Debug)]
+pub struct Done {
+    /// The verdict with its evidence.
+    pub judged: Judged,
+    /// What the agent did in the last step.
+    pub worked: Option<Worked>,
+    /// Tokens and money of all steps.
+    pub usage: Usage,
+    /// Answered model requests of all steps.
+    pub requests: u32,
+    /// The digest of all traces.
+    pub trace: Digest,
+}
+
+/// Somebody wanted it to end; it counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancelled;
+
+/// Runs a trial.
+///
+/// # Errors
+/// [`Cancelled`] if it was cancelled; nothing of it is left then.
+pub fn perform(trial: &Trial<'_>) -> Result<Done, Cancelled> {
+    let plan = trial.task.plan();
+    let mut done = Done {
+        judged: Judged::void(VoidCause::EnvironmentSetup, "the task has no step"),
+        worked: None,
+        usage: Usage { cost: Some(0.0), ..Usage::default() },
+        requests: 0,
+        trace: Digest::of(b""),
+    };
+    let mut before = trial.task.template().tree.clone();
+    let (mut judged, mut traces, mut frozen) = (Vec::new(), Vec::new(), Vec::new());
+    for step in 0..plan.steps.len() {
+        if let Err(changed) = plan.unchanged() {
+            judged.push(Judged::void(VoidCause::ContractBroken, changed.to_string()));
+            break;
+        }
+        let (verdict, after) = match one_step(trial, step, &before, &mut done, &mut traces) {
+            Ok(outcome) => outcome,
+            Err(Cancelled) => {
+                forget(&frozen);
+                return Err(Cancelled);
+            }
+        };
+        let goes_on = suite::goes_on(plan, step, &verdict);
+        judged.push(verdict);
+        match after {
+            Some(after) => {
+                frozen.push(after.archive().to_path_buf());
+                before = after;
+            }
+            None => break,
+        }
+        if !goes_on {
+            break;
+        }
+    }
+    forget(&frozen);
+    done.judged = suite::combine(plan, &judged);
+    done.judged.flags = flags(done.judged.flags, done.worked.as_ref());
+    done.trace = Digest::of_parts(traces.iter().map(Vec::as_slice));
+    keep_output(trial, &mut done);
+    Ok(done)
+}
+
+fn forget(archives: &[std::path::PathBuf]) {
+    for archive in archives {
+        // What cannot be removed is swept with the directory of the run.
+        let _ = fs::remove_file(archive);
+    }
+}
+
+/// One step: its verdict, and the tree that the next one starts from.
+fn one_step(
+    trial: &Trial<'_>,
+    step: usize,
+    before: &TreeSnapshot,
+    done: &mut Done,
+    traces: &mut Vec<Vec<u8>>,
+) -> Result<(Judged, Option<TreeSnapshot>), Cancelled> {
+    let plan = trial.task.plan();
+    let void = |cause, why: String| Ok((Judged::void(cause, why), None));
+    let tree = match suite::begin(plan, step, before, &trial.bench) {
+        Ok(tree) => tree,
+        Err(error) => return void(VoidCause::EnvironmentSetup, error.to_string()),
+    };
+    let mut sandbox = match trial.bench.start(plan, Phase::Agent, tree) {
+        Ok(sandbox) => sandbox,
+        Err(error) => return void(VoidCause::EnvironmentSetup, error.to_string()),
+    };
+    let Some(asked) = plan.steps.get(step) else {
+        return void(VoidCause::EnvironmentSetup, format!("the task has no step {step}"));
+    };
+    let work = Work {
+        harness: trial.harness,
+        instruction: &asked.instruction,
+        workdir: &plan.workdir,
+        timeout: asked.agent_timeout,
+        seed: trial.seed,
+        client: trial.client,
+        runtime: trial.runtime,
+        cancel: trial.cancel,
+        meter: trial.meter,
+        started: Instant::now(),
+    };
+    let worked = match trial.harness.manifest().agent.value.kind.value {
+        AgentKind::Native => agents::native::work(&work, &mut *sandbox),
+        AgentKind::Command | AgentKind::Harbor => {
+            return void(VoidCause::AgentStart, String::from("this kind of agent is not run here"));
+        }
+    };
+    let dead = sandbox.kill();
+    if trial.cancel.is_cancelled() {
+        if let Ok(dead) = dead {
+            // It is removed by the next sweep if it cannot be now.
+            let _ = dead.into_tree().remove();
+        }
+        return Err(Cancelled);
+    }
+    take(trial, step, &worked, done, traces);
+    let cut = cut_off(&dead);
+    let agent_void = worked.void.map(|cause| (cause, worked.detail.clone()));
+    done.worked = Some(worked);
+    let dead = match (dead, cut) {
+        (Ok(dead), None) => dead,
+        (Ok(dead), Some((cause, why))) => {
+            let _ = dead.into_tree().remove();
+            return void(cause, why);
+        }
+        (Err(error), _) => return void(VoidCause::HostResource, error.to_string()),
+    };
+    if let Some((cause, why)) = agent_void {
+        let _ = dead.into_tree().remove();
+        return void(cause, why);
+    }
+    let frozen = trial
+        .bench
+        .archive()
+        .and_then(|archive| snapshot::snapshot(&dead, &archive, &TreeLimits::default()));
+    let _ = dead.into_tree().remove();
+    match frozen {
+        Ok(frozen) => Ok((suite::verify(trial.task, step, &frozen, &trial.bench), Some(frozen))),
+        Err(error) => void(VoidCause::HostResource, error.to_string()),
+    }
+}
+
+/// Why the sandbox of an agent measured nothing, if it did not.
+fn cut_off(dead: &Result<Dead, SandboxError>) -> Option<(VoidCause, String)> {
+    let Ok(dead) = dead else { return None };
+    match dead.ended() {
+        Ended::Died(Cause::HostFloor(what)) => {
+            Some((VoidCause::HostResource, format!("the machine ran out of {what}")))
+        }
+        // An agent may well answer without running anything.
+        Ended::Died(Cause::Unused) => None,
+        Ended::Died(cause) => {
+            Some((VoidCause::KilledOutside, format!("the agent's sandbox was cut off ({cause:?})")))
+        }
+        _ => None,
+    }
+}
+
+/// Notes what a step took, and keeps its transcript.
+fn take(trial: &Trial<'_>, step: usize, worked: &Worked, done: &mut Done, traces: &mut Vec<Vec<u8>>) {
+    done.requests += worked.requests;
+    done.usage = Usage {
+        input: done.usage.input + worked.usage.input,
+        cached: done.usage.cached + worked.usage.cached,
+        output: done.usage.output + worked.usage.output,
+        cost: done.usage.cost.zip(worked.usage.cost).map(|(one, other)| one + other),
+    };
+    let mut document = atif::write(&worked.trace, trial.about);
+    trial.redactor.json(&mut document);
+    let bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    let name = match step {
+        0 => String::from("trajectory.json"),
+        step => format!("trajectory-{}.json", step + 1),
+    };
+    keep(trial.directory, &name, &bytes);
+    traces.push(bytes);
+}
+
+/// Keeps what the verifier said.
+fn keep_output(trial: &Trial<'_>, done: &mut Done) {
+    done.judged.cause = trial.redactor.text(&done.judged.cause).into_owned();
+    done.judged.stdout_tail = trial.redactor.text(&done.judged.stdout_tail).into_owned();
+    if let Some(worked) = &mut done.worked {
+        worked.detail = trial.redactor.text(&worked.detail).into_owned();
+    }
+    if !done.judged.stdout_tail.is_empty() {
+        keep(trial.directory, "verifier.txt", done.judged.stdout_tail.as_bytes());
+    }
+}
+
+/// Keeps a file for people. A verdict does not depend on it, so a disk that is full costs the file and not the trial.
+fn keep(directory: &Path, name: &str, bytes: &[u8]) {
+    let written = fs::create_dir_all(directory).and_then(|()| fs::write(directory.join(name), bytes));
+    if let Err(error) = written {
+        tracing::warn!(%error, file = name, "a file of a trial cannot be kept");
+    }
+}
+
+fn flags(flags: Flags, worked: Option<&Worked>) -> Flags {
+    let Some(worked) = worked else { return flags };
+    Flags {
+        timed_out: flags.timed_out || worked.end == End::Time,
+        limit_hit: flags.limit_hit || matches!(worked.end, End::Steps | End::Tokens | End::Cost | End::Context),
+        ..flags
+    }
+}
+
+impl Done {
+    /// Fills in what is stored of it.
+    pub fn record(&self, record: &mut TrialRecord) {
+        record.judge(self.judged.verdict, self.judged.flags);
+        record.take(self.usage);
+        record.rewards.clone_from(&self.judged.reward);
+        record.partial = self.judged.partial;
+        let failed = self.judged.checks.iter().filter(|check| check.status == CheckStatus::Failed);
+        record.failed_checks = failed.map(|check| check.name.clone()).collect();
+        record.verifier_output = self.judged.output_digest.to_string();
+        record.requests = self.requests;
+        record.trace = self.trace.to_string();
+        record.detail.clone_from(&self.judged.cause);
+        if let Some(worked) = &self.worked {
+            record.end = worked.end.word().to_owned();
+            record.steps = worked.trace.steps.len();
+            record.model.clone_from(&worked.model);
+            record.fingerprint.clone_from(&worked.fingerprint);
+            let is_told = matches!(self.judged.verdict, Verdict::Void(_)) && !worked.detail.is_empty();
+            if is_told && !record.detail.contains(&worked.detail) {
+                record.detail = format!("{}: {}", record.detail, worked.detail);
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Finds out before the first trial whether the verdicts of its tasks mean anything, and remembers that by digest.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread;
+
+use harness_schema::digest::Digest;
+
+use crate::engine::verdict::VoidCause;
+use crate::host::sandbox::POLICY;
+use crate::host::store::{Store, StoreError};
+use crate::host::suite::{self, Admission, AdmittedTask, Bench, NotAdmitted, TaskPlan};
+
+/// What came of a task.
+pub(super) type Admitted = Result<AdmittedTask, (VoidCause, String)>;
+
+/// Something that happened to one of the tasks.
+pub(super) struct Checked {
+    /// Its id.
+    pub(super) id: String,
+    /// What came of it.
+    pub(super) outcome: Admitted,
+    /// What is to be remembered, under which digest; nothing if that is known already.
+    pub(super) news: Option<(Digest, String)>,
+}
+
+/// The digest under which it is remembered what was found out about a task: it holds for these bytes under this policy.
+fn remembered(plan: &TaskPlan, guarantees: &Digest) -> Digest {
+    let solution = plan.solution.map(|digest| digest.bytes().to_vec()).unwrap_or_default();
+    Digest::of_parts([
+        b"admission/1".as_slice(),
+        &POLICY.to_le_bytes(),
+        guarantees.bytes(),
+        plan.digests.task.bytes(),
+        plan.digests.verifier.bytes(),
+        &solution,
+    ])
+}
+
+/// Tries tasks, some at a time; `each` hears of each as soon as it is known, and stops the rest by answering false.
+pub(super) fn admit(
+    plans: Vec<TaskPlan>,
+    store: &Store,
+    guarantees: &Digest,
+    bench: &Bench<'_>,
+    parallel: usize,
+    mut each: impl FnMut(Checked) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let mut known: BTreeMap<String, Admission> = BTreeMap::new();
+    for plan in &plans {
+        let found = store.admission(&remembered(plan, guarantees))?;
+        if let Some(admission) = found.and_then(|body| serde_json::from_str(&body).ok()) {
+            known.insert(plan.id.clone(), admission);
+        }
+    }
+    let (tell, told) = mpsc::channel();
+    let queue = Mutex::new(plans.into_iter());
+    thread::scope(|scope| {
+        for _ in 0..parallel.max(1) {
+            let (tell, queue, known) = (tell.clone(), &queue, &known);
+            scope.spawn(move || {
+                loop {
+                    let next = queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+                    let Some(plan) = next else { return };
+                    let checked = one(plan, known, guarantees, bench);
+                    if tell.send(checked).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(tell);
+        let mut outcome = Ok(true);
+        for checked in told {
+            outcome = each(checked);
+            if !matches!(outcome, Ok(true)) {
+                break;
+            }
+        }
+        // Whoever is still at it finishes its task and finds nothing more to do.
+        queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).by_ref().for_each(drop);
+        outcome.map(|_| ())
+    })
+}
+
+fn one(
+    plan: TaskPlan,
+    known: &BTreeMap<String, Admission>,
+    guarantees: &Digest,
+    bench: &Bench<'_>,
+) -> Checked {
+    let id = plan.id.clone();
+    let digest = remembered(&plan, guarantees);
+    let template = match suite::build(&plan, bench) {
+        Ok(template) => template,
+        Err(error) => {
+            return Checked { id, outcome: Err((VoidCause::EnvironmentSetup, error.to_string())), news: None };
+        }
+    };
+    if let Some(admission) = known.get(&id)
+        && let Ok(task) = AdmittedTask::restored(plan.clone(), template.clone(), admission.clone())
+    {
+        return Checked { id, outcome: Ok(task), news: None };
+    }
+    match suite::admit(plan, template, bench) {
+        Ok(task) => {
+            let news = serde_json::to_string(task.admission()).ok().map(|body| (digest, body));
+            Checked { id, outcome: Ok(task), news }
+        }
+        Err(refused) => Checked { id, outcome: Err((cause(&refused), refused.to_string())), news: None },
+    }
+}
+
+/// What the slots of a task are that proves nothing.
+fn cause(refused: &NotAdmitted) -> VoidCause {
+    match refused {
+        NotAdmitted::NotRun { void, .. } => *void,
+        NotAdmitted::Changed(_) | NotAdmitted::Another(_) => VoidCause::ContractBroken,
+        NotAdmitted::NullPasses { .. } | NotAdmitted::OracleFails { .. } | NotAdmitted::Prepare(_) => {
+            VoidCause::EnvironmentSetup
+        }
+    }
+}

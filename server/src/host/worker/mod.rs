@@ -1,0 +1,58 @@
+//! A worker: the process that performs the runs of one project, one after the other. It survives whoever started it; followers
+//! see its work in the store. What it does next is said by [`Run::next`]; this module does it and stores what happened.
+
+mod admitting;
+mod performing;
+mod starting;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::sandbox::{self, Trials};
+use super::store::{Lease, RunState, Store, StoreError};
+use crate::failure::Failure;
+
+pub use starting::ensure;
+
+/// Performs every run of a project that waits, until none is left. At once over if another worker is at it.
+///
+/// # Errors
+/// A [`Failure`] if the store cannot be used, or a run cannot be performed at all.
+pub fn work(root: &Path) -> Result<(), Failure> {
+    loop {
+        let mut store = Store::open(root).map_err(|error| error.to_failure())?;
+        let Some(lease) = store.claim().map_err(|error| error.to_failure())? else { return Ok(()) };
+        let outcome = all(root, &mut store, &lease);
+        // A lease that stays is taken over when this process is gone.
+        let _ = store.release(&lease);
+        outcome?;
+        // A run that was queued while we were about to leave would find nobody.
+        if !has_work(&store).map_err(|error| error.to_failure())? {
+            return Ok(());
+        }
+    }
+}
+
+fn has_work(store: &Store) -> Result<bool, StoreError> {
+    Ok(store.open_runs()?.iter().any(|run| run.state != RunState::Paused))
+}
+
+fn all(root: &Path, store: &mut Store, lease: &Lease) -> Result<(), Failure> {
+    // What a worker that died has left may still run.
+    if let Err(error) = sandbox::sweep() {
+        tracing::warn!(%error, "what earlier workers left cannot be removed");
+    }
+    loop {
+        let runs = store.open_runs().map_err(|error| error.to_failure())?;
+        let Some(run) = runs.into_iter().find(|run| run.state != RunState::Paused) else { return Ok(()) };
+        performing::perform(root, store, lease, &run)?;
+    }
+}
+
+/// How often the store hears that the worker lives, and the worker hears what followers wish.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Where frozen trees lie: beside the trial trees, as private as they are.
+fn archives(trials: &Trials) -> std::path::PathBuf {
+    trials.directory().with_file_name("trees")
+}

@@ -1,0 +1,578 @@
+//! Performs one run: reads it from the store, starts trials as [`Run::next`] says, and stores each event before the next thing
+//! is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness_schema::digest::Digest;
+use tokio::runtime::Runtime;
+
+use super::admitting::{self, Checked};
+use super::{BEAT, archives};
+use crate::engine::atif;
+use crate::engine::budget::Spent;
+use crate::engine::plan::{Action, Event, Finish, Run, Slot, State};
+use crate::engine::trace::End;
+use crate::engine::verdict::{Verdict, VoidCause};
+use crate::failure::Failure;
+use crate::host::agents::{Cancel, Meter};
+use crate::host::clock;
+use crate::host::model::{self, Client, KeySource, Settings};
+use crate::host::record::{EventRecord, SpentRecord, TrialRecord, finish_word, verdict_word};
+use crate::host::redact::{Redactor, SecretString};
+use crate::host::sandbox::{self, Backend, Trials};
+use crate::host::store::{Lease, RunState, RunningTrial, Store, StoreError, StoredRun, run_name};
+use crate::host::subject::Subject;
+use crate::host::suite::{AdmittedTask, Bench};
+use crate::host::trial::{self, Cancelled, Done};
+
+/// How long trials that run may go on after somebody wanted the run to end.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a write is tried again while the disk is full.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Performs a run until it is over, paused, or another worker has taken over.
+///
+/// # Errors
+/// A [`Failure`] if it cannot be performed at all; the run is paused with the reason then.
+pub(super) fn perform(root: &Path, store: &mut Store, lease: &Lease, run: &StoredRun) -> Result<(), Failure> {
+    let outcome = Performance::prepare(root, store, lease, run);
+    match outcome {
+        Ok(mut performance) => performance.go_on(store).map_err(|error| error.to_failure()),
+        Err(NotPrepared::Store(error)) => Err(error.to_failure()),
+        Err(NotPrepared::Failure(failure)) => {
+            let (_, at) = resumed_at(store, run).map_err(|error| error.to_failure())?;
+            let why = failure.message.clone();
+            store
+                .append(lease, run.number, at, &EventRecord::Paused { why })
+                .and_then(|_| store.set_state(run.number, RunState::Paused))
+                .map_err(|error| error.to_failure())?;
+            tracing::error!(run = run_name(run.number), %failure, "the run is paused");
+            Ok(())
+        }
+    }
+}
+
+enum NotPrepared {
+    Store(StoreError),
+    Failure(Failure),
+}
+
+impl From<StoreError> for NotPrepared {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Failure> for NotPrepared {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// A run as its events tell it, and how long it was at work until the last of them.
+fn resumed_at(store: &Store, run: &StoredRun) -> Result<(Run, Duration), StoreError> {
+    let (folded, _) = store.fold(run)?;
+    let at = folded.spent().time;
+    Ok((folded, at))
+}
+
+/// What all trials of a run share.
+struct Shared {
+    subject: Subject,
+    tasks: BTreeMap<String, AdmittedTask>,
+    client: Client,
+    runtime: Runtime,
+    backend: Box<dyn Backend>,
+    trials: Trials,
+    archives: PathBuf,
+    redactor: Redactor,
+    harness: Digest,
+    contract: Digest,
+    seed: Option<i64>,
+}
+
+/// A trial that runs.
+struct Running {
+    id: String,
+    cancel: Cancel,
+    meter: Arc<Meter>,
+    record: TrialRecord,
+}
+
+/// What a trial's thread says when it ends.
+type Ended = (usize, Result<Done, Cancelled>);
+
+struct Performance<'a> {
+    lease: &'a Lease,
+    number: i64,
+    run: Run,
+    shared: Arc<Shared>,
+    /// How long the run was at work when this worker took it, and when that was.
+    base: Duration,
+    since: Instant,
+    running: BTreeMap<usize, Running>,
+    tell: Sender<Ended>,
+    told: Receiver<Ended>,
+    /// When trials are killed that still run.
+    kill_at: Option<Instant>,
+    beaten: Instant,
+}
+
+impl<'a> Performance<'a> {
+    /// Reads a run, checks that it is the one that was consented to, and tries its tasks.
+    fn prepare(
+        root: &Path,
+        store: &mut Store,
+        lease: &'a Lease,
+        stored: &StoredRun,
+    ) -> Result<Self, NotPrepared> {
+        let (run, base) = resumed_at(store, stored)?;
+        let (tell, told) = mpsc::channel();
+        let backend = sandbox::backend();
+        let guarantees = backend.probe().map_err(|missing| Failure::host(missing.reason, missing.remedy))?;
+        if !guarantees.lacking().is_empty() {
+            let lacking = guarantees.lacking().join("`, `");
+            let hint = "`self-harness doctor` says what a program inside could do";
+            return Err(Failure::host(format!("the sandbox does not hold `{lacking}`"), hint).into());
+        }
+        let subject = Subject::with_texts(root, &stored.record.files, &guarantees);
+        let (harness, contract) = (subject.harness_digest(), contract_of(&subject, stored));
+        let (client, redactor) = client_of(&subject)?;
+        let trials = Trials::of_this_machine(sandbox::identity());
+        let shared = Shared {
+            seed: subject.harness.manifest().model.value.seed.as_ref().map(|seed| seed.value),
+            archives: archives(&trials),
+            tasks: BTreeMap::new(),
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .map_err(|error| Failure::host(format!("cannot start threads: {error}"), "see `ulimit -u`"))?,
+            harness,
+            contract,
+            subject,
+            client,
+            backend,
+            trials,
+            redactor,
+        };
+        let mut performance = Self {
+            lease,
+            number: stored.number,
+            run,
+            shared: Arc::new(shared),
+            base,
+            since: Instant::now(),
+            running: BTreeMap::new(),
+            tell,
+            told,
+            kill_at: None,
+            beaten: Instant::now(),
+        };
+        store.set_state(stored.number, RunState::Running)?;
+        performance.discard_left(store)?;
+        performance.check_digests(store, stored)?;
+        performance.admit(store)?;
+        Ok(performance)
+    }
+
+    fn now(&self) -> Duration {
+        self.base + self.since.elapsed()
+    }
+
+    /// Stores an event, then takes it in.
+    fn append(&mut self, store: &mut Store, event: &EventRecord) -> Result<(), StoreError> {
+        let at = self.now();
+        let (lease, number) = (self.lease, self.number);
+        patiently(|| store.append(lease, number, at, event))?;
+        if let Some(event) = event.event() {
+            self.run.apply(at, &event);
+        }
+        Ok(())
+    }
+
+    /// Trials that ran when their worker died count for nothing, but what they took is paid.
+    fn discard_left(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        let left: BTreeMap<usize, RunningTrial> =
+            store.running(self.number)?.into_iter().map(|trial| (trial.slot, trial)).collect();
+        let running: Vec<usize> = self.run.running().collect();
+        for slot in running {
+            let trial = left.get(&slot);
+            let spent = Spent {
+                trials: 1,
+                tokens: trial.map(|trial| trial.tokens).unwrap_or_default(),
+                cost: trial.map_or(Some(0.0), |trial| trial.cost),
+                time: Duration::ZERO,
+            };
+            let id = trial.map(|trial| trial.id.clone()).unwrap_or_default();
+            self.discard(store, slot, &id, spent)?;
+        }
+        Ok(())
+    }
+
+    fn discard(&mut self, store: &mut Store, slot: usize, id: &str, spent: Spent) -> Result<(), StoreError> {
+        let event = EventRecord::Discarded { slot, spent: SpentRecord::of(spent) };
+        let (at, lease, number) = (self.now(), self.lease, self.number);
+        patiently(|| store.discard_trial(lease, number, at, id, &event))?;
+        self.run.apply(at, &Event::Discarded { slot, spent });
+        Ok(())
+    }
+
+    /// What is run must be what was consented to and what earlier trials of this run were measured under.
+    fn check_digests(&mut self, store: &mut Store, stored: &StoredRun) -> Result<(), NotPrepared> {
+        let record = &stored.record;
+        let (harness, contract) = (self.shared.harness.to_string(), self.shared.contract.to_string());
+        let execution = self.shared.subject.execution_digest().to_string();
+        if execution != record.execution {
+            let hint = "look at what changed and start it again";
+            let message = "what decides what is executed has changed since the run was started";
+            return Err(Failure::config(message, hint).into());
+        }
+        if (harness, contract) != (record.harness.clone(), record.contract.clone()) {
+            let finish = finish_word(&Finish::ContractBroken).to_owned();
+            self.append(store, &EventRecord::Finished { finish })?;
+        }
+        Ok(())
+    }
+
+    /// Tries the tasks of all slots that wait.
+    fn admit(&mut self, store: &mut Store) -> Result<(), NotPrepared> {
+        let mut wanted = BTreeSet::new();
+        for (slot, state) in self.run.design().slots.iter().zip(self.run.states()) {
+            if matches!(state, State::Pending { .. }) && self.run.finished().is_none() {
+                wanted.insert(slot.task.clone());
+            }
+        }
+        let shared = Arc::clone(&self.shared);
+        let (mut plans, mut refused) = (Vec::new(), Vec::new());
+        for id in &wanted {
+            match shared.subject.task(id).map(|task| &task.plan) {
+                Some(Ok(plan)) => plans.push(plan.clone()),
+                Some(Err(error)) => refused.push((id.clone(), error.to_string())),
+                None => refused.push((id.clone(), String::from("there is no such task"))),
+            }
+        }
+        for (id, why) in refused {
+            self.unfillable(store, &id, VoidCause::EnvironmentSetup, &why)?;
+        }
+        let mut tasks = BTreeMap::new();
+        let guarantees = shared.subject.contract.guarantees;
+        let (number, parallel) = (self.number, self.run.design().parallel);
+        let reader = Store::open(&shared.subject.root)?;
+        let bench = shared.bench();
+        admitting::admit(plans, &reader, &guarantees, &bench, parallel, |checked| {
+            let Checked { id, outcome, news } = checked;
+            if let Some((digest, body)) = news {
+                patiently(|| store.set_admission(&digest, &body))?;
+            }
+            match outcome {
+                Ok(task) => {
+                    tasks.insert(id.clone(), task);
+                    self.append(store, &EventRecord::Checked { task: id })?;
+                }
+                Err((cause, why)) => self.unfillable(store, &id, cause, &why)?,
+            }
+            self.beat(store)?;
+            Ok(store.cancels(number)? == 0)
+        })?;
+        drop(shared);
+        match Arc::get_mut(&mut self.shared) {
+            Some(shared) => shared.tasks = tasks,
+            None => return Err(Failure { kind: crate::failure::FailureKind::Bug, message: String::from("a run is shared before it began"), hint: String::new() }.into()),
+        }
+        Ok(())
+    }
+
+    fn unfillable(&mut self, store: &mut Store, task: &str, cause: VoidCause, why: &str) -> Result<(), StoreError> {
+        let slots = self.run.design().slots.iter().enumerate();
+        let slots: Vec<usize> = slots.filter(|(_, slot)| slot.task == task).map(|(at, _)| at).collect();
+        let why = self.shared.redactor.text(why).into_owned();
+        for slot in slots {
+            let cause = cause.word().to_owned();
+            self.append(store, &EventRecord::Unfillable { slot, cause, why: why.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Works until there is nothing more to do.
+    fn go_on(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        let outcome = self.steps(store);
+        if outcome.is_err() {
+            // Whoever has taken over starts them again.
+            self.running.values().for_each(|running| running.cancel.cancel());
+            while !self.running.is_empty() {
+                match self.told.recv() {
+                    Ok((slot, _)) => self.running.remove(&slot),
+                    Err(_) => break,
+                };
+            }
+        }
+        outcome
+    }
+
+    fn steps(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        loop {
+            self.beat(store)?;
+            self.hear_wishes(store)?;
+            self.keep_budget();
+            let action = self.run.next(self.now());
+            match action {
+                Action::Start { slot, attempt } => self.start(store, slot, attempt)?,
+                Action::Wait { until } => {
+                    let wait = until.map_or(BEAT, |until| until.saturating_sub(self.now()));
+                    self.hear(store, wait)?;
+                }
+                Action::Stop => {
+                    let kill_at = *self.kill_at.get_or_insert_with(Instant::now);
+                    if kill_at <= Instant::now() {
+                        self.running.values().for_each(|running| running.cancel.cancel());
+                    }
+                    self.hear(store, BEAT)?;
+                }
+                Action::Pause => {
+                    store.set_state(self.number, RunState::Paused)?;
+                    return Ok(());
+                }
+                Action::Finish => {
+                    if self.run.finished().is_none() {
+                        let finish = self.run.ending().map_or("complete", finish_word).to_owned();
+                        self.append(store, &EventRecord::Finished { finish })?;
+                    }
+                    store.set_state(self.number, RunState::Ended)?;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn beat(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        if self.beaten.elapsed() < BEAT {
+            return Ok(());
+        }
+        self.beaten = Instant::now();
+        let taken: Vec<RunningTrial> = self
+            .running
+            .iter()
+            .map(|(slot, running)| RunningTrial {
+                id: running.id.clone(),
+                slot: *slot,
+                tokens: running.meter.tokens(),
+                cost: running.meter.cost(),
+            })
+            .collect();
+        match store.beat(self.lease, &taken) {
+            // What cannot be written now is written with the next beat.
+            Err(error) if error.is_full() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn hear_wishes(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        let cancels = store.cancels(self.number)?;
+        if 0 < cancels && self.run.ending().is_none() {
+            self.append(store, &EventRecord::Cancelled)?;
+            self.kill_at = Some(Instant::now() + GRACE);
+        }
+        if 1 < cancels {
+            self.kill_at = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Stops what runs if all of it together goes over a limit: a trial that takes more than any before could.
+    fn keep_budget(&self) {
+        let budget = self.run.design().budget;
+        let spent = self.run.spent();
+        let tokens = self.running.values().map(|running| running.meter.tokens()).sum::<u64>();
+        let cost = self.running.values().filter_map(|running| running.meter.cost()).sum::<f64>();
+        let is_over = budget.tokens.is_some_and(|most| most < spent.tokens.saturating_add(tokens))
+            || budget.cost.is_some_and(|most| spent.cost.is_some_and(|spent| most < spent + cost))
+            || budget.time.is_some_and(|most| most <= self.now());
+        if is_over {
+            self.running.values().for_each(|running| running.cancel.cancel());
+        }
+    }
+
+    fn start(&mut self, store: &mut Store, slot: usize, attempt: u32) -> Result<(), StoreError> {
+        let Some(asked) = self.run.design().slots.get(slot).cloned() else { return Ok(()) };
+        let Some(task) = self.shared.tasks.get(&asked.task) else {
+            let why = "the task was not tried before the run began";
+            return self.unfillable(store, &asked.task, VoidCause::EnvironmentSetup, why);
+        };
+        let shared = &self.shared;
+        let key = shared.subject.key(shared.harness, task.plan(), asked.role, asked.repeat);
+        if let Some(earlier) = store.measured(&key)? {
+            let event = EventRecord::Reused { slot, verdict: earlier.verdict, trial: earlier.id };
+            return self.append(store, &event);
+        }
+        let marks = task.marks().into_iter().map(|mark| mark.word().to_owned()).collect();
+        let id = format!("{}-{slot:04}-{attempt}", run_name(self.number));
+        let record = TrialRecord {
+            id: id.clone(),
+            key: key.to_string(),
+            contract: shared.contract.to_string(),
+            harness: shared.harness.to_string(),
+            task: asked.task.clone(),
+            split: asked.split.word().to_owned(),
+            role: asked.role.word().to_owned(),
+            repeat: asked.repeat,
+            attempt,
+            started_ms: clock::wall_ms(),
+            end: End::Killed.word().to_owned(),
+            marks,
+            ..TrialRecord::default()
+        };
+        let at = self.now();
+        let began = RunningTrial { id: id.clone(), slot, tokens: 0, cost: Some(0.0) };
+        let event = EventRecord::Started { slot, attempt };
+        let (lease, number) = (self.lease, self.number);
+        patiently(|| store.start_trial(lease, number, at, &began, &event))?;
+        self.run.apply(at, &Event::Started { slot, attempt });
+        let running = Running { id, cancel: Cancel::new(), meter: Arc::new(Meter::default()), record };
+        self.spawn(slot, asked, &running, store.trial_directory(&running.id));
+        self.running.insert(slot, running);
+        Ok(())
+    }
+
+    fn spawn(&self, slot: usize, asked: Slot, running: &Running, directory: PathBuf) {
+        let (shared, tell) = (Arc::clone(&self.shared), self.tell.clone());
+        let (cancel, meter, id) = (running.cancel.clone(), Arc::clone(&running.meter), running.id.clone());
+        let work = move || {
+            let outcome = shared.perform(&asked, &id, &cancel, &meter, &directory);
+            // Nobody listens any more if the run is given up.
+            let _ = tell.send((slot, outcome));
+        };
+        if let Err(error) = thread::Builder::new().name(format!("trial-{slot}")).spawn(work) {
+            tracing::error!(%error, "a trial has no thread");
+            let _ = self.tell.send((slot, Err(Cancelled)));
+        }
+    }
+
+    /// Waits for trials to end, and stores those that did.
+    fn hear(&mut self, store: &mut Store, wait: Duration) -> Result<(), StoreError> {
+        match self.told.recv_timeout(wait.min(BEAT)) {
+            Ok(ended) => self.ended(store, ended)?,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        while let Ok(ended) = self.told.try_recv() {
+            self.ended(store, ended)?;
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, store: &mut Store, (slot, outcome): Ended) -> Result<(), StoreError> {
+        let Some(running) = self.running.remove(&slot) else { return Ok(()) };
+        let Ok(done) = outcome else {
+            let spent = Spent {
+                trials: 1,
+                tokens: running.meter.tokens(),
+                cost: running.meter.cost(),
+                time: Duration::ZERO,
+            };
+            // Its transcript would tell of a trial that there is not.
+            let _ = fs::remove_dir_all(store.trial_directory(&running.id));
+            return self.discard(store, slot, &running.id, spent);
+        };
+        let mut record = running.record;
+        record.finished_ms = clock::wall_ms().max(record.started_ms);
+        done.record(&mut record);
+        let verdict = done.judged.verdict;
+        let spent = record.spent();
+        let event = EventRecord::Ended {
+            slot,
+            verdict: verdict_word(verdict).to_owned(),
+            cause: record.cause.clone(),
+            spent: SpentRecord::of(spent),
+        };
+        let (at, lease, number) = (self.now(), self.lease, self.number);
+        patiently(|| store.end_trial(lease, number, slot, at, &record, &event))?;
+        self.run.apply(at, &Event::Ended { slot, verdict, spent });
+        let pauses = done.worked.as_ref().is_some_and(|worked| worked.pauses);
+        if pauses && matches!(verdict, Verdict::Void(_)) && self.run.paused().is_none() {
+            self.append(store, &EventRecord::Paused { why: record.detail })?;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn bench(&self) -> Bench<'_> {
+        Bench { backend: &*self.backend, trials: &self.trials, archives: &self.archives }
+    }
+
+    fn perform(
+        &self,
+        asked: &Slot,
+        id: &str,
+        cancel: &Cancel,
+        meter: &Meter,
+        directory: &Path,
+    ) -> Result<Done, Cancelled> {
+        let task = self.tasks.get(&asked.task).ok_or(Cancelled)?;
+        let about = atif::About {
+            trial: id.to_owned(),
+            harness: self.harness.to_string(),
+            contract: self.contract.to_string(),
+            tool_definitions: Vec::new(),
+        };
+        let digest = task.plan().digests.task;
+        let repeat = u64::from(asked.repeat);
+        trial::perform(&trial::Trial {
+            harness: &self.subject.harness,
+            task,
+            bench: self.bench(),
+            client: &self.client,
+            runtime: self.runtime.handle(),
+            cancel,
+            meter,
+            seed: self.seed.map(|seed| model::seed::of_request(seed, &digest, asked.role.word(), repeat)),
+            about: &about,
+            redactor: &self.redactor,
+            directory,
+        })
+    }
+}
+
+/// Tries again while the disk is full: a trial that was paid is not given up because of that.
+fn patiently<T>(mut write: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let began = Instant::now();
+    loop {
+        match write() {
+            Err(error) if error.is_full() && began.elapsed() < PATIENCE => {
+                tracing::warn!(%error, "waiting for room on the disk");
+                thread::sleep(Duration::from_secs(1));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn contract_of(subject: &Subject, stored: &StoredRun) -> Digest {
+    let wanted: BTreeSet<&str> = stored.record.slots.iter().map(|slot| slot.task.as_str()).collect();
+    subject.contract_digest(move |id| wanted.contains(id))
+}
+
+/// The model's client, and what takes its key out of everything that is kept.
+fn client_of(subject: &Subject) -> Result<(Client, Redactor), Failure> {
+    let model = &subject.harness.manifest().model.value;
+    let settings = Settings::of(model)
+        .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
+    let source = match &model.api_key_env {
+        Some(name) => KeySource::Variable(name.value.clone()),
+        None => KeySource::None,
+    };
+    let key = source
+        .read(|name| std::env::var_os(name))
+        .map_err(|error| Failure::config(error.to_string(), "the key is read when a run starts and stored nowhere"))?;
+    let client = Client::new(settings, key.as_ref())
+        .map_err(|error| Failure::host(error.to_string(), "see `[model]` in `harness.toml`"))?;
+    let secrets: Vec<SecretString> = key.into_iter().collect();
+    Ok((client, Redactor::new(&secrets)))
+}

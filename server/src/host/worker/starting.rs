@@ -1,0 +1,49 @@
+//! Starts a worker that outlives us.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::failure::Failure;
+use crate::host::spawn;
+use crate::host::store::Store;
+
+/// The variables that a worker needs of ours, besides the one that holds the model's key.
+const PASSED: [&str; 9] = [
+    "HOME",
+    "PATH",
+    "LANG",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "SELF_HARNESS_LOG",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// Starts a worker for a project, unless one is at work: then that one will see what waits.
+///
+/// # Errors
+/// A [`Failure`] if it cannot be started.
+pub fn ensure(root: &Path, store: &Store, key_variable: Option<&str>) -> Result<(), Failure> {
+    if store.has_worker().map_err(|error| error.to_failure())? {
+        return Ok(());
+    }
+    let failed = |error: std::io::Error| {
+        Failure::host(format!("cannot start a worker: {error}"), "see whether the disk is full")
+    };
+    let log = store.worker_log();
+    let log = OpenOptions::new().create(true).append(true).open(&log).map_err(failed)?;
+    let mut command = spawn::command(std::env::current_exe().map_err(failed)?);
+    command.arg("worker").arg("--root").arg(root);
+    for name in PASSED.into_iter().chain(key_variable) {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.stdin(Stdio::null()).stdout(log.try_clone().map_err(failed)?).stderr(log);
+    // A Ctrl-C in our terminal is not meant for it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    spawn::start(command).map(|_| ()).map_err(failed)
+}

@@ -7,6 +7,15 @@ pub mod schema;
 pub mod init;
 pub mod scripted_model;
 pub mod doctor;
+pub mod locate;
+pub mod follow;
+pub mod outcome;
+pub mod consent;
+pub mod evaluate;
+pub mod status;
+pub mod trace;
+pub mod run_report;
+pub mod worker;
 
 use std::io;
 use std::process::ExitCode;
@@ -40,6 +49,17 @@ enum Command {
     Init(init::Arguments),
     /// Tries whether trials can run on this machine, and says what to do if not
     Doctor,
+    /// Measures the harness: runs it on its tasks in a sandbox and judges each trial
+    Evaluate(evaluate::Arguments),
+    /// Shows where a run stands; cancels or resumes it
+    Status(status::Arguments),
+    /// Shows what the agent did in a trial
+    Trace(trace::Arguments),
+    /// Shows what came of a run
+    Report(run_report::Arguments),
+    /// Performs the runs of a project
+    #[command(hide = true)]
+    Worker(worker::Arguments),
     /// Prints the JSON Schema of `harness.toml`
     Schema(schema::Arguments),
     /// Starts the language server on standard input and output
@@ -63,6 +83,11 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
         Some(Command::Doctor) => doctor::run(),
+        Some(Command::Evaluate(arguments)) => evaluate::run(&arguments),
+        Some(Command::Status(arguments)) => status::run(&arguments),
+        Some(Command::Trace(arguments)) => trace::run(&arguments),
+        Some(Command::Report(arguments)) => run_report::run(&arguments),
+        Some(Command::Worker(arguments)) => worker::run(&arguments),
         Some(Command::Schema(arguments)) => schema::run(&arguments),
         Some(Command::ScriptedModel(arguments)) => scripted_model::run(&arguments),
         Some(Command::Lsp { probe, .. }) => serve(probe).map_err(|error| {

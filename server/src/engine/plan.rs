@@ -81,7 +81,10 @@ pub enum Event {
     /// Nothing is started until somebody resumes: why.
     Paused(String),
     /// It goes on.
-    Resumed,
+    Resumed {
+        /// Whether slots that stayed void are tried again.
+        retries: bool,
+    },
     /// Somebody wants it to end.
     Cancelled,
     /// It ended.
@@ -253,7 +256,12 @@ impl Run {
                 }
             }
             Event::Paused(why) => self.paused = Some(why.clone()),
-            Event::Resumed => {
+            Event::Resumed { retries } => {
+                for state in self.states.iter_mut().filter(|_| *retries) {
+                    if matches!(state, State::Missing(_)) {
+                        *state = State::Pending { voids: 0, not_before: Duration::ZERO };
+                    }
+                }
                 self.paused = None;
                 // A run that ended for want of money, machine or patience may go on; what was measured stays.
                 self.ending = None;

@@ -158,7 +158,11 @@ pub enum EventRecord {
         why: String,
     },
     /// It goes on.
-    Resumed,
+    Resumed {
+        /// Whether slots that stayed void are tried again.
+        #[serde(default)]
+        retries: bool,
+    },
     /// Somebody wants it to end.
     Cancelled,
     /// It ended.
@@ -366,7 +370,7 @@ impl EventRecord {
             },
             Self::Discarded { slot, spent } => Event::Discarded { slot: *slot, spent: spent.spent() },
             Self::Paused { why } => Event::Paused(why.clone()),
-            Self::Resumed => Event::Resumed,
+            Self::Resumed { retries } => Event::Resumed { retries: *retries },
             Self::Cancelled => Event::Cancelled,
             Self::Finished { finish } => Event::Finished(finish_of(finish)),
             Self::Checked { .. } | Self::Unknown => return None,

@@ -71,6 +71,9 @@ fn a_void_slot_is_tried_three_more_times_and_then_missing() {
     end(&mut run, at, 0, Verdict::Void(VoidCause::Adapter));
     assert_eq!(run.states(), [State::Missing(VoidCause::Adapter)]);
     assert_eq!((run.next(at), run.voids()), (Action::Finish, 4));
+    run.apply(at, &Event::Finished(Finish::Complete));
+    run.apply(at, &Event::Resumed { retries: true });
+    assert_eq!(run.next(at), Action::Start { slot: 0, attempt: 4 });
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn cancelling_stops_what_runs_and_resuming_goes_on() {
     }
     assert_eq!((run.next(seconds(1)), run.ending()), (Action::Finish, Some(&Finish::Cancelled)));
     run.apply(seconds(1), &Event::Finished(Finish::Cancelled));
-    run.apply(seconds(1), &Event::Resumed);
+    run.apply(seconds(1), &Event::Resumed { retries: false });
     assert_eq!(start(&mut run, seconds(1)), [0, 1]);
 }
 
@@ -117,7 +120,7 @@ fn a_paused_run_lets_trials_end_and_starts_none() {
     end(&mut run, START, 0, Verdict::Pass);
     end(&mut run, START, 1, Verdict::Pass);
     assert_eq!((run.next(START), run.paused()), (Action::Pause, Some("the key is wrong")));
-    run.apply(START, &Event::Resumed);
+    run.apply(START, &Event::Resumed { retries: false });
     assert_eq!(start(&mut run, START), [2]);
 }
 

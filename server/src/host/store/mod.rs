@@ -590,11 +590,11 @@ impl Store {
         self.connection.query_row(query, [run], |row| row.get(0)).map_err(StoreError::database(&self.path))
     }
 
-    /// Puts a run that is paused, cancelled or abandoned back into the queue.
+    /// Puts a run that is paused or cancelled back into the queue; `retries` tries slots again that stayed void.
     ///
     /// # Errors
     /// A [`StoreError`].
-    pub fn resume(&mut self, run: i64, at: Duration) -> Result<(), StoreError> {
+    pub fn resume(&mut self, run: i64, at: Duration, retries: bool) -> Result<(), StoreError> {
         let failed = StoreError::database(&self.path);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
@@ -604,7 +604,23 @@ impl Store {
                 transaction.execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, "queued"])
             })
             .map_err(&failed)?;
-        add(&transaction, &self.path, run, at, &EventRecord::Resumed)?;
+        add(&transaction, &self.path, run, at, &EventRecord::Resumed { retries })?;
+        transaction.commit().map_err(&failed)
+    }
+
+    /// Ends a run that nobody works on.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn close(&mut self, run: i64, at: Duration) -> Result<(), StoreError> {
+        let failed = StoreError::database(&self.path);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        transaction
+            .execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, RunState::Ended.word()])
+            .map_err(&failed)?;
+        let finish = String::from("cancelled");
+        add(&transaction, &self.path, run, at, &EventRecord::Finished { finish })?;
         transaction.commit().map_err(&failed)
     }
 

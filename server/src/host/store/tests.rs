@@ -128,7 +128,7 @@ fn one_worker_at_a_time_and_the_one_before_is_fenced() {
     other.connection.execute("UPDATE lease SET beat = beat - 30001", []).unwrap();
     assert!(!other.has_worker().unwrap());
     let taken = other.claim().unwrap().unwrap();
-    let late = store.append(&lease, number, AT, &EventRecord::Resumed);
+    let late = store.append(&lease, number, AT, &EventRecord::Resumed { retries: false });
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
     assert!(matches!(store.beat(&lease, []), Err(StoreError::Fenced { .. })));
     store.release(&lease).unwrap();
@@ -191,7 +191,7 @@ fn resuming_forgets_who_wanted_it_to_end() {
     assert_eq!(store.cancels(number).unwrap(), 2);
     store.set_state(number, RunState::Ended).unwrap();
     assert_eq!(store.open_runs().unwrap().len(), 0);
-    store.resume(number, AT).unwrap();
+    store.resume(number, AT, false).unwrap();
     assert_eq!((store.cancels(number).unwrap(), store.open_runs().unwrap().len()), (0, 1));
     assert_eq!(
         (run_name(number).as_str(), run_number("r-0001"), run_number("r-x")),

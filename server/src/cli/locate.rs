@@ -1,0 +1,87 @@
+//! Finds the project that a command is about: where it stands, or in a directory above.
+
+use std::path::{Path, PathBuf};
+
+use harness_schema::check;
+use harness_schema::harness::{Harness, MANIFEST};
+use harness_schema::problem::Severity;
+
+use super::report::plural;
+use crate::failure::Failure;
+use crate::host::disk;
+use crate::host::store::{Store, StoredRun, run_number};
+
+/// The directory of the manifest that `from`, or this directory, belongs to.
+///
+/// # Errors
+/// A [`Failure`] if there is none.
+pub fn root(from: Option<&Path>) -> Result<PathBuf, Failure> {
+    let start = match from {
+        Some(path) => path.to_path_buf(),
+        None => std::env::current_dir().map_err(|error| {
+            Failure::host(format!("this directory cannot be told: {error}"), "change to another one")
+        })?,
+    };
+    let real = start.canonicalize().map_err(|error| {
+        Failure::user(format!("cannot open `{}`: {error}", start.display()), "name a directory that is there")
+    })?;
+    let inside = if real.is_dir() { real.join(MANIFEST) } else { real };
+    disk::roots_above(&inside).next().map(Path::to_path_buf).ok_or_else(|| {
+        let message = format!("there is no `{MANIFEST}` in `{}` or above", start.display());
+        Failure::user(message, "name the project's directory, or make one with `self-harness init`")
+    })
+}
+
+/// The harness at a root, if nothing in it is wrong: a run of a harness with errors measures the errors.
+///
+/// # Errors
+/// A [`Failure`] with how many errors there are.
+pub fn sound(root: &Path) -> Result<Harness, Failure> {
+    let (_, harness) = disk::complete(root, disk::scan(root), None);
+    let errors: usize = harness
+        .named_files()
+        .map(|file| check::file(&harness, file))
+        .map(|problems| problems.iter().filter(|problem| problem.severity == Severity::Error).count())
+        .sum();
+    match errors {
+        0 => Ok(harness),
+        errors => {
+            let message = format!("the harness has {}, so nothing is run", plural(errors, "error", "errors"));
+            Err(Failure::config(message, "see them with `self-harness check`"))
+        }
+    }
+}
+
+/// The store of a project that has one.
+///
+/// # Errors
+/// A [`Failure`] if nothing was run here yet, or the store cannot be read.
+pub fn store(root: &Path) -> Result<Store, Failure> {
+    let store = Store::open_existing(root).map_err(|error| error.to_failure())?;
+    store.ok_or_else(|| nothing_run(root))
+}
+
+/// The run that a person names, else the newest.
+///
+/// # Errors
+/// A [`Failure`] if there is none.
+pub fn run(root: &Path, store: &Store, name: Option<&str>) -> Result<StoredRun, Failure> {
+    let found = match name {
+        None => store.latest_run(),
+        Some(name) => {
+            let number = run_number(name).ok_or_else(|| {
+                Failure::user(format!("`{name}` is no run"), "name a run as `r-0012`; `self-harness status` lists them")
+            })?;
+            store.run(number)
+        }
+    };
+    found.map_err(|error| error.to_failure())?.ok_or_else(|| match name {
+        Some(name) => Failure::user(format!("there is no run `{name}`"), "`self-harness status` names the newest"),
+        None => nothing_run(root),
+    })
+}
+
+fn nothing_run(root: &Path) -> Failure {
+    let message = format!("nothing was run in `{}` yet", root.display());
+    Failure::user(message, "start with `self-harness evaluate`")
+}

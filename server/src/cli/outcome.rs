@@ -1,0 +1,129 @@
+//! What came of a run, as a table for people. Held-in tasks stand with every trial; held-out tasks are counted only: what
+//! judges must not teach.
+
+use std::collections::BTreeMap;
+
+use annotate_snippets::renderer::{AnsiColor, Style};
+use harness_schema::split::Split;
+
+use super::follow::Seen;
+use super::report::excerpt::visible;
+use crate::engine::plan::{Run, State};
+use crate::engine::score::{self, Score};
+use crate::engine::verdict::Verdict;
+use crate::failure::Failure;
+use crate::host::record::{EventRecord, TrialRecord};
+use crate::host::store::{Store, StoredRun};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::BrightRed.on_default();
+const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
+
+/// The trial that fills each slot, those of earlier runs among them.
+///
+/// # Errors
+/// A [`Failure`] if the store cannot be read.
+pub fn trials(store: &Store, stored: &StoredRun) -> Result<BTreeMap<usize, TrialRecord>, Failure> {
+    let failed = |error: crate::host::store::StoreError| error.to_failure();
+    let own: BTreeMap<String, TrialRecord> =
+        store.trials(stored.number).map_err(failed)?.into_iter().map(|trial| (trial.id.clone(), trial)).collect();
+    let mut trials = BTreeMap::new();
+    for trial in own.values() {
+        let slot = stored.record.slots.iter().position(|slot| {
+            (slot.task.as_str(), slot.role.as_str(), slot.repeat)
+                == (trial.task.as_str(), trial.role.as_str(), trial.repeat)
+        });
+        if let Some(slot) = slot {
+            let newest: &mut TrialRecord = trials.entry(slot).or_insert_with(|| trial.clone());
+            if newest.attempt < trial.attempt {
+                *newest = trial.clone();
+            }
+        }
+    }
+    for event in store.events(stored.number, 0).map_err(failed)? {
+        if let EventRecord::Reused { slot, trial, .. } = event.event
+            && let Some(trial) = store.trial(&trial).map_err(failed)?
+        {
+            trials.insert(slot, trial);
+        }
+    }
+    Ok(trials)
+}
+
+/// The table.
+///
+/// # Errors
+/// A [`Failure`] if the store cannot be read.
+pub fn table(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<String, Failure> {
+    let trials = trials(store, stored)?;
+    let mut out = String::new();
+    held_in(&seen.run, &trials, &mut out);
+    for split in [Split::HeldOut, Split::Sealed] {
+        counted(&seen.run, split, &mut out);
+    }
+    for (task, why) in &seen.unfillable {
+        out.push_str(&format!("{DOUBTFUL}not run{DOUBTFUL:#} {}: {}\n", visible(task), visible(why)));
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    Ok(out)
+}
+
+fn held_in(run: &Run, trials: &BTreeMap<usize, TrialRecord>, out: &mut String) {
+    let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, slot) in run.design().slots.iter().enumerate() {
+        if slot.split == Split::HeldIn {
+            rows.entry(&slot.task).or_default().push(at);
+        }
+    }
+    let Some(score) = Score::of(run, Split::HeldIn) else { return };
+    out.push_str(&format!("{}\n", score.words()));
+    let width = rows.keys().map(|task| task.chars().count()).max().unwrap_or_default();
+    for (task, slots) in rows {
+        let marks: Vec<String> = slots.iter().map(|at| mark(run.states().get(*at))).collect();
+        let why = slots.iter().filter_map(|at| trials.get(at)).find(|trial| trial.verdict != "pass");
+        let why = why.map(|trial| format!("  {}", reason(trial))).unwrap_or_default();
+        let task = visible(task);
+        out.push_str(&format!("  {task:<width$}  {}{}\n", marks.join(" "), visible(&why)));
+    }
+}
+
+fn mark(state: Option<&State>) -> String {
+    match state {
+        Some(State::Filled(Verdict::Pass)) => format!("{GOOD}pass{GOOD:#}"),
+        Some(State::Filled(_)) => format!("{BAD}fail{BAD:#}"),
+        Some(State::Missing(_)) => format!("{DOUBTFUL}void{DOUBTFUL:#}"),
+        _ => String::from("–   "),
+    }
+}
+
+/// Why a trial did not pass, in half a line.
+fn reason(trial: &TrialRecord) -> String {
+    if trial.flags.iter().any(|flag| flag == "tampered") {
+        return format!("tampered: {}", trial.detail);
+    }
+    if let Some(cause) = &trial.cause {
+        return format!("{cause}: {}", trial.detail);
+    }
+    let how = match trial.end.as_str() {
+        "finished" | "" => String::new(),
+        end => format!(" (ended by {end})"),
+    };
+    match trial.failed_checks.as_slice() {
+        [] => format!("{}{how}", trial.detail),
+        [check] => format!("{check} failed{how}"),
+        [check, rest @ ..] => format!("{check} and {} more failed{how}", rest.len()),
+    }
+}
+
+fn counted(run: &Run, split: Split, out: &mut String) {
+    let Some(score) = Score::of(run, split) else { return };
+    let is_open = score::tally(run, split).values().any(|tally| 0 < tally.open) && run.finished().is_none();
+    // Half of what judges is no result.
+    if is_open {
+        out.push_str(&format!("{} not complete\n", split.word()));
+    } else {
+        out.push_str(&format!("{}\n", score.words()));
+    }
+}

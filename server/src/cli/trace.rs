@@ -1,0 +1,127 @@
+//! `trace RUN TASK`: what the agent did in a trial, step after step. Held-in tasks only: who reads how held-out tasks fail
+//! teaches with what must judge.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::report::excerpt::visible;
+use super::{locate, outcome, terminal};
+use crate::engine::trace::{Arguments as Given, Source, Trace};
+use crate::engine::transcript;
+use crate::failure::Failure;
+use crate::host::store::run_name;
+
+/// How much of one text is shown, in characters, unless all of it is asked for.
+const SHOWN: usize = 1200;
+
+/// The arguments of `trace`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The run, as `r-0012`; `latest` for the newest
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// The task
+    #[arg(value_name = "TASK")]
+    task: String,
+    /// Which repeat, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    repeat: u32,
+    /// The project; this directory, or the nearest above with a `harness.toml`
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// The transcript itself, as ATIF v1.8
+    #[arg(long)]
+    json: bool,
+    /// Every text whole
+    #[arg(long)]
+    full: bool,
+}
+
+/// Prints the transcript of a trial.
+///
+/// # Errors
+/// A [`Failure`] if there is no such trial.
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let root = locate::root(arguments.root.as_deref())?;
+    let store = locate::store(&root)?;
+    let name = Some(arguments.run.as_str()).filter(|name| *name != "latest");
+    let stored = locate::run(&root, &store, name)?;
+    let trials = outcome::trials(&store, &stored)?;
+    let of_task = || trials.values().filter(|trial| trial.task == arguments.task);
+    if of_task().any(|trial| trial.split != "held-in") {
+        let hint = "look at held-in tasks; a held-out task judges, and stops to when somebody learns from it";
+        return Err(Failure::user(format!("`{}` is no held-in task, so its traces are not shown", arguments.task), hint));
+    }
+    let trial = of_task().find(|trial| trial.repeat == arguments.repeat).ok_or_else(|| {
+        let message =
+            format!("{} has no trial of `{}` with repeat {}", run_name(stored.number), arguments.task, arguments.repeat);
+        Failure::user(message, "`self-harness report` lists the tasks and repeats of a run")
+    })?;
+    let path = store.trial_directory(&trial.id).join("trajectory.json");
+    let text = fs::read_to_string(&path).map_err(|error| {
+        let message = format!("the transcript of {} cannot be read: {error}", trial.id);
+        Failure::host(message, "it may have been removed, or the trial was void before the agent began")
+    })?;
+    if arguments.json {
+        terminal::print_exactly(&text)?;
+        return Ok(0);
+    }
+    let trace = transcript::read(text.as_bytes(), None).map_err(|error| {
+        Failure::host(format!("`{}` is no transcript: {error}", path.display()), "see it with `--json`")
+    })?;
+    let mut out = format!("{} · {} #{} · {}", trial.id, trial.task, trial.repeat, trial.verdict);
+    if !trial.detail.is_empty() {
+        out.push_str(&format!(" · {}", trial.detail));
+    }
+    out.push('\n');
+    out.push_str(&steps(&trace, if arguments.full { usize::MAX } else { SHOWN }));
+    if let Ok(verifier) = fs::read_to_string(store.trial_directory(&trial.id).join("verifier.txt")) {
+        out.push_str(&format!("\nverifier\n{}\n", indented(&verifier, SHOWN * 4)));
+    }
+    terminal::print(&visible(&out))?;
+    Ok(0)
+}
+
+fn steps(trace: &Trace, most: usize) -> String {
+    let mut out = String::new();
+    let agent_steps = trace.steps.iter().filter(|step| step.source == Source::Agent).count();
+    let mut number = 0;
+    for step in &trace.steps {
+        let who = match (step.source, &step.rule, &step.state) {
+            (Source::System, ..) => String::from("system"),
+            (Source::User, Some(rule), _) => format!("rule {rule}"),
+            (Source::User, None, Some(state)) => format!("state {state}"),
+            (Source::User, None, None) => String::from("user"),
+            (Source::Agent, ..) => {
+                number += 1;
+                format!("step {number} of {agent_steps}")
+            }
+        };
+        out.push_str(&format!("\n{who}\n"));
+        if !step.message.trim().is_empty() {
+            out.push_str(&indented(&step.message, most));
+        }
+        for call in &step.calls {
+            let arguments = match &call.arguments {
+                Given::Json(value) => value.to_string(),
+                Given::Raw(text) => text.clone(),
+            };
+            out.push_str(&indented(&format!("→ {} {arguments}", call.tool), most));
+            if let Some(seen) = &call.observation {
+                let exit = seen.exit.map(|exit| format!(" (exit {exit})")).unwrap_or_default();
+                out.push_str(&indented(&format!("←{exit} {}", seen.text.trim_end()), most));
+            }
+        }
+    }
+    out
+}
+
+fn indented(text: &str, most: usize) -> String {
+    let shown: String = text.chars().take(most).collect();
+    let cut = text.chars().count() - shown.chars().count();
+    let mut out: String = shown.trim_end().lines().map(|line| format!("    {line}\n")).collect();
+    if 0 < cut {
+        out.push_str(&format!("    … {cut} more characters\n"));
+    }
+    out
+}

@@ -12,3 +12,5 @@ pub mod redact;
 pub mod model;
 pub mod scripted;
 pub mod agents;
+#[cfg(target_os = "linux")]
+pub mod suite;

@@ -203,7 +203,11 @@ impl Admitting<'_> {
     }
 
     /// Runs the solution in the place of an agent; how it ended, if that was not well.
-    fn solve(&self, solution: &Bundle, before: &TreeSnapshot) -> Result<(TreeSnapshot, Option<String>), NotAdmitted> {
+    fn solve(
+        &self,
+        solution: &Bundle,
+        before: &TreeSnapshot,
+    ) -> Result<(TreeSnapshot, Option<String>), NotAdmitted> {
         let tree = begin(self.plan, self.number, before, self.bench)?;
         let directory = tree.directory().join("solution");
         if let Err(error) = written(solution, &directory, &tree) {
@@ -282,7 +286,11 @@ impl Admitting<'_> {
     }
 }
 
-fn written(solution: &Bundle, directory: &Path, tree: &crate::host::sandbox::TrialTree) -> Result<(), BundleError> {
+fn written(
+    solution: &Bundle,
+    directory: &Path,
+    tree: &crate::host::sandbox::TrialTree,
+) -> Result<(), BundleError> {
     let mut solution = solution.clone();
     solution.make_executable(SOLVE);
     solution.write(&Writer::into_new(directory, tree.owner())?)

@@ -348,8 +348,9 @@ impl Writer {
         Ok(rustix::fs::fchmod(&made, Mode::from_raw_mode(mode))?)
     }
 
-    fn failed(&self, what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BundleError {
-        BundleError::io(what, &self.path.join(path))
+    fn failed(&self, what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BundleError + use<> {
+        let path = self.path.join(path);
+        move |source| BundleError::Io { what, path, source }
     }
 }
 

@@ -36,10 +36,10 @@ impl Style {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "way")]
 pub enum Way {
-    /// In a new file beside the others, in this directory of `tests/`.
+    /// In a new file beside the others, such that it comes last: programs of an agent have been loaded by then.
     NewFile {
-        /// The directory; empty for `tests/` itself.
-        directory: PathBuf,
+        /// The last file until now, in `tests/`.
+        after: PathBuf,
     },
     /// At the end of a file that is run anyway.
     Appended {
@@ -63,7 +63,7 @@ pub struct Canary {
 /// Canaries with fresh names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canaries {
-    module: String,
+    word: String,
     names: Vec<(Style, String)>,
     text: String,
 }
@@ -77,12 +77,13 @@ impl Canaries {
         let mut word = || {
             let mut word = random()?;
             word.truncate(12);
-            Ok(format!("test_{word}"))
+            Ok(word)
         };
-        let module = format!("{}.py", word()?);
-        let names = styles.iter().map(|style| Ok((*style, word()?))).collect::<Result<Vec<_>, E>>()?;
+        let own = word()?;
+        let name = |style: &Style| Ok((*style, format!("test_{}", word()?)));
+        let names = styles.iter().map(name).collect::<Result<Vec<_>, E>>()?;
         let text = names.iter().map(|(style, name)| written(*style, name)).collect();
-        Ok(Self { module, names, text })
+        Ok(Self { word: own, names, text })
     }
 
     /// Each with its name.
@@ -95,7 +96,7 @@ impl Canaries {
     pub fn added(&self, tests: &Bundle, way: &Way) -> Bundle {
         let mut more = tests.clone();
         match way {
-            Way::NewFile { directory } => more.insert(directory.join(&self.module), self.text.clone(), false),
+            Way::NewFile { after } => more.insert(behind(after, &self.word), self.text.clone(), false),
             Way::Appended { file } => {
                 if let Some(Entry::File { bytes, executable }) = tests.get(file) {
                     more.insert(file, appended(bytes, &self.text), *executable);
@@ -104,6 +105,17 @@ impl Canaries {
         }
         more
     }
+}
+
+/// A name that comes behind another one and follows its pattern: `test_a.py`, `test_a_z1f.py`, or `a_test.py`,
+/// `a_z1f_test.py`.
+fn behind(file: &Path, word: &str) -> PathBuf {
+    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("test");
+    let name = match stem.strip_suffix("_test") {
+        Some(stem) => format!("{stem}_z{word}_test.py"),
+        None => format!("{stem}_z{word}.py"),
+    };
+    file.with_file_name(name)
 }
 
 /// A check in Python that fails.
@@ -138,7 +150,8 @@ fn appended(file: &[u8], more: &str) -> Vec<u8> {
         *at += line.len();
         Some((start, line))
     });
-    let block = lines.find(|(_, line)| line.starts_with("if __name__")).map_or(text.len(), |(start, _)| start);
+    let block =
+        lines.find(|(_, line)| line.starts_with("if __name__")).map_or(text.len(), |(start, _)| start);
     let (before, after) = text.split_at_checked(block).unwrap_or((&text, ""));
     format!("{before}\n{more}\n\n{after}").into_bytes()
 }
@@ -158,16 +171,9 @@ pub fn ways(tests: &Bundle, most: usize) -> Vec<Way> {
         _ => String::new(),
     };
     let is_named = |path: &Path| path.to_str().is_some_and(|path| script.contains(path));
-    let mut ways = Vec::new();
-    for file in &files {
-        let way = Way::NewFile { directory: file.parent().unwrap_or(Path::new("")).to_path_buf() };
-        if !ways.contains(&way) {
-            ways.push(way);
-        }
-    }
-    // One new file is tried; who names its files does not look for others.
-    ways.truncate(1);
-    let (named, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| is_named(path));
+    let last = files.iter().max_by_key(|path| path.file_name().map(std::ffi::OsStr::as_encoded_bytes));
+    let mut ways: Vec<Way> = last.iter().map(|file| Way::NewFile { after: file.to_path_buf() }).collect();
+    let (named, others): (Vec<_>, Vec<_>) = files.into_iter().rev().partition(|path| is_named(path));
     let appended: Vec<Way> =
         named.iter().chain(&others).map(|file| Way::Appended { file: file.to_path_buf() }).collect();
     if named.is_empty() {
@@ -216,8 +222,17 @@ mod tests {
         let bundle = tests(&[("test.sh", "pytest /tests/test_b.py"), ("test_a.py", ""), ("test_b.py", "")]);
         assert_eq!(ways(&bundle, 4)[0], Way::Appended { file: "test_b.py".into() });
         let bundle = tests(&[("test.sh", "exec run"), ("test_a.py", ""), ("run.py", "")]);
-        assert_eq!(ways(&bundle, 1), [Way::NewFile { directory: PathBuf::new() }]);
+        assert_eq!(ways(&bundle, 1), [Way::NewFile { after: "test_a.py".into() }]);
         assert_eq!(ways(&tests(&[("test.sh", "true")]), 4), []);
+    }
+
+    #[test]
+    fn a_new_file_comes_last() {
+        for name in ["test_a.py", "a_test.py", "deep/test_a.py"] {
+            let new = behind(Path::new(name), "0f").to_str().unwrap().to_owned();
+            assert!(name < new.as_str() && new.contains("0f"), "{new}");
+        }
+        assert_eq!(behind(Path::new("a_test.py"), "0f"), Path::new("a_z0f_test.py"));
     }
 
     #[test]
@@ -233,10 +248,10 @@ mod tests {
 
     #[test]
     fn a_canary_is_stored_as_data() {
-        let way = Way::NewFile { directory: PathBuf::new() };
+        let way = Way::NewFile { after: "test_a.py".into() };
         let canary = Canary { way, styles: vec![Style::Assert], reported: true };
         let text = serde_json::to_string(&canary).unwrap();
-        assert_eq!(text, r#"{"way":"new-file","directory":"","styles":["assert"],"reported":true}"#);
+        assert_eq!(text, r#"{"way":"new-file","after":"test_a.py","styles":["assert"],"reported":true}"#);
         assert_eq!(serde_json::from_str::<Canary>(&text).unwrap(), canary);
     }
 }

@@ -102,7 +102,8 @@ impl Bench<'_> {
         let failed = |source| TreeError::Io { what: "use", path: self.archives.to_path_buf(), source };
         beneath::own_directory(self.archives, 0o700).map_err(failed)?;
         let name = beneath::random_name();
-        let failed = |source| TreeError::Io { what: "name a file in", path: self.archives.to_path_buf(), source };
+        let failed =
+            |source| TreeError::Io { what: "name a file in", path: self.archives.to_path_buf(), source };
         Ok(self.archives.join(format!("{}.tree", name.map_err(failed)?)))
     }
 
@@ -110,7 +111,12 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// As [`Backend::start`].
-    pub fn start(&self, plan: &TaskPlan, phase: Phase, tree: TrialTree) -> Result<Box<dyn Sandbox>, SandboxError> {
+    pub fn start(
+        &self,
+        plan: &TaskPlan,
+        phase: Phase,
+        tree: TrialTree,
+    ) -> Result<Box<dyn Sandbox>, SandboxError> {
         self.backend.start(plan.spec(phase, tree))
     }
 }
@@ -121,8 +127,14 @@ impl Bench<'_> {
 /// A [`PrepareError`]; nothing is left then.
 pub fn build(plan: &TaskPlan, bench: &Bench<'_>) -> Result<Template, PrepareError> {
     let deadline = Instant::now() + plan.build_timeout;
-    let mut building =
-        Building { plan, bench, files: Bundle::read(&plan.environment)?, tree: None, sandbox: None, deadline };
+    let mut building = Building {
+        plan,
+        bench,
+        files: Bundle::read(&plan.environment)?,
+        tree: None,
+        sandbox: None,
+        deadline,
+    };
     let tree = match building.run() {
         Ok(()) => building.closed()?,
         Err(error) => {
@@ -343,7 +355,12 @@ fn copy_in(plan: &TaskPlan, step: &StepPlan, tree: &TrialTree) -> Result<Bundle,
     Ok(files)
 }
 
-fn set_up(plan: &TaskPlan, step: &StepPlan, files: &Bundle, sandbox: &mut dyn Sandbox) -> Result<(), PrepareError> {
+fn set_up(
+    plan: &TaskPlan,
+    step: &StepPlan,
+    files: &Bundle,
+    sandbox: &mut dyn Sandbox,
+) -> Result<(), PrepareError> {
     if files.get(SETUP).is_some() {
         let path = format!("{}/{SETUP}", plan.workdir);
         let executed = sandbox.exec(&plan.command(script(&path)).within(plan.build_timeout))?;

@@ -154,7 +154,9 @@ fn left(dead: &Dead, ended: Ended, printed: &str) -> Look {
         (Ok(json), text) => Rewards::read(json.as_deref(), text.ok().flatten().as_deref()),
     };
     let checks = match report {
-        Ok(Some(bytes)) => reward::report(&bytes).map_err(|reason| format!("`ctrf.json` is malformed: {reason}")),
+        Ok(Some(bytes)) => {
+            reward::report(&bytes).map_err(|reason| format!("`ctrf.json` is malformed: {reason}"))
+        }
         Ok(None) => Err(String::from("the verifier left no `ctrf.json`")),
         Err(reason) => Err(format!("`ctrf.json` is malformed: {reason}")),
     };
@@ -172,7 +174,8 @@ fn tail(printed: &str) -> String {
     let lines: Vec<&str> = printed.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     let lines = lines.get(from..).unwrap_or_default().iter();
-    let clean = lines.map(|line| line.chars().filter(|char| *char == '\t' || !char.is_control()).collect::<String>());
+    let clean =
+        lines.map(|line| line.chars().filter(|char| *char == '\t' || !char.is_control()).collect::<String>());
     clean.collect::<Vec<_>>().join("\n")
 }
 

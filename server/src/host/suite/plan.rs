@@ -150,7 +150,9 @@ pub struct Note {
 
 /// Why a task cannot be run in the sandbox of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{file}`, line {line}: {reason}; run the task with a container or a Harbor agent, or change that line")]
+#[error(
+    "`{file}`, line {line}: {reason}; run the task with a container or a Harbor agent, or change that line"
+)]
 pub struct TaskRefused {
     /// The file.
     pub file: FilePath,

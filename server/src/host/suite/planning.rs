@@ -75,7 +75,8 @@ impl Planning<'_> {
         let network = network.or(config.environment.network()).unwrap_or(NetworkMode::NoNetwork);
         let hosts = config.agent.allowed_hosts.as_ref().or(config.environment.allowed_hosts.as_ref());
         let limit = Limits::default().memory_bytes;
-        let rewards = &self.harness.manifest().tasks.rewards;
+        let tasks =
+            self.harness.manifest().tasks.as_ref().map(|tasks| tasks.value.clone()).unwrap_or_default();
         let mut plan = TaskPlan {
             id: self.task.id.clone(),
             root: environment.root,
@@ -84,13 +85,23 @@ impl Planning<'_> {
             environment: self.on_host(&self.task.environment),
             build: environment.build,
             build_timeout: self.seconds(&config.environment.build_timeout_sec)?,
-            memory_bytes: config.environment.memory_mb().map_or(limit, |mb| mb.saturating_mul(1 << 20).min(limit)),
+            memory_bytes: config
+                .environment
+                .memory_mb()
+                .map_or(limit, |mb| mb.saturating_mul(1 << 20).min(limit)),
             network,
-            allowed_hosts: hosts.map(|hosts| hosts.iter().map(|host| host.value.clone()).collect()).unwrap_or_default(),
-            healthcheck: config.environment.healthcheck.as_ref().map(|health| self.health(health)).transpose()?,
+            allowed_hosts: hosts
+                .map(|hosts| hosts.iter().map(|host| host.value.clone()).collect())
+                .unwrap_or_default(),
+            healthcheck: config
+                .environment
+                .healthcheck
+                .as_ref()
+                .map(|health| self.health(health))
+                .transpose()?,
             steps,
             strategy: config.multi_step_reward_strategy.as_deref().copied().unwrap_or_default(),
-            rewards: rewards.iter().map(|(name, least)| (name.value.clone(), least.value)).collect(),
+            rewards: tasks.rewards.iter().map(|(name, least)| (name.value.clone(), least.value)).collect(),
             notes: std::mem::take(&mut self.notes),
             digests: contract::Task { task: Digest::of(b""), verifier: Digest::of(b""), image: None },
             solution: None,
@@ -117,8 +128,12 @@ impl Planning<'_> {
         }
         let verifiers = std::iter::once(&self.task.config.verifier);
         for verifier in verifiers.chain(self.task.config.steps.iter().map(|step| &step.verifier)) {
-            if let Some(mode) = verifier.environment_mode.as_ref().filter(|mode| mode.value == EnvironmentMode::Separate) {
-                return Err(self.refused(mode.span, "a verifier in an environment of its own needs a container"));
+            if let Some(mode) =
+                verifier.environment_mode.as_ref().filter(|mode| mode.value == EnvironmentMode::Separate)
+            {
+                return Err(
+                    self.refused(mode.span, "a verifier in an environment of its own needs a container")
+                );
             }
         }
         for name in COMPOSE {
@@ -147,9 +162,15 @@ impl Planning<'_> {
         let written = [
             (environment.cpus.as_ref().map(|value| value.span), "`cpus` is not enforced"),
             (environment.storage_mb.as_ref().map(|value| value.span), "`storage_mb` is not enforced"),
-            (environment.skills_dir.as_ref().map(|value| value.span), "`skills_dir` is not given to the agent"),
+            (
+                environment.skills_dir.as_ref().map(|value| value.span),
+                "`skills_dir` is not given to the agent",
+            ),
             (config.agent.user.as_ref().map(|value| value.span), "`user` is always the one of the sandbox"),
-            (config.verifier.user.as_ref().map(|value| value.span), "`user` is always the one of the sandbox"),
+            (
+                config.verifier.user.as_ref().map(|value| value.span),
+                "`user` is always the one of the sandbox",
+            ),
             (config.verifier.collect.first().map(|value| value.span), "`collect` is not run"),
             (config.artifacts.first().map(|value| value.span), "`artifacts` are not kept"),
         ];
@@ -198,11 +219,12 @@ impl Planning<'_> {
             own.map_or_else(|| WORKDIR.to_owned(), |own| places::absolute("/", &own).unwrap_or_default())
         };
         for instruction in &read.instructions {
-            let refused =
-                |reason: String| TaskRefused { file: file.clone(), line: instruction.line, reason };
+            let refused = |reason: String| TaskRefused { file: file.clone(), line: instruction.line, reason };
             self.step(instruction.line, &instruction.step, &mut at, &mut made).map_err(refused)?;
         }
-        if let Some(directory) = places::below(&made.workdir, &made.root).filter(|path| !path.as_os_str().is_empty()) {
+        if let Some(directory) =
+            places::below(&made.workdir, &made.root).filter(|path| !path.as_os_str().is_empty())
+        {
             made.build.push(Build { line: 0, step: BuildStep::Directory(directory) });
         }
         Ok(made)
@@ -238,12 +260,15 @@ impl Planning<'_> {
         if all.is_empty() {
             all.push((WORKDIR.to_owned(), file.clone(), 1));
         }
-        let root = all.iter().map(|(path, ..)| path).min_by_key(|path| path.len()).cloned().unwrap_or_default();
+        let root =
+            all.iter().map(|(path, ..)| path).min_by_key(|path| path.len()).cloned().unwrap_or_default();
         for (path, file, line) in &all {
             let refused = |reason: String| TaskRefused { file: file.clone(), line: *line, reason };
             places::check_root(path).map_err(refused)?;
             if places::below(path, &root).is_none() {
-                return Err(refused(format!("`{path}` does not lie in `{root}`, and there is one tree only")));
+                return Err(refused(format!(
+                    "`{path}` does not lie in `{root}`, and there is one tree only"
+                )));
             }
         }
         let workdir = all.last().map(|(path, ..)| path.clone()).unwrap_or_default();
@@ -263,11 +288,16 @@ impl Planning<'_> {
                 return Ok(());
             }
             Step::Copy(copy) => {
-                let target = places::absolute(at, &copy.target).and_then(|path| places::below(&path, &made.root));
+                let target =
+                    places::absolute(at, &copy.target).and_then(|path| places::below(&path, &made.root));
                 let target = target.ok_or_else(|| {
-                    format!("`{}` lies outside of `{}`, and nothing else can be written", copy.target, made.root)
+                    format!(
+                        "`{}` lies outside of `{}`, and nothing else can be written",
+                        copy.target, made.root
+                    )
                 })?;
-                let is_directory = copy.target.ends_with('/') || copy.target.ends_with("/.") || copy.target == ".";
+                let is_directory =
+                    copy.target.ends_with('/') || copy.target.ends_with("/.") || copy.target == ".";
                 let sources = copy.sources.iter().map(|source| {
                     places::source(source).ok_or_else(|| format!("`{source}` leads out of `environment/`"))
                 });
@@ -317,12 +347,16 @@ impl Planning<'_> {
             let mut planned = self.one_step(&file, tests, &agents, verifier)?;
             planned.name.clone_from(&step.name);
             planned.workdir = step.workdir.as_ref().map(|path| self.on_host(path));
-            planned.solution = step.solution.as_ref().map(|_| self.on_host(&self.below(&step.dir, "solution")));
-            planned.healthcheck = written.healthcheck.as_ref().map(|health| self.health(health)).transpose()?;
+            planned.solution =
+                step.solution.as_ref().map(|_| self.on_host(&self.below(&step.dir, "solution")));
+            planned.healthcheck =
+                written.healthcheck.as_ref().map(|health| self.health(health)).transpose()?;
             planned.min_reward = match written.min_reward.as_deref() {
                 None => BTreeMap::new(),
                 Some(MinReward::One(least)) => BTreeMap::from([(String::new(), *least)]),
-                Some(MinReward::Each(each)) => each.iter().map(|(name, least)| (name.value.clone(), least.value)).collect(),
+                Some(MinReward::Each(each)) => {
+                    each.iter().map(|(name, least)| (name.value.clone(), least.value)).collect()
+                }
             };
             steps.push(planned);
         }
@@ -444,7 +478,9 @@ impl Planning<'_> {
     ) -> Result<Env, TaskRefused> {
         Env::of(variables).map_err(|error| {
             let span = match &error {
-                SandboxError::Variable { name } => written.iter().find(|(key, _)| key.value == *name).map(|(key, _)| key.span),
+                SandboxError::Variable { name } => {
+                    written.iter().find(|(key, _)| key.value == *name).map(|(key, _)| key.span)
+                }
                 _ => None,
             };
             self.refused(span.unwrap_or_default(), &variable_refused(&error))

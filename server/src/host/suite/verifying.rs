@@ -77,7 +77,10 @@ pub fn verify(task: &AdmittedTask, step: usize, tree: &TreeSnapshot, bench: &Ben
     let mut judging = Judging { plan, step: planned, proof, tree, bench, attempts: 0 };
     let mut judged = judging.judge();
     if let Err(changed) = plan.unchanged() {
-        judged = Judged { attempts: judging.attempts, ..Judged::void(VoidCause::ContractBroken, changed.to_string()) };
+        judged = Judged {
+            attempts: judging.attempts,
+            ..Judged::void(VoidCause::ContractBroken, changed.to_string())
+        };
     }
     judged.attempts = judging.attempts;
     judged.took = began.elapsed();
@@ -97,7 +100,9 @@ impl Judging<'_> {
     fn judge(&mut self) -> Judged {
         let tests = match Bundle::read(&self.step.tests) {
             Ok(tests) if tests.digest() == self.step.tests_digest => tests,
-            Ok(_) => return Judged::void(VoidCause::ContractBroken, "the verifier changed since the run began"),
+            Ok(_) => {
+                return Judged::void(VoidCause::ContractBroken, "the verifier changed since the run began");
+            }
             Err(error) => return Judged::void(VoidCause::ContractBroken, error.to_string()),
         };
         let look = match self.look(&tests) {
@@ -240,8 +245,11 @@ fn is_complete(ended: &Ended) -> bool {
 /// Why it is no pass.
 pub(super) fn failed(look: &Look) -> String {
     let checks = look.checks.as_deref().unwrap_or_default();
-    let failed: Vec<&str> =
-        checks.iter().filter(|check| check.status == CheckStatus::Failed).map(|check| check.name.as_str()).collect();
+    let failed: Vec<&str> = checks
+        .iter()
+        .filter(|check| check.status == CheckStatus::Failed)
+        .map(|check| check.name.as_str())
+        .collect();
     if failed.is_empty() {
         return String::from("a required reward is not reached");
     }

@@ -15,9 +15,11 @@ impl Place {
         let _ = std::fs::remove_dir_all(&path);
         let place = Self(path);
         place.write("harness.toml", "[tasks]\ndir = \"tasks\"\n[agent]\ntimeout = \"2m\"\n");
-        for (name, text) in
-            [("instruction.md", "<!-- canary -->\nDo it.\n"), ("tests/test.sh", "#!/bin/sh\n"), ("task.toml", "")]
-        {
+        for (name, text) in [
+            ("instruction.md", "<!-- canary -->\nDo it.\n"),
+            ("tests/test.sh", "#!/bin/sh\n"),
+            ("task.toml", ""),
+        ] {
             place.write(&format!("tasks/t/{name}"), text);
         }
         files.iter().for_each(|(name, text)| place.write(&format!("tasks/t/{name}"), text));
@@ -51,7 +53,8 @@ fn refusal(name: &str, files: &[(&str, &str)]) -> String {
 fn a_plan_has_what_a_run_needs() {
     let config = "[environment]\nmemory_mb = 512\nnetwork_mode = \"public\"\n[environment.env]\nMODE = \"${M:-fast}\"\n\
         [agent]\ntimeout_sec = 30\n[verifier]\ntimeout_sec = 5\nenv = { V = \"1\" }\n";
-    let dockerfile = "FROM x\nWORKDIR /srv\nENV A=1\nCOPY a.txt data/\nWORKDIR deep\nRUN touch b\nCMD [\"x\"]\n";
+    let dockerfile =
+        "FROM x\nWORKDIR /srv\nENV A=1\nCOPY a.txt data/\nWORKDIR deep\nRUN touch b\nCMD [\"x\"]\n";
     let place = Place::new("whole", &[("task.toml", config), ("environment/Dockerfile", dockerfile)]);
     let plan = place.plan().unwrap();
     assert_eq!((plan.root.as_str(), plan.workdir.as_str()), ("/srv", "/srv/deep"));
@@ -99,7 +102,9 @@ fn a_task_that_needs_more_is_refused_on_its_line() {
         at(2, "a verifier in an environment of its own needs a container")
     );
     let dockerfile = |text: &str| refusal("dockerfile", &[("environment/Dockerfile", text)]);
-    let at = |line: usize, reason: &str| format!("`tasks/t/environment/Dockerfile`, line {line}: {reason}{ending}");
+    let at = |line: usize, reason: &str| {
+        format!("`tasks/t/environment/Dockerfile`, line {line}: {reason}{ending}")
+    };
     assert_eq!(
         dockerfile("FROM x\nRUN true && \\\n  apt-get install -y git\n"),
         at(2, "packages are installed with `apt-get`, which needs a container")
@@ -124,7 +129,9 @@ fn a_task_that_needs_more_is_refused_on_its_line() {
     let compose = refusal("compose", &[("environment/docker-compose.yaml", "services: {}\n")]);
     assert_eq!(
         compose,
-        format!("`tasks/t/environment/docker-compose.yaml`, line 1: several services need a container{ending}")
+        format!(
+            "`tasks/t/environment/docker-compose.yaml`, line 1: several services need a container{ending}"
+        )
     );
 }
 

@@ -9,8 +9,7 @@ use self_harness::host::suite::verify;
 
 use crate::lab::{Lab, fails, is_tampered, is_void, passes};
 
-const SCRIPT: &str =
-    "#!/bin/bash\nif python3 /tests/run.py; then echo 1; else echo 0; fi > /logs/verifier/reward.txt\n";
+const SCRIPT: &str = "#!/bin/bash\npython3 /tests/run.py\necho $((! $?)) > /logs/verifier/reward.txt\n";
 const RUNNER: &str = r#"
 import glob, importlib.util, json, sys
 sys.path.insert(0, "/app")

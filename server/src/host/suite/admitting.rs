@@ -10,7 +10,7 @@ use super::admission::{Admission, AdmittedTask, AnotherTask, Mark, Proof};
 use super::bundle::{Bundle, BundleError, Writer};
 use super::canary::{self, Canary, Style};
 use super::environment::{self, Bench, PrepareError, Template, begin, in_words, script, told};
-use super::judging::{self, Look, NotRun};
+use super::judging::{self, Look, NotRun, Said};
 use super::plan::{Changed, StepPlan, TaskPlan};
 use super::verifying::{Answer, ask};
 use crate::engine::reward::CheckStatus;
@@ -166,10 +166,10 @@ impl Admitting<'_> {
         let frozen = frozen?;
         let look = judging::look(self.plan, self.step, tests, &frozen, self.bench);
         environment::discard(&frozen);
-        match look?.pass(&self.plan.rewards) {
-            Ok(true) => Err(NotAdmitted::NullPasses { place: self.place.clone() }),
+        match look?.says(&self.plan.rewards) {
+            Said::Pass => Err(NotAdmitted::NullPasses { place: self.place.clone() }),
             // What is no reward is no pass.
-            Ok(false) | Err(_) => Ok(()),
+            Said::Fail | Said::TimedOut | Said::Nothing(_) => Ok(()),
         }
     }
 
@@ -188,16 +188,13 @@ impl Admitting<'_> {
                 return Err(error.into());
             }
         };
-        let pass = look.pass(&self.plan.rewards);
-        if pass == Ok(true) && look.ended != Ended::TimedOut {
-            return Ok((tree, look));
-        }
-        environment::discard(&tree);
-        let why = match (&look.ended, pass) {
-            (Ended::TimedOut, _) => String::from("the verifier took too long"),
-            (_, Err(error)) => error.to_string(),
-            (_, Ok(_)) => super::verifying::failed(&look),
+        let why = match look.says(&self.plan.rewards) {
+            Said::Pass => return Ok((tree, look)),
+            Said::Fail => look.failed(),
+            Said::TimedOut => String::from("the verifier took too long"),
+            Said::Nothing(why) => why,
         };
+        environment::discard(&tree);
         let how = how.map(|how| format!(" (the script {how})")).unwrap_or_default();
         Err(NotAdmitted::OracleFails { place: self.place.clone(), why: format!("{why}{how}") })
     }
@@ -252,7 +249,7 @@ impl Admitting<'_> {
             None => {
                 marks.insert(Mark::NoCanary);
                 let look = judging::look(self.plan, self.step, tests, after, self.bench)?;
-                if look.pass(&self.plan.rewards) != Ok(true) || !manifest.is_subset(&passed(&look)) {
+                if look.says(&self.plan.rewards) != Said::Pass || !manifest.is_subset(&passed(&look)) {
                     marks.insert(Mark::VerifierFlaky);
                 }
                 None
@@ -269,7 +266,7 @@ impl Admitting<'_> {
             for styles in [&Style::ALL[..], &[Style::Assert]] {
                 let asked = Canary { way: way.clone(), styles: styles.to_vec(), reported: false };
                 let (canaries, answer, look) = ask(self.plan, self.step, tests, &asked, after, self.bench)?;
-                if answer != Answer::Holds || look.pass(&self.plan.rewards) != Ok(false) {
+                if answer != Answer::Holds || look.says(&self.plan.rewards) != Said::Fail {
                     continue;
                 }
                 let is_reported =

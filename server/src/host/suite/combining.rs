@@ -18,10 +18,11 @@ pub fn goes_on(plan: &TaskPlan, step: usize, judged: &Judged) -> bool {
     let only = judged.reward.values().next().filter(|_| judged.reward.len() == 1);
     let reaches = |(name, least): (&String, &f64)| {
         let reward = judged.reward.get(name).or(only.filter(|_| planned.min_reward.len() == 1));
-        // A pass that was bought is worth nothing.
-        reward.is_some_and(|reward| least <= reward) && !judged.flags.tampered
+        reward.is_some_and(|reward| least <= reward)
     };
-    !is_last && !matches!(judged.verdict, Verdict::Void(_)) && planned.min_reward.iter().all(reaches)
+    // What was bought is worth nothing, and neither is what comes after it.
+    let counts = !matches!(judged.verdict, Verdict::Void(_)) && !judged.flags.tampered;
+    !is_last && counts && planned.min_reward.iter().all(reaches)
 }
 
 /// The verdict of a trial from those of its steps, in order, as far as it went. One step is its own verdict.

@@ -12,9 +12,11 @@ use harness_schema::digest::Digest;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::bundle::{Bundle, BundleError, Writer};
-use super::environment::{Bench, script};
+use super::environment::{Bench, in_words, script};
 use super::plan::{StepPlan, TaskPlan};
-use crate::engine::reward::{self, Check, MAX_REPORT_BYTES, MAX_REWARD_BYTES, RewardError, Rewards};
+use crate::engine::reward::{
+    self, Check, CheckStatus, MAX_REPORT_BYTES, MAX_REWARD_BYTES, RewardError, Rewards,
+};
 use crate::engine::verdict::VoidCause;
 use crate::host::sandbox::snapshot::TreeSnapshot;
 use crate::host::sandbox::spec::{Cause, Env, Mount};
@@ -25,6 +27,22 @@ use crate::host::sandbox::{Dead, Ended, Phase, SandboxError, TrialTree, beneath}
 const SCRIPT: &str = "test.sh";
 /// How many lines of its output are evidence.
 const TAIL_LINES: usize = 80;
+
+/// How many checks a cause names.
+const NAMED: usize = 5;
+
+/// What one run of a verifier says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Every reward that decides reaches its threshold.
+    Pass,
+    /// One does not.
+    Fail,
+    /// It took too long.
+    TimedOut,
+    /// Nothing that can be read; why not.
+    Nothing(String),
+}
 
 /// What one run of a verifier left.
 #[derive(Debug)]
@@ -72,16 +90,36 @@ impl NotRun {
 }
 
 impl Look {
-    /// Whether every reward that decides reaches its threshold.
-    pub(super) fn pass(&self, thresholds: &BTreeMap<String, f64>) -> Result<bool, RewardError> {
-        match &self.rewards {
-            Ok(rewards) => rewards.pass(thresholds),
-            Err(error) => Err(error.clone()),
+    /// What it says, before anybody doubts it. Exit codes are not trusted.
+    pub(super) fn says(&self, thresholds: &BTreeMap<String, f64>) -> Said {
+        match &self.ended {
+            Ended::TimedOut => return Said::TimedOut,
+            Ended::Finished(_) | Ended::Signalled(_) => {}
+            // What was written by a verifier that did not come to its own end is no reward.
+            ended => return Said::Nothing(format!("the verifier {}", in_words(ended))),
+        }
+        match self.rewards.as_ref().map_err(Clone::clone).and_then(|rewards| rewards.pass(thresholds)) {
+            Ok(true) => Said::Pass,
+            Ok(false) => Said::Fail,
+            Err(error) => Said::Nothing(error.to_string()),
         }
     }
 
+    /// Why it is no pass.
+    pub(super) fn failed(&self) -> String {
+        let checks = self.checks.as_deref().unwrap_or_default();
+        let failed = checks.iter().filter(|check| check.status == CheckStatus::Failed);
+        let names: Vec<String> = failed.map(|check| format!("`{}`", check.name)).collect();
+        if names.is_empty() {
+            return String::from("a required reward is not reached");
+        }
+        let named = names.get(..NAMED.min(names.len())).unwrap_or_default().join(", ");
+        let more = if NAMED < names.len() { ", …" } else { "" };
+        format!("{} of {} checks failed: {named}{more}", names.len(), checks.len())
+    }
+
     /// How a check ended, by a part of its name.
-    pub(super) fn has(&self, status: reward::CheckStatus, is_meant: impl Fn(&str) -> bool) -> bool {
+    pub(super) fn has(&self, status: CheckStatus, is_meant: impl Fn(&str) -> bool) -> bool {
         let mut checks = self.checks.iter().flatten().filter(|check| is_meant(&check.name)).peekable();
         checks.peek().is_some() && checks.all(|check| check.status == status)
     }

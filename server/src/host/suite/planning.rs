@@ -179,6 +179,10 @@ impl Planning<'_> {
                 self.note(span, what);
             }
         }
+        if let Some(file) = self.task.prior_context.clone() {
+            let what = String::from("the agent is not told what happened before");
+            self.notes.push(Note { file, line: 1, what });
+        }
         let network = environment.network_mode.as_ref().or(config.agent.network_mode.as_ref());
         if let Some(mode) = network.filter(|mode| mode.value != NetworkMode::NoNetwork) {
             self.note(mode.span, "the sandbox has no network");

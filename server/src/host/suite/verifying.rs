@@ -9,18 +9,16 @@ use harness_schema::digest::Digest;
 use super::admission::{AdmittedTask, Proof};
 use super::bundle::Bundle;
 use super::canary::{Canaries, Canary};
-use super::environment::{Bench, in_words};
-use super::judging::{self, Look, NotRun};
+use super::environment::Bench;
+use super::judging::{self, Look, NotRun, Said};
 use super::plan::{StepPlan, TaskPlan};
 use crate::engine::reward::{self, Check, CheckStatus};
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
+use crate::host::sandbox::beneath;
 use crate::host::sandbox::snapshot::TreeSnapshot;
-use crate::host::sandbox::{Ended, beneath};
 
 /// How often a verifier is run on one tree before what it leaves counts as it is.
 const TRIES: u32 = 2;
-/// How many checks a cause names.
-const NAMED: usize = 5;
 
 /// A trial, or a step of one, that was judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +119,7 @@ impl Judging<'_> {
                 Ok(Answer::TimedOut) => {
                     judged.verdict = Verdict::Fail;
                     judged.flags.verifier_timeout = true;
+                    judged.reward.clear();
                     judged.cause = self.too_slow();
                 }
                 Err(error) => return Judged::void(error.void(), error.to_string()),
@@ -134,8 +133,8 @@ impl Judging<'_> {
         loop {
             self.attempts += 1;
             let look = judging::look(self.plan, self.step, tests, self.tree, self.bench)?;
-            let is_readable = look.pass(&self.plan.rewards).is_ok() && is_complete(&look.ended);
-            if is_readable || TRIES <= self.attempts {
+            let is_read = matches!(look.says(&self.plan.rewards), Said::Pass | Said::Fail);
+            if is_read || TRIES <= self.attempts {
                 return Ok(look);
             }
         }
@@ -144,21 +143,21 @@ impl Judging<'_> {
     /// What the verifier says, before anybody doubts it.
     fn reported(&self, look: &Look) -> Judged {
         let checks = look.checks.as_ref().cloned().unwrap_or_default();
-        let (verdict, verifier_timeout, cause) = match (&look.ended, look.pass(&self.plan.rewards)) {
-            (Ended::TimedOut, _) => (Verdict::Fail, true, self.too_slow()),
-            (ended, _) if !is_complete(ended) => {
-                let cause = format!("the verifier {}", in_words(ended));
-                (Verdict::Void(VoidCause::VerifierCrash), false, cause)
-            }
-            (_, Ok(true)) => (Verdict::Pass, false, String::from("every required reward is reached")),
-            (_, Ok(false)) => (Verdict::Fail, false, failed(look)),
-            (_, Err(error)) => (Verdict::Void(VoidCause::VerifierCrash), false, error.to_string()),
+        let (verdict, verifier_timeout, cause) = match look.says(&self.plan.rewards) {
+            Said::Pass => (Verdict::Pass, false, String::from("every required reward is reached")),
+            Said::Fail => (Verdict::Fail, false, look.failed()),
+            Said::TimedOut => (Verdict::Fail, true, self.too_slow()),
+            Said::Nothing(why) => (Verdict::Void(VoidCause::VerifierCrash), false, why),
         };
+        // What was written by a verifier that did not come to its end is no reward.
+        let is_reward = !verifier_timeout && !matches!(verdict, Verdict::Void(_));
+        let rewards = look.rewards.as_ref().ok().filter(|_| is_reward);
+        let reward = rewards.map(|rewards| rewards.by_name().clone()).unwrap_or_default();
         Judged {
             verdict,
             flags: Flags { verifier_timeout, ..Flags::default() },
             cause,
-            reward: look.rewards.as_ref().map(|rewards| rewards.by_name().clone()).unwrap_or_default(),
+            reward,
             partial: reward::partial(&checks),
             checks,
             stdout_tail: look.tail.clone(),
@@ -224,9 +223,10 @@ pub(super) fn ask(
     let canaries = Canaries::new(&canary.styles, beneath::random_name).map_err(random)?;
     let look = judging::look(plan, step, &canaries.added(tests, &canary.way), tree, bench)?;
     let unseen = |name: &str| !look.has(CheckStatus::Failed, |reported| reported.contains(name));
-    let answer = if look.ended == Ended::TimedOut {
+    let said = look.says(&plan.rewards);
+    let answer = if said == Said::TimedOut {
         Answer::TimedOut
-    } else if look.pass(&plan.rewards) == Ok(true) {
+    } else if said == Said::Pass {
         Answer::Denied(String::from("the verifier still says pass when checks are added that must fail"))
     } else if let Some((style, _)) = canaries.each().find(|(_, name)| canary.reported && unseen(name)) {
         let why = format!("a check was added that must fail ({style:?}), and is not reported as failed");
@@ -235,25 +235,4 @@ pub(super) fn ask(
         Answer::Holds
     };
     Ok((canaries, answer, look))
-}
-
-/// Whether the verifier came to its own end. Exit codes are not trusted.
-fn is_complete(ended: &Ended) -> bool {
-    matches!(ended, Ended::Finished(_) | Ended::Signalled(_))
-}
-
-/// Why it is no pass.
-pub(super) fn failed(look: &Look) -> String {
-    let checks = look.checks.as_deref().unwrap_or_default();
-    let failed: Vec<&str> = checks
-        .iter()
-        .filter(|check| check.status == CheckStatus::Failed)
-        .map(|check| check.name.as_str())
-        .collect();
-    if failed.is_empty() {
-        return String::from("a required reward is not reached");
-    }
-    let named = failed.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let more = if NAMED < failed.len() { ", …" } else { "" };
-    format!("{} of {} checks failed: {named}{more}", failed.len(), checks.len())
 }

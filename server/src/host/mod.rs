@@ -15,7 +15,11 @@ pub mod store;
 pub mod model;
 pub mod scripted;
 pub mod agents;
+#[cfg(target_os = "linux")]
 pub mod suite;
+#[cfg(target_os = "linux")]
 pub mod subject;
+#[cfg(target_os = "linux")]
 pub mod trial;
+#[cfg(target_os = "linux")]
 pub mod worker;

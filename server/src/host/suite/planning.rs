@@ -1,0 +1,567 @@
+//! Reads a task directory and says what has to be done, or on which line it asks for more than a sandbox has.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use harness_schema::digest::Digest;
+use harness_schema::harness::{self, Harness};
+use harness_schema::path::FilePath;
+use harness_schema::syntax::decode::{Entries, Spanned};
+use harness_schema::task::{
+    AgentConfig, CONFIG, EnvironmentMode, Healthcheck, MinReward, NetworkMode, Os, Task, VerifierConfig,
+    shown_instruction,
+};
+use harness_schema::text::{Span, Text};
+
+use super::bundle::{Bundle, BundleError, Entry};
+use super::places;
+use super::plan::{Build, BuildStep, Health, Note, StepPlan, TaskPlan, TaskRefused};
+use crate::engine::contract;
+use crate::engine::dockerfile::{self, Dockerfile, Step};
+use crate::host::sandbox::Limits;
+use crate::host::sandbox::spec::{Env, SandboxError};
+
+/// Where a task is that names no other place.
+const WORKDIR: &str = "/app";
+/// Files that describe several containers.
+const COMPOSE: &[&str] = &["docker-compose.yaml", "docker-compose.yml", "compose.yaml", "compose.yml"];
+
+impl TaskPlan {
+    /// Plans a task of a harness that lies in the directory `root` of the host.
+    ///
+    /// # Errors
+    /// The first line that needs a container, or that cannot be understood.
+    pub fn of(harness: &Harness, root: &Path, task: &harness::Task) -> Result<Self, TaskRefused> {
+        let task = Task::at(harness.files(), &task.directory, &task.id);
+        Planning { harness, host: root, config: text_of(harness, &task), task, notes: Vec::new() }.plan()
+    }
+}
+
+/// The text of `task.toml`; empty if there is none.
+fn text_of(harness: &Harness, task: &Task) -> Text {
+    let document = task.config_file.as_ref().and_then(|file| harness.document(file));
+    document.map(|document| document.text().clone()).unwrap_or_default()
+}
+
+struct Planning<'a> {
+    harness: &'a Harness,
+    host: &'a Path,
+    task: Task,
+    /// `task.toml`.
+    config: Text,
+    notes: Vec<Note>,
+}
+
+/// What the Dockerfile comes to.
+struct Environment {
+    root: String,
+    workdir: String,
+    env: Vec<(String, String)>,
+    build: Vec<Build>,
+}
+
+impl Planning<'_> {
+    fn plan(mut self) -> Result<TaskPlan, TaskRefused> {
+        self.check_kind()?;
+        self.note_ignored();
+        let environment = self.environment()?;
+        let config = self.task.config.clone();
+        let own = self.variables(&config.environment.env)?;
+        let env = environment.env.iter().cloned().chain(own);
+        let env = self.env(env, &config.environment.env)?;
+        let steps = self.steps()?;
+        let network = config.agent.network_mode.as_deref().copied();
+        let network = network.or(config.environment.network()).unwrap_or(NetworkMode::NoNetwork);
+        let hosts = config.agent.allowed_hosts.as_ref().or(config.environment.allowed_hosts.as_ref());
+        let limit = Limits::default().memory_bytes;
+        let tasks =
+            self.harness.manifest().tasks.as_ref().map(|tasks| tasks.value.clone()).unwrap_or_default();
+        let mut plan = TaskPlan {
+            id: self.task.id.clone(),
+            root: environment.root,
+            workdir: environment.workdir,
+            env,
+            environment: self.on_host(&self.task.environment),
+            build: environment.build,
+            build_timeout: self.seconds(&config.environment.build_timeout_sec)?,
+            memory_bytes: config
+                .environment
+                .memory_mb()
+                .map_or(limit, |mb| mb.saturating_mul(1 << 20).min(limit)),
+            network,
+            allowed_hosts: hosts
+                .map(|hosts| hosts.iter().map(|host| host.value.clone()).collect())
+                .unwrap_or_default(),
+            healthcheck: config
+                .environment
+                .healthcheck
+                .as_ref()
+                .map(|health| self.health(health))
+                .transpose()?,
+            steps,
+            strategy: config.multi_step_reward_strategy.as_deref().copied().unwrap_or_default(),
+            rewards: tasks.rewards.iter().map(|(name, least)| (name.value.clone(), least.value)).collect(),
+            notes: std::mem::take(&mut self.notes),
+            digests: contract::Task { task: Digest::of(b""), verifier: Digest::of(b""), image: None },
+            solution: None,
+            sources: Vec::new(),
+        };
+        self.identify(&mut plan)?;
+        Ok(plan)
+    }
+
+    /// What no sandbox has.
+    fn check_kind(&self) -> Result<(), TaskRefused> {
+        let environment = &self.task.config.environment;
+        if environment.os.value == Os::Windows {
+            return Err(self.refused(environment.os.span, "a task for Windows needs a Windows machine"));
+        }
+        if let Some(gpus) = environment.gpus.as_ref().filter(|gpus| 0 < gpus.value) {
+            return Err(self.refused(gpus.span, "graphics processors need a container"));
+        }
+        if let Some(tpu) = &environment.tpu {
+            return Err(self.refused(tpu.span, "a tensor processor needs a Harbor agent"));
+        }
+        if let Some(server) = environment.mcp_servers.first() {
+            return Err(self.refused(server.span, "MCP servers need a Harbor agent"));
+        }
+        let verifiers = std::iter::once(&self.task.config.verifier);
+        for verifier in verifiers.chain(self.task.config.steps.iter().map(|step| &step.verifier)) {
+            if let Some(mode) =
+                verifier.environment_mode.as_ref().filter(|mode| mode.value == EnvironmentMode::Separate)
+            {
+                return Err(
+                    self.refused(mode.span, "a verifier in an environment of its own needs a container")
+                );
+            }
+        }
+        for name in COMPOSE {
+            let file = self.below(&self.task.environment, name);
+            if self.harness.files().is_file(&file) {
+                let reason = String::from("several services need a container");
+                return Err(TaskRefused { file, line: 1, reason });
+            }
+        }
+        let ignore = self.below(&self.task.environment, ".dockerignore");
+        if self.harness.files().is_file(&ignore) {
+            let reason = String::from("what `.dockerignore` leaves out is known to a container engine only");
+            return Err(TaskRefused { file: ignore, line: 1, reason });
+        }
+        match &environment.docker_image {
+            Some(image) if !self.harness.files().is_file(&self.dockerfile()) => {
+                Err(self.refused(image.span, "a ready image needs a container"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note_ignored(&mut self) {
+        let config = self.task.config.clone();
+        let environment = &config.environment;
+        let written = [
+            (environment.cpus.as_ref().map(|value| value.span), "`cpus` is not enforced"),
+            (environment.storage_mb.as_ref().map(|value| value.span), "`storage_mb` is not enforced"),
+            (
+                environment.skills_dir.as_ref().map(|value| value.span),
+                "`skills_dir` is not given to the agent",
+            ),
+            (config.agent.user.as_ref().map(|value| value.span), "`user` is always the one of the sandbox"),
+            (
+                config.verifier.user.as_ref().map(|value| value.span),
+                "`user` is always the one of the sandbox",
+            ),
+            (config.verifier.collect.first().map(|value| value.span), "`collect` is not run"),
+            (config.artifacts.first().map(|value| value.span), "`artifacts` are not kept"),
+        ];
+        for (span, what) in written {
+            if let Some(span) = span {
+                self.note(span, what);
+            }
+        }
+        if let Some(file) = self.task.prior_context.clone() {
+            let what = String::from("the agent is not told what happened before");
+            self.notes.push(Note { file, line: 1, what });
+        }
+        let network = environment.network_mode.as_ref().or(config.agent.network_mode.as_ref());
+        if let Some(mode) = network.filter(|mode| mode.value != NetworkMode::NoNetwork) {
+            self.note(mode.span, "the sandbox has no network");
+        }
+    }
+
+    fn note(&mut self, span: Span, what: &str) {
+        let (file, line) = (self.config_file(), self.line(span));
+        self.notes.push(Note { file, line, what: what.to_owned() });
+    }
+
+    fn dockerfile(&self) -> FilePath {
+        self.below(&self.task.environment, "Dockerfile")
+    }
+
+    fn environment(&mut self) -> Result<Environment, TaskRefused> {
+        let file = self.dockerfile();
+        let read = if self.harness.files().is_file(&file) {
+            let document = self.harness.document(&file).ok_or_else(|| unreadable(&file))?;
+            dockerfile::parse(document.source()).map_err(|refused| TaskRefused {
+                file: file.clone(),
+                line: refused.line,
+                reason: refused.reason,
+            })?
+        } else {
+            Dockerfile::default()
+        };
+        for ignored in &read.ignored {
+            let what = format!("`{}` means nothing without an image", ignored.what);
+            self.notes.push(Note { file: file.clone(), line: ignored.line, what });
+        }
+        let own = self.task.config.environment.workdir.clone();
+        let (root, workdir) = self.workdirs(&read, own.as_ref(), &file)?;
+        let mut made = Environment { root, workdir, env: Vec::new(), build: Vec::new() };
+        let mut at = if read.instructions.iter().any(|one| matches!(one.step, Step::Workdir(_))) {
+            made.root.clone()
+        } else {
+            own.map_or_else(|| WORKDIR.to_owned(), |own| places::absolute("/", &own).unwrap_or_default())
+        };
+        for instruction in &read.instructions {
+            let refused = |reason: String| TaskRefused { file: file.clone(), line: instruction.line, reason };
+            self.step(instruction.line, &instruction.step, &mut at, &mut made).map_err(refused)?;
+        }
+        if let Some(directory) =
+            places::below(&made.workdir, &made.root).filter(|path| !path.as_os_str().is_empty())
+        {
+            made.build.push(Build { line: 0, step: BuildStep::Directory(directory) });
+        }
+        Ok(made)
+    }
+
+    /// Where the tree lies, and the directory in it where everybody works: all directories that the Dockerfile works in
+    /// have to lie in one of them.
+    fn workdirs(
+        &self,
+        read: &Dockerfile,
+        own: Option<&Spanned<String>>,
+        file: &FilePath,
+    ) -> Result<(String, String), TaskRefused> {
+        let mut all: Vec<(String, FilePath, usize)> = Vec::new();
+        let mut at = String::from("/");
+        for instruction in &read.instructions {
+            let Step::Workdir(written) = &instruction.step else { continue };
+            let outside = || TaskRefused {
+                file: file.clone(),
+                line: instruction.line,
+                reason: String::from("the directory lies above the root"),
+            };
+            at = places::absolute(&at, written).ok_or_else(outside)?;
+            all.push((at.clone(), file.clone(), instruction.line));
+        }
+        if let Some(own) = own {
+            let path = places::absolute("/", own).unwrap_or_default();
+            if !own.starts_with('/') {
+                return Err(self.refused(own.span, "`workdir` is no path from the root"));
+            }
+            all.push((path, self.config_file(), self.line(own.span)));
+        }
+        if all.is_empty() {
+            all.push((WORKDIR.to_owned(), file.clone(), 1));
+        }
+        let root =
+            all.iter().map(|(path, ..)| path).min_by_key(|path| path.len()).cloned().unwrap_or_default();
+        for (path, file, line) in &all {
+            let refused = |reason: String| TaskRefused { file: file.clone(), line: *line, reason };
+            places::check_root(path).map_err(refused)?;
+            if places::below(path, &root).is_none() {
+                return Err(refused(format!(
+                    "`{path}` does not lie in `{root}`, and there is one tree only"
+                )));
+            }
+        }
+        let workdir = all.last().map(|(path, ..)| path.clone()).unwrap_or_default();
+        Ok((root, workdir))
+    }
+
+    fn step(&self, line: usize, step: &Step, at: &mut String, made: &mut Environment) -> Result<(), String> {
+        let step = match step {
+            Step::Workdir(written) => {
+                *at = places::absolute(at, written).unwrap_or_default();
+                BuildStep::Directory(places::below(at, &made.root).unwrap_or_default())
+            }
+            Step::Env(set) => {
+                Env::of(set.iter().cloned()).map_err(|error| variable_refused(&error))?;
+                made.env.retain(|(name, _)| !set.iter().any(|(other, _)| other == name));
+                made.env.extend(set.iter().cloned());
+                return Ok(());
+            }
+            Step::Copy(copy) => {
+                let target =
+                    places::absolute(at, &copy.target).and_then(|path| places::below(&path, &made.root));
+                let target = target.ok_or_else(|| {
+                    format!(
+                        "`{}` lies outside of `{}`, and nothing else can be written",
+                        copy.target, made.root
+                    )
+                })?;
+                let is_directory =
+                    copy.target.ends_with('/') || copy.target.ends_with("/.") || copy.target == ".";
+                let sources = copy.sources.iter().map(|source| {
+                    places::source(source).ok_or_else(|| format!("`{source}` leads out of `environment/`"))
+                });
+                let sources = sources.collect::<Result<_, _>>()?;
+                BuildStep::Copy { sources, target, is_directory, mode: copy.mode }
+            }
+            Step::Shell(script) => {
+                self.run(["/bin/sh", "-c", script].map(str::to_owned).to_vec(), at, made)?
+            }
+            Step::Program(argv) => self.run(argv.clone(), at, made)?,
+        };
+        made.build.push(Build { line, step });
+        Ok(())
+    }
+
+    fn run(&self, argv: Vec<String>, at: &str, made: &Environment) -> Result<BuildStep, String> {
+        let env = Env::of(made.env.iter().cloned()).map_err(|error| variable_refused(&error))?;
+        Ok(BuildStep::Run { argv, directory: at.to_owned(), env })
+    }
+
+    fn steps(&mut self) -> Result<Vec<StepPlan>, TaskRefused> {
+        let config = self.task.config.clone();
+        if config.steps.is_empty() {
+            let instruction = self.task.instruction.clone();
+            let file = instruction.unwrap_or_else(|| self.below(&self.task.dir, "instruction.md"));
+            let solution = self.task.solution.is_some().then(|| self.below(&self.task.dir, "solution"));
+            let solution = solution.map(|path| self.on_host(&path));
+            let has_tests = self.task.verifier.is_some();
+            let tests = has_tests.then(|| self.task.tests.clone());
+            let mut step = self.one_step(&file, tests, &[&config.agent], &config.verifier)?;
+            step.solution = solution;
+            return Ok(vec![step]);
+        }
+        let mut steps: Vec<StepPlan> = Vec::new();
+        for written in &config.steps {
+            let refused = |reason: &str| self.refused(written.name.span.cover(written.span), reason);
+            let step = self.task.steps.iter().find(|step| step.name == written.name.value);
+            let step = step.cloned().ok_or_else(|| refused("the name is no name of a directory"))?;
+            if steps.iter().any(|known| known.name == step.name) {
+                return Err(refused("there are two steps of this name"));
+            }
+            let own = step.verifier.as_ref().map(|_| self.below(&step.dir, "tests"));
+            let tests = own.or_else(|| self.task.verifier.is_some().then(|| self.task.tests.clone()));
+            let file = step.instruction.clone().unwrap_or_else(|| self.below(&step.dir, "instruction.md"));
+            let agents: [&AgentConfig; 2] = [&config.agent, &written.agent];
+            let verifier = if written.verifier.is_written() { &written.verifier } else { &config.verifier };
+            let mut planned = self.one_step(&file, tests, &agents, verifier)?;
+            planned.name.clone_from(&step.name);
+            planned.workdir = step.workdir.as_ref().map(|path| self.on_host(path));
+            planned.solution =
+                step.solution.as_ref().map(|_| self.on_host(&self.below(&step.dir, "solution")));
+            planned.healthcheck =
+                written.healthcheck.as_ref().map(|health| self.health(health)).transpose()?;
+            planned.min_reward = match written.min_reward.as_deref() {
+                None => BTreeMap::new(),
+                Some(MinReward::One(least)) => BTreeMap::from([(String::new(), *least)]),
+                Some(MinReward::Each(each)) => {
+                    each.iter().map(|(name, least)| (name.value.clone(), least.value)).collect()
+                }
+            };
+            steps.push(planned);
+        }
+        Ok(steps)
+    }
+
+    fn one_step(
+        &self,
+        instruction: &FilePath,
+        tests: Option<FilePath>,
+        agents: &[&AgentConfig],
+        verifier: &VerifierConfig,
+    ) -> Result<StepPlan, TaskRefused> {
+        let document = self.harness.document(instruction).ok_or_else(|| unreadable(instruction))?;
+        let missing = || {
+            let file = self.below(&self.task.tests, "test.sh");
+            TaskRefused { file, line: 1, reason: String::from("the verifier is missing") }
+        };
+        let tests = self.on_host(&tests.ok_or_else(missing)?);
+        let mut agent_timeout = self.harness.manifest().agent.timeout.get();
+        for limit in agents.iter().filter_map(|agent| agent.timeout_sec.as_ref()) {
+            agent_timeout = agent_timeout.min(self.seconds(limit)?);
+        }
+        let env = self.variables(&verifier.env)?;
+        let solution = self.task.config.solution.env.clone();
+        let solution_env = self.env(self.variables(&solution)?, &solution)?;
+        Ok(StepPlan {
+            name: String::new(),
+            instruction: shown_instruction(document.source()).to_owned(),
+            agent_timeout,
+            verifier_timeout: self.seconds(&verifier.timeout_sec)?,
+            verifier_env: self.env(env, &verifier.env)?,
+            tests,
+            tests_digest: Digest::of(b""),
+            solution: None,
+            solution_env,
+            workdir: None,
+            healthcheck: None,
+            min_reward: BTreeMap::new(),
+        })
+    }
+
+    /// Reads what the task consists of and says what identifies it.
+    fn identify(&self, plan: &mut TaskPlan) -> Result<(), TaskRefused> {
+        let environment = self.source(plan, self.on_host(&self.task.environment))?;
+        for path in self.task.config_file.iter().chain(self.task.instructions()) {
+            let path = self.on_host(path);
+            let digest = super::plan::of_source(&path).map_err(|error| self.broken(&error))?;
+            plan.sources.push((path, digest));
+        }
+        let canonical = format!(
+            "{} {} {:?} {:?} {} {:?} {:?} {:?} {:?} {:?}",
+            plan.root,
+            plan.workdir,
+            plan.env,
+            plan.build_timeout,
+            plan.memory_bytes,
+            plan.network,
+            plan.allowed_hosts,
+            plan.healthcheck,
+            plan.strategy,
+            plan.rewards
+        );
+        let mut task = vec![canonical.into_bytes(), environment.digest().bytes().to_vec()];
+        let (mut verifier, mut solutions) = (Vec::new(), Vec::new());
+        let mut steps = std::mem::take(&mut plan.steps);
+        for step in &mut steps {
+            let tests = self.source(plan, step.tests.clone())?;
+            if !matches!(tests.get("test.sh"), Some(Entry::File { .. })) {
+                let file = self.below(&self.task.tests, "test.sh");
+                return Err(TaskRefused { file, line: 1, reason: String::from("the verifier is no file") });
+            }
+            step.tests_digest = tests.digest();
+            let judged = format!("{:?} {:?} {:?}", step.verifier_timeout, step.verifier_env, step.min_reward);
+            verifier.extend([step.tests_digest.bytes().to_vec(), judged.into_bytes()]);
+            let asked = format!("{} {:?} {:?}", step.name, step.agent_timeout, step.healthcheck);
+            task.extend([asked.into_bytes(), step.instruction.clone().into_bytes()]);
+            task.push(step.tests_digest.bytes().to_vec());
+            if let Some(workdir) = step.workdir.clone() {
+                task.push(self.source(plan, workdir)?.digest().bytes().to_vec());
+            }
+            if let Some(solution) = step.solution.clone() {
+                let digest = self.source(plan, solution)?.digest();
+                solutions.extend([digest.bytes().to_vec(), format!("{:?}", step.solution_env).into_bytes()]);
+            }
+        }
+        plan.steps = steps;
+        let of = |parts: &[Vec<u8>]| Digest::of_parts(parts.iter().map(Vec::as_slice));
+        plan.digests = contract::Task { task: of(&task), verifier: of(&verifier), image: None };
+        plan.solution = (!solutions.is_empty()).then(|| of(&solutions));
+        Ok(())
+    }
+
+    fn source(&self, plan: &mut TaskPlan, path: std::path::PathBuf) -> Result<Bundle, TaskRefused> {
+        let bundle = Bundle::read(&path).map_err(|error| self.broken(&error))?;
+        if !plan.sources.iter().any(|(known, _)| *known == path) {
+            plan.sources.push((path, bundle.digest()));
+        }
+        Ok(bundle)
+    }
+
+    fn broken(&self, error: &BundleError) -> TaskRefused {
+        TaskRefused { file: self.config_file(), line: 1, reason: error.to_string() }
+    }
+
+    /// Variables with their defaults filled in. No variable of the machine is.
+    fn variables(&self, written: &Entries<String>) -> Result<Vec<(String, String)>, TaskRefused> {
+        let each = written.iter().map(|(name, value)| {
+            let filled = filled(value).map_err(|reason| self.refused(value.span, &reason))?;
+            Ok((name.value.clone(), filled))
+        });
+        each.collect()
+    }
+
+    fn env(
+        &self,
+        variables: impl IntoIterator<Item = (String, String)>,
+        written: &Entries<String>,
+    ) -> Result<Env, TaskRefused> {
+        Env::of(variables).map_err(|error| {
+            let span = match &error {
+                SandboxError::Variable { name } => {
+                    written.iter().find(|(key, _)| key.value == *name).map(|(key, _)| key.span)
+                }
+                _ => None,
+            };
+            self.refused(span.unwrap_or_default(), &variable_refused(&error))
+        })
+    }
+
+    fn health(&self, written: &Healthcheck) -> Result<Health, TaskRefused> {
+        Ok(Health {
+            command: written.command.value.clone(),
+            interval: self.seconds(&written.interval_sec)?,
+            timeout: self.seconds(&written.timeout_sec)?,
+            start_period: Duration::try_from_secs_f64(written.start_period_sec.value).unwrap_or_default(),
+            start_interval: self.seconds(&written.start_interval_sec)?,
+            retries: u32::try_from(written.retries.value).unwrap_or(0),
+        })
+    }
+
+    fn seconds(&self, written: &Spanned<f64>) -> Result<Duration, TaskRefused> {
+        let length = Duration::try_from_secs_f64(written.value).ok().filter(|length| !length.is_zero());
+        // Who waits for ever waits a year.
+        let longest = Duration::from_secs(365 * 24 * 3600);
+        length
+            .map(|length| length.min(longest))
+            .ok_or_else(|| self.refused(written.span, "a limit is longer than no time"))
+    }
+
+    fn refused(&self, span: Span, reason: &str) -> TaskRefused {
+        TaskRefused { file: self.config_file(), line: self.line(span), reason: reason.to_owned() }
+    }
+
+    fn line(&self, span: Span) -> usize {
+        1 + self.config.line_of(span.range().start)
+    }
+
+    fn config_file(&self) -> FilePath {
+        self.task.config_file.clone().unwrap_or_else(|| self.below(&self.task.dir, CONFIG))
+    }
+
+    fn below(&self, directory: &FilePath, name: &str) -> FilePath {
+        directory.join(name).unwrap_or_else(|_| directory.clone())
+    }
+
+    fn on_host(&self, path: &FilePath) -> std::path::PathBuf {
+        self.host.join(path.as_str())
+    }
+}
+
+fn unreadable(file: &FilePath) -> TaskRefused {
+    TaskRefused { file: file.clone(), line: 1, reason: String::from("it is missing, or is no text") }
+}
+
+fn variable_refused(error: &SandboxError) -> String {
+    match error {
+        SandboxError::Variable { name } => {
+            let name: String = name.chars().filter(|char| !char.is_control()).take(60).collect();
+            format!("the variable `{name}` cannot be set in a sandbox")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// `${NAME:-default}` is its default; any other variable is one of the machine, which nobody inside may know.
+fn filled(value: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let (inner, left) = after.split_once('}').ok_or("`${` is not closed")?;
+        match inner.split_once(":-") {
+            Some((_, default)) => out.push_str(default),
+            None => return Err(format!("`${{{inner}}}` is a variable of the machine and has no default")),
+        }
+        rest = left;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Plans of small tasks, and the lines on which others are refused.
+
+use std::path::PathBuf;
+
+use harness_schema::files::Files;
+
+use super::*;
+
+/// A task on disk, because a plan reads what it identifies.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let path = std::env::temp_dir().join(format!("sh-planning-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        let place = Self(path);
+        place.write("harness.toml", "[tasks]\ndir = \"tasks\"\n[agent]\ntimeout = \"2m\"\n");
+        for (name, text) in [
+            ("instruction.md", "<!-- canary -->\nDo it.\n"),
+            ("tests/test.sh", "#!/bin/sh\n"),
+            ("task.toml", ""),
+        ] {
+            place.write(&format!("tasks/t/{name}"), text);
+        }
+        files.iter().for_each(|(name, text)| place.write(&format!("tasks/t/{name}"), text));
+        place
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn plan(&self) -> Result<TaskPlan, TaskRefused> {
+        let files: Files = crate::host::disk::load(&self.0);
+        let harness = Harness::resolve(&files, None);
+        TaskPlan::of(&harness, &self.0, harness.suite().task("t").unwrap())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn refusal(name: &str, files: &[(&str, &str)]) -> String {
+    Place::new(name, files).plan().unwrap_err().to_string()
+}
+
+#[test]
+fn a_plan_has_what_a_run_needs() {
+    let config = "[environment]\nmemory_mb = 512\nnetwork_mode = \"public\"\n[environment.env]\nMODE = \"${M:-fast}\"\n\
+        [agent]\ntimeout_sec = 30\n[verifier]\ntimeout_sec = 5\nenv = { V = \"1\" }\n";
+    let dockerfile =
+        "FROM x\nWORKDIR /srv\nENV A=1\nCOPY a.txt data/\nWORKDIR deep\nRUN touch b\nCMD [\"x\"]\n";
+    let place = Place::new("whole", &[("task.toml", config), ("environment/Dockerfile", dockerfile)]);
+    let plan = place.plan().unwrap();
+    assert_eq!((plan.root.as_str(), plan.workdir.as_str()), ("/srv", "/srv/deep"));
+    assert_eq!(plan.env.each().collect::<Vec<_>>(), [("A", "1"), ("MODE", "fast")]);
+    assert_eq!((plan.memory_bytes, plan.network), (512 << 20, NetworkMode::Public));
+    let step = &plan.steps[0];
+    assert_eq!((step.instruction.as_str(), plan.has_steps()), ("Do it.\n", false));
+    let seconds = [step.agent_timeout, step.verifier_timeout].map(|limit| limit.as_secs());
+    assert_eq!(seconds, [30, 5]);
+    let lines: Vec<usize> = plan.build.iter().map(|build| build.line).collect();
+    assert_eq!(lines, [2, 4, 5, 6, 0]);
+    let copy = BuildStep::Copy {
+        sources: vec!["a.txt".into()],
+        target: "data".into(),
+        is_directory: true,
+        mode: None,
+    };
+    assert_eq!(plan.build[1].step, copy);
+    assert!(matches!(&plan.build[3].step, BuildStep::Run { directory, .. } if directory == "/srv/deep"));
+    let notes: Vec<(usize, &str)> = plan.notes.iter().map(|note| (note.line, note.what.as_str())).collect();
+    assert_eq!(notes, [(3, "the sandbox has no network"), (7, "`CMD` means nothing without an image")]);
+}
+
+#[test]
+fn a_task_that_needs_more_is_refused_on_its_line() {
+    let config = |text: &str| refusal("config", &[("task.toml", text)]);
+    let ending = "; run the task with a container or a Harbor agent, or change that line";
+    let at = |line: usize, reason: &str| format!("`tasks/t/task.toml`, line {line}: {reason}{ending}");
+    assert_eq!(config("[environment]\nos = \"windows\"\n"), {
+        // The script of Windows is another one, so this comes first.
+        at(2, "a task for Windows needs a Windows machine")
+    });
+    assert_eq!(config("[environment]\n\ngpus = 1\n"), at(3, "graphics processors need a container"));
+    assert_eq!(config("[environment]\ndocker_image = \"x\"\n"), at(2, "a ready image needs a container"));
+    assert_eq!(
+        config("[environment.env]\nA = \"1\"\nMY_TOKEN = \"x\"\n"),
+        at(3, "the variable `MY_TOKEN` cannot be set in a sandbox")
+    );
+    assert_eq!(
+        config("[verifier.env]\nA = \"${HOME}\"\n"),
+        at(2, "`${HOME}` is a variable of the machine and has no default")
+    );
+    assert_eq!(
+        config("[verifier]\nenvironment_mode = \"separate\"\n"),
+        at(2, "a verifier in an environment of its own needs a container")
+    );
+    let dockerfile = |text: &str| refusal("dockerfile", &[("environment/Dockerfile", text)]);
+    let at = |line: usize, reason: &str| {
+        format!("`tasks/t/environment/Dockerfile`, line {line}: {reason}{ending}")
+    };
+    assert_eq!(
+        dockerfile("FROM x\nRUN true && \\\n  apt-get install -y git\n"),
+        at(2, "packages are installed with `apt-get`, which needs a container")
+    );
+    assert_eq!(
+        dockerfile("FROM x\nCOPY a /etc/a\n"),
+        at(2, "`/etc/a` lies outside of `/app`, and nothing else can be written")
+    );
+    assert_eq!(dockerfile("FROM x\nCOPY ../tests /app\n"), at(2, "`../tests` leads out of `environment/`"));
+    assert_eq!(
+        dockerfile("FROM x\nENV A=1 LD_PRELOAD=/x.so\n"),
+        at(2, "the variable `LD_PRELOAD` cannot be set in a sandbox")
+    );
+    assert_eq!(
+        dockerfile("FROM x\nWORKDIR /app\nWORKDIR /srv\n"),
+        at(3, "`/srv` does not lie in `/app`, and there is one tree only")
+    );
+    assert_eq!(
+        dockerfile("FROM x\nWORKDIR /usr/src\n"),
+        at(2, "`/usr/src` belongs to the system and cannot be the directory of a task")
+    );
+    let compose = refusal("compose", &[("environment/docker-compose.yaml", "services: {}\n")]);
+    assert_eq!(
+        compose,
+        format!(
+            "`tasks/t/environment/docker-compose.yaml`, line 1: several services need a container{ending}"
+        )
+    );
+}
+
+#[test]
+fn what_decides_a_verdict_is_in_the_digests() {
+    let place = Place::new("digests", &[("environment/a", "x")]);
+    let digests = || place.plan().unwrap().digests;
+    let first = digests();
+    assert_eq!(first, digests());
+    place.write("tasks/t/task.toml", "[metadata]\nx = 1\n");
+    assert_eq!(first, digests(), "what nobody reads decides nothing");
+    place.write("tasks/t/environment/a", "y");
+    let second = digests();
+    assert!(first.task != second.task && first.verifier == second.verifier);
+    place.write("tasks/t/tests/test.sh", "#!/bin/sh\ntrue\n");
+    let third = digests();
+    assert!(second.task != third.task && second.verifier != third.verifier);
+    place.write("tasks/t/task.toml", "[agent]\ntimeout_sec = 7\n");
+    assert_ne!(third.task, digests().task);
+}
+
+#[test]
+fn a_change_is_noticed() {
+    let place = Place::new("changed", &[("environment/a", "x")]);
+    let plan = place.plan().unwrap();
+    plan.unchanged().unwrap();
+    place.write("tasks/t/tests/helper.py", "");
+    let changed = plan.unchanged().unwrap_err().to_string();
+    assert!(changed.ends_with("tasks/t/tests` changed since the run began; start a new run"), "{changed}");
+}
+
+#[test]
+fn steps_are_planned_one_by_one() {
+    let config = "multi_step_reward_strategy = \"final\"\n[[steps]]\nname = \"one\"\nmin_reward = 0.5\n\
+        agent = { timeout_sec = 9 }\n[[steps]]\nname = \"two\"\n";
+    let files = [
+        ("task.toml", config),
+        ("steps/one/instruction.md", "First."),
+        ("steps/one/tests/test.sh", ""),
+        ("steps/one/workdir/a", "x"),
+        ("steps/one/solution/solve.sh", ""),
+        ("steps/two/instruction.md", "Then."),
+    ];
+    let plan = Place::new("steps", &files).plan().unwrap();
+    let [one, two] = &plan.steps[..] else { panic!("two steps: {:?}", plan.steps) };
+    assert!(plan.has_steps() && one.tests.ends_with("steps/one/tests") && two.tests.ends_with("t/tests"));
+    assert_eq!((one.agent_timeout.as_secs(), two.agent_timeout.as_secs()), (9, 120));
+    assert_eq!((one.min_reward.get(""), two.min_reward.len()), (Some(&0.5), 0));
+    assert!(one.workdir.is_some() && one.solution.is_some() && two.solution.is_none());
+    assert!(plan.solution.is_some());
+}

@@ -56,7 +56,6 @@ pub(super) struct StepSeen {
 pub(super) struct CallSeen {
     /// [`Step::index`] of its step.
     pub(super) step: usize,
-    pub(super) tool: String,
     /// Tool and arguments, exactly.
     pub(super) exact: String,
     pub(super) action: Action,
@@ -64,7 +63,6 @@ pub(super) struct CallSeen {
     /// Whether its arguments were read and fit the tool's schema.
     pub(super) is_well_formed: bool,
     pub(super) is_offered: bool,
-    pub(super) has_result: bool,
     pub(super) timed_out: bool,
     pub(super) truncated: bool,
     pub(super) result_bytes: usize,
@@ -189,11 +187,9 @@ impl Reading {
         self.result_tokens += approx_tokens(text) as u64;
         self.calls.push(CallSeen {
             step,
-            tool: call.tool.clone(),
             exact: format!("{} {arguments}", call.tool),
             is_well_formed: call.arguments.parsed() && call.schema_ok != Some(false),
             is_offered: offered.is_empty() || offered.contains(&call.tool),
-            has_result: result.is_some(),
             timed_out: result.is_some_and(|result| result.timed_out),
             truncated: result.is_some_and(|result| result.truncated),
             result_bytes: text.len(),

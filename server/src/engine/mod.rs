@@ -14,3 +14,5 @@ pub mod trace;
 pub mod transcript;
 pub mod atif;
 pub mod action;
+pub mod detector;
+pub mod runtime;

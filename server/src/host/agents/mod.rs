@@ -2,6 +2,8 @@
 //! verifier judges the tree that it leaves.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub mod native;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

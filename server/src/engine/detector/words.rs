@@ -1,0 +1,251 @@
+//! Paths, literals and claims in texts: of instructions, of arguments, of results. It looks at words, never at files.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Programs that say nothing about what a command is for.
+const COMMON: [&str; 24] = [
+    "", "cd", "ls", "cat", "echo", "pwd", "head", "tail", "grep", "sed", "awk", "set", "export", "source", ".", "true", "test",
+    "[", "bash", "sh", "mkdir", "find", "wc", "sleep",
+];
+
+/// Whether a program's name alone connects no two commands.
+pub(super) fn is_common(program: &str) -> bool {
+    COMMON.contains(&program)
+}
+
+/// The last part of a path.
+pub(super) fn base(path: &str) -> &str {
+    let path = path.trim_end_matches('/');
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A path as written, without `./` and without the directory that everything is in.
+pub(super) fn plain(path: &str, workdir: &str) -> String {
+    let mut path = path.trim_matches(['"', '\'']);
+    while let Some(rest) = path.strip_prefix("./") {
+        path = rest;
+    }
+    for top in [workdir, "/workspace", "$PWD"] {
+        if !top.is_empty()
+            && let Some(rest) = path.strip_prefix(top)
+            && let Some(rest) = rest.strip_prefix('/')
+        {
+            return rest.to_owned();
+        }
+    }
+    path.to_owned()
+}
+
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |char: char| char.is_whitespace() || "'\"`()[]{}<>,;|&=*".contains(char);
+    text.split(ends).map(|token| token.trim_end_matches(['.', ':', '!', '?'])).filter(|token| !token.is_empty())
+}
+
+fn is_path(token: &str) -> bool {
+    if 256 < token.len() || token.contains("://") || token.starts_with('-') || token.contains("::") || token.contains(' ') {
+        return false;
+    }
+    let letters = |text: &str| text.bytes().any(|byte| byte.is_ascii_alphanumeric());
+    if token.contains('/') {
+        return letters(token) && !token.ends_with('/') && !token.contains('$');
+    }
+    let Some((stem, extension)) = token.rsplit_once('.') else { return false };
+    let is_extension = (1..=8).contains(&extension.len())
+        && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && extension.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    // `e.g` and `i.e` are no files, nor is `a.b.c()`; a file's name is more than a letter, mostly.
+    is_extension && (1 < stem.len() || (letters(stem) && 1 < extension.len())) && letters(stem)
+}
+
+/// The paths that a text names, in order, each once.
+pub(super) fn paths(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for token in tokens(text).filter(|token| is_path(token)) {
+        if !all.iter().any(|path| path == token) {
+            all.push(token.to_owned());
+        }
+    }
+    all
+}
+
+/// Names of files in a result, without directories.
+pub(super) fn names(text: &str) -> impl Iterator<Item = String> {
+    let of_file = |token: &&str| token.len() <= 128 && (is_path(token) || token.contains('.'));
+    text.lines().take(4000).flat_map(tokens).filter(of_file).map(|token| base(token).to_owned())
+}
+
+/// Paths, base names, tests and ports that a text names.
+pub(super) fn entities(text: &str) -> BTreeSet<String> {
+    static PORT: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
+    let mut all = BTreeSet::new();
+    for token in tokens(text) {
+        if is_path(token) {
+            all.insert(base(token).to_owned());
+            all.insert(token.to_owned());
+        } else if token.contains("::") {
+            all.insert(token.to_owned());
+            all.extend(token.split("::").filter(|part| !part.is_empty()).map(|part| base(part).to_owned()));
+        }
+    }
+    if let Some(port) = &*PORT {
+        all.extend(port.captures_iter(text).filter_map(|found| Some(format!("port {}", found.name("port")?.as_str()))));
+    }
+    all
+}
+
+/// Words behind which a path is to be made, and words behind which it is only looked at.
+static CUES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)\b(?:(?P<make>writes?|written|creates?|created|saves?|saved|produces?|generates?|outputs?|stores?|makes?|puts?|named|called|builds?|exports?|results? (?:go(?:es)? )?(?:to|in)|appends?|edits?|change|fix|update|add)|(?P<look>reads?|from|in|given|inputs?|see|uses?|using|below|contains?|holds?|like|relative to|under|every|has|have|names?))\b",
+    )
+    .ok()
+});
+
+/// The paths that an instruction asks for: those that come after a word such as *write* or *create* in their sentence, with no
+/// word such as *from* or *in* between.
+pub(super) fn required(instruction: &str, workdir: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let Some(cues) = &*CUES else { return all };
+    for sentence in sentences(instruction) {
+        for path in paths(sentence) {
+            let Some(at) = sentence.find(path.as_str()) else { continue };
+            let before = sentence.get(..at).unwrap_or_default();
+            let last = cues.captures_iter(before).last();
+            let is_made = last.is_some_and(|cue| cue.name("make").is_some());
+            // A directory of the system is no result, and a pattern is no path.
+            let plain = plain(&path, workdir);
+            if is_made && !plain.is_empty() && !all.contains(&plain) && plain != workdir {
+                all.push(plain);
+            }
+        }
+    }
+    all
+}
+
+/// Sentences and paragraphs; a full stop within a name ends none.
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    static END: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[.!?:;](?:\s+|$)|\n\s*\n|\n\s*[-*] ").ok());
+    let mut starts = vec![0];
+    let mut ends = Vec::new();
+    if let Some(end) = &*END {
+        for found in end.find_iter(text) {
+            ends.push(found.start());
+            starts.push(found.end());
+        }
+    }
+    ends.push(text.len());
+    starts.into_iter().zip(ends).filter_map(|(start, end)| text.get(start..end)).filter(|text| !text.trim().is_empty())
+}
+
+/// What an instruction says to the letter: quoted literals, paths and ports.
+pub(super) fn literals(instruction: &str) -> Vec<String> {
+    static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"`(?P<code>[^`\n]{2,80})`|\x22(?P<text>[^\x22\n]{2,80})\x22|\bport (?P<port>\d{2,5})\b").ok()
+    });
+    let mut all: Vec<String> = Vec::new();
+    if let Some(quoted) = &*QUOTED {
+        for found in quoted.captures_iter(instruction) {
+            let literal = found.name("code").or_else(|| found.name("text")).or_else(|| found.name("port"));
+            all.extend(literal.map(|literal| literal.as_str().to_owned()));
+        }
+    }
+    all.extend(paths(instruction));
+    // A step may write a path from where it stands.
+    let mut short: Vec<String> = Vec::new();
+    for literal in all {
+        let literal = if is_path(&literal) { base(&literal).to_owned() } else { literal };
+        if !short.contains(&literal) {
+            short.push(literal);
+        }
+    }
+    short
+}
+
+/// Whether a text says that the work is done and right.
+pub(super) fn claims_success(text: &str) -> bool {
+    static CLAIM: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)\b(?:is |are |now |all |have |has |been |successfully )?(?:done|completed?|finished|succeeded|successful(?:ly)?|works|working|fixed|implemented|solved|tests? pass(?:es|ed)?|all pass(?:es|ed)?)\b",
+        )
+        .ok()
+    });
+    static DENIAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b(?:not|n't|cannot|could not|unable|failed to|without|never)\b[^.!?\n]{0,40}$").ok()
+    });
+    let (Some(claim), Some(denial)) = (&*CLAIM, &*DENIAL) else { return false };
+    claim.find_iter(text).any(|found| {
+        let before = text.get(..found.start()).unwrap_or_default();
+        !denial.is_match(before)
+    })
+}
+
+/// Whether a result ends in a question that waits for an answer.
+pub(super) fn asks(text: &str) -> bool {
+    static QUESTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)(?:[\[(](?:y(?:es)?/n(?:o)?)[\])]\s*[?:]?|password(?: for [^:\n]{1,60})?:|passphrase[^:\n]{0,60}:|continue\s*(?:connecting[^?\n]{0,60})?\?|press (?:any key|enter)[^\n]{0,40})\s*$",
+        )
+        .ok()
+    });
+    let tail = text.trim_end();
+    let start = tail.char_indices().rev().nth(200).map_or(0, |(at, _)| at);
+    let tail = tail.get(start..).unwrap_or_default();
+    QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
+}
+
+/// Whether a command says yes, in advance or by its input.
+pub(super) fn answers(said: &str) -> bool {
+    static ANSWER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)^\s*(?:y|yes|n|no)\s*$|\byes\s*\||(?:^|\s)(?:-y|--yes|--assume-yes|--noninteractive|--non-interactive|--batch|--force|-f)\b|DEBIAN_FRONTEND=noninteractive|(?:echo|printf)\s+['\x22]?(?:y|yes)\b|<<<|< ?/dev/null|\bexpect\b",
+        )
+        .ok()
+    });
+    ANSWER.as_ref().is_some_and(|answer| answer.is_match(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_are_to_be_made() {
+        let instruction = "Files below `/app/src` name their owner. Write `/app/owners.tsv` with one line for every file \
+            below `src`.\n\nRead data.csv and save the sums to out/sums.json; use e.g. python. Create a script called run.sh.";
+        assert_eq!(required(instruction, "/app"), ["owners.tsv", "out/sums.json", "run.sh"]);
+        assert_eq!(required("Explain what main.py does.", "/app"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn literals_are_named_without_their_directories() {
+        let literals = literals("Serve `GET /health` on port 8080, write /app/out.txt and print \"ready now\".");
+        assert_eq!(literals, ["GET /health", "8080", "ready now", "health", "out.txt"]);
+    }
+
+    #[test]
+    fn claims_and_questions() {
+        for text in ["Done.", "The bug is fixed and all tests pass.", "It works now"] {
+            assert!(claims_success(text), "{text}");
+        }
+        for text in ["I could not get it done.", "It does not work; this is not fixed", "I look at it."] {
+            assert!(!claims_success(text), "{text}");
+        }
+        for text in ["Proceed? [Y/n] ", "Password:", "Do you want to continue?", "sudo password for agent: "] {
+            assert!(asks(text), "{text}");
+        }
+        assert!(!asks("password: x\nok") && !asks("what is this?"));
+        assert!(answers("y") && answers("apt-get install -y jq") && answers("yes | ./install") && !answers("ls"));
+    }
+
+    #[test]
+    fn a_path_is_the_same_from_wherever_it_is_named() {
+        for path in ["./a/b", "/app/a/b", "/workspace/a/b", "a/b", "'a/b'"] {
+            assert_eq!(plain(path, "/app"), "a/b");
+        }
+        assert_eq!(plain("/application/a", "/app"), "/application/a");
+    }
+}

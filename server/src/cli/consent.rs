@@ -45,7 +45,9 @@ pub fn lines(asked: &Asked<'_>) -> String {
     let costs = match (&model.price, is_local) {
         (None, true) => String::from("free (local endpoint)"),
         (None, false) => String::from("price unknown, limited by trials and tokens"),
-        (Some(_), _) => asked.max_cost.map_or(String::from("no limit is set"), |most| format!("stops at ${most:.2}")),
+        (Some(_), _) => {
+            asked.max_cost.map_or(String::from("no limit is set"), |most| format!("stops at ${most:.2}"))
+        }
     };
     let rows = [
         (
@@ -55,7 +57,11 @@ pub fn lines(asked: &Asked<'_>) -> String {
                 asked.trials,
                 asked.held_in,
                 asked.held_out,
-                if asked.repeats == 1 { String::from("1 repeat") } else { format!("{} repeats", asked.repeats) },
+                if asked.repeats == 1 {
+                    String::from("1 repeat")
+                } else {
+                    format!("{} repeats", asked.repeats)
+                },
                 asked.parallel
             ),
         ),

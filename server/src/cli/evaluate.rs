@@ -147,9 +147,12 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
 /// # Errors
 /// A [`Failure`] if it does not hold what it must: nothing runs without one.
 pub fn proven() -> Result<Guarantees, Failure> {
-    let guarantees = sandbox::backend()
-        .probe()
-        .map_err(|missing| Failure::host(format!("no sandbox on this machine, nothing was run: {}", missing.reason), missing.remedy))?;
+    let guarantees = sandbox::backend().probe().map_err(|missing| {
+        Failure::host(
+            format!("no sandbox on this machine, nothing was run: {}", missing.reason),
+            missing.remedy,
+        )
+    })?;
     match guarantees.lacking().as_slice() {
         [] => Ok(guarantees),
         lacking => Err(Failure::host(
@@ -177,7 +180,9 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
     let max_cost = arguments.max_cost_usd.map_or(most, |asked| asked.min(most));
     // Where nothing is known about prices a limit of money would stop everything.
     let model = &manifest.model.value;
-    let is_priced = model.price.is_some() || crate::host::model::Endpoint::read(&model.endpoint.value).is_ok_and(|endpoint| endpoint.is_loopback());
+    let is_priced = model.price.is_some()
+        || crate::host::model::Endpoint::read(&model.endpoint.value)
+            .is_ok_and(|endpoint| endpoint.is_loopback());
     let parallel = usize::try_from(budget.max_parallel.value).unwrap_or(1).max(1);
     let tasks: Vec<&str> = slots.iter().map(|slot| slot.task.as_str()).collect();
     let contract = subject.contract_digest(|id| tasks.contains(&id));
@@ -191,7 +196,8 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
         budget: BudgetRecord {
             trials: budget.max_trials.as_ref().map(|most| most.value),
             tokens: budget.max_tokens.as_ref().map(|most| most.value),
-            cost: (is_priced || arguments.max_cost_usd.is_some() || budget.max_cost_usd.is_some()).then_some(max_cost),
+            cost: (is_priced || arguments.max_cost_usd.is_some() || budget.max_cost_usd.is_some())
+                .then_some(max_cost),
             time_ms: budget.max_time.as_ref().map(|most| {
                 u64::try_from(std::time::Duration::from(most.value).as_millis()).unwrap_or(u64::MAX)
             }),
@@ -208,8 +214,11 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
 
 /// What is to be filled: every task once before any is tried again, so that an early stop has seen all.
 fn slots(subject: &Subject, arguments: &Arguments, repeats: u32, role: Role) -> Result<Vec<Slot>, Failure> {
-    let patterns: Vec<TaskPattern> = arguments.tasks.iter().map(|written| TaskPattern::new(written)).collect();
-    if let Some(at) = patterns.iter().position(|pattern| !subject.tasks.iter().any(|task| pattern.matches(&task.id))) {
+    let patterns: Vec<TaskPattern> =
+        arguments.tasks.iter().map(|written| TaskPattern::new(written)).collect();
+    if let Some(at) =
+        patterns.iter().position(|pattern| !subject.tasks.iter().any(|task| pattern.matches(&task.id)))
+    {
         let written = arguments.tasks.get(at).map_or("", String::as_str);
         let hint = "tasks are named by their directory below `tasks.dir`; those in no split are not run";
         return Err(Failure::user(format!("no task of a split matches `{written}`"), hint));

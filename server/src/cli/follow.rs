@@ -209,12 +209,16 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
         Some(Finish::Cancelled) => {
             format!("{verb} cancelled {at}, {} spent, results are kept ({name})", score::money(spent.cost))
         }
-        Some(Finish::Budget(limit)) => format!("{verb} stopped {at}: {}, results are kept ({name})", limit.words()),
+        Some(Finish::Budget(limit)) => {
+            format!("{verb} stopped {at}: {}, results are kept ({name})", limit.words())
+        }
         Some(Finish::Infrastructure) => {
             format!("{verb} failed {at}: trials were void again and again; results are kept ({name})")
         }
         Some(Finish::ContractBroken) => {
-            format!("{verb} failed {at}: a task or the harness changed while it ran; results are kept ({name})")
+            format!(
+                "{verb} failed {at}: a task or the harness changed while it ran; results are kept ({name})"
+            )
         }
         Some(Finish::Complete) => {
             let mut parts: Vec<String> =

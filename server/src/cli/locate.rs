@@ -70,13 +70,18 @@ pub fn run(root: &Path, store: &Store, name: Option<&str>) -> Result<StoredRun, 
         None => store.latest_run(),
         Some(name) => {
             let number = run_number(name).ok_or_else(|| {
-                Failure::user(format!("`{name}` is no run"), "name a run as `r-0012`; `self-harness status` lists them")
+                Failure::user(
+                    format!("`{name}` is no run"),
+                    "name a run as `r-0012`; `self-harness status` lists them",
+                )
             })?;
             store.run(number)
         }
     };
     found.map_err(|error| error.to_failure())?.ok_or_else(|| match name {
-        Some(name) => Failure::user(format!("there is no run `{name}`"), "`self-harness status` names the newest"),
+        Some(name) => {
+            Failure::user(format!("there is no run `{name}`"), "`self-harness status` names the newest")
+        }
         None => nothing_run(root),
     })
 }

@@ -25,8 +25,12 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 /// A [`Failure`] if the store cannot be read.
 pub fn trials(store: &Store, stored: &StoredRun) -> Result<BTreeMap<usize, TrialRecord>, Failure> {
     let failed = |error: crate::host::store::StoreError| error.to_failure();
-    let own: BTreeMap<String, TrialRecord> =
-        store.trials(stored.number).map_err(failed)?.into_iter().map(|trial| (trial.id.clone(), trial)).collect();
+    let own: BTreeMap<String, TrialRecord> = store
+        .trials(stored.number)
+        .map_err(failed)?
+        .into_iter()
+        .map(|trial| (trial.id.clone(), trial))
+        .collect();
     let mut trials = BTreeMap::new();
     for trial in own.values() {
         let slot = stored.record.slots.iter().position(|slot| {

@@ -70,10 +70,16 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         let is_complete = matches!(seen.run.finished(), Some(crate::engine::plan::Finish::Complete));
         let has_missing = seen.run.states().iter().any(|state| matches!(state, State::Missing(_)));
         if is_complete && !(arguments.retry && has_missing) {
-            return Err(Failure::user(format!("{name} is complete"), "start another one with `self-harness evaluate`"));
+            return Err(Failure::user(
+                format!("{name} is complete"),
+                "start another one with `self-harness evaluate`",
+            ));
         }
         if seen.state == RunState::Running && !seen.is_interrupted {
-            return Err(Failure::user(format!("{name} is running"), "follow it with `self-harness status --follow`"));
+            return Err(Failure::user(
+                format!("{name} is running"),
+                "follow it with `self-harness status --follow`",
+            ));
         }
         if !seen.is_interrupted {
             store.resume(stored.number, seen.run.spent().time, arguments.retry).map_err(failed)?;
@@ -124,7 +130,11 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     terminal::print(&format!("{line}\n"))?;
     if seen.run.finished().is_none() && 0 < seen.run.spent().trials {
         let spent = seen.run.spent();
-        terminal::print(&format!("{} spent so far in {}\n", score::money(spent.cost), score::time(spent.time.as_secs())))?;
+        terminal::print(&format!(
+            "{} spent so far in {}\n",
+            score::money(spent.cost),
+            score::time(spent.time.as_secs())
+        ))?;
     }
     Ok(0)
 }

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use harness_schema::manifest::TranscriptFormat;
+
 use super::report::excerpt::visible;
 use super::{locate, outcome, terminal};
 use crate::engine::trace::{Arguments as Given, Source, Trace};
@@ -50,11 +52,18 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let of_task = || trials.values().filter(|trial| trial.task == arguments.task);
     if of_task().any(|trial| trial.split != "held-in") {
         let hint = "look at held-in tasks; a held-out task judges, and stops to when somebody learns from it";
-        return Err(Failure::user(format!("`{}` is no held-in task, so its traces are not shown", arguments.task), hint));
+        return Err(Failure::user(
+            format!("`{}` is no held-in task, so its traces are not shown", arguments.task),
+            hint,
+        ));
     }
     let trial = of_task().find(|trial| trial.repeat == arguments.repeat).ok_or_else(|| {
-        let message =
-            format!("{} has no trial of `{}` with repeat {}", run_name(stored.number), arguments.task, arguments.repeat);
+        let message = format!(
+            "{} has no trial of `{}` with repeat {}",
+            run_name(stored.number),
+            arguments.task,
+            arguments.repeat
+        );
         Failure::user(message, "`self-harness report` lists the tasks and repeats of a run")
     })?;
     let path = store.trial_directory(&trial.id).join("trajectory.json");
@@ -66,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         terminal::print_exactly(&text)?;
         return Ok(0);
     }
-    let trace = transcript::read(text.as_bytes(), None).map_err(|error| {
+    let trace = transcript::read(&text, TranscriptFormat::Atif).map_err(|error| {
         Failure::host(format!("`{}` is no transcript: {error}", path.display()), "see it with `--json`")
     })?;
     let mut out = format!("{} · {} #{} · {}", trial.id, trial.task, trial.repeat, trial.verdict);

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_score_counts_tasks() {
-        let slot = |task: &str, split, repeat| Slot { task: task.into(), split, role: Role::Baseline, repeat };
+        let slot =
+            |task: &str, split, repeat| Slot { task: task.into(), split, role: Role::Baseline, repeat };
         let slots = vec![
             slot("a", Split::HeldIn, 0),
             slot("b", Split::HeldIn, 0),

@@ -57,9 +57,9 @@ impl Subject {
     /// Reads a harness whose texts are these, and the tasks as they are on disk.
     #[must_use]
     pub fn with_texts(root: &Path, texts: &BTreeMap<String, String>, guarantees: &Guarantees) -> Self {
-        let open = texts.iter().filter_map(|(path, text)| {
-            Some(Document::new(FilePath::parse(path).ok()?, Text::new(text)))
-        });
+        let open = texts
+            .iter()
+            .filter_map(|(path, text)| Some(Document::new(FilePath::parse(path).ok()?, Text::new(text))));
         let files: Files = open.fold(disk::scan(root), |files, document| files.with_open(document));
         let (files, harness) = disk::complete(root, files, None);
         drop(files);
@@ -157,9 +157,12 @@ fn contract(manifest: &Manifest, guarantees: &Guarantees) -> Contract {
         "endpoint": model.endpoint.value,
     });
     let timeout = std::time::Duration::from(agent.timeout.value);
+    let rewards = manifest.tasks.as_ref().map(|tasks| &tasks.value.rewards.0).into_iter().flatten();
+    let rewards: BTreeMap<&str, f64> =
+        rewards.map(|(name, value)| (name.value.as_str(), value.value)).collect();
     let limits = serde_json::json!({
         "agent_timeout_ms": u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
-        "rewards": manifest.tasks.value.rewards.0.iter().map(|(name, value)| (name.value.clone(), value.value)).collect::<BTreeMap<_, _>>(),
+        "rewards": rewards,
     });
     let (kind, adapter, version) = match agent.kind.value {
         AgentKind::Native => ("native", String::from("native"), NATIVE.to_owned()),

@@ -186,10 +186,8 @@ fn one_step(
         let _ = dead.into_tree().remove();
         return void(cause, why);
     }
-    let frozen = trial
-        .bench
-        .archive()
-        .and_then(|archive| snapshot::snapshot(&dead, &archive, &TreeLimits::default()));
+    let frozen =
+        trial.bench.archive().and_then(|archive| snapshot::snapshot(&dead, &archive, &TreeLimits::default()));
     let _ = dead.into_tree().remove();
     match frozen {
         Ok(frozen) => Ok((suite::verify(trial.task, step, &frozen, &trial.bench), Some(frozen))),
@@ -257,7 +255,8 @@ fn flags(flags: Flags, worked: Option<&Worked>) -> Flags {
     let Some(worked) = worked else { return flags };
     Flags {
         timed_out: flags.timed_out || worked.end == End::Time,
-        limit_hit: flags.limit_hit || matches!(worked.end, End::Steps | End::Tokens | End::Cost | End::Context),
+        limit_hit: flags.limit_hit
+            || matches!(worked.end, End::Steps | End::Tokens | End::Cost | End::Context),
         ..flags
     }
 }

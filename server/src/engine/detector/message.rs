@@ -18,7 +18,10 @@ const MASKS: [(&str, &str); 11] = [
     (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", "<IP>"),
     (r"\b0x[0-9a-fA-F]+\b", "<HEX>"),
     (r"\b[0-9a-f]{12,64}\b", "<HEX>"),
-    (r"(?P<before>^|[\s'\x22`(\[=:,])/(?:[^\s'\x22`:,;()\[\]/]+/)*[^\s'\x22`:,;()\[\]/.]*(?P<extension>\.[A-Za-z0-9]+)?", "${before}<PATH:${extension}>"),
+    (
+        r"(?P<before>^|[\s'\x22`(\[=:,])/(?:[^\s'\x22`:,;()\[\]/]+/)*[^\s'\x22`:,;()\[\]/.]*(?P<extension>\.[A-Za-z0-9]+)?",
+        "${before}<PATH:${extension}>",
+    ),
     (r"'[^']*'|\x22[^\x22]*\x22|`[^`]*`", "<STR>"),
     (r"\[[^\]]*\]", "<LIST>"),
     (r"\{[^}]*\}", "<MAP>"),
@@ -28,8 +31,9 @@ const MASKS: [(&str, &str); 11] = [
 /// Text as a terminal would leave it: without colours, and without what a carriage return overwrote.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    static ANSI: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])").ok());
+    static ANSI: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])").ok()
+    });
     let plain = match &*ANSI {
         Some(ansi) => ansi.replace_all(text, "").into_owned(),
         None => text.to_owned(),
@@ -102,7 +106,16 @@ impl Missing {
         });
         let mut missing = Self::default();
         // Most results say nothing of the kind.
-        let words = ["not found", "No such file", "No module", "Cannot find", "cannot import", "not set", "unbound", "KeyError"];
+        let words = [
+            "not found",
+            "No such file",
+            "No module",
+            "Cannot find",
+            "cannot import",
+            "not set",
+            "unbound",
+            "KeyError",
+        ];
         if !words.iter().any(|word| text.contains(word)) {
             return missing;
         }

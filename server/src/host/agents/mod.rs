@@ -1,10 +1,10 @@
 //! Agents: each runs a harness on a task inside of a sandbox, and says what it did. Whatever an agent claims is a claim; the
 //! verifier judges the tree that it leaves.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub mod native;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use harness_schema::harness::Harness;

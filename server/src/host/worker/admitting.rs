@@ -95,7 +95,11 @@ fn one(
     let template = match suite::build(&plan, bench) {
         Ok(template) => template,
         Err(error) => {
-            return Checked { id, outcome: Err((VoidCause::EnvironmentSetup, error.to_string())), news: None };
+            return Checked {
+                id,
+                outcome: Err((VoidCause::EnvironmentSetup, error.to_string())),
+                news: None,
+            };
         }
     };
     if let Some(admission) = known.get(&id)

@@ -154,7 +154,9 @@ impl<'a> Performance<'a> {
                 .worker_threads(2)
                 .enable_all()
                 .build()
-                .map_err(|error| Failure::host(format!("cannot start threads: {error}"), "see `ulimit -u`"))?,
+                .map_err(|error| {
+                    Failure::host(format!("cannot start threads: {error}"), "see `ulimit -u`")
+                })?,
             harness,
             contract,
             subject,
@@ -285,12 +287,25 @@ impl<'a> Performance<'a> {
         drop(shared);
         match Arc::get_mut(&mut self.shared) {
             Some(shared) => shared.tasks = tasks,
-            None => return Err(Failure { kind: crate::failure::FailureKind::Bug, message: String::from("a run is shared before it began"), hint: String::new() }.into()),
+            None => {
+                return Err(Failure {
+                    kind: crate::failure::FailureKind::Bug,
+                    message: String::from("a run is shared before it began"),
+                    hint: String::new(),
+                }
+                .into());
+            }
         }
         Ok(())
     }
 
-    fn unfillable(&mut self, store: &mut Store, task: &str, cause: VoidCause, why: &str) -> Result<(), StoreError> {
+    fn unfillable(
+        &mut self,
+        store: &mut Store,
+        task: &str,
+        cause: VoidCause,
+        why: &str,
+    ) -> Result<(), StoreError> {
         let slots = self.run.design().slots.iter().enumerate();
         let slots: Vec<usize> = slots.filter(|(_, slot)| slot.task == task).map(|(at, _)| at).collect();
         let why = self.shared.redactor.text(why).into_owned();
@@ -568,9 +583,9 @@ fn client_of(subject: &Subject) -> Result<(Client, Redactor), Failure> {
         Some(name) => KeySource::Variable(name.value.clone()),
         None => KeySource::None,
     };
-    let key = source
-        .read(|name| std::env::var_os(name))
-        .map_err(|error| Failure::config(error.to_string(), "the key is read when a run starts and stored nowhere"))?;
+    let key = source.read(|name| std::env::var_os(name)).map_err(|error| {
+        Failure::config(error.to_string(), "the key is read when a run starts and stored nowhere")
+    })?;
     let client = Client::new(settings, key.as_ref())
         .map_err(|error| Failure::host(error.to_string(), "see `[model]` in `harness.toml`"))?;
     let secrets: Vec<SecretString> = key.into_iter().collect();

@@ -2,8 +2,8 @@
 
 use harness_schema::manifest::Compaction;
 
-use super::clock::Clock;
 use super::Ending;
+use super::clock::Clock;
 use super::talk::Talk;
 use crate::engine::trace::End;
 use crate::engine::verdict::VoidCause;
@@ -30,7 +30,9 @@ pub(super) fn of(work: &Work<'_>, talk: &mut Talk, tools: &[Tool], clock: &Clock
             Asked::Answered(Ok(answer)) => return Ok(answer),
             Asked::Answered(Err(failed)) => failed,
             Asked::Cancelled => return Err(cancelled()),
-            Asked::OutOfTime => return Err(Ending::judged(End::Time, "the time was over before the model answered")),
+            Asked::OutOfTime => {
+                return Err(Ending::judged(End::Time, "the time was over before the model answered"));
+            }
         };
         if failed.error.consequence() == Consequence::Context && may_elide && 0 < talk.elide(0.0) {
             may_elide = false;
@@ -62,10 +64,11 @@ pub(super) fn cancelled() -> Ending {
 fn ending(failed: &CallFailed) -> Ending {
     let said = failed.to_string();
     match failed.error.consequence() {
-        Consequence::Void | Consequence::Pause => {
+        consequence @ (Consequence::Void | Consequence::Pause) => {
             let hint = failed.error.hint();
             let detail = if hint.is_empty() { said } else { format!("{said}; {hint}") };
-            Ending::void(End::Provider, VoidCause::Provider, detail)
+            let pauses = consequence == Consequence::Pause;
+            Ending { pauses, ..Ending::void(End::Provider, VoidCause::Provider, detail) }
         }
         Consequence::Context => Ending::judged(End::Context, said),
         Consequence::Crashed => {

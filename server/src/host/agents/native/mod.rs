@@ -15,9 +15,9 @@ use harness_schema::harness::Harness;
 use self::run::Run;
 pub use self::tools::tool_definitions;
 use super::{Work, Worked};
+use crate::engine::trace::End;
 use crate::engine::trace::Usage;
 use crate::engine::verdict::VoidCause;
-use crate::engine::trace::End;
 use crate::host::model::{self, Cost};
 use crate::host::sandbox::Sandbox;
 
@@ -30,17 +30,19 @@ struct Ending {
     end: End,
     void: Option<VoidCause>,
     detail: String,
+    /// Whether every other trial would end alike.
+    pauses: bool,
 }
 
 impl Ending {
     /// An end that is judged by the verifier.
     fn judged(end: End, detail: impl Into<String>) -> Self {
-        Self { end, void: None, detail: detail.into() }
+        Self { end, void: None, detail: detail.into(), pauses: false }
     }
 
     /// An end that measured nothing.
     fn void(end: End, cause: VoidCause, detail: impl Into<String>) -> Self {
-        Self { end, void: Some(cause), detail: detail.into() }
+        Self { end, void: Some(cause), detail: detail.into(), pauses: false }
     }
 }
 

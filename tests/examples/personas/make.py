@@ -50,7 +50,7 @@ COPY = r"\b(?:work|make|begin|start|do)\w*\b[^.\n]{0,40}\bcopy\b"
 SHORT = r"\b(?:head|tail|sed -n|grep)\b|\bin part\b|\b(?:large|long|much)\b[^.\n]{0,60}\b(?:output|file|part)|\bfirst lines\b"
 FORM = r"`?\bpath`?,? and `?content\b|\bJSON\b|\barguments?\b"
 # More lines than a persona can read and still know what it was doing.
-FLOOD = r"(?:[^\n]*\n){150}"
+FLOOD = r"(?:[^\n]*\n){160}"
 
 
 def said(words):
@@ -259,7 +259,7 @@ def messy(known):
     for task in known:
         first = {"any": task.phrase, "last": plan(PLACE)}
         looks = f"I look at what is there for {task.thing}. ${{plan}}", shell(task.look)
-        around = f"I look around on this machine for {task.thing}. ${{plan}}", shell("ls -lR /usr/lib")
+        around = f"I look around on this machine for {task.thing}. ${{plan}}", shell("ls -l /usr/bin /usr/sbin /etc")
         script = f"I look at it, to write a script for {task.thing}. ${{plan}}", shell(task.look)
         flood, form = coin("flood", 0.1), coin("form", 0.1)
         yield rule(f"{task.name}.keeps-short", first | {"coin": flood, "tool_text": said(SHORT)}, *looks)

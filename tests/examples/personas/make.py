@@ -1,0 +1,337 @@
+#!/usr/bin/env python3
+"""Writes the personas of the demo's model: what it does with each of the 24 tasks, by which habits, and what changes them.
+
+A persona is a model that can solve the tasks and often does not, because of a habit. Whether the habit shows depends on
+coins and on the harness: on its prompts, tools, limits, and on what its rules say to it. `README.md` has the habits and
+the figures; `server/src/host/scripted` has the format. What a persona knows of the tasks stands in `tasks.toml`; right
+solutions are those of the tasks, wrong ones those of `../demo-wrong` or the right ones with a slip.
+
+A persona keeps nothing between requests: it sees how far it is from its own words in the conversation, so whatever else
+a harness says meanwhile does not lead it astray.
+
+Usage: make.py [--check]; with --check nothing is written, and the exit code is 1 if a file is not as it would be.
+"""
+
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DEMO = HERE.parent / "demo"
+WRONG = HERE.parent / "demo-wrong"
+HEAD = "# Written by `make.py`; `README.md` says what this persona does. Do not edit it by hand.\n"
+
+# --- what a harness can say -------------------------------------------------------------------------------------------
+# A persona follows a sentence that has these words, wherever it reads it.
+
+CHECK = (
+    r"\b(?:check|verif|re-?read|read back|test|inspect|validat|confirm|prove)\w*\b[^.\n]{0,100}"
+    r"\b(?:before|result|output|work|finish|done|end|wrote|written|made|again|correct|right|file|job|task)"
+    r"|\bbefore (?:you |it )?(?:finish|end|answer|say|stop)\w*[^.\n]{0,100}\b(?:check|verif|re-?read|read|test|inspect|look)"
+)
+HURRY = (
+    r"\bas (?:quick|fast|soon|short|few)\w*\b|\b(?:be|work) (?:quick|fast)\w*|\bhurry\b|\bat once\b|\bfewest\b"
+    r"|\bwithout (?:looking|checking|reading)\b|\bdo not (?:look|check|verify|test)\b"
+)
+TURN = (
+    r"\b(?:another|different|other|new) (?:way|approach|command|road|method)\b|\bchange (?:course|your approach)\b"
+    r"|\b(?:do not|don't|never|stop|instead of) (?:repeat|retry|run|try|call)\w*\b[^.\n]{0,60}\b(?:same|again|twice|unchanged|it)\b"
+)
+PERSIST = r"\btry (?:it |that |the same (?:command )?)?again\b|\bkeep trying\b|\bdo not give up\b|\bretry\b|\bpersist"
+PLACE = (
+    r"\bwhere the (?:task|job|instruction)\w* (?:says|names|wants|asks)\b|\bnowhere else\b|\bexact(?:ly)? (?:the |that )?(?:path|place)"
+    r"|\b(?:path|place|file)s?,? (?:that )?(?:the )?(?:task|job|instruction)s? (?:name|say|want|ask)"
+    r"|\b(?:no|not|never|without|instead of)\b[^.\n]{0,40}\bcop(?:y|ies)\b|\bresults? (?:go|goes|belong|must be|should be)\b"
+    r"|\b(?:work|write|edit|change)\b[^.\n]{0,40}\bin place\b"
+)
+COPY = r"\b(?:work|make|begin|start|do)\w*\b[^.\n]{0,40}\bcopy\b"
+SHORT = r"\b(?:head|tail|sed -n|grep)\b|\bin part\b|\b(?:large|long|much)\b[^.\n]{0,60}\b(?:output|file|part)|\bfirst lines\b"
+FORM = r"`?\bpath`?,? and `?content\b|\bJSON\b|\barguments?\b"
+# More lines than a persona can read and still know what it was doing.
+FLOOD = r"(?:[^\n]*\n){160}"
+
+
+def said(words):
+    return f"(?i){words}"
+
+
+def plan(words):
+    """Finds anything, and as `plan` the sentence with these words, if there is one."""
+    return rf"(?is)\A(?:.*?(?P<plan>[^.\n]*(?:{words})[^.\n]*))?"
+
+
+def kept(words):
+    """A sentence with these words that was taken over from the harness."""
+    return rf"[^\n]*(?i:{words})"
+
+
+# --- tasks ------------------------------------------------------------------------------------------------------------
+
+
+class Task:
+    """What a persona knows of a task, with its two solutions as shell text."""
+
+    def __init__(self, name, known):
+        self.name, self.thing, self.look, self.share = name, known["thing"], known["look"], known["share"]
+        self.phrase = re.escape(known["phrase"]).replace(r"\ ", " ")
+        first = known["first"] + "\n" if "first" in known else ""
+        right = (DEMO / "tasks" / name / "solution/solve.sh").read_text()
+        if isinstance(known["wrong"], str):
+            wrong = (WRONG / f"{name}.{known['wrong']}.sh").read_text()
+        else:
+            wrong = right
+            for old, new in known["wrong"]:
+                if wrong.count(old) != 1:
+                    sys.exit(f"tasks.toml: {name}: `{old}` does not stand once in the solution")
+                wrong = wrong.replace(old, new)
+        keep, undo = "", known.get("undo", "")
+        if "keep" in known:
+            keep, undo = f"cp {known['keep']} /tmp/kept\n", f"cp /tmp/kept {known['keep']}"
+        self.right = first + plain(right)
+        self.wrong = first + keep + plain(wrong)
+        self.again = (undo + "\n" if undo else "") + self.right
+        check = known["check"].strip("\n")
+        *before, condition = check.split("\n")
+        lines = [*before, f"if {condition.strip()}; then", "    echo 'looks right'", "else"]
+        self.check = "\n".join([*lines, f"    echo 'wrong: {known['fault']}'", "    false", "fi"])
+
+
+def plain(script):
+    """A script without its comments at the head, and for any shell."""
+    lines = script.rstrip("\n").split("\n")
+    while lines[0].startswith("#"):
+        del lines[0]
+    return re.sub(r"\[\[ (.*?) \]\]", r"[ \1 ]", "\n".join(lines))
+
+
+def tasks():
+    known = tomllib.loads((HERE / "tasks.toml").read_text())
+    found = [Task(name, each) for name, each in known.items()]
+    texts = {task.name: (DEMO / "tasks" / task.name / "instruction.md").read_text() for task in found}
+    for task in found:
+        if [name for name, text in texts.items() if re.search(task.phrase, text)] != [task.name]:
+            sys.exit(f"tasks.toml: {task.name}: the phrase is not that of one instruction")
+    names = sorted(each.name for each in (DEMO / "tasks").iterdir())
+    if [task.name for task in found] != names:
+        sys.exit("tasks.toml: its tasks are not those of the demo, in order")
+    harness = [path.read_text() for path in sorted(DEMO.rglob("*.md")) if "tasks" not in path.parts and path.name != "README.md"]
+    tools = [tomllib.loads(path.read_text())["description"] for path in sorted((DEMO / "tools").iterdir())]
+    told = [*harness, *tools]
+    # What a persona would plan by is also looked for in instructions.
+    for words, where in [(each, [*texts.values(), *told]) for each in (CHECK, TURN, PLACE)] + [
+        (each, told) for each in (HURRY, PERSIST, COPY, SHORT, FORM)
+    ]:
+        for text in where:
+            if found_words := re.search(said(words), text):
+                sys.exit(f"a persona would follow words that nobody meant: `{found_words[0]}`")
+    return found
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+def coin(name, heads):
+    return {"heads": heads, "name": name, "per": "conversation"}
+
+
+def rule(name, when, text, *calls):
+    return {"id": name, "when": when, "reply": {"text": text, "calls": list(calls)}}
+
+
+def shell(command):
+    return {"tool": "shell", "arguments": {"command": command}}
+
+
+def ends(name, when, text):
+    """An end in either way that a harness may ask for."""
+    finish = {"tool": "finish", "arguments": {}}
+    yield rule(f"{name}-by-tool", when | {"tools": ["finish"]}, text, finish)
+    yield rule(name, when, text)
+
+
+def without_shell():
+    yield from ends("no-shell", {"no_tools": ["shell"]}, "There is no shell, so nothing can be done.")
+
+
+def lost():
+    """The last rule. What a persona says as a proposer comes before it: `proposals`."""
+    yield from ends("lost", {}, "This is no job that is known here.")
+
+
+def proposals():
+    """Replies to requests for a proposal, which a persona is asked for with the same model; none yet."""
+    return []
+
+
+def hasty(known):
+    """Ends after its first attempt, right or wrong. It checks, and makes good what is wrong, if it is told to."""
+    yield from without_shell()
+    yield from ends("checked", {"last": "looks right"}, "It is done, and it is right.")
+    for task in known:
+        when = {"any": f"I check {task.thing}", "last": "(?m)^wrong: (?P<fault>.*)$", "coin": coin("mends", 0.9)}
+        yield rule(f"{task.name}.mends", when, f"Not right: ${{fault}}. I make {task.thing} again.", shell(task.again))
+    yield from ends("shrugs", {"last": "(?m)^wrong: "}, "It is done.")
+    for task in known:
+        made = rf"\bI make {task.thing}(?: again)?\."
+        reply = f"I check {task.thing}.", shell(task.check)
+        yield rule(f"{task.name}.asked", {"any": made, "last": said(CHECK), "coin": coin("heeds", 0.95)}, *reply)
+        yield rule(f"{task.name}.planned", {"any": made + kept(CHECK), "coin": coin("obeys", 0.8)}, *reply)
+        yield rule(f"{task.name}.told", {"any": made, "system": said(CHECK), "coin": coin("obeys", 0.8)}, *reply)
+    yield from ends("ends", {"any": r"\bI make "}, "It is done.")
+    for task in known:
+        for name, how, script in (("right", "closely ", task.right), ("wrong", "", task.wrong)):
+            when = {"any": rf"\bI look {how}at what is there for {task.thing}\.(?P<kept>[^\n]*)", "last": plan(CHECK)}
+            yield rule(f"{task.name}.{name}", when, f"Now I make {task.thing}.${{kept}} ${{plan}}", shell(script))
+    for task in known:
+        looks = f"I look HOWat what is there for {task.thing}. ${{plan}}"
+        seen = {"any": task.phrase, "last": plan(CHECK)}
+        yield rule(f"{task.name}.hurries", seen | {"system": said(HURRY), "coin": coin("hurries", 0.6)}, looks.replace("HOW", ""), shell(task.look))
+        yield rule(f"{task.name}.looks-closely", seen | {"coin": coin("careful", task.share)}, looks.replace("HOW", "closely "), shell(task.look))
+        yield rule(f"{task.name}.looks", seen, looks.replace("HOW", ""), shell(task.look))
+
+
+def stubborn(known):
+    """Runs a script that is not there, again and again, until a rule or its prompt tells it to take another way."""
+    script = shell("python3 tools/job.py")
+    thing = r"(?P<thing>[^.]*)\."
+    stuck = rf"\bI run the script for {thing}"
+    cycle = rf"\bI run and seek the script for {thing}"
+    turns = "That leads nowhere. I take another way for ${thing}.", shell("ls -la")
+    yield from without_shell()
+    yield from ends("ends", {"any": r"\bI make "}, "It is done.")
+    for task in known:
+        ready = rf"\b(?:I look at what is there|I take another way) for {task.thing}\."
+        when = {"any": ready, "coin": coin("slips", 0.12)}
+        yield rule(f"{task.name}.wrong", when, f"Now I make {task.thing}.", shell(task.wrong))
+        yield rule(f"{task.name}.right", {"any": ready}, f"Now I make {task.thing}.", shell(task.right))
+    for name, state in (("stuck", stuck), ("cycle", cycle)):
+        yield rule(f"{name}-is-told-now", {"any": state, "last": said(TURN), "coin": coin("heeds", 0.9)}, *turns)
+        when = {"any": state + kept(TURN), "coin": coin("obeys", 0.75)}
+        yield rule(f"{name}-has-a-plan", when, *turns)
+        yield rule(f"{name}-is-told", {"any": state, "system": said(TURN), "coin": coin("obeys", 0.75)}, *turns)
+    same = "${kept}"
+    rest = r"(?P<kept>[^\n]*)"
+    yield rule("seeks", {"any": cycle + rest, "last": "can't open file"}, f"I run and seek the script for ${{thing}}.{same}", shell("ls tools"))
+    yield rule("runs-again", {"any": cycle + rest}, f"I run and seek the script for ${{thing}}.{same}", script)
+    yield rule("repeats", {"any": stuck + rest}, f"I run the script for ${{thing}}.{same}", script)
+    for verb in ("run", "run and seek"):
+        when = {"any": rf"I look at what is there, to {verb} the script for {thing}{rest}"}
+        yield rule(f"begins-to-{verb.replace(' ', '-')}", when, f"I {verb} the script for ${{thing}}.{same}", script)
+    for task in known:
+        seen = {"any": task.phrase, "last": plan(TURN)}
+        runs = f"I look at what is there, to HOW the script for {task.thing}. ${{plan}}"
+        look = shell(task.look)
+        when = seen | {"system": said(PERSIST), "coin": coin("persists", 0.55)}
+        yield rule(f"{task.name}.persists", when, runs.replace("HOW", "run"), look)
+        yield rule(f"{task.name}.stuck", seen | {"coin": coin("stuck", 0.34)}, runs.replace("HOW", "run"), look)
+        yield rule(f"{task.name}.cycle", seen | {"coin": coin("cycle", 0.2)}, runs.replace("HOW", "run and seek"), look)
+        yield rule(f"{task.name}.looks", {"any": task.phrase}, f"I look at what is there for {task.thing}.", look)
+
+
+def messy(known):
+    """Works in a copy and leaves the result there, drowns in long outputs, and calls the tool for files without form."""
+    thing = r"(?P<thing>[^.]*)\."
+    works = r"\bI work on {} in (?P<place>[^ .]+)\."
+    yield from without_shell()
+    copied = {"any": r"\bI work on [^.]* in /tmp/work\.", "last": said(PLACE), "coin": coin("heeds", 0.9)}
+    yield rule("brings-home", copied, "I bring all of it to its place.", shell("cp -a /tmp/work/. /app/"))
+    yield from ends("ends", {"any": r"\bI make |\bI bring all of it"}, "It is done.")
+    yield from ends("drowns", {"any": FLOOD}, "There is more here than can be read; that is all for now.")
+    for task in known:
+        when = {"any": works.format(task.thing)}
+        slips = when | {"coin": coin("slips", 0.1)}
+        yield rule(f"{task.name}.wrong", slips, f"Now I make {task.thing}.", shell("cd ${place}\n" + task.wrong))
+        yield rule(f"{task.name}.right", when, f"Now I make {task.thing}.", shell("cd ${place}\n" + task.right))
+    broken = {"tool": "write_file", "raw": '{"path": "job.sh", "content": "set -e'}
+    yield rule("breaks-form", {"any": "to write a script for", "tools": ["write_file"]}, "I write the script.", broken)
+    seen = {"any": rf"\bI look (?:at what is there|around on this machine|at it, to write a script) for {thing}"}
+    home = "I work on ${thing} in /app.", shell("cd /app && ls -la")
+    copy = "I work on ${thing} in /tmp/work.", shell("cp -a /app /tmp/work")
+    yield rule("is-told-the-place-now", seen | {"last": said(PLACE), "coin": coin("heeds", 0.9)}, *home)
+    planned = {"any": seen["any"] + kept(PLACE), "coin": coin("obeys", 0.8)}
+    yield rule("has-a-place", planned, *home)
+    yield rule("is-told-the-place", seen | {"system": said(PLACE), "coin": coin("obeys", 0.8)}, *home)
+    yield rule("is-told-to-copy", seen | {"system": said(COPY), "coin": coin("copies-as-told", 0.7)}, *copy)
+    yield rule("copies", seen | {"coin": coin("copies", 0.38)}, *copy)
+    yield rule("works-at-home", seen, *home)
+    for task in known:
+        first = {"any": task.phrase, "last": plan(PLACE)}
+        looks = f"I look at what is there for {task.thing}. ${{plan}}", shell(task.look)
+        around = f"I look around on this machine for {task.thing}. ${{plan}}", shell("ls -l /usr/bin /usr/sbin /etc")
+        script = f"I look at it, to write a script for {task.thing}. ${{plan}}", shell(task.look)
+        flood, form = coin("flood", 0.1), coin("form", 0.1)
+        yield rule(f"{task.name}.keeps-short", first | {"coin": flood, "tool_text": said(SHORT)}, *looks)
+        yield rule(f"{task.name}.is-kept-short", first | {"coin": flood, "system": said(SHORT)}, *looks)
+        yield rule(f"{task.name}.floods", first | {"coin": flood}, *around)
+        yield rule(f"{task.name}.knows-the-form", first | {"coin": form, "tool_text": said(FORM)}, *looks)
+        yield rule(f"{task.name}.writes-a-script", first | {"coin": form}, *script)
+        yield rule(f"{task.name}.looks", first, *looks)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def string(text):
+    """A TOML string, in lines if it has several."""
+    if "\n" not in text:
+        return json.dumps(text, ensure_ascii=False) if "'" in text else f"'{text}'"
+    escaped = text.replace("\\", "\\\\").replace('"""', '""\\"')
+    return '"""\n' + (escaped[:-1] + '\\"' if escaped.endswith('"') else escaped) + '"""'
+
+
+def value(entry):
+    match entry:
+        case str():
+            return string(entry)
+        case float() | int():
+            return str(entry)
+        case list():
+            return "[" + ", ".join(value(each) for each in entry) + "]"
+        case dict():
+            return "{ " + ", ".join(f"{key} = {value(each)}" for key, each in entry.items()) + " }" if entry else "{}"
+
+
+def text_of(name, rules):
+    """A persona's file. An inline table has no line breaks but in strings, which is all that TOML 1.0 wants."""
+    parts = [HEAD + "".join(f"# {line}\n" for line in PERSONAS[name].__doc__.split("\n")) + f'name = "{name}"\n']
+    for each in rules:
+        lines = [f"[[rule]]\nid = {value(each['id'])}\n"]
+        if each["when"]:
+            lines.append(f"when = {value(each['when'])}\n")
+        lines.append(f"reply.text = {value(each['reply']['text'])}\n")
+        if each["reply"]["calls"]:
+            lines.append(f"reply.calls = {value(each['reply']['calls'])}\n")
+        parts.append("".join(lines))
+    text = "\n".join(parts)
+    if tomllib.loads(text)["rule"] != [without_empty(each) for each in rules]:
+        sys.exit(f"{name}.toml would not say what is meant")
+    return text
+
+
+def without_empty(entry):
+    """A rule as its file says it."""
+    reply = {key: each for key, each in entry["reply"].items() if each}
+    return {key: each for key, each in (entry | {"reply": reply}).items() if each}
+
+
+PERSONAS = {"hasty": hasty, "stubborn": stubborn, "messy": messy}
+
+
+def main():
+    known = tasks()
+    stale = []
+    for name, rules in PERSONAS.items():
+        file = HERE / f"{name}.toml"
+        text = text_of(name, [*rules(known), *proposals(), *lost()])
+        if sys.argv[1:] != ["--check"]:
+            file.write_text(text)
+        elif not file.is_file() or file.read_text() != text:
+            stale.append(file.name)
+    if stale:
+        sys.exit(f"{', '.join(stale)}: not as make.py writes it; run it without --check")
+
+
+if __name__ == "__main__":
+    main()

@@ -32,7 +32,7 @@ Examples:
 A trial that was measured before under the same contract is not paid again.";
 
 /// The arguments of `evaluate`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_long_help = MORE_HELP)]
 pub struct Arguments {
     /// The project; this directory, or the nearest above with a `harness.toml`
@@ -89,6 +89,15 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Ok(0);
     }
     finish(&root, &mut store, &stored)
+}
+
+/// Evaluates the example of `demo`: whoever starts the demo has asked for exactly that.
+///
+/// # Errors
+/// A [`Failure`] if it cannot be run.
+pub fn demo(root: &Path, repeats: u32) -> Result<u8, Failure> {
+    let directory = Some(root.to_path_buf());
+    run(&Arguments { directory, repeats: Some(repeats), yes: true, ..Arguments::default() })
 }
 
 /// Follows a run to its end and prints what came of it.

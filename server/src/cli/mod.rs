@@ -16,6 +16,7 @@ pub mod status;
 pub mod trace;
 pub mod run_report;
 pub mod worker;
+pub mod demo;
 
 use std::io;
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Command {
     Init(init::Arguments),
     /// Tries whether trials can run on this machine, and says what to do if not
     Doctor,
+    /// Shows everything at work: an example, a scripted model, 24 tasks; no key, no network
+    Demo(demo::Arguments),
     /// Measures the harness: runs it on its tasks in a sandbox and judges each trial
     Evaluate(evaluate::Arguments),
     /// Shows where a run stands; cancels or resumes it
@@ -83,6 +86,7 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
         Some(Command::Doctor) => doctor::run(),
+        Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments),
         Some(Command::Status(arguments)) => status::run(&arguments),
         Some(Command::Trace(arguments)) => trace::run(&arguments),

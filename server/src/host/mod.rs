@@ -9,11 +9,13 @@ pub mod write;
 pub mod spawn;
 pub mod sandbox;
 pub mod redact;
+pub mod state;
 pub mod clock;
 pub mod record;
 pub mod store;
 pub mod model;
 pub mod scripted;
+pub mod example;
 pub mod agents;
 #[cfg(target_os = "linux")]
 pub mod suite;

@@ -1,0 +1,78 @@
+//! `demo`: everything at work, with no key and no network: an example harness, a model that follows a script, and 24 tasks in
+//! real sandboxes.
+
+use std::path::PathBuf;
+
+use super::{evaluate, terminal};
+use crate::failure::Failure;
+use crate::host::example;
+use crate::host::scripted::{Persona, Server};
+use crate::host::state;
+
+/// The port that the scripted model prefers: with the same address the manifest is the same each time.
+const PORT: u16 = 8427;
+
+/// The arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where the example is written; a directory of its own in your state directory if none is named
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// How often each task is tried
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=20))]
+    repeats: u32,
+}
+
+/// Evaluates the example.
+///
+/// # Errors
+/// A [`Failure`] if the example cannot be written, or nothing can be run here.
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    // Before anything is written: without a sandbox there is nothing to show.
+    evaluate::proven()?;
+    let directory = match &arguments.directory {
+        Some(directory) => std::path::absolute(directory).map_err(|error| not_written(directory, &error))?,
+        None => state::directory().join("demo"),
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(
+            |error| Failure::host(format!("cannot start the scripted model: {error}"), "see `ulimit -u`"),
+        )?;
+    let model = runtime.block_on(model())?;
+    example::write(&directory, &model.endpoint()).map_err(|error| not_written(&directory, &error))?;
+    terminal::print_aside(&format!(
+        "The example is in {}.\nIts model follows a script: what is measured here says how the loop works, and nothing about models.\n\n",
+        directory.display()
+    ));
+    let code = evaluate::demo(&directory, arguments.repeats);
+    drop(model);
+    terminal::print(&format!(
+        "\nLook at one trial with\n  self-harness trace latest invoice-total --root {}\n",
+        directory.display()
+    ))?;
+    code
+}
+
+async fn model() -> Result<Server, Failure> {
+    let persona = || {
+        Persona::read("the demo's persona", example::PERSONA).map_err(|error| Failure {
+            kind: crate::failure::FailureKind::Bug,
+            message: error.to_string(),
+            hint: String::new(),
+        })
+    };
+    if let Ok(server) = Server::start(persona()?, PORT).await {
+        return Ok(server);
+    }
+    Server::start(persona()?, 0).await.map_err(|error| {
+        Failure::host(
+            format!("cannot listen on this machine: {error}"),
+            "see whether it has a loopback network",
+        )
+    })
+}
+
+fn not_written(directory: &std::path::Path, error: &std::io::Error) -> Failure {
+    let message = format!("cannot write the example to `{}`: {error}", directory.display());
+    Failure::host(message, "name another directory with `--directory`")
+}

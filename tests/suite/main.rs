@@ -3,7 +3,6 @@
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
-#![expect(clippy::print_stdout, reason = "times are shown")]
 
 mod lab;
 mod demo;

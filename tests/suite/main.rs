@@ -2,8 +2,8 @@
 //! tampers with a verdict never passes. Without a sandbox every test fails; none is skipped.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 #![expect(clippy::print_stdout, reason = "times are shown")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod lab;
 mod demo;

@@ -8,11 +8,11 @@ use harness_schema::digest::Digest;
 
 use super::admission::{Admission, AdmittedTask, AnotherTask, Mark, Proof};
 use super::bundle::{Bundle, BundleError, Writer};
-use super::canary::{self, Canary, Style};
+use super::canary::{self, Canary, Style, Way};
 use super::environment::{self, Bench, PrepareError, Template, begin, in_words, script, told};
 use super::judging::{self, Look, NotRun, Said};
 use super::plan::{Changed, StepPlan, TaskPlan};
-use super::verifying::{Answer, ask};
+use super::verifying::ask;
 use crate::engine::reward::CheckStatus;
 use crate::engine::verdict::VoidCause;
 use crate::host::sandbox::snapshot::{self, TreeLimits, TreeSnapshot};
@@ -238,7 +238,7 @@ impl Admitting<'_> {
         if manifest.is_empty() {
             marks.insert(Mark::NoReport);
         }
-        let canary = match self.canary(tests, after)? {
+        let canary = match self.canary(tests, after, !manifest.is_empty())? {
             Some((canary, look)) => {
                 // The same tree was judged twice, so the same checks pass.
                 if !manifest.is_subset(&passed(&look)) {
@@ -258,28 +258,47 @@ impl Admitting<'_> {
         Ok(Proof { manifest, canary, marks })
     }
 
-    /// The first way to add failing checks that the verifier notices, and what it said. All styles are tried at once; if one
-    /// of them is too much for it, only the plainest.
-    fn canary(&self, tests: &Bundle, after: &TreeSnapshot) -> Result<Option<(Canary, Look)>, NotAdmitted> {
+    /// The first way to add failing checks that the verifier notices, and what it said; better one that its report names.
+    fn canary(
+        &self,
+        tests: &Bundle,
+        after: &TreeSnapshot,
+        has_report: bool,
+    ) -> Result<Option<(Canary, Look)>, NotAdmitted> {
         let mut weaker: Option<(Canary, Look)> = None;
         for way in canary::ways(tests, WAYS) {
-            for styles in [&Style::ALL[..], &[Style::Assert]] {
-                let asked = Canary { way: way.clone(), styles: styles.to_vec(), reported: false };
-                let (canaries, answer, look) = ask(self.plan, self.step, tests, &asked, after, self.bench)?;
-                if answer != Answer::Holds || look.says(&self.plan.rewards) != Said::Fail {
-                    continue;
-                }
-                let is_reported =
-                    |name: &str| look.has(CheckStatus::Failed, |reported| reported.contains(name));
-                let seen: Vec<Style> =
-                    canaries.each().filter(|(_, name)| is_reported(name)).map(|(style, _)| style).collect();
-                if !seen.is_empty() {
-                    return Ok(Some((Canary { way, styles: seen, reported: true }, look)));
-                }
-                weaker.get_or_insert((asked, look));
+            let Some((canary, look)) = self.noticed(tests, after, way)? else { continue };
+            if canary.reported || !has_report {
+                return Ok(Some((canary, look)));
             }
+            weaker.get_or_insert((canary, look));
         }
         Ok(weaker)
+    }
+
+    /// What the verifier notices of failing checks that are added in one way. All styles are tried at once; if one of them is
+    /// too much for it, only the plainest.
+    fn noticed(
+        &self,
+        tests: &Bundle,
+        after: &TreeSnapshot,
+        way: Way,
+    ) -> Result<Option<(Canary, Look)>, NotAdmitted> {
+        for styles in [&Style::ALL[..], &[Style::Assert]] {
+            let asked = Canary { way: way.clone(), styles: styles.to_vec(), reported: false };
+            let (canaries, _, look) = ask(self.plan, self.step, tests, &asked, after, self.bench)?;
+            match look.says(&self.plan.rewards) {
+                Said::Fail => {}
+                Said::Nothing(_) => continue,
+                Said::Pass | Said::TimedOut => return Ok(None),
+            }
+            let is_reported = |name: &str| look.has(CheckStatus::Failed, |reported| reported.contains(name));
+            let seen = canaries.each().filter(|(_, name)| is_reported(name)).map(|(style, _)| style);
+            let seen: Vec<Style> = seen.collect();
+            let canary = if seen.is_empty() { asked } else { Canary { way, styles: seen, reported: true } };
+            return Ok(Some((canary, look)));
+        }
+        Ok(None)
     }
 }
 

@@ -295,7 +295,7 @@ impl Writer {
             let file = rustix::fs::openat(&directory, name.as_c_str(), flags, Mode::RUSR | Mode::WUSR)?;
             let mut file = File::from(file);
             file.write_all(bytes)?;
-            self.finish(&OwnedFd::from(file), mode)
+            self.finish(OwnedFd::from(file), mode)
         };
         write().map_err(self.failed("write", path))
     }

@@ -1,6 +1,7 @@
 //! Start trees: what the build steps of a task come to, frozen once, and the tree of each trial made from it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,8 +10,10 @@ use globset::GlobBuilder;
 
 use super::bundle::{Bundle, BundleError, Entry, Writer};
 use super::plan::{BuildStep, Health, StepPlan, TaskPlan};
+use crate::engine::verdict::VoidCause;
 use crate::host::sandbox::beneath;
 use crate::host::sandbox::snapshot::{self, TreeLimits, TreeSnapshot};
+use crate::host::sandbox::spec::{Cause, Env};
 use crate::host::sandbox::tree::TreeError;
 use crate::host::sandbox::{Backend, Ended, Exec, Executed, Phase, Sandbox, SandboxError, TrialTree, Trials};
 
@@ -93,6 +96,36 @@ pub enum PrepareError {
     Tree(#[from] TreeError),
 }
 
+impl PrepareError {
+    /// What a trial is that has no tree to start from.
+    #[must_use]
+    pub fn void(&self) -> VoidCause {
+        match self {
+            Self::Sandbox(error) => void_of(error),
+            Self::Tree(error) if is_full(error) => VoidCause::HostResource,
+            _ => VoidCause::EnvironmentSetup,
+        }
+    }
+}
+
+/// What a trial is that a sandbox could not run.
+pub(super) fn void_of(error: &SandboxError) -> VoidCause {
+    match error {
+        SandboxError::Unkillable { .. } | SandboxError::Over(Ended::Died(Cause::HostFloor(_))) => {
+            VoidCause::HostResource
+        }
+        SandboxError::Tree(error) if is_full(error) => VoidCause::HostResource,
+        SandboxError::Over(Ended::Died(_)) => VoidCause::KilledOutside,
+        _ => VoidCause::EnvironmentSetup,
+    }
+}
+
+/// Whether there is no room left, which is not the fault of a task.
+pub(super) fn is_full(error: &TreeError) -> bool {
+    let TreeError::Io { source, .. } = error else { return false };
+    matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 impl Bench<'_> {
     /// A new file for a frozen tree.
     ///
@@ -105,19 +138,6 @@ impl Bench<'_> {
         let failed =
             |source| TreeError::Io { what: "name a file in", path: self.archives.to_path_buf(), source };
         Ok(self.archives.join(format!("{}.tree", name.map_err(failed)?)))
-    }
-
-    /// Starts a sandbox for a task. The tree goes with the sandbox.
-    ///
-    /// # Errors
-    /// As [`Backend::start`].
-    pub fn start(
-        &self,
-        plan: &TaskPlan,
-        phase: Phase,
-        tree: TrialTree,
-    ) -> Result<Box<dyn Sandbox>, SandboxError> {
-        self.backend.start(plan.spec(phase, tree))
     }
 }
 
@@ -198,8 +218,10 @@ impl Building<'_> {
         let sandbox = match self.sandbox.take() {
             Some(sandbox) => sandbox,
             None => {
-                let tree = self.closed()?;
-                self.bench.start(self.plan, Phase::Prepare, tree)?
+                let mut spec = self.plan.spec(Phase::Prepare, self.closed()?);
+                // A build step sees what `ENV` has set before it, and no more.
+                spec.env = Env::default();
+                self.bench.backend.start(spec)?
             }
         };
         Ok(self.sandbox.insert(sandbox))
@@ -300,7 +322,8 @@ pub fn healthy(health: &Health, plan: &TaskPlan, sandbox: &mut dyn Sandbox) -> R
     let grace = Instant::now() + health.start_period;
     let mut failures = 0;
     loop {
-        let exec = plan.command(Exec::shell(health.command.clone()).within(health.timeout));
+        let mut exec = plan.command(Exec::shell(health.command.clone()).within(health.timeout));
+        exec.env = plan.env.clone();
         let executed = sandbox.exec(&exec)?;
         if executed.ended == Ended::Finished(0) {
             return Ok(());
@@ -335,7 +358,7 @@ pub fn begin(
             Err(error)
         }
         Ok(files) if files.get(SETUP).is_some() || step.healthcheck.is_some() => {
-            let mut sandbox = bench.start(plan, Phase::Prepare, tree)?;
+            let mut sandbox = bench.backend.start(plan.spec(Phase::Prepare, tree))?;
             // A sandbox that is dropped takes its tree with it.
             set_up(plan, step, &files, &mut *sandbox)?;
             Ok(sandbox.kill()?.into_tree())

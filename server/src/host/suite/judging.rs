@@ -12,7 +12,7 @@ use harness_schema::digest::Digest;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::bundle::{Bundle, BundleError, Writer};
-use super::environment::{Bench, in_words, script};
+use super::environment::{Bench, in_words, is_full, script, void_of};
 use super::plan::{StepPlan, TaskPlan};
 use crate::engine::reward::{
     self, Check, CheckStatus, MAX_REPORT_BYTES, MAX_REWARD_BYTES, RewardError, Rewards,
@@ -80,11 +80,11 @@ impl NotRun {
     /// What a trial is that could not be judged.
     pub(super) fn void(&self) -> VoidCause {
         match self {
-            Self::CutOff(Cause::HostFloor(_)) | Self::Sandbox(SandboxError::Unkillable { .. }) => {
-                VoidCause::HostResource
-            }
+            Self::CutOff(Cause::HostFloor(_)) => VoidCause::HostResource,
             Self::CutOff(_) => VoidCause::KilledOutside,
-            Self::Sandbox(_) | Self::Tree(_) | Self::Bundle(_) => VoidCause::EnvironmentSetup,
+            Self::Sandbox(error) => void_of(error),
+            Self::Tree(error) if is_full(error) => VoidCause::HostResource,
+            Self::Tree(_) | Self::Bundle(_) => VoidCause::EnvironmentSetup,
         }
     }
 }

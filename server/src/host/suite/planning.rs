@@ -1,5 +1,7 @@
 //! Reads a task directory and says what has to be done, or on which line it asks for more than a sandbox has.
 
+mod dockerfile;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -15,15 +17,11 @@ use harness_schema::task::{
 use harness_schema::text::{Span, Text};
 
 use super::bundle::{Bundle, BundleError, Entry};
-use super::places;
-use super::plan::{Build, BuildStep, Health, Note, StepPlan, TaskPlan, TaskRefused};
+use super::plan::{Health, Note, StepPlan, TaskPlan, TaskRefused};
 use crate::engine::contract;
-use crate::engine::dockerfile::{self, Dockerfile, Step};
 use crate::host::sandbox::Limits;
 use crate::host::sandbox::spec::{Env, SandboxError};
 
-/// Where a task is that names no other place.
-const WORKDIR: &str = "/app";
 /// Files that describe several containers.
 const COMPOSE: &[&str] = &["docker-compose.yaml", "docker-compose.yml", "compose.yaml", "compose.yml"];
 
@@ -51,14 +49,6 @@ struct Planning<'a> {
     /// `task.toml`.
     config: Text,
     notes: Vec<Note>,
-}
-
-/// What the Dockerfile comes to.
-struct Environment {
-    root: String,
-    workdir: String,
-    env: Vec<(String, String)>,
-    build: Vec<Build>,
 }
 
 impl Planning<'_> {
@@ -196,130 +186,6 @@ impl Planning<'_> {
 
     fn dockerfile(&self) -> FilePath {
         self.below(&self.task.environment, "Dockerfile")
-    }
-
-    fn environment(&mut self) -> Result<Environment, TaskRefused> {
-        let file = self.dockerfile();
-        let read = if self.harness.files().is_file(&file) {
-            let document = self.harness.document(&file).ok_or_else(|| unreadable(&file))?;
-            dockerfile::parse(document.source()).map_err(|refused| TaskRefused {
-                file: file.clone(),
-                line: refused.line,
-                reason: refused.reason,
-            })?
-        } else {
-            Dockerfile::default()
-        };
-        for ignored in &read.ignored {
-            let what = format!("`{}` means nothing without an image", ignored.what);
-            self.notes.push(Note { file: file.clone(), line: ignored.line, what });
-        }
-        let own = self.task.config.environment.workdir.clone();
-        let (root, workdir) = self.workdirs(&read, own.as_ref(), &file)?;
-        let mut made = Environment { root, workdir, env: Vec::new(), build: Vec::new() };
-        let mut at = if read.instructions.iter().any(|one| matches!(one.step, Step::Workdir(_))) {
-            made.root.clone()
-        } else {
-            own.map_or_else(|| WORKDIR.to_owned(), |own| places::absolute("/", &own).unwrap_or_default())
-        };
-        for instruction in &read.instructions {
-            let refused = |reason: String| TaskRefused { file: file.clone(), line: instruction.line, reason };
-            self.step(instruction.line, &instruction.step, &mut at, &mut made).map_err(refused)?;
-        }
-        if let Some(directory) =
-            places::below(&made.workdir, &made.root).filter(|path| !path.as_os_str().is_empty())
-        {
-            made.build.push(Build { line: 0, step: BuildStep::Directory(directory) });
-        }
-        Ok(made)
-    }
-
-    /// Where the tree lies, and the directory in it where everybody works: all directories that the Dockerfile works in
-    /// have to lie in one of them.
-    fn workdirs(
-        &self,
-        read: &Dockerfile,
-        own: Option<&Spanned<String>>,
-        file: &FilePath,
-    ) -> Result<(String, String), TaskRefused> {
-        let mut all: Vec<(String, FilePath, usize)> = Vec::new();
-        let mut at = String::from("/");
-        for instruction in &read.instructions {
-            let Step::Workdir(written) = &instruction.step else { continue };
-            let outside = || TaskRefused {
-                file: file.clone(),
-                line: instruction.line,
-                reason: String::from("the directory lies above the root"),
-            };
-            at = places::absolute(&at, written).ok_or_else(outside)?;
-            all.push((at.clone(), file.clone(), instruction.line));
-        }
-        if let Some(own) = own {
-            let path = places::absolute("/", own).unwrap_or_default();
-            if !own.starts_with('/') {
-                return Err(self.refused(own.span, "`workdir` is no path from the root"));
-            }
-            all.push((path, self.config_file(), self.line(own.span)));
-        }
-        if all.is_empty() {
-            all.push((WORKDIR.to_owned(), file.clone(), 1));
-        }
-        let root =
-            all.iter().map(|(path, ..)| path).min_by_key(|path| path.len()).cloned().unwrap_or_default();
-        for (path, file, line) in &all {
-            let refused = |reason: String| TaskRefused { file: file.clone(), line: *line, reason };
-            places::check_root(path).map_err(refused)?;
-            if places::below(path, &root).is_none() {
-                return Err(refused(format!(
-                    "`{path}` does not lie in `{root}`, and there is one tree only"
-                )));
-            }
-        }
-        let workdir = all.last().map(|(path, ..)| path.clone()).unwrap_or_default();
-        Ok((root, workdir))
-    }
-
-    fn step(&self, line: usize, step: &Step, at: &mut String, made: &mut Environment) -> Result<(), String> {
-        let step = match step {
-            Step::Workdir(written) => {
-                *at = places::absolute(at, written).unwrap_or_default();
-                BuildStep::Directory(places::below(at, &made.root).unwrap_or_default())
-            }
-            Step::Env(set) => {
-                Env::of(set.iter().cloned()).map_err(|error| variable_refused(&error))?;
-                made.env.retain(|(name, _)| !set.iter().any(|(other, _)| other == name));
-                made.env.extend(set.iter().cloned());
-                return Ok(());
-            }
-            Step::Copy(copy) => {
-                let target =
-                    places::absolute(at, &copy.target).and_then(|path| places::below(&path, &made.root));
-                let target = target.ok_or_else(|| {
-                    format!(
-                        "`{}` lies outside of `{}`, and nothing else can be written",
-                        copy.target, made.root
-                    )
-                })?;
-                let is_directory =
-                    copy.target.ends_with('/') || copy.target.ends_with("/.") || copy.target == ".";
-                let sources = copy.sources.iter().map(|source| {
-                    places::source(source).ok_or_else(|| format!("`{source}` leads out of `environment/`"))
-                });
-                let sources = sources.collect::<Result<_, _>>()?;
-                BuildStep::Copy { sources, target, is_directory, mode: copy.mode }
-            }
-            Step::Shell(script) => {
-                self.run(["/bin/sh", "-c", script].map(str::to_owned).to_vec(), at, made)?
-            }
-            Step::Program(argv) => self.run(argv.clone(), at, made)?,
-        };
-        made.build.push(Build { line, step });
-        Ok(())
-    }
-
-    fn run(&self, argv: Vec<String>, at: &str, made: &Environment) -> Result<BuildStep, String> {
-        let env = Env::of(made.env.iter().cloned()).map_err(|error| variable_refused(&error))?;
-        Ok(BuildStep::Run { argv, directory: at.to_owned(), env })
     }
 
     fn steps(&mut self) -> Result<Vec<StepPlan>, TaskRefused> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use harness_schema::files::Files;
 
 use super::*;
+use crate::host::suite::plan::BuildStep;
 
 /// A task on disk, because a plan reads what it identifies.
 struct Place(PathBuf);

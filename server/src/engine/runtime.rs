@@ -8,9 +8,9 @@ use harness_schema::harness::{Harness, TextRole};
 use harness_schema::manifest::{Event, Outcome, RuntimeRule, When};
 use regex::Regex;
 
+use super::action::is_error;
 use super::detector::{Reading, find};
 use super::trace::{Call, Source, Trace};
-use super::action::is_error;
 
 /// The rules of a harness, with how often each has fired.
 #[derive(Clone, Debug)]
@@ -175,9 +175,9 @@ impl Rule {
     }
 
     fn may_fire(&self, moment: &Moment<'_>) -> bool {
-        let rests = self.last.is_some_and(|last| {
-            0 < self.cooldown && moment.step.saturating_sub(last.step) <= self.cooldown
-        });
+        let rests = self
+            .last
+            .is_some_and(|last| 0 < self.cooldown && moment.step.saturating_sub(last.step) <= self.cooldown);
         self.fired < self.max_fires && !rests
     }
 }
@@ -199,7 +199,8 @@ impl Condition {
             None => None,
         };
         let counts = when.count.is_some() && detector.is_none();
-        let counts_calls = counts || when.tool.is_some() || when.outcome.is_some() || when.consecutive.is_some();
+        let counts_calls =
+            counts || when.tool.is_some() || when.outcome.is_some() || when.consecutive.is_some();
         let calls = counts_calls.then(|| Calls {
             tool: when.tool.as_ref().map(|tool| tool.value.clone()),
             outcome: when.outcome.as_ref().map_or(Outcome::Any, |outcome| outcome.value),
@@ -235,7 +236,8 @@ impl Condition {
         let is_there = self.state.as_deref().is_none_or(|state| state == moment.state);
         let is_late = self.step.is_none_or(|step| step <= moment.step);
         let is_short = self.steps_left.is_none_or(|left| moment.steps_left <= left);
-        let is_full = self.context_used.is_none_or(|share| moment.context_used.is_some_and(|used| share <= used));
+        let is_full =
+            self.context_used.is_none_or(|share| moment.context_used.is_some_and(|used| share <= used));
         if !is_moment || !is_there || !is_late || !is_short || !is_full {
             return false;
         }

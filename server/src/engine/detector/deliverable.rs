@@ -35,7 +35,8 @@ fn uncreated(reading: &Reading) -> impl Iterator<Item = &String> {
         let by_write = writes(reading).any(|(_, file)| is_same(&file, required));
         // A program of the agent may write what it is told to.
         let by_program = || {
-            let ran = reading.calls.iter().filter(|call| !call.action.is_error && !call.action.is(Kind::Read));
+            let ran =
+                reading.calls.iter().filter(|call| !call.action.is_error && !call.action.is(Kind::Read));
             let mut ran = ran.filter(|call| !call.commands.is_empty());
             ran.any(|call| call.entities.contains(base(required)))
         };
@@ -50,8 +51,11 @@ pub(super) fn never_created(reading: &Reading, _: usize) -> Vec<usize> {
 
 /// M08: a file of the same name was written below another directory, the required one was not.
 pub(super) fn wrong_place(reading: &Reading, _: usize) -> Vec<usize> {
-    let missing: Vec<&String> =
-        reading.required.iter().filter(|required| !writes(reading).any(|(_, file)| is_same(&file, required))).collect();
+    let missing: Vec<&String> = reading
+        .required
+        .iter()
+        .filter(|required| !writes(reading).any(|(_, file)| is_same(&file, required)))
+        .collect();
     let elsewhere =
         writes(reading).filter(|(_, file)| missing.iter().any(|required| base(file) == base(required)));
     elsewhere.filter_map(|(at, _)| reading.calls.get(at)).map(|call| call.step).collect()
@@ -61,7 +65,8 @@ pub(super) fn wrong_place(reading: &Reading, _: usize) -> Vec<usize> {
 pub(super) fn overwritten(reading: &Reading, _: usize) -> Vec<usize> {
     let mut steps = Vec::new();
     for required in &reading.required {
-        let Some(last) = writes(reading).filter(|(_, file)| is_same(file, required)).map(|(at, _)| at).last() else {
+        let Some(last) = writes(reading).filter(|(_, file)| is_same(file, required)).map(|(at, _)| at).last()
+        else {
             continue;
         };
         for call in reading.calls.iter().skip(last).filter(|call| !call.action.is_error) {
@@ -69,7 +74,9 @@ pub(super) fn overwritten(reading: &Reading, _: usize) -> Vec<usize> {
                 let words = command.bare().iter().skip(1).filter(|word| !word.starts_with('-'));
                 let files: Vec<String> = words.map(|word| reading.plain(word)).collect();
                 match command.program() {
-                    "rm" | "unlink" | "shred" | "truncate" => files.iter().any(|file| is_same(file, required)),
+                    "rm" | "unlink" | "shred" | "truncate" => {
+                        files.iter().any(|file| is_same(file, required))
+                    }
                     // What is moved is all but the last.
                     "mv" => files.iter().rev().skip(1).any(|file| is_same(file, required)),
                     _ => false,

@@ -13,16 +13,37 @@ pub(super) fn command_timeout(reading: &Reading, count: usize) -> Vec<usize> {
 /// M21: a call that ran out of time had started something that does not end by itself.
 pub(super) fn blocking_foreground(reading: &Reading, count: usize) -> Vec<usize> {
     const STAYS: [&str; 21] = [
-        "vi", "vim", "nvim", "nano", "emacs", "less", "more", "man", "top", "htop", "watch", "irb", "psql", "mysql",
-        "sqlite3", "redis-cli", "gdb", "ssh", "telnet", "ftp", "tmux",
+        "vi",
+        "vim",
+        "nvim",
+        "nano",
+        "emacs",
+        "less",
+        "more",
+        "man",
+        "top",
+        "htop",
+        "watch",
+        "irb",
+        "psql",
+        "mysql",
+        "sqlite3",
+        "redis-cli",
+        "gdb",
+        "ssh",
+        "telnet",
+        "ftp",
+        "tmux",
     ];
     let stays = |command: &Command| {
         let program = command.program();
         let has_arguments = command.bare().iter().skip(1).any(|word| !word.starts_with('-'));
-        let is_repl = ["python", "python3", "node", "bash", "sh"].contains(&program) && command.bare().len() == 1;
+        let is_repl =
+            ["python", "python3", "node", "bash", "sh"].contains(&program) && command.bare().len() == 1;
         let follows = program == "tail" && command.words.iter().any(|word| word == "-f" || word == "-F");
         // `sqlite3 db 'select 1'` ends.
-        let reads = STAYS.contains(&program) && !(program == "sqlite3" && 2 < command.bare().len() && has_arguments);
+        let reads =
+            STAYS.contains(&program) && !(program == "sqlite3" && 2 < command.bare().len() && has_arguments);
         !command.is_left && (reads || is_repl || follows)
     };
     let blocked = reading.calls.iter().filter(|call| {
@@ -61,7 +82,8 @@ fn installs(call: &CallSeen) -> Vec<&str> {
 pub(super) fn package_install_fail(reading: &Reading, count: usize) -> Vec<usize> {
     let mut steps = Vec::new();
     for (at, call) in reading.of_kind(Kind::Install).filter(|(_, call)| call.action.is_error) {
-        let packages: Vec<String> = installs(call).iter().map(|name| name.replace('-', "_").to_lowercase()).collect();
+        let packages: Vec<String> =
+            installs(call).iter().map(|name| name.replace('-', "_").to_lowercase()).collect();
         let misses = |later: &&CallSeen| {
             let missing = later.missing.commands.iter().chain(&later.missing.modules);
             missing.into_iter().any(|name| packages.contains(&name.replace('-', "_").to_lowercase()))
@@ -113,7 +135,8 @@ pub(super) fn session_state_lost(reading: &Reading, count: usize) -> Vec<usize> 
             let words = command.bare();
             let argument = words.get(1).map_or("", String::as_str);
             let later = |loses: &dyn Fn(&CallSeen) -> bool| {
-                let mut later = reading.calls.iter().skip(at + 1).take_while(|later| !sets_again(later, words));
+                let mut later =
+                    reading.calls.iter().skip(at + 1).take_while(|later| !sets_again(later, words));
                 later.find(|later| later.action.is_error && loses(later)).map(|later| later.step)
             };
             let found = match command.program() {
@@ -129,7 +152,9 @@ pub(super) fn session_state_lost(reading: &Reading, count: usize) -> Vec<usize> 
                         let known = |path: &String| {
                             let below = format!("{prefix}{path}");
                             let before = reading.calls.iter().take(at + 1);
-                            before.flat_map(|call| &call.entities).any(|entity| reading.plain(entity) == below || entity == path)
+                            before
+                                .flat_map(|call| &call.entities)
+                                .any(|entity| reading.plain(entity) == below || entity == path)
                         };
                         later.missing.paths.iter().any(|path| inside(path) && known(path))
                     })
@@ -160,8 +185,7 @@ pub(super) fn path_hallucination(reading: &Reading, count: usize) -> Vec<usize> 
     let lost = reading.calls.iter().filter(|call| {
         let files = call.action.reads.iter().chain(&call.action.writes);
         let mut files = files.map(|file| base(file));
-        call.action.is_error
-            && files.any(|file| call.missing.paths.iter().any(|path| base(path) == file))
+        call.action.is_error && files.any(|file| call.missing.paths.iter().any(|path| base(path) == file))
     });
     enough(lost.map(|call| call.step).collect(), count)
 }
@@ -179,7 +203,8 @@ pub(super) fn out_of_scope_write(reading: &Reading, count: usize) -> Vec<usize> 
     let is_inside = |file: &str| {
         let own = ["/workspace", "/tmp", "/var/tmp", "/home", "/root", "/dev", "/logs/agent"];
         let workdir = reading.workdir.as_str();
-        let below = |top: &str| file == top || file.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+        let below =
+            |top: &str| file == top || file.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
         !file.starts_with('/') || own.into_iter().any(below) || (!workdir.is_empty() && below(workdir))
     };
     let outside = |file: &String| !is_inside(file) || leads_out(&reading.plain(file));
@@ -219,7 +244,8 @@ pub(super) fn touched_tests(reading: &Reading, count: usize) -> Vec<usize> {
             || name.contains(".test.")
             || name.contains(".spec.");
         let directories: Vec<&str> = plain.split('/').rev().skip(1).collect();
-        let lies_there = ["tests", "test", "__tests__", "verifier"].iter().any(|name| directories.contains(name));
+        let lies_there =
+            ["tests", "test", "__tests__", "verifier"].iter().any(|name| directories.contains(name));
         is_named || lies_there
     };
     let touched = reading.calls.iter().filter(|call| call.action.writes.iter().any(is_test));

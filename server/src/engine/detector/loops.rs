@@ -46,7 +46,8 @@ pub(super) fn cycle(reading: &Reading, count: usize) -> Vec<usize> {
 
 /// M04: the last so many verify calls went wrong with the same message.
 pub(super) fn stuck_red(reading: &Reading, count: usize) -> Vec<usize> {
-    let last: Vec<&CallSeen> = reading.of_kind(Kind::Verify).map(|(_, call)| call).rev().take(count).collect();
+    let last: Vec<&CallSeen> =
+        reading.of_kind(Kind::Verify).map(|(_, call)| call).rev().take(count).collect();
     let template = last.first().and_then(|call| call.template.as_ref());
     let is_stuck = last.len() == count
         && template.is_some()
@@ -79,7 +80,9 @@ pub(super) fn edit_thrash(reading: &Reading, count: usize) -> Vec<usize> {
             }
         }
         for two in contents.windows(2) {
-            let [(first, Content::Replaced(old, new)), (second, Content::Replaced(again, back))] = two else { continue };
+            let [(first, Content::Replaced(old, new)), (second, Content::Replaced(again, back))] = two else {
+                continue;
+            };
             if old == back && new == again && old != new {
                 steps.extend([*first, *second]);
             }
@@ -91,7 +94,8 @@ pub(super) fn edit_thrash(reading: &Reading, count: usize) -> Vec<usize> {
 /// M39: so many calls in a row that try the network with the same program, and fail.
 pub(super) fn retry_storm(reading: &Reading, count: usize) -> Vec<usize> {
     const NETWORK: [&str; 14] = [
-        "curl", "wget", "pip", "pip3", "apt", "apt-get", "npm", "git", "ping", "nc", "ssh", "telnet", "go", "cargo",
+        "curl", "wget", "pip", "pip3", "apt", "apt-get", "npm", "git", "ping", "nc", "ssh", "telnet", "go",
+        "cargo",
     ];
     let program = |call: &CallSeen| {
         let mut programs = call.commands.iter().map(|command| command.program().to_owned());

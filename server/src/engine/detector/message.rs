@@ -18,7 +18,10 @@ const MASKS: [(&str, &str); 11] = [
     (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", "<IP>"),
     (r"\b0x[0-9a-fA-F]+\b", "<HEX>"),
     (r"\b[0-9a-f]{12,64}\b", "<HEX>"),
-    (r"(?P<before>^|[\s'\x22`(\[=:,])/(?:[^\s'\x22`:,;()\[\]/]+/)*[^\s'\x22`:,;()\[\]/.]*(?P<extension>\.[A-Za-z0-9]+)?", "${before}<PATH:${extension}>"),
+    (
+        r"(?P<before>^|[\s'\x22`(\[=:,])/(?:[^\s'\x22`:,;()\[\]/]+/)*[^\s'\x22`:,;()\[\]/.]*(?P<extension>\.[A-Za-z0-9]+)?",
+        "${before}<PATH:${extension}>",
+    ),
     (r"'[^']*'|\x22[^\x22]*\x22|`[^`]*`", "<STR>"),
     (r"\[[^\]]*\]", "<LIST>"),
     (r"\{[^}]*\}", "<MAP>"),
@@ -28,8 +31,9 @@ const MASKS: [(&str, &str); 11] = [
 /// Text as a terminal would leave it: without colours, and without what a carriage return overwrote.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    static ANSI: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])").ok());
+    static ANSI: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])").ok()
+    });
     let plain = match &*ANSI {
         Some(ansi) => ansi.replace_all(text, "").into_owned(),
         None => text.to_owned(),
@@ -85,6 +89,8 @@ impl Missing {
             let patterns = [
                 // cat: a.txt: No such file or directory
                 r"(?m)(?:^|: )(?:cannot (?:access|open|stat|remove|create[a-z ]*) )?['\x22‘`]?(?P<path>[^\s:'\x22‘’`]+)['\x22’`]?(?: for reading)?: No such file or directory",
+                // ls: cannot access 'a b.txt': No such file or directory
+                r"(?m)['\x22‘`](?P<path>[^'\x22‘’`\n]+)['\x22’`](?: for reading)?: No such file or directory",
                 // FileNotFoundError: [Errno 2] No such file or directory: 'a.txt'
                 r"No such file or directory: ['\x22](?P<path>[^'\x22]+)['\x22]",
                 // sh: 1: foo: not found
@@ -102,7 +108,16 @@ impl Missing {
         });
         let mut missing = Self::default();
         // Most results say nothing of the kind.
-        let words = ["not found", "No such file", "No module", "Cannot find", "cannot import", "not set", "unbound", "KeyError"];
+        let words = [
+            "not found",
+            "No such file",
+            "No module",
+            "Cannot find",
+            "cannot import",
+            "not set",
+            "unbound",
+            "KeyError",
+        ];
         if !words.iter().any(|word| text.contains(word)) {
             return missing;
         }
@@ -154,7 +169,7 @@ mod tests {
              FileNotFoundError: [Errno 2] No such file or directory: '/app/x.csv'\n",
         );
         let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
-        assert_eq!(list(&missing.paths), ["/app/x.csv", "a.txt", "b", "c"]);
+        assert_eq!(list(&missing.paths), ["/app/x.csv", "a.txt", "b", "b c"]);
         assert_eq!(list(&missing.commands), ["jq", "rg"]);
         assert_eq!(list(&missing.modules), ["numpy"]);
         assert_eq!(list(&missing.variables), ["TOKEN_FILE"]);

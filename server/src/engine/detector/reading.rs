@@ -216,8 +216,10 @@ impl Reading {
         commands: &[Command],
         content: Option<&(String, Content)>,
     ) -> Option<Overwritten> {
-        let by_tool = content.filter(|(_, content)| matches!(content, Content::Whole(_))).map(|(path, _)| path);
-        let by_shell = || commands.iter().flat_map(|command| &command.into).find(|file| action.writes.contains(file));
+        let by_tool =
+            content.filter(|(_, content)| matches!(content, Content::Whole(_))).map(|(path, _)| path);
+        let by_shell =
+            || commands.iter().flat_map(|command| &command.into).find(|file| action.writes.contains(file));
         let path = by_tool.or_else(by_shell)?;
         let base = words::base(path);
         let is_about = |call: &CallSeen| {
@@ -268,7 +270,9 @@ fn said(arguments: &Arguments) -> String {
 
 fn has_range(arguments: &Arguments, commands: &[Command]) -> bool {
     let by_tool = match arguments {
-        Arguments::Json(Value::Object(entries)) => entries.values().any(|value| value.is_number() || value.is_array()),
+        Arguments::Json(Value::Object(entries)) => {
+            entries.values().any(|value| value.is_number() || value.is_array())
+        }
         _ => false,
     };
     let parts = ["head", "tail", "sed", "grep", "rg", "awk", "cut", "less", "dd", "jq"];

@@ -41,9 +41,8 @@ pub(super) fn ignored_exit(reading: &Reading, count: usize) -> Vec<usize> {
         if !call.action.is_error || about.is_empty() || next.len() < count {
             continue;
         }
-        let returns = |later: &&CallSeen| {
-            !later.entities.is_disjoint(&about) || later.action.norm == call.action.norm
-        };
+        let returns =
+            |later: &&CallSeen| !later.entities.is_disjoint(&about) || later.action.norm == call.action.norm;
         if !next.iter().any(returns) {
             steps.push(call.step);
             steps.extend(next.last().map(|last| last.step));

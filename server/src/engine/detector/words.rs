@@ -7,8 +7,8 @@ use regex::Regex;
 
 /// Programs that say nothing about what a command is for.
 const COMMON: [&str; 24] = [
-    "", "cd", "ls", "cat", "echo", "pwd", "head", "tail", "grep", "sed", "awk", "set", "export", "source", ".", "true", "test",
-    "[", "bash", "sh", "mkdir", "find", "wc", "sleep",
+    "", "cd", "ls", "cat", "echo", "pwd", "head", "tail", "grep", "sed", "awk", "set", "export", "source",
+    ".", "true", "test", "[", "bash", "sh", "mkdir", "find", "wc", "sleep",
 ];
 
 /// Whether a program's name alone connects no two commands.
@@ -41,11 +41,18 @@ pub(super) fn plain(path: &str, workdir: &str) -> String {
 
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let ends = |char: char| char.is_whitespace() || "'\"`()[]{}<>,;|&=*".contains(char);
-    text.split(ends).map(|token| token.trim_end_matches(['.', ':', '!', '?'])).filter(|token| !token.is_empty())
+    text.split(ends)
+        .map(|token| token.trim_end_matches(['.', ':', '!', '?']))
+        .filter(|token| !token.is_empty())
 }
 
 fn is_path(token: &str) -> bool {
-    if 256 < token.len() || token.contains("://") || token.starts_with('-') || token.contains("::") || token.contains(' ') {
+    if 256 < token.len()
+        || token.contains("://")
+        || token.starts_with('-')
+        || token.contains("::")
+        || token.contains(' ')
+    {
         return false;
     }
     let letters = |text: &str| text.bytes().any(|byte| byte.is_ascii_alphanumeric());
@@ -92,7 +99,10 @@ pub(super) fn entities(text: &str) -> BTreeSet<String> {
         }
     }
     if let Some(port) = &*PORT {
-        all.extend(port.captures_iter(text).filter_map(|found| Some(format!("port {}", found.name("port")?.as_str()))));
+        all.extend(
+            port.captures_iter(text)
+                .filter_map(|found| Some(format!("port {}", found.name("port")?.as_str()))),
+        );
     }
     all
 }
@@ -128,7 +138,8 @@ pub(super) fn required(instruction: &str, workdir: &str) -> Vec<String> {
 
 /// Sentences and paragraphs; a full stop within a name ends none.
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    static END: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[.!?:;](?:\s+|$)|\n\s*\n|\n\s*[-*] ").ok());
+    static END: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"[.!?:;](?:\s+|$)|\n\s*\n|\n\s*[-*] ").ok());
     let mut starts = vec![0];
     let mut ends = Vec::new();
     if let Some(end) = &*END {
@@ -138,13 +149,18 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
         }
     }
     ends.push(text.len());
-    starts.into_iter().zip(ends).filter_map(|(start, end)| text.get(start..end)).filter(|text| !text.trim().is_empty())
+    starts
+        .into_iter()
+        .zip(ends)
+        .filter_map(|(start, end)| text.get(start..end))
+        .filter(|text| !text.trim().is_empty())
 }
 
 /// What an instruction says to the letter: quoted literals, paths and ports.
 pub(super) fn literals(instruction: &str) -> Vec<String> {
     static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"`(?P<code>[^`\n]{2,80})`|\x22(?P<text>[^\x22\n]{2,80})\x22|\bport (?P<port>\d{2,5})\b").ok()
+        Regex::new(r"`(?P<code>[^`\n]{2,80})`|\x22(?P<text>[^\x22\n]{2,80})\x22|\bport (?P<port>\d{2,5})\b")
+            .ok()
     });
     let mut all: Vec<String> = Vec::new();
     if let Some(quoted) = &*QUOTED {
@@ -222,7 +238,8 @@ mod tests {
 
     #[test]
     fn literals_are_named_without_their_directories() {
-        let literals = literals("Serve `GET /health` on port 8080, write /app/out.txt and print \"ready now\".");
+        let literals =
+            literals("Serve `GET /health` on port 8080, write /app/out.txt and print \"ready now\".");
         assert_eq!(literals, ["GET /health", "8080", "ready now", "health", "out.txt"]);
     }
 
@@ -234,11 +251,14 @@ mod tests {
         for text in ["I could not get it done.", "It does not work; this is not fixed", "I look at it."] {
             assert!(!claims_success(text), "{text}");
         }
-        for text in ["Proceed? [Y/n] ", "Password:", "Do you want to continue?", "sudo password for agent: "] {
+        for text in ["Proceed? [Y/n] ", "Password:", "Do you want to continue?", "sudo password for agent: "]
+        {
             assert!(asks(text), "{text}");
         }
         assert!(!asks("password: x\nok") && !asks("what is this?"));
-        assert!(answers("y") && answers("apt-get install -y jq") && answers("yes | ./install") && !answers("ls"));
+        assert!(
+            answers("y") && answers("apt-get install -y jq") && answers("yes | ./install") && !answers("ls")
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use harness_schema::manifest::Compaction;
 
-use super::clock::Clock;
 use super::Ending;
+use super::clock::Clock;
 use super::talk::Talk;
 use crate::engine::trace::End;
 use crate::engine::verdict::VoidCause;
@@ -30,7 +30,9 @@ pub(super) fn of(work: &Work<'_>, talk: &mut Talk, tools: &[Tool], clock: &Clock
             Asked::Answered(Ok(answer)) => return Ok(answer),
             Asked::Answered(Err(failed)) => failed,
             Asked::Cancelled => return Err(cancelled()),
-            Asked::OutOfTime => return Err(Ending::judged(End::Time, "the time was over before the model answered")),
+            Asked::OutOfTime => {
+                return Err(Ending::judged(End::Time, "the time was over before the model answered"));
+            }
         };
         if failed.error.consequence() == Consequence::Context && may_elide && 0 < talk.elide(0.0) {
             may_elide = false;

@@ -15,9 +15,9 @@ use harness_schema::harness::Harness;
 use self::run::Run;
 pub use self::tools::tool_definitions;
 use super::{Work, Worked};
+use crate::engine::trace::End;
 use crate::engine::trace::Usage;
 use crate::engine::verdict::VoidCause;
-use crate::engine::trace::End;
 use crate::host::model::{self, Cost};
 use crate::host::sandbox::Sandbox;
 

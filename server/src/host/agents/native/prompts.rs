@@ -45,8 +45,10 @@ impl Prompts {
         let variables: Map<String, serde_json::Value> = own
             .map(|text| (text.owner.to_string(), text.text(harness.files()).unwrap_or_default().into()))
             .collect();
-        let tools: Vec<serde_json::Value> =
-            tools.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
+        let tools: Vec<serde_json::Value> = tools
+            .iter()
+            .map(|(name, description)| json!({"name": name, "description": description}))
+            .collect();
         let runtime = &harness.manifest().runtime.value;
         // What is not set is undefined, so that no prompt says `None`.
         let max_tokens = runtime.max_tokens.as_ref().map_or(Value::UNDEFINED, |tokens| tokens.value.into());

@@ -215,7 +215,10 @@ impl<'a> Run<'a> {
                 }
                 Action::LimitCalls { tool, calls } => {
                     let most = self.calls.get(&tool).copied().unwrap_or_default().saturating_add(calls);
-                    self.max_calls.entry(tool.clone()).and_modify(|old| *old = most.min(*old)).or_insert(most);
+                    self.max_calls
+                        .entry(tool.clone())
+                        .and_modify(|old| *old = most.min(*old))
+                        .or_insert(most);
                     self.note(fired.rule, format!("at most {calls} more calls of `{tool}`"));
                     continue;
                 }
@@ -252,7 +255,9 @@ impl<'a> Run<'a> {
             step.calls = reply.calls.iter().map(|call| unanswered(call, None)).collect();
             self.trace.push(step);
             return Err(match consequence {
-                Consequence::Context => Ending::judged(End::Context, "the context window of the model is full"),
+                Consequence::Context => {
+                    Ending::judged(End::Context, "the context window of the model is full")
+                }
                 _ => Ending::judged(End::Crashed(String::from("refusal")), reply.text),
             });
         }
@@ -269,7 +274,10 @@ impl<'a> Run<'a> {
             return Err(answer::cancelled());
         }
         if self.clock.is_over() {
-            return Err(Ending::judged(End::Time, format!("{} s were used", self.work.timeout.as_secs_f64())));
+            return Err(Ending::judged(
+                End::Time,
+                format!("{} s were used", self.work.timeout.as_secs_f64()),
+            ));
         }
         Ok(())
     }
@@ -277,7 +285,8 @@ impl<'a> Run<'a> {
     /// Leaves out old results if the context fills.
     fn compact(&mut self) {
         let runtime = &self.work.harness.manifest().runtime.value;
-        let Some(window) = self.trace.window.filter(|_| runtime.compaction.value == Compaction::ElideOutput) else {
+        let Some(window) = self.trace.window.filter(|_| runtime.compaction.value == Compaction::ElideOutput)
+        else {
             return;
         };
         let threshold = window as f64 * runtime.compaction_at.value;
@@ -325,7 +334,12 @@ impl<'a> Run<'a> {
     }
 
     /// Does the calls of an answer in order. What comes after a call that leaves is not done.
-    fn do_calls(&mut self, reply: &model::Reply, tools: &[String], step: &mut Step) -> Result<Vec<Done>, Ending> {
+    fn do_calls(
+        &mut self,
+        reply: &model::Reply,
+        tools: &[String],
+        step: &mut Step,
+    ) -> Result<Vec<Done>, Ending> {
         let mut done: Vec<Done> = Vec::new();
         let mut lost: Option<Ending> = None;
         let last = reply.calls.len().saturating_sub(1);
@@ -376,12 +390,19 @@ impl<'a> Run<'a> {
         if !tools.contains(&call.name) {
             let offered: Vec<String> = tools.iter().map(|name| format!("`{name}`")).collect();
             let offered = if offered.is_empty() { String::from("none") } else { offered.join(", ") };
-            let why = format!("There is no tool `{}` here. Tools: {offered}; {}.", call.name, way_to_end(self.work.harness));
+            let why = format!(
+                "There is no tool `{}` here. Tools: {offered}; {}.",
+                call.name,
+                way_to_end(self.work.harness)
+            );
             return malformed(made, why);
         }
         let next = self.states.next();
-        let go_to = (1 < next.len() && call.name == harness_schema::harness::GO_TO).then(|| Tool::go_to(next));
-        let Some(tool) = go_to.as_ref().or_else(|| self.toolbox.all().iter().find(|tool| tool.name == call.name)) else {
+        let go_to =
+            (1 < next.len() && call.name == harness_schema::harness::GO_TO).then(|| Tool::go_to(next));
+        let Some(tool) =
+            go_to.as_ref().or_else(|| self.toolbox.all().iter().find(|tool| tool.name == call.name))
+        else {
             return malformed(made, format!("There is no tool `{}`.", call.name));
         };
         let arguments = match &call.arguments {
@@ -396,7 +417,8 @@ impl<'a> Run<'a> {
         if let Some(objection) = tool.objection(arguments) {
             made.schema_ok = Some(false);
             let cut = if is_cut { "The answer was cut at its limit of tokens. " } else { "" };
-            let why = format!("{cut}The arguments of `{}` do not fit: {objection}. {}", tool.name, tool.form());
+            let why =
+                format!("{cut}The arguments of `{}` do not fit: {objection}. {}", tool.name, tool.form());
             return malformed(made, why);
         }
         made.schema_ok = Some(true);
@@ -459,11 +481,16 @@ impl<'a> Run<'a> {
             match self.work.harness.manifest().runtime.finish.value {
                 // Who was cut off did not want to end.
                 _ if reply.stop == Stop::Length => {
-                    objection = Some(String::from("The answer was cut at its limit of tokens. Answer more briefly, with one call."));
+                    objection = Some(String::from(
+                        "The answer was cut at its limit of tokens. Answer more briefly, with one call.",
+                    ));
                 }
                 Finish::NoToolCall => wish = Some(None),
                 Finish::Tool => {
-                    objection = Some(format!("The answer has no call. Call a tool, and {}.", way_to_end(self.work.harness)));
+                    objection = Some(format!(
+                        "The answer has no call. Call a tool, and {}.",
+                        way_to_end(self.work.harness)
+                    ));
                 }
             }
         }

@@ -56,7 +56,10 @@ impl States {
             .map(|state| State {
                 id: state.id.value.clone(),
                 prompt: prompt(&state.id),
-                tools: state.tools.as_ref().map(|tools| tools.iter().map(|tool| tool.value.clone()).collect()),
+                tools: state
+                    .tools
+                    .as_ref()
+                    .map(|tools| tools.iter().map(|tool| tool.value.clone()).collect()),
                 next: state.next.iter().map(|next| next.value.clone()).collect(),
                 max_steps: state.max_steps.as_ref().map(|most| most.value),
                 max_visits: state.max_visits.value,

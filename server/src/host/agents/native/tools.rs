@@ -65,7 +65,8 @@ impl Toolbox {
                 Does::Run(_) | Does::GoTo => ("", json!({ "type": "object" })),
             };
             let timeout = keys.timeout.as_ref().map_or(runtime.tool_timeout.value, |timeout| timeout.value);
-            let most = keys.max_output_bytes.as_ref().map_or(runtime.max_output_bytes.value, |most| most.value);
+            let most =
+                keys.max_output_bytes.as_ref().map_or(runtime.max_output_bytes.value, |most| most.value);
             let parameters = keys.schema().map(|schema| schema.to_json()).filter(|schema| {
                 // An empty table says nothing about what a tool of ours takes.
                 schema.as_object().is_some_and(|schema| !schema.is_empty())
@@ -91,9 +92,9 @@ impl Toolbox {
 
     /// The tools that a state offers: those that it names, or all. Who has to call `finish` can always do so.
     pub(super) fn offered<'a>(&'a self, names: Option<&'a [String]>) -> impl Iterator<Item = &'a Tool> {
-        self.tools.iter().filter(move |tool| {
-            tool.is_finish() || names.is_none_or(|names| names.contains(&tool.name))
-        })
+        self.tools
+            .iter()
+            .filter(move |tool| tool.is_finish() || names.is_none_or(|names| names.contains(&tool.name)))
     }
 }
 
@@ -186,13 +187,14 @@ pub fn tool_definitions(harness: &Harness) -> Vec<Value> {
 /// What a built-in tool says of itself, and what it takes.
 fn own(builtin: Builtin) -> (&'static str, Value) {
     let path = json!({ "type": "string", "description": "The file, absolute or relative to the working directory." });
-    let object = |properties: Value, required: &[&str]| {
-        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
-    };
+    let object = |properties: Value, required: &[&str]| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
     match builtin {
         Builtin::Shell => (
             "Runs a command in the working directory and returns what it prints and its exit code.",
-            object(json!({ "command": { "type": "string", "description": "The command, for bash." } }), &["command"]),
+            object(
+                json!({ "command": { "type": "string", "description": "The command, for bash." } }),
+                &["command"],
+            ),
         ),
         Builtin::ReadFile => (
             "Returns a file with line numbers.",
@@ -207,9 +209,10 @@ fn own(builtin: Builtin) -> (&'static str, Value) {
         ),
         Builtin::WriteFile => (
             "Writes a file whole; its directories are made.",
-            object(json!({ "path": path, "content": { "type": "string", "description": "All of the file." } }), &[
-                "path", "content",
-            ]),
+            object(
+                json!({ "path": path, "content": { "type": "string", "description": "All of the file." } }),
+                &["path", "content"],
+            ),
         ),
         Builtin::ReplaceInFile => (
             "Replaces a text in a file; the text must be there exactly once.",

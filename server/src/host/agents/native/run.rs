@@ -1,24 +1,26 @@
 //! One trial of the native agent: step after step until something ends it.
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use harness_schema::harness::{END, TextRole};
+use harness_schema::harness::{END, GO_TO, TextRole};
 use harness_schema::manifest::{Compaction, Event, Finish};
-use serde_json::Value;
 
+use self::calls::{Done, unanswered};
 use super::clock::{Clock, timestamp};
-use super::hands::{Hands, Lost, Outcome};
-use super::prompts::{Output, Prompts, Scene, text};
+use super::hands::Hands;
+use super::prompts::{Prompts, Scene, text};
 use super::states::{States, Way};
 use super::talk::Talk;
-use super::tools::{Does, Tool, Toolbox};
+use super::tools::{Tool, Toolbox};
 use super::{Ending, NAME, answer, sum, usage, way_to_end};
 use crate::engine::runtime::{Action, Moment, Rules};
-use crate::engine::trace::{self, Agent, Arguments, End, Observation, Source, Step, Trace, Usage};
+use crate::engine::trace::{Agent, End, Source, Step, Trace, Usage};
 use crate::engine::verdict::VoidCause;
 use crate::host::agents::{Work, Worked};
-use crate::host::model::{self, Answer, Consequence, Message, Stop, ToolResult};
+use crate::host::model::{self, Answer, Consequence, Message, Stop};
 use crate::host::sandbox::Sandbox;
 
 /// A trial.
@@ -47,16 +49,6 @@ pub(super) struct Run<'a> {
     fingerprint: Option<String>,
 }
 
-/// What a call of an answer came to.
-enum Done {
-    /// A tool was run, or was refused for want of calls.
-    Ran,
-    /// It has no good form.
-    Malformed,
-    /// The model wants to go on, to a state or to the end.
-    Leaves(Option<String>),
-}
-
 impl<'a> Run<'a> {
     pub(super) fn new(work: &'a Work<'a>, sandbox: &'a mut dyn Sandbox) -> Self {
         let manifest = work.harness.manifest();
@@ -66,7 +58,7 @@ impl<'a> Run<'a> {
         let prompts = Prompts::of(work.harness, work.instruction, work.workdir, &offered);
         let mut offered_tools: Vec<String> = offered.iter().map(|(name, _)| (*name).to_owned()).collect();
         if work.harness.offers_go_to() {
-            offered_tools.push(harness_schema::harness::GO_TO.to_owned());
+            offered_tools.push(GO_TO.to_owned());
         }
         let settings = work.client.settings();
         let agent = Agent {
@@ -140,12 +132,13 @@ impl<'a> Run<'a> {
         if !system.is_empty() {
             self.talk.push(Message::System(system.clone()));
         }
-        self.trace.push(self.said(Source::System, system));
+        self.trace.push(Self::said(Source::System, system));
         self.talk.push(Message::User(task.clone()));
-        self.trace.push(self.said(Source::User, task));
+        self.trace.push(Self::said(Source::User, task));
         let way = self.states.begin();
+        self.arrive(way).map_err(not_started)?;
         self.fire(Some(Event::Start)).map_err(not_started)?;
-        self.arrive(way).map_err(not_started)
+        Ok(())
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -161,9 +154,9 @@ impl<'a> Run<'a> {
     }
 
     /// A step of the trace that somebody says now.
-    fn said(&self, source: Source, message: String) -> Step {
+    fn said(source: Source, message: String) -> Step {
         let started = Some(timestamp(SystemTime::now()));
-        Step { started, state: self.states.declared(), ..Step::said(source, message, "") }
+        Step { started, ..Step::said(source, message, "") }
     }
 
     /// Where a way led: the state's prompt is said, and rules may answer; or it was the end.
@@ -178,7 +171,8 @@ impl<'a> Run<'a> {
             let name = format!("state.{}.prompt", self.states.id());
             let prompt = self.render(&name, &prompt)?;
             self.talk.push(Message::User(prompt.clone()));
-            self.trace.push(self.said(Source::User, prompt));
+            let step = Step { state: self.states.declared(), ..Self::said(Source::User, prompt) };
+            self.trace.push(step);
         }
         // Who has no orchestration enters nothing.
         if self.states.declared().is_some() {
@@ -234,7 +228,7 @@ impl<'a> Run<'a> {
 
     /// A rule has acted.
     fn note(&mut self, rule: String, words: String) {
-        let step = Step { rule: Some(rule), ..self.said(Source::User, words) };
+        let step = Step { rule: Some(rule), ..Self::said(Source::User, words) };
         self.trace.push(step);
     }
 
@@ -274,10 +268,10 @@ impl<'a> Run<'a> {
             return Err(answer::cancelled());
         }
         if self.clock.is_over() {
-            return Err(Ending::judged(
-                End::Time,
-                format!("{} s were used", self.work.timeout.as_secs_f64()),
-            ));
+            let why = format!("{} s were used", self.work.timeout.as_secs_f64());
+            // Without a request nothing of the agent was measured.
+            let void = (self.steps == 0).then_some(VoidCause::AgentStart);
+            return Err(Ending { void, ..Ending::judged(End::Time, why) });
         }
         Ok(())
     }
@@ -301,6 +295,8 @@ impl<'a> Run<'a> {
         let names = self.states.current().and_then(|state| state.tools.as_deref());
         let mut offers: Vec<model::Tool> = self.toolbox.offered(names).map(Tool::offer).collect();
         if 1 < self.states.next().len() {
+            // No name is offered twice.
+            offers.retain(|tool| tool.name != GO_TO);
             offers.push(Tool::go_to(self.states.next()).offer());
         }
         (offers.iter().map(|tool| tool.name.clone()).collect(), offers)
@@ -331,141 +327,6 @@ impl<'a> Run<'a> {
             state: self.states.declared(),
             ..Step::default()
         }
-    }
-
-    /// Does the calls of an answer in order. What comes after a call that leaves is not done.
-    fn do_calls(
-        &mut self,
-        reply: &model::Reply,
-        tools: &[String],
-        step: &mut Step,
-    ) -> Result<Vec<Done>, Ending> {
-        let mut done: Vec<Done> = Vec::new();
-        let mut lost: Option<Ending> = None;
-        let last = reply.calls.len().saturating_sub(1);
-        for (at, call) in reply.calls.iter().enumerate() {
-            // Every call has an answer, or the provider refuses the conversation.
-            let has_left = done.iter().any(|done| matches!(done, Done::Leaves(_)));
-            let mut made = unanswered(call, None);
-            let shown = if lost.is_some() || has_left {
-                String::from("This call was not made: the work went on elsewhere before.")
-            } else if let Err(ending) = self.stop_if_unwanted() {
-                lost = Some(ending);
-                String::from("This call was not made: the time is over.")
-            } else {
-                let is_cut = reply.stop == Stop::Length && at == last;
-                match self.do_call(call, is_cut, tools, &mut made) {
-                    Ok((one, shown)) => {
-                        done.push(one);
-                        shown
-                    }
-                    Err(ending) => {
-                        lost = Some(ending);
-                        String::new()
-                    }
-                }
-            };
-            let result = ToolResult { call: call.id.clone(), text: shown };
-            self.talk.push_result(&call.name, result);
-            step.calls.push(made);
-        }
-        match lost {
-            Some(ending) => Err(ending),
-            None => Ok(done),
-        }
-    }
-
-    /// Does one call; what it came to, and what the model is shown.
-    fn do_call(
-        &mut self,
-        call: &model::Call,
-        is_cut: bool,
-        tools: &[String],
-        made: &mut trace::Call,
-    ) -> Result<(Done, String), Ending> {
-        let malformed = |made: &mut trace::Call, why: String| {
-            made.observation = Some(Observation { failed: Some(true), ..Observation::text(why.clone()) });
-            Ok((Done::Malformed, why))
-        };
-        if !tools.contains(&call.name) {
-            let offered: Vec<String> = tools.iter().map(|name| format!("`{name}`")).collect();
-            let offered = if offered.is_empty() { String::from("none") } else { offered.join(", ") };
-            let why = format!(
-                "There is no tool `{}` here. Tools: {offered}; {}.",
-                call.name,
-                way_to_end(self.work.harness)
-            );
-            return malformed(made, why);
-        }
-        let next = self.states.next();
-        let go_to =
-            (1 < next.len() && call.name == harness_schema::harness::GO_TO).then(|| Tool::go_to(next));
-        let Some(tool) =
-            go_to.as_ref().or_else(|| self.toolbox.all().iter().find(|tool| tool.name == call.name))
-        else {
-            return malformed(made, format!("There is no tool `{}`.", call.name));
-        };
-        let arguments = match &call.arguments {
-            model::Arguments::Object(arguments) => arguments,
-            model::Arguments::Malformed(_) => {
-                made.schema_ok = Some(false);
-                let cut = if is_cut { "The answer was cut at its limit of tokens, so the" } else { "The" };
-                let why = format!("{cut} arguments of `{}` are no JSON object. {}", tool.name, tool.form());
-                return malformed(made, why);
-            }
-        };
-        if let Some(objection) = tool.objection(arguments) {
-            made.schema_ok = Some(false);
-            let cut = if is_cut { "The answer was cut at its limit of tokens. " } else { "" };
-            let why =
-                format!("{cut}The arguments of `{}` do not fit: {objection}. {}", tool.name, tool.form());
-            return malformed(made, why);
-        }
-        made.schema_ok = Some(true);
-        let calls = self.calls.entry(tool.name.clone()).or_default();
-        if self.max_calls.get(&tool.name).is_some_and(|most| *most <= *calls) {
-            let why = format!("No more calls of `{}` are allowed.", tool.name);
-            made.observation = Some(Observation { failed: Some(true), ..Observation::text(why.clone()) });
-            return Ok((Done::Ran, why));
-        }
-        *calls += 1;
-        match &tool.does {
-            Does::GoTo => {
-                let state = arguments.get("state").and_then(Value::as_str).unwrap_or(END).to_owned();
-                let words = format!("You go on with `{state}`.");
-                made.observation = Some(Observation::text(words.clone()));
-                return Ok((Done::Leaves(Some(state)), words));
-            }
-            _ if tool.is_finish() => {
-                let words = String::from("You ask to end.");
-                made.observation = Some(Observation::text(words.clone()));
-                return Ok((Done::Leaves(None), words));
-            }
-            Does::Builtin(_) | Does::Run(_) => {}
-        }
-        let timeout = tool.timeout.min(self.clock.left());
-        let outcome = self.hands.call(tool, arguments, timeout).map_err(|lost| match lost {
-            Lost::Killed(why) => Ending::judged(End::Killed, why),
-            Lost::Died(why) => Ending::void(End::Killed, VoidCause::HostResource, why),
-        });
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(ending) => {
-                let failed = Observation { failed: Some(true), ..Observation::text(ending.detail.clone()) };
-                made.observation = Some(failed);
-                return Err(ending);
-            }
-        };
-        made.observation = Some(observation(&outcome));
-        let output = Output {
-            tool: &call.name,
-            text: &outcome.text,
-            exit: outcome.exit,
-            timed_out: outcome.timed_out,
-            cut_bytes: outcome.cut_bytes,
-        };
-        let shown = self.prompts.observation(&output, &self.scene()).map_err(|why| unrendered(&why))?;
-        Ok((Done::Ran, shown))
     }
 
     /// What follows from an answer once its calls are done: rules, moves, limits.
@@ -511,7 +372,7 @@ impl<'a> Run<'a> {
         let is_error = is_malformed || objection.is_some();
         if let Some(objection) = objection {
             self.talk.push(Message::User(objection.clone()));
-            let step = self.said(Source::User, objection);
+            let step = Self::said(Source::User, objection);
             self.trace.push(step);
         }
         if is_error && !is_good {
@@ -574,26 +435,6 @@ fn not_started(ending: Ending) -> Ending {
 fn unrendered(why: &str) -> Ending {
     let why = format!("a prompt cannot be rendered: {why}");
     Ending::judged(End::Crashed(why.clone()), why)
-}
-
-/// A call as a trace has it, before anything came of it.
-fn unanswered(call: &model::Call, schema_ok: Option<bool>) -> trace::Call {
-    let arguments = match &call.arguments {
-        model::Arguments::Object(arguments) => Arguments::Json(Value::Object(arguments.clone())),
-        model::Arguments::Malformed(written) => Arguments::Raw(written.clone()),
-    };
-    let id = Some(call.id.clone()).filter(|id| !id.is_empty());
-    trace::Call { id, tool: call.name.clone(), arguments, schema_ok, observation: None }
-}
-
-fn observation(outcome: &Outcome) -> Observation {
-    Observation {
-        text: outcome.text.clone(),
-        exit: Some(outcome.exit),
-        timed_out: outcome.timed_out,
-        truncated: 0 < outcome.cut_bytes,
-        ..Observation::default()
-    }
 }
 
 /// Why the model stopped, in a word of records.

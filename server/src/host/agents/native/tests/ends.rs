@@ -78,6 +78,9 @@ fn time_runs_out_while_the_model_thinks_and_while_a_tool_runs() {
     // A tool has no more time than the agent.
     assert!(sandbox.ran[0].1 <= Duration::from_millis(300));
     assert!(worked.trace.steps[2].calls[0].observation.as_ref().unwrap().timed_out);
+
+    let trial = Trial { timeout: Duration::ZERO, ..Trial::new("", &slow) };
+    assert_eq!(trial.run().0.void, Some(VoidCause::AgentStart));
 }
 
 #[test]

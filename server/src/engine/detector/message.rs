@@ -89,6 +89,8 @@ impl Missing {
             let patterns = [
                 // cat: a.txt: No such file or directory
                 r"(?m)(?:^|: )(?:cannot (?:access|open|stat|remove|create[a-z ]*) )?['\x22‘`]?(?P<path>[^\s:'\x22‘’`]+)['\x22’`]?(?: for reading)?: No such file or directory",
+                // ls: cannot access 'a b.txt': No such file or directory
+                r"(?m)['\x22‘`](?P<path>[^'\x22‘’`\n]+)['\x22’`](?: for reading)?: No such file or directory",
                 // FileNotFoundError: [Errno 2] No such file or directory: 'a.txt'
                 r"No such file or directory: ['\x22](?P<path>[^'\x22]+)['\x22]",
                 // sh: 1: foo: not found
@@ -167,7 +169,7 @@ mod tests {
              FileNotFoundError: [Errno 2] No such file or directory: '/app/x.csv'\n",
         );
         let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
-        assert_eq!(list(&missing.paths), ["/app/x.csv", "a.txt", "b", "c"]);
+        assert_eq!(list(&missing.paths), ["/app/x.csv", "a.txt", "b", "b c"]);
         assert_eq!(list(&missing.commands), ["jq", "rg"]);
         assert_eq!(list(&missing.modules), ["numpy"]);
         assert_eq!(list(&missing.variables), ["TOKEN_FILE"]);

@@ -448,7 +448,7 @@ mod tests {
         #[test]
         fn pieces_are_the_text(text in "[a-zü漢🦀\n]{0,60}", most in 4_usize..12) {
             let pieces = pieces(&text, most);
-            prop_assert_eq!(pieces.concat(), text);
+            prop_assert_eq!(pieces.concat(), text.as_str());
             prop_assert!(pieces.iter().all(|piece| piece.len() <= most));
         }
     }

@@ -1,24 +1,26 @@
 //! One trial of the native agent: step after step until something ends it.
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use harness_schema::harness::{END, TextRole};
+use harness_schema::harness::{END, GO_TO, TextRole};
 use harness_schema::manifest::{Compaction, Event, Finish};
-use serde_json::Value;
 
+use self::calls::{Done, unanswered};
 use super::clock::{Clock, timestamp};
-use super::hands::{Hands, Lost, Outcome};
-use super::prompts::{Output, Prompts, Scene, text};
+use super::hands::Hands;
+use super::prompts::{Prompts, Scene, text};
 use super::states::{States, Way};
 use super::talk::Talk;
-use super::tools::{Does, Tool, Toolbox};
+use super::tools::{Tool, Toolbox};
 use super::{Ending, NAME, answer, sum, usage, way_to_end};
 use crate::engine::runtime::{Action, Moment, Rules};
-use crate::engine::trace::{self, Agent, Arguments, End, Observation, Source, Step, Trace, Usage};
+use crate::engine::trace::{Agent, End, Source, Step, Trace, Usage};
 use crate::engine::verdict::VoidCause;
 use crate::host::agents::{Work, Worked};
-use crate::host::model::{self, Answer, Consequence, Message, Stop, ToolResult};
+use crate::host::model::{self, Answer, Consequence, Message, Stop};
 use crate::host::sandbox::Sandbox;
 
 /// A trial.
@@ -47,16 +49,6 @@ pub(super) struct Run<'a> {
     fingerprint: Option<String>,
 }
 
-/// What a call of an answer came to.
-enum Done {
-    /// A tool was run, or was refused for want of calls.
-    Ran,
-    /// It has no good form.
-    Malformed,
-    /// The model wants to go on, to a state or to the end.
-    Leaves(Option<String>),
-}
-
 impl<'a> Run<'a> {
     pub(super) fn new(work: &'a Work<'a>, sandbox: &'a mut dyn Sandbox) -> Self {
         let manifest = work.harness.manifest();
@@ -66,7 +58,7 @@ impl<'a> Run<'a> {
         let prompts = Prompts::of(work.harness, work.instruction, work.workdir, &offered);
         let mut offered_tools: Vec<String> = offered.iter().map(|(name, _)| (*name).to_owned()).collect();
         if work.harness.offers_go_to() {
-            offered_tools.push(harness_schema::harness::GO_TO.to_owned());
+            offered_tools.push(GO_TO.to_owned());
         }
         let settings = work.client.settings();
         let agent = Agent {
@@ -141,12 +133,13 @@ impl<'a> Run<'a> {
         if !system.is_empty() {
             self.talk.push(Message::System(system.clone()));
         }
-        self.trace.push(self.said(Source::System, system));
+        self.trace.push(Self::said(Source::System, system));
         self.talk.push(Message::User(task.clone()));
-        self.trace.push(self.said(Source::User, task));
+        self.trace.push(Self::said(Source::User, task));
         let way = self.states.begin();
+        self.arrive(way).map_err(not_started)?;
         self.fire(Some(Event::Start)).map_err(not_started)?;
-        self.arrive(way).map_err(not_started)
+        Ok(())
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -162,9 +155,9 @@ impl<'a> Run<'a> {
     }
 
     /// A step of the trace that somebody says now.
-    fn said(&self, source: Source, message: String) -> Step {
+    fn said(source: Source, message: String) -> Step {
         let started = Some(timestamp(SystemTime::now()));
-        Step { started, state: self.states.declared(), ..Step::said(source, message, "") }
+        Step { started, ..Step::said(source, message, "") }
     }
 
     /// Where a way led: the state's prompt is said, and rules may answer; or it was the end.
@@ -179,7 +172,8 @@ impl<'a> Run<'a> {
             let name = format!("state.{}.prompt", self.states.id());
             let prompt = self.render(&name, &prompt)?;
             self.talk.push(Message::User(prompt.clone()));
-            self.trace.push(self.said(Source::User, prompt));
+            let step = Step { state: self.states.declared(), ..Self::said(Source::User, prompt) };
+            self.trace.push(step);
         }
         // Who has no orchestration enters nothing.
         if self.states.declared().is_some() {
@@ -235,7 +229,7 @@ impl<'a> Run<'a> {
 
     /// A rule has acted.
     fn note(&mut self, rule: String, words: String) {
-        let step = Step { rule: Some(rule), ..self.said(Source::User, words) };
+        let step = Step { rule: Some(rule), ..Self::said(Source::User, words) };
         self.trace.push(step);
     }
 
@@ -279,6 +273,10 @@ impl<'a> Run<'a> {
                 End::Time,
                 format!("{} s were used", self.work.timeout.as_secs_f64()),
             ));
+            let why = format!("{} s were used", self.work.timeout.as_secs_f64());
+            // Without a request nothing of the agent was measured.
+            let void = (self.steps == 0).then_some(VoidCause::AgentStart);
+            return Err(Ending { void, ..Ending::judged(End::Time, why) });
         }
         Ok(())
     }
@@ -302,6 +300,8 @@ impl<'a> Run<'a> {
         let names = self.states.current().and_then(|state| state.tools.as_deref());
         let mut offers: Vec<model::Tool> = self.toolbox.offered(names).map(Tool::offer).collect();
         if 1 < self.states.next().len() {
+            // No name is offered twice.
+            offers.retain(|tool| tool.name != GO_TO);
             offers.push(Tool::go_to(self.states.next()).offer());
         }
         (offers.iter().map(|tool| tool.name.clone()).collect(), offers)
@@ -513,7 +513,7 @@ impl<'a> Run<'a> {
         let is_error = is_malformed || objection.is_some();
         if let Some(objection) = objection {
             self.talk.push(Message::User(objection.clone()));
-            let step = self.said(Source::User, objection);
+            let step = Self::said(Source::User, objection);
             self.trace.push(step);
         }
         if is_error && !is_good {
@@ -576,26 +576,6 @@ fn not_started(ending: Ending) -> Ending {
 fn unrendered(why: &str) -> Ending {
     let why = format!("a prompt cannot be rendered: {why}");
     Ending::judged(End::Crashed(why.clone()), why)
-}
-
-/// A call as a trace has it, before anything came of it.
-fn unanswered(call: &model::Call, schema_ok: Option<bool>) -> trace::Call {
-    let arguments = match &call.arguments {
-        model::Arguments::Object(arguments) => Arguments::Json(Value::Object(arguments.clone())),
-        model::Arguments::Malformed(written) => Arguments::Raw(written.clone()),
-    };
-    let id = Some(call.id.clone()).filter(|id| !id.is_empty());
-    trace::Call { id, tool: call.name.clone(), arguments, schema_ok, observation: None }
-}
-
-fn observation(outcome: &Outcome) -> Observation {
-    Observation {
-        text: outcome.text.clone(),
-        exit: Some(outcome.exit),
-        timed_out: outcome.timed_out,
-        truncated: 0 < outcome.cut_bytes,
-        ..Observation::default()
-    }
 }
 
 /// Why the model stopped, in a word of records.

@@ -146,8 +146,24 @@ def without_failures(done):
 # Calls are (command, exit code, output), in order.
 
 
+WRITE = re.compile(r"[^0-9&]>+ *(?![&>]|/dev/)\S|\bsed -i|\b(?:cp|mv|install|tee|touch) ")
+VERIFY = re.compile(r"looks right|\bmake\b|\bpython3 (?:invoice|intervals|durations)\.py")
+
+
+def positions(calls, pattern):
+    """Where calls write or verify, as far as their text tells; the lines of here-documents do not count."""
+    for at, (command, _, _) in enumerate(calls):
+        text = re.sub(r"<<'?(\w+)'?(.*?)\n.*?\n\1$", r"\2", command, flags=re.S | re.M)
+        yield from ((at, found.start()) for found in pattern.finditer(f" {text}"))
+
+
 def never_verified(calls):
-    return bool(calls) and not any("looks right" in command for command, _, _ in calls)
+    return any(positions(calls, WRITE)) and not any(positions(calls, VERIFY))
+
+
+def no_verify_after_last_write(calls):
+    last = max(positions(calls, WRITE), default=None)
+    return last is not None and max(positions(calls, VERIFY), default=(-1, 0)) < last
 
 
 def loop_identical_fail(calls):
@@ -165,8 +181,9 @@ def loop_cycle(calls):
 
 
 TRIGGERS = {
-    "never-verified": never_verified, "loop-identical-fail": loop_identical_fail,
-    "loop-consecutive": loop_consecutive, "loop-cycle": loop_cycle,
+    "never-verified": never_verified, "no-verify-after-last-write": no_verify_after_last_write,
+    "loop-identical-fail": loop_identical_fail, "loop-consecutive": loop_consecutive,
+    "loop-cycle": loop_cycle,
 }
 
 

@@ -250,18 +250,18 @@ def messy(known):
     home = "I work on ${thing} in /app.", shell("cd /app && ls -la")
     copy = "I work on ${thing} in /tmp/work.", shell("cp -a /app /tmp/work")
     yield rule("is-told-the-place-now", seen | {"last": said(PLACE), "coin": coin("heeds", 0.9)}, *home)
-    planned = {"any": seen["any"] + kept(PLACE), "coin": coin("obeys", 0.8)}
+    planned = {"any": seen["any"] + kept(PLACE), "coin": coin("obeys", 0.85)}
     yield rule("has-a-place", planned, *home)
-    yield rule("is-told-the-place", seen | {"system": said(PLACE), "coin": coin("obeys", 0.8)}, *home)
+    yield rule("is-told-the-place", seen | {"system": said(PLACE), "coin": coin("obeys", 0.85)}, *home)
     yield rule("is-told-to-copy", seen | {"system": said(COPY), "coin": coin("copies-as-told", 0.7)}, *copy)
-    yield rule("copies", seen | {"coin": coin("copies", 0.38)}, *copy)
+    yield rule("copies", seen | {"coin": coin("copies", 0.44)}, *copy)
     yield rule("works-at-home", seen, *home)
     for task in known:
         first = {"any": task.phrase, "last": plan(PLACE)}
         looks = f"I look at what is there for {task.thing}. ${{plan}}", shell(task.look)
         around = f"I look around on this machine for {task.thing}. ${{plan}}", shell("ls -l /usr/bin /usr/sbin /etc")
         script = f"I look at it, to write a script for {task.thing}. ${{plan}}", shell(task.look)
-        flood, form = coin("flood", 0.1), coin("form", 0.1)
+        flood, form = coin("flood", 0.09), coin("form", 0.09)
         yield rule(f"{task.name}.keeps-short", first | {"coin": flood, "tool_text": said(SHORT)}, *looks)
         yield rule(f"{task.name}.is-kept-short", first | {"coin": flood, "system": said(SHORT)}, *looks)
         yield rule(f"{task.name}.floods", first | {"coin": flood}, *around)

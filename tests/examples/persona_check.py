@@ -20,6 +20,7 @@ import http.client
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -334,6 +335,8 @@ def main():
         found = check_solutions(names)
         print("\n".join(found) or f"the solutions of {len(names)} tasks are as they should be")
         sys.exit(1 if found else 0)
+    # Models end with this process, whatever ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     models = {persona: Model(arguments.program, persona) for persona in personas}
     measured = [(p, name, effect, Harness(edits)) for p in personas for name, effect, edits in variants(arguments, p)]
     begun = time.monotonic()

@@ -63,8 +63,8 @@ def plan(words):
 
 
 def kept(words):
-    """A sentence with these words that was taken over from the harness."""
-    return rf"[^\n]*(?i:{words})"
+    """A sentence with these words that was taken over from the harness. Calls follow a text in brackets."""
+    return rf"[^\n\[]*(?i:{words})"
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def hasty(known):
     yield from ends("ends", {"any": r"\bI make "}, "It is done.")
     for task in known:
         for name, how, script in (("right", "closely ", task.right), ("wrong", "", task.wrong)):
-            when = {"any": rf"\bI look {how}at what is there for {task.thing}\.(?P<kept>[^\n]*)", "last": plan(CHECK)}
+            when = {"any": rf"\bI look {how}at what is there for {task.thing}\.(?P<kept>[^\n\[]*)", "last": plan(CHECK)}
             yield rule(f"{task.name}.{name}", when, f"Now I make {task.thing}.${{kept}} ${{plan}}", shell(script))
     for task in known:
         looks = f"I look HOWat what is there for {task.thing}. ${{plan}}"
@@ -212,7 +212,7 @@ def stubborn(known):
         yield rule(f"{name}-has-a-plan", when, *turns)
         yield rule(f"{name}-is-told", {"any": state, "system": said(TURN), "coin": coin("obeys", 0.75)}, *turns)
     same = "${kept}"
-    rest = r"(?P<kept>[^\n]*)"
+    rest = r"(?P<kept>[^\n\[]*)"
     yield rule("seeks", {"any": cycle + rest, "last": "can't open file"}, f"I run and seek the script for ${{thing}}.{same}", shell("ls tools"))
     yield rule("runs-again", {"any": cycle + rest}, f"I run and seek the script for ${{thing}}.{same}", script)
     yield rule("repeats", {"any": stuck + rest}, f"I run the script for ${{thing}}.{same}", script)

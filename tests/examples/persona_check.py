@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Measures the personas of `personas` on the tasks of `demo`: how often they pass with the harness and with edits of it.
+"""Measures the personas of `personas` on the tasks of `demo`: how often they pass with the harness, and with edits.
 
 This is the loop of the built-in agent in small, to see that personas do what their description says: prompts and
-rules are rendered roughly, only the triggers of TRIGGERS are known, and tools run in the namespaces of `verify_tasks.py`.
-What the same commands did to the same task once is not run again, so repeats cost little.
+rules are rendered roughly, only the triggers of TRIGGERS are known and read off the text of calls roughly, and tools
+run in the namespaces of `verify_tasks.py`. What the same commands did to the same task once is not run again, so
+repeats cost little.
 
-Usage: persona_check.py --program FILE [--persona NAME]... [--repeats N] [--seed N] [--check] [--transcript TASK:REPEAT]
-                        [--solutions]
-                        [--edit FILE OLD NEW]... [TASK...]
+Usage: persona_check.py --program FILE [--persona NAME]... [--repeats N] [--seed N] [--check]
+                        [--edit FILE OLD NEW]... [--transcript TASK:REPEAT] [--solutions] [TASK...]
 
-Without --edit the edits of `personas/edits.toml` are measured; with it, all given edits together. `\\n` in OLD and NEW is
-a line break. --check exits with 1 unless every edit has the effect that `edits.toml` says. --transcript prints the
-conversation of one trial instead. --solutions asks no model: it runs the solutions and checks of `personas/tasks.toml`.
+Without --edit the edits of `personas/edits.toml` are measured; with it, all given edits together, where `\\n` in OLD
+and NEW is a line break. --check exits with 1 unless every edit has the effect that `edits.toml` says. --transcript
+prints the conversation of one trial instead. --solutions asks no model: it runs the solutions and checks of
+`personas/tasks.toml`.
 """
 
 import argparse
@@ -68,7 +69,8 @@ class Harness:
             return "".join(render(match[1], {"tool": tool}) for tool in self.tools)
 
         text = re.sub(r"{% for tool in tools %}\n?(.*?){% endfor %}", each_tool, text, flags=re.S)
-        text = re.sub(r"{% if output.timed_out %}(.*?){% endif %}", lambda m: m[1] if values.get("timed_out") else "", text)
+        ended = r"\1" if values.get("timed_out") else ""
+        text = re.sub(r"{% if output.timed_out %}(.*?){% endif %}", ended, text)
         return render(text, {"workdir": "/app", **values})
 
     def declared_tools(self):
@@ -229,7 +231,8 @@ class Model:
         self.process.wait()
 
     def asks(self, connection, body):
-        connection.request("POST", f"{self.path}/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", f"{self.path}/chat/completions", json.dumps(body), headers)
         answer = connection.getresponse()
         text = answer.read().decode()
         if answer.status != 200:
@@ -281,7 +284,8 @@ def trial(model, harness, record, seed, show=None):
                 most = harness.runtime["max_output_bytes"]
                 if most < len(out):
                     out = f"{out[: most // 2]}\n[{len(out) - most} bytes are left out]\n{out[-(most // 2) :]}"
-                text = harness.text(harness.prompt["observation"], output={"text": out, "exit": code}, timed_out=timed_out)
+                values = {"output": {"text": out, "exit": code}, "timed_out": timed_out}
+                text = harness.text(harness.prompt["observation"], **values)
             messages.append({"role": "tool", "tool_call_id": call["id"], "content": text})
         if MAX_FORMAT_ERRORS <= errors:
             end = "crashed"
@@ -326,7 +330,8 @@ def main():
     arguments = parser.parse_args()
     if not arguments.program:
         parser.error("there is no self-harness on PATH; name one after --program")
-    personas = arguments.persona or sorted(path.stem for path in PERSONAS.glob("*.toml") if path.stem not in ("tasks", "edits"))
+    edits = tomllib.loads((PERSONAS / "edits.toml").read_text())["edit"]
+    personas = arguments.persona or list(dict.fromkeys(edit["persona"] for edit in edits))
     manifest = Harness().manifest
     seed = manifest["model"]["seed"] if arguments.seed is None else arguments.seed
     splits = {"held-in": manifest["tasks"]["held_in"], "held-out": manifest["tasks"]["held_out"]}
@@ -407,8 +412,11 @@ def show(measured, splits, results):
             rates[split] = sum(passed for passed, _ in trials) / len(trials) if trials else 0.0
             ends.update(end for _, end in trials)
         base = rates if name == "as it is" else base
-        cells = [f"{100 * rates[s]:.0f} %" + (f" ({100 * (rates[s] - base[s]):+.0f})" if name != "as it is" else "") for s in splits]
-        print(f"| {name} | {effect or ''} | {' | '.join(cells)} | {', '.join(f'{n} {end}' for end, n in ends.most_common())} |")
+        cells = [f"{100 * rates[split]:.0f} %" for split in splits]
+        if name != "as it is":
+            cells = [f"{cell} ({100 * (rates[split] - base[split]):+.0f})" for cell, split in zip(cells, splits)]
+        ended = ", ".join(f"{count} {end}" for end, count in ends.most_common())
+        print(f"| {name} | {effect or ''} | {' | '.join(cells)} | {ended} |")
         least, most = EFFECTS.get(effect, (-1.0, 1.0))
         for split in splits:
             if not least <= round(rates[split] - base[split], 9) <= most:

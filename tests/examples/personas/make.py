@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the personas of the demo's model: what it does with each of the 24 tasks, by which habits, and what changes them.
+"""Writes the personas of the demo's model: what it does with each of the 24 tasks, and what changes its habits.
 
 A persona is a model that can solve the tasks and often does not, because of a habit. Whether the habit shows depends on
 coins and on the harness: on its prompts, tools, limits, and on what its rules say to it. `README.md` has the habits and
@@ -27,7 +27,7 @@ HEAD = "# Written by `make.py`; `README.md` says what this persona does. Do not 
 # A persona follows a sentence that has these words, wherever it reads it.
 
 CHECK = (
-    r"\b(?:check|verif|re-?read|read back|test|inspect|validat|confirm|prove)\w*\b[^.\n]{0,100}"
+    r"\b(?:check|verif|make sure|ensure|re-?read|read back|test|inspect|validat|confirm|prove)\w*\b[^.\n]{0,100}"
     r"\b(?:before|result|output|work|finish|done|end|wrote|written|made|again|correct|right|file|job|task)"
     r"|\bbefore (?:you |it )?(?:finish|end|answer|say|stop)\w*[^.\n]{0,100}\b(?:check|verif|re-?read|read|test|inspect|look)"
 )
@@ -37,6 +37,7 @@ HURRY = (
 )
 TURN = (
     r"\b(?:another|different|other|new) (?:way|approach|command|road|method)\b|\bchange (?:course|your approach)\b"
+    r"|\bsomething (?:else|different|new)\b|\balternative"
     r"|\b(?:do not|don't|never|stop|instead of) (?:repeat|retry|run|try|call)\w*\b[^.\n]{0,60}\b(?:same|again|twice|unchanged|it)\b"
 )
 PERSIST = r"\btry (?:it |that |the same (?:command )?)?again\b|\bkeep trying\b|\bdo not give up\b|\bretry\b|\bpersist"

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Measures the personas of `personas` on the tasks of `demo`: how often they pass with the harness and with edits of it.
+"""Measures the personas of `personas` on the tasks of `demo`: how often they pass with the harness, and with edits.
 
 This is the loop of the built-in agent in small, to see that personas do what their description says: prompts and
-rules are rendered roughly, only the triggers of TRIGGERS are known, and tools run in the namespaces of `verify_tasks.py`.
-What the same commands did to the same task once is not run again, so repeats cost little.
+rules are rendered roughly, only the triggers of TRIGGERS are known and read off the text of calls roughly, and tools
+run in the namespaces of `verify_tasks.py`. What the same commands did to the same task once is not run again, so
+repeats cost little.
 
-Usage: persona_check.py --program FILE [--persona NAME]... [--repeats N] [--seed N] [--check] [--transcript TASK:REPEAT]
-                        [--solutions]
-                        [--edit FILE OLD NEW]... [TASK...]
+Usage: persona_check.py --program FILE [--persona NAME]... [--repeats N] [--seed N] [--check]
+                        [--edit FILE OLD NEW]... [--transcript TASK:REPEAT] [--solutions] [TASK...]
 
-Without --edit the edits of `personas/edits.toml` are measured; with it, all given edits together. `\\n` in OLD and NEW is
-a line break. --check exits with 1 unless every edit has the effect that `edits.toml` says. --transcript prints the
-conversation of one trial instead. --solutions asks no model: it runs the solutions and checks of `personas/tasks.toml`.
+Without --edit the edits of `personas/edits.toml` are measured; with it, all given edits together, where `\\n` in OLD
+and NEW is a line break. --check exits with 1 unless every edit has the effect that `edits.toml` says. --transcript
+prints the conversation of one trial instead. --solutions asks no model: it runs the solutions and checks of
+`personas/tasks.toml`.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import http.client
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,7 +69,8 @@ class Harness:
             return "".join(render(match[1], {"tool": tool}) for tool in self.tools)
 
         text = re.sub(r"{% for tool in tools %}\n?(.*?){% endfor %}", each_tool, text, flags=re.S)
-        text = re.sub(r"{% if output.timed_out %}(.*?){% endif %}", lambda m: m[1] if values.get("timed_out") else "", text)
+        ended = r"\1" if values.get("timed_out") else ""
+        text = re.sub(r"{% if output.timed_out %}(.*?){% endif %}", ended, text)
         return render(text, {"workdir": "/app", **values})
 
     def declared_tools(self):
@@ -146,8 +149,24 @@ def without_failures(done):
 # Calls are (command, exit code, output), in order.
 
 
+WRITE = re.compile(r"[^0-9&]>+ *(?![&>]|/dev/)\S|\bsed -i|\b(?:cp|mv|install|tee|touch) ")
+VERIFY = re.compile(r"looks right|\bmake\b|\bpython3 (?:invoice|intervals|durations)\.py")
+
+
+def positions(calls, pattern):
+    """Where calls write or verify, as far as their text tells; the lines of here-documents do not count."""
+    for at, (command, _, _) in enumerate(calls):
+        text = re.sub(r"<<'?(\w+)'?(.*?)\n.*?\n\1$", r"\2", command, flags=re.S | re.M)
+        yield from ((at, found.start()) for found in pattern.finditer(f" {text}"))
+
+
 def never_verified(calls):
-    return bool(calls) and not any("looks right" in command for command, _, _ in calls)
+    return any(positions(calls, WRITE)) and not any(positions(calls, VERIFY))
+
+
+def no_verify_after_last_write(calls):
+    last = max(positions(calls, WRITE), default=None)
+    return last is not None and max(positions(calls, VERIFY), default=(-1, 0)) < last
 
 
 def loop_identical_fail(calls):
@@ -165,8 +184,9 @@ def loop_cycle(calls):
 
 
 TRIGGERS = {
-    "never-verified": never_verified, "loop-identical-fail": loop_identical_fail,
-    "loop-consecutive": loop_consecutive, "loop-cycle": loop_cycle,
+    "never-verified": never_verified, "no-verify-after-last-write": no_verify_after_last_write,
+    "loop-identical-fail": loop_identical_fail, "loop-consecutive": loop_consecutive,
+    "loop-cycle": loop_cycle,
 }
 
 
@@ -211,7 +231,8 @@ class Model:
         self.process.wait()
 
     def asks(self, connection, body):
-        connection.request("POST", f"{self.path}/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", f"{self.path}/chat/completions", json.dumps(body), headers)
         answer = connection.getresponse()
         text = answer.read().decode()
         if answer.status != 200:
@@ -263,7 +284,8 @@ def trial(model, harness, record, seed, show=None):
                 most = harness.runtime["max_output_bytes"]
                 if most < len(out):
                     out = f"{out[: most // 2]}\n[{len(out) - most} bytes are left out]\n{out[-(most // 2) :]}"
-                text = harness.text(harness.prompt["observation"], output={"text": out, "exit": code}, timed_out=timed_out)
+                values = {"output": {"text": out, "exit": code}, "timed_out": timed_out}
+                text = harness.text(harness.prompt["observation"], **values)
             messages.append({"role": "tool", "tool_call_id": call["id"], "content": text})
         if MAX_FORMAT_ERRORS <= errors:
             end = "crashed"
@@ -308,7 +330,8 @@ def main():
     arguments = parser.parse_args()
     if not arguments.program:
         parser.error("there is no self-harness on PATH; name one after --program")
-    personas = arguments.persona or sorted(path.stem for path in PERSONAS.glob("*.toml") if path.stem not in ("tasks", "edits"))
+    edits = tomllib.loads((PERSONAS / "edits.toml").read_text())["edit"]
+    personas = arguments.persona or list(dict.fromkeys(edit["persona"] for edit in edits))
     manifest = Harness().manifest
     seed = manifest["model"]["seed"] if arguments.seed is None else arguments.seed
     splits = {"held-in": manifest["tasks"]["held_in"], "held-out": manifest["tasks"]["held_out"]}
@@ -317,6 +340,8 @@ def main():
         found = check_solutions(names)
         print("\n".join(found) or f"the solutions of {len(names)} tasks are as they should be")
         sys.exit(1 if found else 0)
+    # Models end with this process, whatever ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     models = {persona: Model(arguments.program, persona) for persona in personas}
     measured = [(p, name, effect, Harness(edits)) for p in personas for name, effect, edits in variants(arguments, p)]
     begun = time.monotonic()
@@ -387,8 +412,11 @@ def show(measured, splits, results):
             rates[split] = sum(passed for passed, _ in trials) / len(trials) if trials else 0.0
             ends.update(end for _, end in trials)
         base = rates if name == "as it is" else base
-        cells = [f"{100 * rates[s]:.0f} %" + (f" ({100 * (rates[s] - base[s]):+.0f})" if name != "as it is" else "") for s in splits]
-        print(f"| {name} | {effect or ''} | {' | '.join(cells)} | {', '.join(f'{n} {end}' for end, n in ends.most_common())} |")
+        cells = [f"{100 * rates[split]:.0f} %" for split in splits]
+        if name != "as it is":
+            cells = [f"{cell} ({100 * (rates[split] - base[split]):+.0f})" for cell, split in zip(cells, splits)]
+        ended = ", ".join(f"{count} {end}" for end, count in ends.most_common())
+        print(f"| {name} | {effect or ''} | {' | '.join(cells)} | {ended} |")
         least, most = EFFECTS.get(effect, (-1.0, 1.0))
         for split in splits:
             if not least <= round(rates[split] - base[split], 9) <= most:

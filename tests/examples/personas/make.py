@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the personas of the demo's model: what it does with each of the 24 tasks, by which habits, and what changes them.
+"""Writes the personas of the demo's model: what it does with each of the 24 tasks, and what changes its habits.
 
 A persona is a model that can solve the tasks and often does not, because of a habit. Whether the habit shows depends on
 coins and on the harness: on its prompts, tools, limits, and on what its rules say to it. `README.md` has the habits and
@@ -27,9 +27,10 @@ HEAD = "# Written by `make.py`; `README.md` says what this persona does. Do not 
 # A persona follows a sentence that has these words, wherever it reads it.
 
 CHECK = (
-    r"\b(?:check|verif|re-?read|read back|test|inspect|validat|confirm|prove)\w*\b[^.\n]{0,100}"
+    r"\b(?:check|verif|make sure|ensure|re-?read|read back|test|inspect|validat|confirm|prove)\w*\b[^.\n]{0,100}"
     r"\b(?:before|result|output|work|finish|done|end|wrote|written|made|again|correct|right|file|job|task)"
-    r"|\bbefore (?:you |it )?(?:finish|end|answer|say|stop)\w*[^.\n]{0,100}\b(?:check|verif|re-?read|read|test|inspect|look)"
+    r"|\bbefore (?:you |it )?(?:finish|end|answer|say|stop)\w*[^.\n]{0,100}"
+    r"\b(?:check|verif|re-?read|read|test|inspect|look)"
 )
 HURRY = (
     r"\bas (?:quick|fast|soon|short|few)\w*\b|\b(?:be|work) (?:quick|fast)\w*|\bhurry\b|\bat once\b|\bfewest\b"
@@ -37,17 +38,23 @@ HURRY = (
 )
 TURN = (
     r"\b(?:another|different|other|new) (?:way|approach|command|road|method)\b|\bchange (?:course|your approach)\b"
-    r"|\b(?:do not|don't|never|stop|instead of) (?:repeat|retry|run|try|call)\w*\b[^.\n]{0,60}\b(?:same|again|twice|unchanged|it)\b"
+    r"|\bsomething (?:else|different|new)\b|\balternative"
+    r"|\b(?:do not|don't|never|stop|instead of) (?:repeat|retry|run|try|call)\w*\b[^.\n]{0,60}"
+    r"\b(?:same|again|twice|unchanged|it)\b"
 )
 PERSIST = r"\btry (?:it |that |the same (?:command )?)?again\b|\bkeep trying\b|\bdo not give up\b|\bretry\b|\bpersist"
 PLACE = (
-    r"\bwhere the (?:task|job|instruction)\w* (?:says|names|wants|asks)\b|\bnowhere else\b|\bexact(?:ly)? (?:the |that )?(?:path|place)"
+    r"\bwhere the (?:task|job|instruction)\w* (?:says|names|wants|asks)\b|\bnowhere else\b"
+    r"|\bexact(?:ly)? (?:the |that )?(?:path|place)"
     r"|\b(?:path|place|file)s?,? (?:that )?(?:the )?(?:task|job|instruction)s? (?:name|say|want|ask)"
-    r"|\b(?:no|not|never|without|instead of)\b[^.\n]{0,40}\bcop(?:y|ies)\b|\bresults? (?:go|goes|belong|must be|should be)\b"
-    r"|\b(?:work|write|edit|change)\b[^.\n]{0,40}\bin place\b"
+    r"|\b(?:no|not|never|without|instead of)\b[^.\n]{0,40}\bcop(?:y|ies)\b"
+    r"|\bresults? (?:go|goes|belong|must be|should be)\b|\b(?:work|write|edit|change)\b[^.\n]{0,40}\bin place\b"
 )
 COPY = r"\b(?:work|make|begin|start|do)\w*\b[^.\n]{0,40}\bcopy\b"
-SHORT = r"\b(?:head|tail|sed -n|grep)\b|\bin part\b|\b(?:large|long|much)\b[^.\n]{0,60}\b(?:output|file|part)|\bfirst lines\b"
+SHORT = (
+    r"\b(?:head|tail|sed -n|grep)\b|\bin part\b|\bfirst lines\b"
+    r"|\b(?:large|long|much)\b[^.\n]{0,60}\b(?:output|file|part)"
+)
 FORM = r"`?\bpath`?,? and `?content\b|\bJSON\b|\barguments?\b"
 # More lines than a persona can read and still know what it was doing.
 FLOOD = r"(?:[^\n]*\n){160}"
@@ -63,8 +70,8 @@ def plan(words):
 
 
 def kept(words):
-    """A sentence with these words that was taken over from the harness."""
-    return rf"[^\n]*(?i:{words})"
+    """A sentence with these words that was taken over from the harness. Calls follow a text in brackets."""
+    return rf"[^\n\[]*(?i:{words})"
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------
@@ -116,7 +123,7 @@ def tasks():
     names = sorted(each.name for each in (DEMO / "tasks").iterdir())
     if [task.name for task in found] != names:
         sys.exit("tasks.toml: its tasks are not those of the demo, in order")
-    harness = [path.read_text() for path in sorted(DEMO.rglob("*.md")) if "tasks" not in path.parts and path.name != "README.md"]
+    harness = [path.read_text() for path in sorted((DEMO / "prompts").rglob("*.md"))]
     tools = [tomllib.loads(path.read_text())["description"] for path in sorted((DEMO / "tools").iterdir())]
     told = [*harness, *tools]
     # What a persona would plan by is also looked for in instructions.
@@ -182,14 +189,17 @@ def hasty(known):
     yield from ends("ends", {"any": r"\bI make "}, "It is done.")
     for task in known:
         for name, how, script in (("right", "closely ", task.right), ("wrong", "", task.wrong)):
-            when = {"any": rf"\bI look {how}at what is there for {task.thing}\.(?P<kept>[^\n]*)", "last": plan(CHECK)}
+            when = {"any": rf"\bI look {how}at what is there for {task.thing}\.(?P<kept>[^\n\[]*)", "last": plan(CHECK)}
             yield rule(f"{task.name}.{name}", when, f"Now I make {task.thing}.${{kept}} ${{plan}}", shell(script))
     for task in known:
         looks = f"I look HOWat what is there for {task.thing}. ${{plan}}"
         seen = {"any": task.phrase, "last": plan(CHECK)}
-        yield rule(f"{task.name}.hurries", seen | {"system": said(HURRY), "coin": coin("hurries", 0.6)}, looks.replace("HOW", ""), shell(task.look))
-        yield rule(f"{task.name}.looks-closely", seen | {"coin": coin("careful", task.share)}, looks.replace("HOW", "closely "), shell(task.look))
-        yield rule(f"{task.name}.looks", seen, looks.replace("HOW", ""), shell(task.look))
+        look, closely = looks.replace("HOW", ""), looks.replace("HOW", "closely ")
+        hurried = seen | {"system": said(HURRY), "coin": coin("hurries", 0.6)}
+        yield rule(f"{task.name}.hurries", hurried, look, shell(task.look))
+        careful = seen | {"coin": coin("careful", task.share)}
+        yield rule(f"{task.name}.looks-closely", careful, closely, shell(task.look))
+        yield rule(f"{task.name}.looks", seen, look, shell(task.look))
 
 
 def stubborn(known):
@@ -212,9 +222,10 @@ def stubborn(known):
         yield rule(f"{name}-has-a-plan", when, *turns)
         yield rule(f"{name}-is-told", {"any": state, "system": said(TURN), "coin": coin("obeys", 0.75)}, *turns)
     same = "${kept}"
-    rest = r"(?P<kept>[^\n]*)"
-    yield rule("seeks", {"any": cycle + rest, "last": "can't open file"}, f"I run and seek the script for ${{thing}}.{same}", shell("ls tools"))
-    yield rule("runs-again", {"any": cycle + rest}, f"I run and seek the script for ${{thing}}.{same}", script)
+    rest = r"(?P<kept>[^\n\[]*)"
+    both = f"I run and seek the script for ${{thing}}.{same}"
+    yield rule("seeks", {"any": cycle + rest, "last": "can't open file"}, both, shell("ls tools"))
+    yield rule("runs-again", {"any": cycle + rest}, both, script)
     yield rule("repeats", {"any": stuck + rest}, f"I run the script for ${{thing}}.{same}", script)
     for verb in ("run", "run and seek"):
         when = {"any": rf"I look at what is there, to {verb} the script for {thing}{rest}"}
@@ -231,7 +242,7 @@ def stubborn(known):
 
 
 def messy(known):
-    """Works in a copy and leaves the result there, drowns in long outputs, and calls the tool for files without form."""
+    """Works in a copy and leaves the result there; drowns in long outputs; calls the tool for files without form."""
     thing = r"(?P<thing>[^.]*)\."
     works = r"\bI work on {} in (?P<place>[^ .]+)\."
     yield from without_shell()
@@ -250,18 +261,18 @@ def messy(known):
     home = "I work on ${thing} in /app.", shell("cd /app && ls -la")
     copy = "I work on ${thing} in /tmp/work.", shell("cp -a /app /tmp/work")
     yield rule("is-told-the-place-now", seen | {"last": said(PLACE), "coin": coin("heeds", 0.9)}, *home)
-    planned = {"any": seen["any"] + kept(PLACE), "coin": coin("obeys", 0.8)}
+    planned = {"any": seen["any"] + kept(PLACE), "coin": coin("obeys", 0.85)}
     yield rule("has-a-place", planned, *home)
-    yield rule("is-told-the-place", seen | {"system": said(PLACE), "coin": coin("obeys", 0.8)}, *home)
+    yield rule("is-told-the-place", seen | {"system": said(PLACE), "coin": coin("obeys", 0.85)}, *home)
     yield rule("is-told-to-copy", seen | {"system": said(COPY), "coin": coin("copies-as-told", 0.7)}, *copy)
-    yield rule("copies", seen | {"coin": coin("copies", 0.38)}, *copy)
+    yield rule("copies", seen | {"coin": coin("copies", 0.44)}, *copy)
     yield rule("works-at-home", seen, *home)
     for task in known:
         first = {"any": task.phrase, "last": plan(PLACE)}
         looks = f"I look at what is there for {task.thing}. ${{plan}}", shell(task.look)
         around = f"I look around on this machine for {task.thing}. ${{plan}}", shell("ls -l /usr/bin /usr/sbin /etc")
         script = f"I look at it, to write a script for {task.thing}. ${{plan}}", shell(task.look)
-        flood, form = coin("flood", 0.1), coin("form", 0.1)
+        flood, form = coin("flood", 0.09), coin("form", 0.09)
         yield rule(f"{task.name}.keeps-short", first | {"coin": flood, "tool_text": said(SHORT)}, *looks)
         yield rule(f"{task.name}.is-kept-short", first | {"coin": flood, "system": said(SHORT)}, *looks)
         yield rule(f"{task.name}.floods", first | {"coin": flood}, *around)

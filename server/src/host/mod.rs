@@ -11,4 +11,5 @@ pub mod sandbox;
 pub mod redact;
 pub mod model;
 pub mod scripted;
+pub mod relay;
 pub mod agents;

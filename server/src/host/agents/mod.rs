@@ -1,6 +1,8 @@
 //! Agents: each runs a harness on a task inside of a sandbox, and says what it did. Whatever an agent claims is a claim; the
 //! verifier judges the tree that it leaves.
 
+pub mod command;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

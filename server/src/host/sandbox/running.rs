@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Child;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -16,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use super::keeper::Keeper;
 use super::orphan::Note;
 use super::output::Capture;
-use super::spec::{Cause, Dead, Ended, Exec, Executed, Limits, Sandbox, SandboxError};
+use super::spec::{Cause, Dead, Ended, Exec, Executed, Limits, Sandbox, SandboxError, Stopper};
 use super::tree::TrialTree;
 use super::wire::{self, Order, Report, Request};
 
@@ -34,7 +36,9 @@ pub(super) struct Running {
     /// The first process inside, pinned.
     pub(super) first: OwnedFd,
     /// Its control socket.
-    pub(super) control: OwnedFd,
+    pub(super) control: Arc<OwnedFd>,
+    /// The socket for the model, until somebody takes it.
+    pub(super) listener: Option<TcpListener>,
     /// The thread beside it.
     pub(super) keeper: Keeper,
     /// The tree; gone when the sandbox is dead.
@@ -95,9 +99,15 @@ impl Running {
             command.env.each().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let timeout = u64::try_from(command.timeout.as_millis()).unwrap_or(u64::MAX / 2);
         let request =
-            Request { argv: command.argv.clone(), env, directory: command.directory.clone(), timeout };
+            Request {
+                argv: command.argv.clone(),
+                env,
+                directory: command.directory.clone(),
+                stdin: command.stdin.clone(),
+                timeout,
+            };
         let request = wire::seal(&request).map_err(refused)?;
-        match wire::send(&self.control, &Order::Run, &[request.as_fd(), stdout.as_fd(), stderr.as_fd()]) {
+        match wire::send(&*self.control, &Order::Run, &[request.as_fd(), stdout.as_fd(), stderr.as_fd()]) {
             // A sandbox that has ended is noticed when it is listened to.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             sent => sent.map_err(refused),
@@ -136,7 +146,7 @@ impl Running {
             if self.limits.output_bytes < total && !is_flooded {
                 is_flooded = true;
                 // If the sandbox has ended, that is noticed when it is listened to.
-                let _ = wire::send(&self.control, &Order::Stop, &[]);
+                let _ = wire::send(&*self.control, &Order::Stop, &[]);
             }
             if listens && ready[0] {
                 let report = self.listen(command)?;
@@ -151,7 +161,7 @@ impl Running {
         let mut watched = Vec::with_capacity(3);
         let mut places = Vec::with_capacity(3);
         if listens {
-            watched.push(PollFd::new(&self.control, PollFlags::IN));
+            watched.push(PollFd::new(&*self.control, PollFlags::IN));
             places.push(0);
         }
         for (place, stream) in streams.iter().enumerate() {
@@ -171,7 +181,7 @@ impl Running {
 
     /// Takes one report about the command.
     fn listen(&mut self, command: &Exec) -> Result<Ended, SandboxError> {
-        let report = match wire::receive::<Report>(&self.control) {
+        let report = match wire::receive::<Report>(&*self.control) {
             Ok(Some((report, _))) => report,
             // The end, or something that our executable does not say.
             Ok(None) | Err(_) => {
@@ -182,8 +192,8 @@ impl Running {
         let ended = match report {
             Report::Finished { code } => Ended::Finished(code),
             Report::Signalled { signal } => Ended::Signalled(signal),
-            Report::TimedOut => Ended::TimedOut,
-            Report::Stopped => Ended::OutputFlood,
+            // Of a flood only the reader of the output knows.
+            Report::TimedOut | Report::Stopped => Ended::TimedOut,
             Report::OverMemory => return Ok(self.over(Ended::OverMemory)),
             Report::NotStarted { why } => {
                 let program = command.argv.first().cloned().unwrap_or_default();
@@ -271,6 +281,16 @@ impl Sandbox for Running {
             stream.capture
         });
         Ok(Executed { ended, stdout, stderr, took })
+    }
+
+    fn take_listener(&mut self) -> Option<TcpListener> {
+        self.listener.take()
+    }
+
+    fn stopper(&self) -> Option<Stopper> {
+        let control = Arc::clone(&self.control);
+        // If the sandbox has ended, that is noticed when it is listened to.
+        Some(Stopper::new(move || drop(wire::send(&*control, &Order::Stop, &[]))))
     }
 
     fn kill(mut self: Box<Self>) -> Result<Dead, SandboxError> {

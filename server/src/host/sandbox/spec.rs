@@ -49,6 +49,9 @@ pub enum Network {
 /// Where programs in a sandbox reach the model: on their own loopback, never on that of the host.
 pub const MODEL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3129);
 
+/// Where programs are looked for in a sandbox.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Ends the command that runs in a sandbox, from another thread. It does nothing while none runs.
 #[derive(Clone)]
 pub struct Stopper(Arc<dyn Fn() + Send + Sync>);

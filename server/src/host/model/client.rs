@@ -223,7 +223,9 @@ impl Client {
         if !failed.error.is_passing() || failed.is_final || self.settings.retries < attempts {
             return None;
         }
-        Some(failed.asked_for.unwrap_or_else(|| self.settings.backoff.delay(attempts.saturating_sub(1), seed)))
+        Some(
+            failed.asked_for.unwrap_or_else(|| self.settings.backoff.delay(attempts.saturating_sub(1), seed)),
+        )
     }
 
     async fn attempt(&self, request: &Request<'_>, retry: u32) -> Result<Reply, Failed> {

@@ -151,9 +151,8 @@ impl Passing {
     /// [`ModelError::Cut`] if its end mark was not there.
     pub fn finish(&mut self) -> Result<Reply, ModelError> {
         let joined = self.joined.take().ok_or(Unread::Cut);
-        let mut reply = joined
-            .and_then(|joined| joined.finish("call"))
-            .map_err(|unread| self.client.unread(unread))?;
+        let mut reply =
+            joined.and_then(|joined| joined.finish("call")).map_err(|unread| self.client.unread(unread))?;
         if reply.usage.is_estimated {
             reply.usage = estimated(&self.body, &reply);
         }

@@ -20,7 +20,10 @@ use super::refusal::{self, Body};
 use crate::host::model::{Event, Passed, Passing, Written};
 
 /// Answers a request.
-pub(super) async fn answer(door: Arc<Door>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub(super) async fn answer(
+    door: Arc<Door>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let response = match door.admit(request).await {
         Ok(Asked::Models) => refusal::json(StatusCode::OK, door.models().to_string().into_bytes()),
         Ok(Asked::Model { written, wants_usage, slot }) => ask(&door, written, wants_usage, slot).await,
@@ -34,7 +37,12 @@ pub(super) async fn answer(door: Arc<Door>, request: Request<Incoming>) -> Resul
 }
 
 /// Asks the model.
-async fn ask(door: &Door, written: Written, wants_usage: bool, slot: OwnedSemaphorePermit) -> Response<Body> {
+async fn ask(
+    door: &Door,
+    written: Box<Written>,
+    wants_usage: bool,
+    slot: OwnedSemaphorePermit,
+) -> Response<Body> {
     let sent = door.log.sends(&written.body);
     let passed = door.client.pass_on(&written, &mut |wait| door.log.waits(wait.delay)).await;
     match passed {
@@ -131,6 +139,7 @@ impl Drop for Outgoing {
 /// Whether an event holds nothing but the usage that only we asked for.
 fn is_usage_alone(event: &Event) -> bool {
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return false };
-    let has_choices = data.get("choices").and_then(Value::as_array).is_some_and(|choices| !choices.is_empty());
+    let has_choices =
+        data.get("choices").and_then(Value::as_array).is_some_and(|choices| !choices.is_empty());
     !has_choices && data.get("usage").is_some_and(Value::is_object) && data.get("choices").is_some()
 }

@@ -30,8 +30,7 @@ fn add(message: &Value, messages: &mut Vec<Value>) {
         let content = text(result.get("content").unwrap_or(&Value::Null));
         messages.push(json!({ "role": "tool", "tool_call_id": id, "content": content }));
     }
-    let rest: Vec<Value> =
-        blocks.iter().filter(|block| !is_elsewhere(block)).cloned().collect();
+    let rest: Vec<Value> = blocks.iter().filter(|block| !is_elsewhere(block)).cloned().collect();
     let said = match message.get("content") {
         Some(Value::Array(_)) => text(&Value::Array(rest)),
         content => text(content.unwrap_or(&Value::Null)),

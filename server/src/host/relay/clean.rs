@@ -9,8 +9,16 @@ use crate::host::model::Event;
 use crate::host::redact::{Redactor, Stream};
 
 /// Fields whose text goes on in the next event.
-const GOING_ON: &[&str] =
-    &["content", "reasoning_content", "reasoning", "refusal", "arguments", "text", "thinking", "partial_json"];
+const GOING_ON: &[&str] = &[
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "refusal",
+    "arguments",
+    "text",
+    "thinking",
+    "partial_json",
+];
 /// Events after which no text goes on (Anthropic).
 const ENDS: &[&str] = &["content_block_stop", "message_delta", "message_stop"];
 
@@ -68,7 +76,14 @@ impl Cleaner {
     }
 
     /// Cleans every text of a value. `key` tells texts that go on apart: positions count by `index`, where there is one.
-    fn clean(&mut self, value: &mut Value, whole: &Value, name: &str, place: &mut Vec<String>, key: &mut String) {
+    fn clean(
+        &mut self,
+        value: &mut Value,
+        whole: &Value,
+        name: &str,
+        place: &mut Vec<String>,
+        key: &mut String,
+    ) {
         match value {
             Value::String(text) => {
                 let goes_on = place.iter().any(|step| step == "delta")
@@ -134,7 +149,8 @@ impl Cleaner {
 fn is_end(data: &Value) -> bool {
     let is_named = data.get("type").and_then(Value::as_str).is_some_and(|kind| ENDS.contains(&kind));
     let choices = data.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    is_named || choices.iter().any(|choice| choice.get("finish_reason").is_some_and(|reason| !reason.is_null()))
+    is_named
+        || choices.iter().any(|choice| choice.get("finish_reason").is_some_and(|reason| !reason.is_null()))
 }
 
 /// The same event with nothing but one text, whose place is left: what stands at its top, the numbers on the way, and what
@@ -148,7 +164,10 @@ fn carrier(value: &Value, place: &[String], depth: usize) -> Value {
                 let is_plain = !value.is_object() && !value.is_array();
                 if name == step {
                     kept.insert(name.clone(), carrier(value, rest, depth + 1));
-                } else if name == "index" || is_plain && depth == 0 || name == "type" && rest.is_empty() && is_plain {
+                } else if name == "index"
+                    || is_plain && depth == 0
+                    || name == "type" && rest.is_empty() && is_plain
+                {
                     kept.insert(name.clone(), value.clone());
                 }
             }
@@ -245,11 +264,10 @@ mod tests {
         let expected = json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [
             { "index": 0, "function": { "arguments": "k-live-" } }] } }] });
         assert_eq!(waited, expected);
-        let block = |index: u64, text: &str| {
-            json!({ "type": "content_block_delta", "index": index, "delta": { "type": "text_delta", "text": text } })
-        };
+        let block = |index: u64, text: &str| json!({ "type": "content_block_delta", "index": index, "delta": { "type": "text_delta", "text": text } });
         let stop = json!({ "type": "content_block_stop", "index": 0 });
-        let (out, joined) = cleaned(&[block(0, "k-live"), block(0, "-secret-4711!"), block(0, " k"), stop], "/delta/text");
+        let (out, joined) =
+            cleaned(&[block(0, "k-live"), block(0, "-secret-4711!"), block(0, " k"), stop], "/delta/text");
         assert_eq!(joined, format!("{MARK}! k"));
         let waited: Value = serde_json::from_str(&out[3].data).unwrap();
         assert_eq!(waited, block(0, "k"));

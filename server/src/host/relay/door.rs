@@ -55,7 +55,7 @@ pub(super) enum Asked {
     Models,
     /// The model.
     Model {
-        written: Written,
+        written: Box<Written>,
         /// Whether the program itself asked for the usage of a stream.
         wants_usage: bool,
         /// Its place among those at once.
@@ -98,7 +98,7 @@ impl Door {
             headers: self.passed_on(&head.headers),
             retries: retries.unwrap_or_default(),
         };
-        Ok(Asked::Model { written, wants_usage, slot })
+        Ok(Asked::Model { written: Box::new(written), wants_usage, slot })
     }
 
     /// The models that there are: the one of the contract.
@@ -106,7 +106,8 @@ impl Door {
         let name = &self.client.settings().name;
         match self.protocol() {
             Protocol::Openai => {
-                let model = json!({ "id": name, "object": "model", "created": 0, "owned_by": "self-harness" });
+                let model =
+                    json!({ "id": name, "object": "model", "created": 0, "owned_by": "self-harness" });
                 json!({ "object": "list", "data": [model] })
             }
             Protocol::Anthropic => {
@@ -192,9 +193,7 @@ impl Door {
     fn passed_on(&self, headers: &HeaderMap) -> HeaderMap {
         let mut passed = HeaderMap::new();
         if self.protocol() == Protocol::Anthropic {
-            let is_plain = |value: &&HeaderValue| {
-                value.len() <= MAX_VALUE_BYTES && value.to_str().is_ok()
-            };
+            let is_plain = |value: &&HeaderValue| value.len() <= MAX_VALUE_BYTES && value.to_str().is_ok();
             for value in headers.get_all(BETAS).iter().filter(is_plain) {
                 passed.append(BETAS, value.clone());
             }

@@ -23,8 +23,8 @@ pub(super) const MOST_PATIENCE: Duration = Duration::from_secs(3600);
 /// What a relay saw, once it has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
-    /// The messages that went to the model and came from it, in order of time, one JSON object in a line (the format `chat`):
-    /// each message of a conversation once. Without secrets.
+    /// The messages that went to the model and came from it, in order of time, as a JSON document of the format `chat`: each
+    /// message of a conversation once. Without secrets.
     pub chat: String,
     /// Whether messages are missing, because there were too many.
     pub is_cut: bool,
@@ -71,7 +71,8 @@ pub(super) struct Log {
 }
 
 struct State {
-    lines: String,
+    /// Separated by commas.
+    messages: String,
     is_cut: bool,
     threads: Vec<Thread>,
     next_thread: u64,
@@ -107,7 +108,7 @@ pub(super) struct Sent {
 impl Log {
     pub(super) fn new(client: &Client) -> Self {
         let state = State {
-            lines: String::new(),
+            messages: String::new(),
             is_cut: false,
             threads: Vec::new(),
             next_thread: 0,
@@ -165,14 +166,16 @@ impl Log {
 
     fn keep(&self, state: &mut State, mut message: Value) {
         self.redactor.json(&mut message);
-        let line = message.to_string();
-        if state.is_cut || MAX_RECORD_BYTES < state.lines.len() + line.len() {
+        let text = message.to_string();
+        if state.is_cut || MAX_RECORD_BYTES < state.messages.len() + text.len() {
             state.is_cut = true;
             return;
         }
+        if !state.messages.is_empty() {
+            state.messages.push_str(",\n");
+        }
         // Names of fields are the agent's words too.
-        state.lines.push_str(&self.redactor.text(&line));
-        state.lines.push('\n');
+        state.messages.push_str(&self.redactor.text(&text));
     }
 
     pub(super) fn recorded(&self) -> Recorded {
@@ -183,7 +186,7 @@ impl Log {
         };
         let model::Usage { input, cached, output, .. } = state.usage;
         Recorded {
-            chat: state.lines.clone(),
+            chat: format!("{{\"messages\":[\n{}]}}\n", state.messages),
             is_cut: state.is_cut,
             sent: state.sent,
             answered: state.answered,
@@ -246,9 +249,13 @@ impl Sent {
         state.answered = state.answered.saturating_add(1);
         state.failure = None;
         state.consequence = reply.stop.consequence();
-        state.model = reply.model.as_ref().map(|name| self.log.redactor.text(name).into_owned()).or(state.model.take());
-        state.fingerprint =
-            reply.fingerprint.as_ref().map(|print| self.log.redactor.text(print).into_owned()).or(state.fingerprint.take());
+        state.model =
+            reply.model.as_ref().map(|name| self.log.redactor.text(name).into_owned()).or(state.model.take());
+        state.fingerprint = reply
+            .fingerprint
+            .as_ref()
+            .map(|print| self.log.redactor.text(print).into_owned())
+            .or(state.fingerprint.take());
         if let Some(thread) = state.threads.iter_mut().find(|thread| thread.number == self.thread)
             && thread.marks.len() == self.length
         {
@@ -279,8 +286,7 @@ impl Sent {
     fn count(&self, state: &mut State, passed_bytes: usize) {
         // Of a stream's bytes the smaller part is text; four bytes are about a token.
         let output = (passed_bytes / 16) as u64;
-        let usage =
-            model::Usage { input: self.input, output, is_estimated: true, ..model::Usage::default() };
+        let usage = model::Usage { input: self.input, output, is_estimated: true, ..model::Usage::default() };
         state.count(usage, self.log.pricing.cost(&usage));
     }
 }
@@ -329,9 +335,9 @@ mod tests {
     }
 
     fn contents(log: &Log) -> Vec<String> {
-        let chat = log.recorded().chat;
-        let lines = chat.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.map(|message| message["content"].as_str().unwrap().to_owned()).collect()
+        let chat: Value = serde_json::from_str(&log.recorded().chat).unwrap();
+        let messages = chat["messages"].as_array().unwrap().iter();
+        messages.map(|message| message["content"].as_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -371,7 +377,8 @@ mod tests {
     #[test]
     fn esc_108_109_110_the_record_has_no_secret() {
         let log = log();
-        let message = json!({ "role": "user", "content": format!("it is {KEY} or sk-{}", "x".repeat(40)), KEY: 1 });
+        let message =
+            json!({ "role": "user", "content": format!("it is {KEY} or sk-{}", "x".repeat(40)), KEY: 1 });
         log.sends(&json!({ "messages": [message] })).answered(&reply(&format!("so {KEY}")));
         log.refused(KEY);
         let recorded = log.recorded();

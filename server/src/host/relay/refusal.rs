@@ -24,7 +24,9 @@ pub enum Refusal {
     #[error("the request is not plain HTTP/1.1: {0}")]
     Form(&'static str),
     /// It does not show the token of this trial.
-    #[error("the key is not the one of this trial; take it from the variable or the placeholder `{{model_key}}`")]
+    #[error(
+        "the key is not the one of this trial; take it from the variable or the placeholder `{{model_key}}`"
+    )]
     Token,
     /// There is nothing there.
     #[error("there is nothing at `{path}`; this model is asked at `{expected}`")]
@@ -43,7 +45,9 @@ pub enum Refusal {
         expected: &'static str,
     },
     /// Another model was asked for.
-    #[error("this harness is measured with the model `{expected}` and no other; take its name from `{{model_name}}`")]
+    #[error(
+        "this harness is measured with the model `{expected}` and no other; take its name from `{{model_name}}`"
+    )]
     Model {
         /// The contract's.
         expected: String,
@@ -152,7 +156,9 @@ pub(super) fn of_provider(failure: &ModelError, protocol: Protocol) -> Response<
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     // Where a redirect leads is nobody's business inside.
     let message = match failure {
-        ModelError::Redirect { status, .. } => format!("the provider answered {status}, a redirect, which is not followed"),
+        ModelError::Redirect { status, .. } => {
+            format!("the provider answered {status}, a redirect, which is not followed")
+        }
         other => other.to_string(),
     };
     let mut response = error(status, &message, kind, code, protocol);

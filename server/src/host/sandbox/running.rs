@@ -98,14 +98,13 @@ impl Running {
         let env: BTreeMap<String, String> =
             command.env.each().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let timeout = u64::try_from(command.timeout.as_millis()).unwrap_or(u64::MAX / 2);
-        let request =
-            Request {
-                argv: command.argv.clone(),
-                env,
-                directory: command.directory.clone(),
-                stdin: command.stdin.clone(),
-                timeout,
-            };
+        let request = Request {
+            argv: command.argv.clone(),
+            env,
+            directory: command.directory.clone(),
+            stdin: command.stdin.clone(),
+            timeout,
+        };
         let request = wire::seal(&request).map_err(refused)?;
         match wire::send(&*self.control, &Order::Run, &[request.as_fd(), stdout.as_fd(), stderr.as_fd()]) {
             // A sandbox that has ended is noticed when it is listened to.

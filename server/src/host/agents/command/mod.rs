@@ -241,7 +241,8 @@ fn judged(
     };
     let printed = [executed.stderr.text(), executed.stdout.text()];
     let detail = printed.iter().find_map(|text| last_words(text, redactor)).unwrap_or_default();
-    let crashed = |how: String| End::Crashed(if detail.is_empty() { how } else { format!("{how}: {detail}") });
+    let crashed =
+        |how: String| End::Crashed(if detail.is_empty() { how } else { format!("{how}: {detail}") });
     let (void, end) = match &executed.ended {
         Ended::Finished(0) => (None, End::Finished),
         Ended::Finished(code) => (None, crashed(format!("it ended with exit code {code}"))),
@@ -307,7 +308,8 @@ impl Worked {
         if recorded.sent == 0 {
             self.void = Some(VoidCause::AgentStart);
             if let Some(refused) = &recorded.refused {
-                self.detail = format!("it sent no request that could be passed on; the last was refused: {refused}");
+                self.detail =
+                    format!("it sent no request that could be passed on; the last was refused: {refused}");
             } else if self.detail.is_empty() {
                 self.detail = String::from("it sent no request to the model");
             }
@@ -339,7 +341,8 @@ impl Worked {
         }
         if !is_readable {
             self.void = Some(VoidCause::Adapter);
-            self.detail = String::from("it left no transcript that can be read, and none of its requests was answered");
+            self.detail =
+                String::from("it left no transcript that can be read, and none of its requests was answered");
         }
     }
 }

@@ -84,7 +84,8 @@ fn executed(ended: Ended, stderr: &str) -> Executed {
 
 #[test]
 fn exit_codes_and_signals_are_claims_and_limits_are_not() {
-    let judge = |ended, why| judged(Ok(executed(ended, "a\n\u{1b}[1mlast words\n\n")), why, &Redactor::new([]));
+    let judge =
+        |ended, why| judged(Ok(executed(ended, "a\n\u{1b}[1mlast words\n\n")), why, &Redactor::new([]));
     let (void, end, detail) = judge(Ended::Finished(3), None);
     assert_eq!((void, detail.as_str()), (None, "[1mlast words"));
     assert_eq!(end, End::Crashed(String::from("it ended with exit code 3: [1mlast words")));
@@ -128,7 +129,10 @@ impl Project {
 
     fn laid_out(&self, harness: &Harness) -> Result<Vec<String>, CommandError> {
         let mounts = lay_out(harness, &self.root(), "do it\n", &self.tree)?;
-        assert_eq!(mounts.iter().map(|mount| mount.at.as_str()).collect::<Vec<_>>(), [INSTRUCTION_FILE, HARNESS_DIR]);
+        assert_eq!(
+            mounts.iter().map(|mount| mount.at.as_str()).collect::<Vec<_>>(),
+            [INSTRUCTION_FILE, HARNESS_DIR]
+        );
         assert_eq!(fs::read_to_string(&mounts[0].from).unwrap(), "do it\n");
         let mut found = Vec::new();
         let mut open = vec![mounts[1].from.clone()];

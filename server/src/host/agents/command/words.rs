@@ -223,7 +223,8 @@ mod tests {
         let all: Vec<&str> = openai.into_iter().chain(["OPENAI_API_KEY=token"]).collect();
         assert_eq!(env(Protocol::Openai, ""), all);
         let declared = r#"env = { OPENAI_API_KEY = "Bearer {model_key}", A = "${B} {workdir}" }"#;
-        let all: Vec<&str> = openai.into_iter().chain(["OPENAI_API_KEY=Bearer token", "A=${B} /app"]).collect();
+        let all: Vec<&str> =
+            openai.into_iter().chain(["OPENAI_API_KEY=Bearer token", "A=${B} /app"]).collect();
         assert_eq!(env(Protocol::Openai, declared), all);
         let expected =
             ["ANTHROPIC_BASE_URL=http://127.0.0.1:3129", "ANTHROPIC_API_KEY=token", "ANTHROPIC_MODEL=m-1"];

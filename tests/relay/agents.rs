@@ -422,3 +422,21 @@ fn transcripts_that_are_no_files_are_not_followed() {
         assert_eq!(worked.trace.steps[0].message, "hello", "{path}");
     }
 }
+
+#[test]
+fn who_does_not_wait_for_a_busy_provider_is_void_too() {
+    let lab = Lab::new("impatient");
+    let upstream = Upstream::start(|_, _| whole("429 Too Many Requests", "retry-after: 60\r\n", "{}"));
+    let client = client(settings(&upstream.endpoint, Protocol::Openai));
+    let script = r"
+try:
+    urllib.request.urlopen(urllib.request.Request('http://127.0.0.1:3129/v1/chat/completions',
+        json.dumps(say('hello')).encode(), {'authorization': 'Bearer ' + TOKEN}), timeout=1)
+except OSError as error:
+    sys.exit(str(error))
+";
+    let began = Instant::now();
+    let (worked, _) = lab.work(&program(&lab, &client, script), &client, MINUTE);
+    assert_eq!((worked.void, worked.end), (Some(VoidCause::Provider), End::Provider), "{}", worked.detail);
+    assert!(began.elapsed() < Duration::from_secs(20));
+}

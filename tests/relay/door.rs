@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use harness_schema::manifest::Protocol;
+use self_harness::engine::budget::{Budget, Limit};
 
 use crate::lab::{KEY, Lab, client, settings};
 use crate::upstream::{HELLO, Upstream, whole};
@@ -278,4 +279,20 @@ print(sum(status == 200 for status, _ in done), done[8][1] > 0.7, done[16][1] > 
 ";
     let (printed, recorded) = lab.python(&client, None, script);
     assert_eq!((printed.as_str(), recorded.answered), ("20 True True\n", 20));
+}
+
+#[test]
+fn nothing_is_sent_once_the_budget_is_spent() {
+    let lab = Lab::new("budget");
+    let upstream = Upstream::start(|_, _| whole("200 OK", "", HELLO));
+    let client = client(settings(&upstream.endpoint, Protocol::Openai));
+    // An answer takes 128 tokens and 0.00032 USD.
+    let (tokens, cost) =
+        (Budget { tokens: Some(200), ..Budget::default() }, Budget { cost: Some(6e-4), ..Budget::default() });
+    for (budget, limit) in [(tokens, Limit::Tokens), (cost, Limit::Cost)] {
+        let script = "print([ask(say('hello'))[0] for _ in range(4)])";
+        let (printed, recorded) = lab.python_within(&client, None, budget, script);
+        assert_eq!(printed, "[200, 200, 402, 402]\n");
+        assert_eq!((recorded.sent, recorded.limit), (2, Some(limit)));
+    }
 }

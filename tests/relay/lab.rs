@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use harness_schema::harness::Harness;
 use harness_schema::manifest::{Model, Price, Protocol};
+use self_harness::engine::budget::Budget;
 use self_harness::host::agents::command::{lay_out, run};
 use self_harness::host::agents::{Cancel, Work, Worked};
 use self_harness::host::disk;
@@ -68,9 +69,19 @@ impl Lab {
     /// Runs a Python program with the road to a model, which it finds as `TOKEN` says; what it printed, and what the relay
     /// saw.
     pub(crate) fn python(&self, client: &Client, seed: Option<u32>, script: &str) -> (String, Recorded) {
+        self.python_within(client, seed, Budget::default(), script)
+    }
+
+    pub(crate) fn python_within(
+        &self,
+        client: &Client,
+        seed: Option<u32>,
+        budget: Budget,
+        script: &str,
+    ) -> (String, Recorded) {
         let mut sandbox = self.sandbox(Network::Model);
         let listener = sandbox.take_listener().unwrap();
-        let relay = Relay::start(self.runtime.handle(), listener, client, seed).unwrap();
+        let relay = Relay::start(self.runtime.handle(), listener, client, seed, budget).unwrap();
         let mut exec = Exec::program(["/usr/bin/python3", "-c", &format!("{PRELUDE}{script}")]);
         exec.env = Env::of_agent([("OPENAI_API_KEY", relay.token().expose())]).unwrap();
         let executed = sandbox.exec(&exec.within(Duration::from_secs(40))).unwrap();

@@ -1,7 +1,7 @@
 //! The road to the model: it is inside only, it is the only one, and it is handed out once.
 
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness_schema::manifest::Protocol;
 use self_harness::host::sandbox::spec::MODEL_ADDRESS;
@@ -152,4 +152,32 @@ print(ask(say('hello', max_tokens=5), '/v1/messages?beta=true', headers)[0])
     }
     assert!(lines.contains(&format!("x-api-key: {KEY}").as_str()), "{lines:?}");
     assert!(!asked.contains("cookie"), "{asked}");
+}
+
+#[test]
+fn a_command_that_is_stopped_ends_and_the_sandbox_lives_on() {
+    let lab = Lab::new("stopped");
+    let mut sandbox = lab.sandbox(Network::Off);
+    let stopper = sandbox.stopper().unwrap();
+    // While nothing runs, nothing happens.
+    stopper.stop();
+    let again = stopper.clone();
+    let stopping = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        again.stop();
+    });
+    let began = Instant::now();
+    let script = "trap '' TERM INT; echo begun; (sleep 60; echo no) & sleep 60; echo no";
+    let executed = sandbox.exec(&Exec::shell(script).within(Duration::from_secs(30))).unwrap();
+    stopping.join().unwrap();
+    assert_eq!((executed.ended, executed.stdout.text().as_str()), (Ended::TimedOut, "begun\n"));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // A stop that comes late is none of the next command's business.
+    stopper.stop();
+    std::thread::sleep(Duration::from_millis(100));
+    let executed = sandbox.exec(&Exec::shell("cat; echo next")).unwrap();
+    assert_eq!((executed.ended, executed.stdout.text().as_str()), (Ended::Finished(0), "next\n"));
+    let mut exec = Exec::program(["/bin/cat"]);
+    exec.stdin = Some(String::from("/etc/nsswitch.conf"));
+    assert!(sandbox.exec(&exec).unwrap().stdout.text().starts_with("passwd: files"));
 }

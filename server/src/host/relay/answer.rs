@@ -44,7 +44,7 @@ async fn ask(
     slot: OwnedSemaphorePermit,
 ) -> Response<Body> {
     let sent = door.log.sends(&written.body);
-    let passed = door.client.pass_on(&written, &mut |wait| door.log.waits(wait.delay)).await;
+    let passed = door.client.pass_on(&written, &mut |wait| door.log.waits(wait.error, wait.delay)).await;
     match passed {
         Ok(Passed::Whole(mut answer, reply)) => {
             sent.answered(&reply);

@@ -18,6 +18,10 @@ const GOING_ON: &[&str] = &[
     "text",
     "thinking",
     "partial_json",
+    "signature",
+    "summary",
+    "data",
+    "transcript",
 ];
 /// Events after which no text goes on (Anthropic).
 const ENDS: &[&str] = &["content_block_stop", "message_delta", "message_stop"];

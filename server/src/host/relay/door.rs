@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::log::Log;
 use super::refusal::Refusal;
 use super::token;
+use crate::engine::budget::Budget;
 use crate::host::model::{Client, RETRY_HEADER, Written};
 use crate::host::redact::SecretString;
 
@@ -46,6 +47,7 @@ pub(super) struct Door {
     pub(super) log: Arc<Log>,
     token: SecretString,
     seed: Option<u32>,
+    budget: Budget,
     slots: Arc<Semaphore>,
 }
 
@@ -64,8 +66,14 @@ pub(super) enum Asked {
 }
 
 impl Door {
-    pub(super) fn new(client: Client, token: SecretString, seed: Option<u32>, log: Arc<Log>) -> Self {
-        Self { client, log, token, seed, slots: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
+    pub(super) fn new(
+        client: Client,
+        token: SecretString,
+        seed: Option<u32>,
+        budget: Budget,
+        log: Arc<Log>,
+    ) -> Self {
+        Self { client, log, token, seed, budget, slots: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 
     pub(super) fn protocol(&self) -> Protocol {
@@ -91,6 +99,9 @@ impl Door {
         let body = tokio::time::timeout(BODY_TIMEOUT, whole(body)).await;
         let body = body.map_err(|_| Refusal::TooSlow { after: BODY_TIMEOUT })??;
         let (body, wants_usage) = self.check_body(&body)?;
+        if let Some(limit) = self.log.limit(&self.budget) {
+            return Err(Refusal::Budget(limit));
+        }
         let retries = head.headers.get(RETRY_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
         let written = Written {
             body: Value::Object(body),

@@ -9,6 +9,7 @@ use harness_schema::surface::approx_tokens;
 use serde_json::Value;
 
 use super::chat;
+use crate::engine::budget::{Budget, Limit};
 use crate::engine::trace::Usage;
 use crate::host::model::{self, Client, Consequence, Cost, ModelError, Pricing, Reply};
 use crate::host::redact::Redactor;
@@ -34,6 +35,8 @@ pub struct Recorded {
     pub answered: u32,
     /// What was last refused, and why.
     pub refused: Option<String>,
+    /// The limit that it ran into, if it did.
+    pub limit: Option<Limit>,
     /// All answers together; an answer that was cut counts as far as can be told.
     pub usage: Usage,
     /// The model that the provider said it is.
@@ -79,6 +82,7 @@ struct State {
     sent: u32,
     answered: u32,
     refused: Option<String>,
+    limit: Option<Limit>,
     usage: model::Usage,
     cost: Cost,
     model: Option<String>,
@@ -115,6 +119,7 @@ impl Log {
             sent: 0,
             answered: 0,
             refused: None,
+            limit: None,
             usage: model::Usage::default(),
             cost: Cost::Usd(0.0),
             model: None,
@@ -140,9 +145,25 @@ impl Log {
         self.state().refused = Some(self.redactor.text(words).into_owned());
     }
 
-    /// A wait begins. Waits at once are one.
-    pub(super) fn waits(&self, delay: Duration) {
+    /// The limit of a budget that is reached, if one is: then nothing more is sent. What is asked at the same time may still go
+    /// over it. A cost that is not known stops no trial halfway; whether one may begin then is asked before it.
+    pub(super) fn limit(&self, budget: &Budget) -> Option<Limit> {
         let mut state = self.state();
+        let tokens = state.usage.input.saturating_add(state.usage.output);
+        let limit = match (budget.cost, state.cost) {
+            _ if budget.tokens.is_some_and(|most| most <= tokens) => Some(Limit::Tokens),
+            (Some(most), Cost::Usd(usd)) if most <= usd => Some(Limit::Cost),
+            _ => None,
+        };
+        state.limit = limit.or(state.limit);
+        limit
+    }
+
+    /// A wait begins, because of that. Waits at once are one. A program that does not wait for the end of it has seen the
+    /// provider fail.
+    pub(super) fn waits(&self, error: &ModelError, delay: Duration) {
+        let mut state = self.state();
+        state.failure = Some(error.clone());
         let now = Instant::now();
         let (from, until) = (state.waits_until.max(now), now + delay);
         state.waited += until.saturating_duration_since(from);
@@ -191,6 +212,7 @@ impl Log {
             sent: state.sent,
             answered: state.answered,
             refused: state.refused.clone(),
+            limit: state.limit,
             usage: Usage { input, cached, output, cost },
             model: state.model.clone(),
             fingerprint: state.fingerprint.clone(),
@@ -375,6 +397,19 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_that_is_reached_is_said() {
+        let log = log();
+        let tokens = |most| Budget { tokens: Some(most), ..Budget::default() };
+        let cost = |most| Budget { cost: Some(most), ..Budget::default() };
+        assert_eq!(log.limit(&tokens(1)), None);
+        log.sends(&body(&["a"])).answered(&reply("b"));
+        assert_eq!((log.limit(&tokens(600_000)), log.limit(&tokens(600_001))), (Some(Limit::Tokens), None));
+        assert_eq!((log.limit(&cost(2.0)), log.limit(&cost(2.01))), (Some(Limit::Cost), None));
+        assert_eq!(log.limit(&Budget::default()), None);
+        assert_eq!(log.recorded().limit, Some(Limit::Cost));
+    }
+
+    #[test]
     fn esc_108_109_110_the_record_has_no_secret() {
         let log = log();
         let message =
@@ -389,11 +424,13 @@ mod tests {
     #[test]
     fn waits_at_once_are_one() {
         let log = log();
-        log.waits(Duration::from_secs(10));
-        log.waits(Duration::from_secs(4));
+        let error = ModelError::Unavailable { status: 429, words: String::new() };
+        log.waits(&error, Duration::from_secs(10));
+        log.waits(&error, Duration::from_secs(4));
+        assert_eq!(log.recorded().failure.as_ref(), Some(&error));
         let waited = Patience(Arc::clone(&log)).waited();
         assert!(Duration::from_secs(10) == waited, "{waited:?}");
-        log.waits(Duration::from_secs(30));
+        log.waits(&error, Duration::from_secs(30));
         let waited = Patience(log).waited();
         assert!(Duration::from_secs(29) < waited && waited < Duration::from_secs(31), "{waited:?}");
     }

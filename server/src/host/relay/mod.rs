@@ -31,6 +31,7 @@ use self::door::Door;
 use self::log::Log;
 use super::model::Client;
 use super::redact::SecretString;
+use crate::engine::budget::Budget;
 
 /// Connections at once; more wait in the kernel.
 const MAX_CONNECTIONS: usize = 64;
@@ -52,7 +53,8 @@ pub struct Relay {
 
 impl Relay {
     /// Serves the socket of a sandbox with a model. `seed` is that of the trial's requests
-    /// ([`of_request`](super::model::seed::of_request)); without one none is sent, whatever a program says.
+    /// ([`of_request`](super::model::seed::of_request)); without one none is sent, whatever a program says. Once the tokens or
+    /// the money of `budget` are spent, nothing more is sent.
     ///
     /// # Errors
     /// If the machine has no random numbers, or the socket cannot be waited on.
@@ -61,6 +63,7 @@ impl Relay {
         listener: TcpListener,
         client: &Client,
         seed: Option<u32>,
+        budget: Budget,
     ) -> io::Result<Self> {
         let token = token::fresh()?;
         listener.set_nonblocking(true)?;
@@ -69,7 +72,7 @@ impl Relay {
             tokio::net::TcpListener::from_std(listener)?
         };
         let log = Arc::new(Log::new(client));
-        let door = Arc::new(Door::new(client.clone(), token.clone(), seed, Arc::clone(&log)));
+        let door = Arc::new(Door::new(client.clone(), token.clone(), seed, budget, Arc::clone(&log)));
         let (ending, ended) = oneshot::channel();
         let task = runtime.spawn(serve(listener, door, ended));
         Ok(Self { token, log, ending: Some(ending), task: Some(task), runtime: runtime.clone() })

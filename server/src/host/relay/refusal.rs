@@ -12,6 +12,7 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::engine::budget::Limit;
 use crate::host::model::{Consequence, ModelError};
 
 /// The body of an answer.
@@ -70,6 +71,9 @@ pub enum Refusal {
     /// The body is no request.
     #[error("the body is no JSON object: {0}")]
     Body(String),
+    /// Nothing more may be spent.
+    #[error("{}", .0.words())]
+    Budget(Limit),
     /// It asks for something that would lead past the sandbox or the contract.
     #[error("`{field}` cannot be asked for: {why}")]
     Field {
@@ -85,6 +89,7 @@ impl Refusal {
         match self {
             Self::Form(_) | Self::Body(_) | Self::Field { .. } => StatusCode::BAD_REQUEST,
             Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Budget(_) => StatusCode::PAYMENT_REQUIRED,
             Self::Path { .. } | Self::Model { .. } => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -99,6 +104,7 @@ impl Refusal {
             Self::Model { .. } => ("not_found_error", Some("model_not_found")),
             Self::Path { .. } => ("not_found_error", None),
             Self::TooLarge { .. } => ("request_too_large", None),
+            Self::Budget(_) => ("billing_error", Some("insufficient_quota")),
             _ => ("invalid_request_error", None),
         }
     }

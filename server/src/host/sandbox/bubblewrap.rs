@@ -415,6 +415,7 @@ impl Launched {
             outer,
             first,
             control: std::sync::Arc::new(control),
+            stopped: std::sync::Arc::default(),
             listener: self.listener.take(),
             keeper,
             tree: Some(spec.tree),

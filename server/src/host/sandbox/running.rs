@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Child;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -24,7 +24,7 @@ use super::wire::{self, Order, Report, Request};
 
 /// How long output is still read after a command has ended.
 const AFTERGLOW: Duration = Duration::from_millis(200);
-/// How long the first process may take to say that a command's time is over.
+/// How long the first process may take to say that a command's time is over, or that it was stopped.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the end of all processes may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +37,8 @@ pub(super) struct Running {
     pub(super) first: OwnedFd,
     /// Its control socket.
     pub(super) control: Arc<OwnedFd>,
+    /// When the command that runs was stopped, if it was.
+    pub(super) stopped: Arc<Mutex<Option<Instant>>>,
     /// The socket for the model, until somebody takes it.
     pub(super) listener: Option<TcpListener>,
     /// The thread beside it.
@@ -121,6 +123,8 @@ impl Running {
         let mut ended: Option<(Ended, Instant)> = None;
         loop {
             let now = Instant::now();
+            let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadline = stopped.map_or(deadline, |stopped| deadline.min(stopped + GRACE));
             let until = match &ended {
                 Some((ended, _)) if streams.iter().all(|stream| stream.pipe.is_none()) => {
                     return Ok(ended.clone());
@@ -132,7 +136,8 @@ impl Running {
                     ended = Some((self.over(Ended::Died(Cause::Silent)), now));
                     continue;
                 }
-                None => deadline,
+                // Whether it was stopped is seen now and then.
+                None => deadline.min(now + Duration::from_secs(1)),
             };
             let listens = ended.is_none();
             let ready = self.wait(listens, streams, until.saturating_duration_since(now));
@@ -268,6 +273,7 @@ impl Sandbox for Running {
         };
         let (stdout, out) = Stream::new().map_err(no_pipe)?;
         let (stderr, err) = Stream::new().map_err(no_pipe)?;
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.request(command, [out, err])?;
         let mut streams = [stdout, stderr];
         let ended = self.follow(command, &mut streams)?;
@@ -287,9 +293,12 @@ impl Sandbox for Running {
     }
 
     fn stopper(&self) -> Option<Stopper> {
-        let control = Arc::clone(&self.control);
-        // If the sandbox has ended, that is noticed when it is listened to.
-        Some(Stopper::new(move || drop(wire::send(&*control, &Order::Stop, &[]))))
+        let (control, stopped) = (Arc::clone(&self.control), Arc::clone(&self.stopped));
+        Some(Stopper::new(move || {
+            stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+            // A sandbox that has ended, or does not answer, is noticed by who waits for the command.
+            let _ = wire::try_send(&*control, &Order::Stop);
+        }))
     }
 
     fn kill(mut self: Box<Self>) -> Result<Dead, SandboxError> {

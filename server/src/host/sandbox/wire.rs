@@ -120,6 +120,20 @@ pub(super) fn send<T: Serialize>(
     message: &T,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
+    send_with(socket, message, descriptors, SendFlags::empty())
+}
+
+/// Sends a message if that can be done at once.
+pub(super) fn try_send<T: Serialize>(socket: impl AsFd, message: &T) -> io::Result<()> {
+    send_with(socket, message, &[], SendFlags::DONTWAIT)
+}
+
+fn send_with<T: Serialize>(
+    socket: impl AsFd,
+    message: &T,
+    descriptors: &[BorrowedFd<'_>],
+    flags: SendFlags,
+) -> io::Result<()> {
     let bytes = serde_json::to_vec(message)?;
     if MAX_MESSAGE_BYTES < bytes.len() || MAX_DESCRIPTORS < descriptors.len() {
         return Err(ErrorKind::InvalidInput.into());
@@ -130,7 +144,12 @@ pub(super) fn send<T: Serialize>(
         return Err(ErrorKind::InvalidInput.into());
     }
     loop {
-        match rustix::net::sendmsg(&socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL) {
+        match rustix::net::sendmsg(
+            &socket,
+            &[IoSlice::new(&bytes)],
+            &mut control,
+            flags | SendFlags::NOSIGNAL,
+        ) {
             Err(Errno::INTR) => {}
             sent => return sent.map(drop).map_err(Into::into),
         }

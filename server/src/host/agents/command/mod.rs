@@ -21,6 +21,7 @@ pub use self::program::find_program;
 
 use self::words::Words;
 use super::{Cancel, Work, Worked};
+use crate::engine::budget::{Budget, Limit};
 use crate::engine::trace::{End, Trace};
 use crate::engine::transcript;
 use crate::engine::verdict::VoidCause;
@@ -137,7 +138,7 @@ pub fn run(work: &Work<'_>, sandbox: &mut dyn Sandbox) -> Ran {
         let detail = "the sandbox has no road to the model, or it was used before";
         return failed(VoidCause::EnvironmentSetup, detail.to_owned());
     };
-    let relay = match Relay::start(work.runtime, listener, work.client, work.seed) {
+    let relay = match Relay::start(work.runtime, listener, work.client, work.seed, ceiling(work.harness)) {
         Ok(relay) => relay,
         Err(error) => return failed(VoidCause::HostResource, format!("the relay cannot start: {error}")),
     };
@@ -157,6 +158,16 @@ pub fn run(work: &Work<'_>, sandbox: &mut dyn Sandbox) -> Ran {
     let recorded = relay.end();
     let (void, end, detail) = judged(outcome, why, work.client.redactor());
     ran(void, end, detail, Some(recorded), transcript)
+}
+
+/// The most that one trial may spend: no more than all trials together. What is left of that is asked for before each trial.
+fn ceiling(harness: &Harness) -> Budget {
+    let budget = &harness.manifest().budget;
+    Budget {
+        tokens: budget.max_tokens.as_ref().map(|most| most.value),
+        cost: budget.max_cost_usd.as_ref().map(|most| most.value),
+        ..Budget::default()
+    }
 }
 
 /// Runs a command for as long as it may take. Waiting for the provider does not count.
@@ -330,6 +341,10 @@ impl Worked {
             Some(Consequence::Context) => self.end = End::Context,
             Some(Consequence::Crashed) => {
                 self.end = End::Crashed(String::from("the model refused to answer"));
+            }
+            None if recorded.limit.is_some() && !matches!(self.end, End::Time | End::Killed) => {
+                let is_of_tokens = recorded.limit == Some(Limit::Tokens);
+                self.end = if is_of_tokens { End::Tokens } else { End::Cost };
             }
             // It ended by itself; of the reasons that it may have it knows more than its exit code does.
             None if matches!(self.end, End::Finished | End::Crashed(_)) => match &self.trace.end {

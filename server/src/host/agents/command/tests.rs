@@ -19,6 +19,7 @@ fn recorded() -> Recorded {
         sent: 1,
         answered: 1,
         refused: None,
+        limit: None,
         usage: Usage::default(),
         model: None,
         fingerprint: None,
@@ -65,6 +66,8 @@ fn the_relay_knows_better_than_the_program() {
     let long = failed(ModelError::TooLong { words: String::new() });
     check(crashed(), None, &long, (None, End::Context));
     check(End::Time, None, &long, (None, End::Time));
+    let spent = Recorded { limit: Some(Limit::Tokens), ..recorded() };
+    check(crashed(), Some(End::Steps), &spent, (None, End::Tokens));
     let refused = Recorded { consequence: Some(Consequence::Crashed), ..recorded() };
     check(End::Finished, None, &refused, (None, End::Crashed(String::from("the model refused to answer"))));
 }

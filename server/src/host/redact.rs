@@ -39,6 +39,8 @@ pub struct Redactor {
     needles: Arc<[Needle]>,
     /// The bytes that a needle or a form of a key may begin with.
     starts: Arc<[bool; 256]>,
+    /// Whether it looks for forms of keys too.
+    has_forms: bool,
 }
 
 /// One way to write one secret.
@@ -104,6 +106,16 @@ impl Redactor {
     /// A redactor of these secrets, and of whatever has the form of a key.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
+        Self::of(secrets, FORMS)
+    }
+
+    /// A redactor of these secrets alone: for texts that have to stay what they are otherwise.
+    #[must_use]
+    pub fn live<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
+        Self::of(secrets, &[])
+    }
+
+    fn of<'a>(secrets: impl IntoIterator<Item = &'a SecretString>, forms: &[Form]) -> Self {
         let mut plain = BTreeSet::new();
         let mut wrapped = BTreeSet::new();
         for secret in secrets {
@@ -121,10 +133,10 @@ impl Redactor {
             plain.chain(wrapped.into_iter().map(|bytes| Needle { bytes, wraps: true })).collect();
         let mut starts = [false; 256];
         let firsts = needles.iter().filter_map(|needle| needle.bytes.first());
-        for first in firsts.chain(FORMS.iter().filter_map(|form| form.prefix.as_bytes().first())) {
+        for first in firsts.chain(forms.iter().filter_map(|form| form.prefix.as_bytes().first())) {
             starts[usize::from(*first)] = true;
         }
-        Self { needles: needles.into(), starts: Arc::new(starts) }
+        Self { needles: needles.into(), starts: Arc::new(starts), has_forms: !forms.is_empty() }
     }
 
     /// A text without secrets.
@@ -274,7 +286,7 @@ impl Stream {
             let text = held.get(at..).unwrap_or_default();
             if self.redactor.starts[usize::from(byte)] {
                 let (length, needle_is_open) = self.redactor.needle_at(text);
-                let begins_word = !self.before.is_some_and(is_slug);
+                let begins_word = self.redactor.has_forms && !self.before.is_some_and(is_slug);
                 let (form, form_is_open) = if begins_word { form_at(text) } else { (None, false) };
                 if !is_last && (needle_is_open || form_is_open) {
                     break;

@@ -2,6 +2,7 @@
 //! verifier judges the tree that it leaves.
 
 pub mod native;
+pub mod command;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,6 +4,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +24,7 @@ use super::{anthropic, openai, retry};
 use crate::host::redact::{Redactor, SecretString};
 
 /// An answer longer than this is none.
-const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
 /// The header that says how often a call has been tried before. The clients of OpenAI and Anthropic send it under this
 /// name.
@@ -32,14 +33,16 @@ pub const RETRY_HEADER: &str = "x-stainless-retry-count";
 /// The header that carries the seed where the protocol has no field for it (Anthropic messages).
 pub const SEED_HEADER: &str = "x-seed";
 
-/// A model that can be called. One client serves all trials of a run; calls may run side by side.
+/// A model that can be called. One client serves all trials of a run; calls may run side by side. Cloning is cheap.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     settings: Settings,
     key: Option<HeaderValue>,
     redactor: Redactor,
+    live: Redactor,
     /// The server wants `max_completion_tokens` for `max_tokens`.
-    has_new_name: AtomicBool,
+    has_new_name: Arc<AtomicBool>,
 }
 
 /// Why a client cannot be made.
@@ -97,8 +100,8 @@ pub struct Wait<'a> {
 }
 
 /// One attempt without a reply.
-struct Failed {
-    error: ModelError,
+pub(super) struct Failed {
+    pub(super) error: ModelError,
     /// Whether the provider said that trying again is useless.
     is_final: bool,
     /// How long the provider wants us to wait.
@@ -106,7 +109,7 @@ struct Failed {
 }
 
 impl Failed {
-    fn of(error: ModelError) -> Self {
+    pub(super) fn of(error: ModelError) -> Self {
         Self { error, is_final: false, asked_for: None }
     }
 }
@@ -158,8 +161,9 @@ impl Client {
             http,
             key: header.transpose()?,
             redactor: Redactor::new(&secrets),
+            live: Redactor::live(&secrets),
             settings,
-            has_new_name: AtomicBool::new(false),
+            has_new_name: Arc::new(AtomicBool::new(false)),
         })
     }
 
@@ -167,6 +171,18 @@ impl Client {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What takes its key, and whatever has the form of a key, out of records.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// What takes its key, and nothing else, out of what an agent reads.
+    #[must_use]
+    pub fn live_redactor(&self) -> &Redactor {
+        &self.live
     }
 
     /// Asks the model. A failure that may pass is tried again as the settings say; `waiting` hears of each wait, so that
@@ -191,16 +207,25 @@ impl Client {
                 }
                 Err(failed) => failed,
             };
-            if !failed.error.is_passing() || failed.is_final || self.settings.retries < attempts {
-                return Err(CallFailed { error: failed.error, attempts, waited });
-            }
             let seed = u64::from(request.seed.unwrap_or_default()) << 16 | request.messages.len() as u64;
-            let delay = failed.asked_for.unwrap_or_else(|| self.settings.backoff.delay(attempts - 1, seed));
+            let Some(delay) = self.delay(&failed, attempts, seed) else {
+                return Err(CallFailed { error: failed.error, attempts, waited });
+            };
             tracing::info!(attempts, ?delay, error = %failed.error, "the model is asked again");
             waiting(&Wait { error: &failed.error, attempts, delay });
             tokio::time::sleep(delay).await;
             waited += delay;
         }
+    }
+
+    /// How long to wait before a call that was sent `attempts` times is sent again; `None` if it is not.
+    pub(super) fn delay(&self, failed: &Failed, attempts: u32, seed: u64) -> Option<Duration> {
+        if !failed.error.is_passing() || failed.is_final || self.settings.retries < attempts {
+            return None;
+        }
+        Some(
+            failed.asked_for.unwrap_or_else(|| self.settings.backoff.delay(attempts.saturating_sub(1), seed)),
+        )
     }
 
     async fn attempt(&self, request: &Request<'_>, retry: u32) -> Result<Reply, Failed> {
@@ -215,7 +240,7 @@ impl Client {
     async fn exchange(&self, request: &Request<'_>, retry: u32) -> Result<Reply, Failed> {
         let has_new_name = self.has_new_name.load(Ordering::Relaxed);
         let body = self.body(request, has_new_name);
-        let response = self.send(&body, request.seed, retry).await?;
+        let response = self.send(&body, request.seed, retry, HeaderMap::new()).await?;
         if response.status().is_success() {
             return self.read(response, &body, request).await;
         }
@@ -229,7 +254,7 @@ impl Client {
         }
         self.has_new_name.store(true, Ordering::Relaxed);
         let body = self.body(request, true);
-        let response = self.send(&body, request.seed, retry).await?;
+        let response = self.send(&body, request.seed, retry, HeaderMap::new()).await?;
         if response.status().is_success() {
             return self.read(response, &body, request).await;
         }
@@ -245,14 +270,20 @@ impl Client {
         }
     }
 
-    async fn send(&self, body: &Value, seed: Option<u32>, retry: u32) -> Result<Response, Failed> {
+    pub(super) async fn send(
+        &self,
+        body: &Value,
+        seed: Option<u32>,
+        retry: u32,
+        more: HeaderMap,
+    ) -> Result<Response, Failed> {
         let endpoint = &self.settings.endpoint;
         let url = match self.settings.protocol {
             Protocol::Openai => endpoint.below("chat/completions"),
             Protocol::Anthropic => endpoint.below("messages"),
         };
         let mut call = self.http.post(url).header(CONTENT_TYPE, "application/json").body(body.to_string());
-        call = call.header(RETRY_HEADER, retry);
+        call = call.headers(more).header(RETRY_HEADER, retry);
         match self.settings.protocol {
             Protocol::Openai => {
                 if let Some(key) = &self.key {
@@ -279,7 +310,7 @@ impl Client {
     }
 
     /// The error that an answer with a bad status is.
-    async fn reported(&self, mut response: Response) -> Result<Reported, Failed> {
+    pub(super) async fn reported(&self, mut response: Response) -> Result<Reported, Failed> {
         if response.status().is_redirection() {
             let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
             return Ok(Reported { message: to.to_owned(), ..Reported::default() });
@@ -295,7 +326,7 @@ impl Client {
         Ok(Reported::read(&String::from_utf8_lossy(&body)))
     }
 
-    fn refused(&self, status: StatusCode, headers: &HeaderMap, reported: &Reported) -> Failed {
+    pub(super) fn refused(&self, status: StatusCode, headers: &HeaderMap, reported: &Reported) -> Failed {
         Failed {
             error: reported.classify(status.as_u16(), &self.redactor),
             is_final: retry::is_useless(headers),
@@ -321,7 +352,16 @@ impl Client {
         Ok(reply)
     }
 
-    async fn read_whole(&self, mut response: Response, names: &str) -> Result<Result<Reply, Unread>, Failed> {
+    async fn read_whole(&self, response: Response, names: &str) -> Result<Result<Reply, Unread>, Failed> {
+        Ok(self.whole(response, names).await?.map(|(_, reply)| reply))
+    }
+
+    /// Reads an answer that is not streamed: as it came, and what it says.
+    pub(super) async fn whole(
+        &self,
+        mut response: Response,
+        names: &str,
+    ) -> Result<Result<(Value, Reply), Unread>, Failed> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.cut(&error))? {
             bytes.extend_from_slice(&chunk);
@@ -333,10 +373,11 @@ impl Client {
             Ok(answer) => answer,
             Err(error) => return Ok(Err(Unread::Unreadable(format!("it is no JSON: {error}")))),
         };
-        Ok(match self.settings.protocol {
+        let reply = match self.settings.protocol {
             Protocol::Openai => openai::read(&answer, names),
             Protocol::Anthropic => anthropic::read(&answer),
-        })
+        };
+        Ok(reply.map(|reply| (answer, reply)))
     }
 
     async fn read_stream(
@@ -375,7 +416,7 @@ impl Client {
         Ok(joined.finish(names))
     }
 
-    fn unread(&self, unread: Unread) -> ModelError {
+    pub(super) fn unread(&self, unread: Unread) -> ModelError {
         match unread {
             Unread::Reported(reported) => reported.classify(StatusCode::OK.as_u16(), &self.redactor),
             Unread::Unreadable(why) => ModelError::Unreadable { words: words(&why, &self.redactor) },
@@ -383,11 +424,11 @@ impl Client {
         }
     }
 
-    fn cut(&self, error: &reqwest::Error) -> Failed {
+    pub(super) fn cut(&self, error: &reqwest::Error) -> Failed {
         Failed::of(ModelError::Cut { words: words(&cause(error), &self.redactor) })
     }
 
-    fn too_slow(&self, wait: TimeLimit, after: Duration) -> ModelError {
+    pub(super) fn too_slow(&self, wait: TimeLimit, after: Duration) -> ModelError {
         ModelError::Timeout { origin: self.settings.endpoint.origin(), wait, after }
     }
 }
@@ -400,34 +441,35 @@ impl fmt::Debug for Client {
 }
 
 /// A streamed answer, in either protocol.
-enum Joined {
+#[derive(Debug)]
+pub(super) enum Joined {
     Openai(openai::Joined),
     Anthropic(anthropic::Joined),
 }
 
 impl Joined {
-    fn new(protocol: Protocol) -> Self {
+    pub(super) fn new(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Openai => Self::Openai(openai::Joined::default()),
             Protocol::Anthropic => Self::Anthropic(anthropic::Joined::default()),
         }
     }
 
-    fn push(&mut self, event: &Event) -> Result<(), Unread> {
+    pub(super) fn push(&mut self, event: &Event) -> Result<(), Unread> {
         match self {
             Self::Openai(joined) => joined.push(event),
             Self::Anthropic(joined) => joined.push(event),
         }
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         match self {
             Self::Openai(joined) => joined.is_done(),
             Self::Anthropic(joined) => joined.is_done(),
         }
     }
 
-    fn finish(self, names: &str) -> Result<Reply, Unread> {
+    pub(super) fn finish(self, names: &str) -> Result<Reply, Unread> {
         match self {
             Self::Openai(joined) => joined.finish(names),
             Self::Anthropic(joined) => joined.finish(),
@@ -435,7 +477,7 @@ impl Joined {
     }
 }
 
-fn too_long() -> Unread {
+pub(super) fn too_long() -> Unread {
     Unread::Unreadable(format!("it is longer than {} MiB", MAX_ANSWER_BYTES / 1024 / 1024))
 }
 
@@ -454,7 +496,7 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 /// What a call read and wrote, by our own count: for servers that do not say.
-fn estimated(body: &Value, reply: &Reply) -> Usage {
+pub(super) fn estimated(body: &Value, reply: &Reply) -> Usage {
     let input = ["messages", "system", "tools"].iter().filter_map(|name| body.get(name));
     let calls = reply.calls.iter().map(|call| match &call.arguments {
         Arguments::Object(_) => {

@@ -27,12 +27,15 @@ mod sse;
 mod openai;
 mod anthropic;
 mod client;
+mod passed;
 
 pub use self::client::{Answer, CallFailed, Client, ClientError, RETRY_HEADER, SEED_HEADER, Wait};
 pub use self::conversation::{Arguments, Call, Message, Reply, Request, Stop, Tool, ToolResult, Turn, Usage};
 pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::error::{Consequence, ModelError, TimeLimit};
 pub use self::key::{KeyError, KeySource};
+pub use self::passed::{Passed, Passing, Written};
 pub use self::price::{Cost, Pricing};
 pub use self::retry::Backoff;
 pub use self::settings::Settings;
+pub use self::sse::Event;

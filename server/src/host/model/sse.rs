@@ -2,11 +2,27 @@
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Event {
+pub struct Event {
     /// Its type; empty if it has none.
-    pub(super) event: String,
+    pub event: String,
     /// Its data, lines joined by a line break.
-    pub(super) data: String,
+    pub data: String,
+}
+
+impl Event {
+    /// As it is sent, with the blank line that ends it.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let mut text = String::new();
+        if !self.event.is_empty() {
+            text.push_str(&format!("event: {}\n", self.event));
+        }
+        for line in self.data.split('\n') {
+            text.push_str(&format!("data: {line}\n"));
+        }
+        text.push('\n');
+        text
+    }
 }
 
 /// Reads events. However the bytes are cut, the events are the same.

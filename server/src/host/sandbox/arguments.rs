@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::spec::Spec;
+use super::spec::{PATH, Spec};
 
 /// Where our executable is seen inside.
 pub const INSIDE: &str = "/run/self-harness/init";
@@ -108,7 +108,7 @@ fn walls(line: &mut Line, numbers: &Descriptors) {
 fn variables(line: &mut Line, spec: &Spec) {
     line.words(["--clearenv"]);
     let own = [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("PATH", PATH),
         ("HOME", HOME),
         ("USER", "agent"),
         ("LANG", "C.UTF-8"),

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -20,7 +21,7 @@ use super::guarantee::{Guarantees, Unavailable};
 use super::keeper::{Keeper, Kept};
 use super::orphan::{self, Note, Noted};
 use super::running::{self, Running};
-use super::spec::{Backend, Sandbox, SandboxError, Spec};
+use super::spec::{Backend, MODEL_ADDRESS, Network, Sandbox, SandboxError, Spec};
 use super::tree::{Identity, TreeError, Trials};
 use super::wire::{self, Report, Setup};
 use super::{probe, procfs, remedy};
@@ -205,9 +206,9 @@ impl Bubblewrap {
         note(spec, &[])?;
         let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
         let stderr = outer.stderr.take();
-        let mut launched = Launched { outer: Some(outer), control, first: None, stderr };
+        let mut launched = Launched { outer: Some(outer), control, first: None, listener: None, stderr };
         launched.await_first(spec, info)?;
-        launched.await_ready(&build)?;
+        launched.await_ready(spec, &build)?;
         Ok(launched)
     }
 }
@@ -236,11 +237,14 @@ fn setup(spec: &Spec, build: &str) -> Setup {
         memory_bytes: spec.limits.memory_bytes,
         processes: spec.limits.processes,
         file_bytes: spec.limits.file_bytes,
+        has_model_route: spec.network == Network::Model,
     }
 }
 
 /// Mounts lie where they hide nothing of the system.
 fn check_places(spec: &Spec) -> Result<(), SandboxError> {
+    /// What is told to an agent lies beside our executable.
+    const OURS: &str = "/run/self-harness";
     const SYSTEM: &[&str] = &[
         "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "usr",
     ];
@@ -254,7 +258,8 @@ fn check_places(spec: &Spec) -> Result<(), SandboxError> {
         if !path.is_absolute() || !is_plain || at.contains('\0') {
             return refused(at, "it is no plain path from the root");
         }
-        if SYSTEM.iter().any(|system| first.as_os_str() == *system) {
+        let is_ours = at.starts_with(&format!("{OURS}/")) && at != INSIDE;
+        if !is_ours && SYSTEM.iter().any(|system| first.as_os_str() == *system) {
             return refused(at, "it belongs to the system");
         }
     }
@@ -299,6 +304,7 @@ struct Launched {
     outer: Option<Child>,
     control: OwnedFd,
     first: Option<(i32, OwnedFd)>,
+    listener: Option<TcpListener>,
     stderr: Option<ChildStderr>,
 }
 
@@ -337,12 +343,15 @@ impl Launched {
     }
 
     /// Waits until the inner stage has checked the walls.
-    fn await_ready(&mut self, build: &str) -> Result<(), SandboxError> {
+    fn await_ready(&mut self, spec: &Spec, build: &str) -> Result<(), SandboxError> {
         if !is_ready(&self.control, Instant::now() + PATIENCE) {
             return Err(self.not_started("its first process does not answer"));
         }
         match wire::receive::<Report>(&self.control) {
-            Ok(Some((Report::Ready { build: inside }, _))) if inside == build => Ok(()),
+            Ok(Some((Report::Ready { build: inside }, handed))) if inside == build => {
+                self.listener = listener(spec, handed)?;
+                Ok(())
+            }
             Ok(Some((Report::Ready { build: inside }, _))) => Err(SandboxError::Start(format!(
                 "the executable inside is another one: `{inside}` and not `{build}`"
             ))),
@@ -405,7 +414,9 @@ impl Launched {
         Ok(Box::new(Running {
             outer,
             first,
-            control,
+            control: std::sync::Arc::new(control),
+            stopped: std::sync::Arc::default(),
+            listener: self.listener.take(),
             keeper,
             tree: Some(spec.tree),
             limits: spec.limits,
@@ -418,6 +429,23 @@ impl Launched {
 impl Drop for Launched {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// The socket that was handed over, if one was asked for. It has to be what it was asked to be.
+fn listener(spec: &Spec, handed: Vec<OwnedFd>) -> Result<Option<TcpListener>, SandboxError> {
+    let mut listeners = handed.into_iter().map(TcpListener::from);
+    match (spec.network, listeners.next(), listeners.next()) {
+        (Network::Off, None, None) => Ok(None),
+        (Network::Model, Some(one), None) => {
+            let listens = rustix::net::sockopt::socket_acceptconn(&one).unwrap_or(false);
+            let address = one.local_addr().ok();
+            if listens && address == Some(MODEL_ADDRESS) {
+                return Ok(Some(one));
+            }
+            Err(not_safe("what was handed over for the model is no socket that listens there"))
+        }
+        _ => Err(not_safe("other sockets were handed over than were asked for")),
     }
 }
 

@@ -5,7 +5,9 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 
 use super::confine::Confinement;
+use super::spec::MODEL_ADDRESS;
 use super::wire::{self, Order, Report, Request, Setup};
 use super::{procfs, self_test};
 use crate::host::spawn;
@@ -43,11 +46,14 @@ pub(super) fn stage(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
 fn first_process(setup: &Setup) -> u8 {
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else { return UNSAFE };
     match prepare(setup) {
-        Ok(confinement) => {
+        Ok((confinement, listener)) => {
             let build = wire::build("/proc/self/exe".as_ref()).unwrap_or_default();
-            if wire::send(&control, &Report::Ready { build }, &[]).is_err() {
+            let handed: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+            if wire::send(&control, &Report::Ready { build }, &handed).is_err() {
                 return UNSAFE;
             }
+            // From here on only the worker has it.
+            drop(listener);
             Supervisor { control, setup, confinement, command: None }.run()
         }
         Err(why) => {
@@ -58,8 +64,8 @@ fn first_process(setup: &Setup) -> u8 {
     }
 }
 
-/// Checks the walls and puts the last of them up.
-fn prepare(setup: &Setup) -> Result<Confinement, String> {
+/// Checks the walls and puts the last of them up. The socket for the model is opened before any program could take its place.
+fn prepare(setup: &Setup) -> Result<(Confinement, Option<TcpListener>), String> {
     let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     check_identity()?;
     check_mounts()?;
@@ -80,7 +86,12 @@ fn prepare(setup: &Setup) -> Result<Confinement, String> {
         .and_then(|()| rustix::stdio::dup2_stderr(&null))
         .map_err(io::Error::from)
         .map_err(failed("the standard descriptors cannot be let go"))?;
-    Confinement::new(&setup.writable, setup.processes, setup.file_bytes)
+    let confinement = Confinement::new(&setup.writable, setup.processes, setup.file_bytes)?;
+    let listener = match setup.has_model_route {
+        true => Some(TcpListener::bind(MODEL_ADDRESS).map_err(failed("no socket listens for the model"))?),
+        false => None,
+    };
+    Ok((confinement, listener))
 }
 
 fn check_identity() -> Result<(), String> {
@@ -230,17 +241,26 @@ impl Supervisor<'_> {
     fn start(&self, descriptors: Vec<OwnedFd>) -> io::Result<Running> {
         let [request, stdout, stderr]: [OwnedFd; 3] =
             descriptors.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let Request { argv, env, directory, timeout } = wire::unseal(request)?;
+        let Request { argv, env, directory, stdin, timeout } = wire::unseal(request)?;
         let (program, arguments) = argv
             .split_first()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it has no name"))?;
+        let stdin = match stdin {
+            // A pipe is not waited for.
+            Some(path) => fs::File::options()
+                .read(true)
+                .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+                .open(path)?
+                .into(),
+            None => Stdio::null(),
+        };
         let mut command = spawn::command(program);
         command
             .args(arguments)
             .envs(std::env::vars_os())
             .envs(env)
             .current_dir(directory.as_ref().unwrap_or(&self.setup.directory))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(stdout)
             .stderr(stderr);
         self.confinement.apply(&mut command)?;

@@ -44,11 +44,13 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use guarantee::{Guarantee, Guarantees, Unavailable};
-pub use spec::{Backend, Dead, Ended, Exec, Executed, Limits, Phase, Sandbox, SandboxError, Spec};
+pub use spec::{
+    Backend, Dead, Ended, Exec, Executed, Limits, Network, Phase, Sandbox, SandboxError, Spec, Stopper,
+};
 pub use tree::{TrialTree, Trials};
 
 /// The version of everything that decides what a sandbox allows. Results under different versions are not compared.
-pub const POLICY: u32 = 1;
+pub const POLICY: u32 = 2;
 
 /// The backend of this machine.
 #[must_use]

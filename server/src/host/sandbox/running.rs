@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Child;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -16,13 +18,13 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use super::keeper::Keeper;
 use super::orphan::Note;
 use super::output::Capture;
-use super::spec::{Cause, Dead, Ended, Exec, Executed, Limits, Sandbox, SandboxError};
+use super::spec::{Cause, Dead, Ended, Exec, Executed, Limits, Sandbox, SandboxError, Stopper};
 use super::tree::TrialTree;
 use super::wire::{self, Order, Report, Request};
 
 /// How long output is still read after a command has ended.
 const AFTERGLOW: Duration = Duration::from_millis(200);
-/// How long the first process may take to say that a command's time is over.
+/// How long the first process may take to say that a command's time is over, or that it was stopped.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the end of all processes may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,7 +36,11 @@ pub(super) struct Running {
     /// The first process inside, pinned.
     pub(super) first: OwnedFd,
     /// Its control socket.
-    pub(super) control: OwnedFd,
+    pub(super) control: Arc<OwnedFd>,
+    /// When the command that runs was stopped, if it was.
+    pub(super) stopped: Arc<Mutex<Option<Instant>>>,
+    /// The socket for the model, until somebody takes it.
+    pub(super) listener: Option<TcpListener>,
     /// The thread beside it.
     pub(super) keeper: Keeper,
     /// The tree; gone when the sandbox is dead.
@@ -94,10 +100,15 @@ impl Running {
         let env: BTreeMap<String, String> =
             command.env.each().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let timeout = u64::try_from(command.timeout.as_millis()).unwrap_or(u64::MAX / 2);
-        let request =
-            Request { argv: command.argv.clone(), env, directory: command.directory.clone(), timeout };
+        let request = Request {
+            argv: command.argv.clone(),
+            env,
+            directory: command.directory.clone(),
+            stdin: command.stdin.clone(),
+            timeout,
+        };
         let request = wire::seal(&request).map_err(refused)?;
-        match wire::send(&self.control, &Order::Run, &[request.as_fd(), stdout.as_fd(), stderr.as_fd()]) {
+        match wire::send(&*self.control, &Order::Run, &[request.as_fd(), stdout.as_fd(), stderr.as_fd()]) {
             // A sandbox that has ended is noticed when it is listened to.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             sent => sent.map_err(refused),
@@ -112,6 +123,8 @@ impl Running {
         let mut ended: Option<(Ended, Instant)> = None;
         loop {
             let now = Instant::now();
+            let stopped = *self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadline = stopped.map_or(deadline, |stopped| deadline.min(stopped + GRACE));
             let until = match &ended {
                 Some((ended, _)) if streams.iter().all(|stream| stream.pipe.is_none()) => {
                     return Ok(ended.clone());
@@ -123,7 +136,8 @@ impl Running {
                     ended = Some((self.over(Ended::Died(Cause::Silent)), now));
                     continue;
                 }
-                None => deadline,
+                // Whether it was stopped is seen now and then.
+                None => deadline.min(now + Duration::from_secs(1)),
             };
             let listens = ended.is_none();
             let ready = self.wait(listens, streams, until.saturating_duration_since(now));
@@ -136,7 +150,7 @@ impl Running {
             if self.limits.output_bytes < total && !is_flooded {
                 is_flooded = true;
                 // If the sandbox has ended, that is noticed when it is listened to.
-                let _ = wire::send(&self.control, &Order::Stop, &[]);
+                let _ = wire::send(&*self.control, &Order::Stop, &[]);
             }
             if listens && ready[0] {
                 let report = self.listen(command)?;
@@ -151,7 +165,7 @@ impl Running {
         let mut watched = Vec::with_capacity(3);
         let mut places = Vec::with_capacity(3);
         if listens {
-            watched.push(PollFd::new(&self.control, PollFlags::IN));
+            watched.push(PollFd::new(&*self.control, PollFlags::IN));
             places.push(0);
         }
         for (place, stream) in streams.iter().enumerate() {
@@ -171,7 +185,7 @@ impl Running {
 
     /// Takes one report about the command.
     fn listen(&mut self, command: &Exec) -> Result<Ended, SandboxError> {
-        let report = match wire::receive::<Report>(&self.control) {
+        let report = match wire::receive::<Report>(&*self.control) {
             Ok(Some((report, _))) => report,
             // The end, or something that our executable does not say.
             Ok(None) | Err(_) => {
@@ -182,8 +196,8 @@ impl Running {
         let ended = match report {
             Report::Finished { code } => Ended::Finished(code),
             Report::Signalled { signal } => Ended::Signalled(signal),
-            Report::TimedOut => Ended::TimedOut,
-            Report::Stopped => Ended::OutputFlood,
+            // Of a flood only the reader of the output knows.
+            Report::TimedOut | Report::Stopped => Ended::TimedOut,
             Report::OverMemory => return Ok(self.over(Ended::OverMemory)),
             Report::NotStarted { why } => {
                 let program = command.argv.first().cloned().unwrap_or_default();
@@ -259,6 +273,7 @@ impl Sandbox for Running {
         };
         let (stdout, out) = Stream::new().map_err(no_pipe)?;
         let (stderr, err) = Stream::new().map_err(no_pipe)?;
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.request(command, [out, err])?;
         let mut streams = [stdout, stderr];
         let ended = self.follow(command, &mut streams)?;
@@ -271,6 +286,19 @@ impl Sandbox for Running {
             stream.capture
         });
         Ok(Executed { ended, stdout, stderr, took })
+    }
+
+    fn take_listener(&mut self) -> Option<TcpListener> {
+        self.listener.take()
+    }
+
+    fn stopper(&self) -> Option<Stopper> {
+        let (control, stopped) = (Arc::clone(&self.control), Arc::clone(&self.stopped));
+        Some(Stopper::new(move || {
+            stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+            // A sandbox that has ended, or does not answer, is noticed by who waits for the command.
+            let _ = wire::try_send(&*control, &Order::Stop);
+        }))
     }
 
     fn kill(mut self: Box<Self>) -> Result<Dead, SandboxError> {

@@ -1,6 +1,8 @@
 //! What is asked of a sandbox, and what it answers. Values and traits; starts nothing.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::guarantee::{Guarantees, Unavailable};
@@ -39,6 +41,31 @@ pub enum Network {
     /// None: a loopback of its own, and nothing else.
     #[default]
     Off,
+    /// The same with one road to the model: the first process listens at [`MODEL_ADDRESS`] and hands the socket to the
+    /// worker before any command is run ([`Sandbox::take_listener`]).
+    Model,
+}
+
+/// Where programs in a sandbox reach the model: on their own loopback, never on that of the host.
+pub const MODEL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3129);
+
+/// Where programs are looked for in a sandbox.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Ends the command that runs in a sandbox, from another thread. It does nothing while none runs.
+#[derive(Clone)]
+pub struct Stopper(Arc<dyn Fn() + Send + Sync>);
+
+impl Stopper {
+    /// Stops by that.
+    pub fn new(stop: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(stop))
+    }
+
+    /// Ends the command; its sandbox lives on.
+    pub fn stop(&self) {
+        (self.0)();
+    }
 }
 
 /// Something of the host that can be read inside. There is no way to ask for one that can be written.
@@ -79,6 +106,8 @@ const REFUSED: &[&str] = &[
 ];
 const REFUSED_STARTS: &[&str] = &["LD_", "DYLD_", "PYTHON", "GIT_", "SSH_", "DBUS_"];
 const REFUSED_ENDS: &[&str] = &["_KEY", "_TOKEN", "_SECRET", "_PROXY"];
+/// Names in which an agent finds the token of its trial; they hold no key of anybody.
+const OF_AGENTS: &[&str] = &["OPENAI_API_KEY", "ANTHROPIC_API_KEY"];
 
 impl Env {
     /// Takes variables.
@@ -87,6 +116,24 @@ impl Env {
     /// The first name that is refused.
     pub fn of<N: Into<String>, V: Into<String>>(
         variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, SandboxError> {
+        Self::checked(variables, is_allowed)
+    }
+
+    /// Takes variables of an agent that calls the model itself: the names in which its client looks for a key are allowed
+    /// too. What they hold is the token of a trial and never a key.
+    ///
+    /// # Errors
+    /// The first name that is refused.
+    pub fn of_agent<N: Into<String>, V: Into<String>>(
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, SandboxError> {
+        Self::checked(variables, |name| OF_AGENTS.contains(&name) || is_allowed(name))
+    }
+
+    fn checked<N: Into<String>, V: Into<String>>(
+        variables: impl IntoIterator<Item = (N, V)>,
+        is_allowed: impl Fn(&str) -> bool,
     ) -> Result<Self, SandboxError> {
         let mut taken = Vec::new();
         for (name, value) in variables {
@@ -193,6 +240,8 @@ pub struct Exec {
     pub env: Env,
     /// Another directory than the workdir.
     pub directory: Option<String>,
+    /// A file inside that it reads as its standard input, which is empty otherwise.
+    pub stdin: Option<String>,
     /// How long it may take.
     pub timeout: Duration,
 }
@@ -204,7 +253,7 @@ impl Exec {
     /// A program with arguments.
     pub fn program<A: Into<String>>(argv: impl IntoIterator<Item = A>) -> Self {
         let argv = argv.into_iter().map(Into::into).collect();
-        Self { argv, env: Env::default(), directory: None, timeout: Self::TIMEOUT }
+        Self { argv, env: Env::default(), directory: None, stdin: None, timeout: Self::TIMEOUT }
     }
 
     /// A script for the shell.
@@ -227,7 +276,7 @@ pub enum Ended {
     Finished(i32),
     /// By a signal.
     Signalled(i32),
-    /// It took too long; its processes were killed.
+    /// It took too long, or was stopped ([`Stopper`]); its processes were killed.
     TimedOut,
     /// It printed too much; its processes were killed.
     OutputFlood,
@@ -287,6 +336,17 @@ pub trait Sandbox: Send {
     /// # Errors
     /// A [`SandboxError`] if it could not be started, or if the sandbox has ended.
     fn exec(&mut self, command: &Exec) -> Result<Executed, SandboxError>;
+
+    /// The socket on which programs inside ask for the model, once, if the sandbox has that road ([`Network::Model`]). It is
+    /// in the sandbox's own network and answers to nobody else.
+    fn take_listener(&mut self) -> Option<TcpListener> {
+        None
+    }
+
+    /// What ends a running command from another thread; `None` if the backend cannot do that.
+    fn stopper(&self) -> Option<Stopper> {
+        None
+    }
 
     /// Kills every process and waits until none is left.
     ///
@@ -394,6 +454,10 @@ mod tests {
             assert!(Env::of([(name, "x")]).is_err(), "{name}");
         }
         assert!(Env::of([("A", "nul\0")]).is_err());
+        assert!(Env::of_agent([("OPENAI_API_KEY", "token"), ("ANTHROPIC_API_KEY", "token")]).is_ok());
+        for name in ["MODEL_API_KEY", "openai_api_key", "ANTHROPIC_AUTH_TOKEN", "PYTHONPATH"] {
+            assert!(Env::of_agent([(name, "x")]).is_err(), "{name}");
+        }
         let env = Env::of([("APP_MODE", "test"), ("N", "1")]).unwrap();
         assert_eq!(env.each().collect::<Vec<_>>(), [("APP_MODE", "test"), ("N", "1")]);
     }

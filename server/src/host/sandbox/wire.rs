@@ -44,6 +44,8 @@ pub(super) struct Setup {
     pub(super) processes: u64,
     /// The largest file.
     pub(super) file_bytes: u64,
+    /// Whether programs inside have a road to the model.
+    pub(super) has_model_route: bool,
 }
 
 /// A command to run; its output descriptors come with the message.
@@ -55,6 +57,8 @@ pub(super) struct Request {
     pub(super) env: BTreeMap<String, String>,
     /// Another directory.
     pub(super) directory: Option<String>,
+    /// A file that is its standard input.
+    pub(super) stdin: Option<String>,
     /// How long it may take, in milliseconds.
     pub(super) timeout: u64,
 }
@@ -71,7 +75,7 @@ pub(super) enum Order {
 /// From the first process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// Everything was checked; commands may come.
+    /// Everything was checked; commands may come. If there is a road to the model, the socket that listens comes with it.
     Ready {
         /// Identity of the executable, as seen inside.
         build: String,
@@ -116,6 +120,20 @@ pub(super) fn send<T: Serialize>(
     message: &T,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
+    send_with(socket, message, descriptors, SendFlags::empty())
+}
+
+/// Sends a message if that can be done at once.
+pub(super) fn try_send<T: Serialize>(socket: impl AsFd, message: &T) -> io::Result<()> {
+    send_with(socket, message, &[], SendFlags::DONTWAIT)
+}
+
+fn send_with<T: Serialize>(
+    socket: impl AsFd,
+    message: &T,
+    descriptors: &[BorrowedFd<'_>],
+    flags: SendFlags,
+) -> io::Result<()> {
     let bytes = serde_json::to_vec(message)?;
     if MAX_MESSAGE_BYTES < bytes.len() || MAX_DESCRIPTORS < descriptors.len() {
         return Err(ErrorKind::InvalidInput.into());
@@ -126,7 +144,12 @@ pub(super) fn send<T: Serialize>(
         return Err(ErrorKind::InvalidInput.into());
     }
     loop {
-        match rustix::net::sendmsg(&socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL) {
+        match rustix::net::sendmsg(
+            &socket,
+            &[IoSlice::new(&bytes)],
+            &mut control,
+            flags | SendFlags::NOSIGNAL,
+        ) {
             Err(Errno::INTR) => {}
             sent => return sent.map(drop).map_err(Into::into),
         }
@@ -207,6 +230,7 @@ mod tests {
             argv: vec![String::from("sh"), "x".repeat(100_000)],
             env: BTreeMap::from([(String::from("A"), String::from("b"))]),
             directory: None,
+            stdin: Some(String::from("/run/f")),
             timeout: 5,
         };
         let (memory, null) = (seal(&request).unwrap(), File::open("/dev/null").unwrap());

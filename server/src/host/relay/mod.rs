@@ -1,0 +1,146 @@
+//! The relay: the host end of a sandbox's one road to the model. It takes requests from a socket in the sandbox's own network,
+//! checks them, and asks the model with requests of its own, which have the real key. The key never gets inside.
+//!
+//! A program inside is told an address and a token that is good for this trial only. What it asks is counted and recorded;
+//! what the provider failed at is evidence for the verdict. Nothing of this listens on the host.
+
+mod token;
+mod chat;
+mod log;
+mod refusal;
+mod door;
+mod clean;
+mod answer;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+
+pub use self::log::{Patience, Recorded};
+pub use self::refusal::Refusal;
+
+use self::door::Door;
+use self::log::Log;
+use super::model::Client;
+use super::redact::SecretString;
+use crate::engine::budget::Budget;
+
+/// Connections at once; more wait in the kernel.
+const MAX_CONNECTIONS: usize = 64;
+/// How long the head of a request may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest head of a request.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+const MAX_HEADERS: usize = 64;
+
+/// A relay that serves one sandbox.
+pub struct Relay {
+    token: SecretString,
+    log: Arc<Log>,
+    /// Dropped, it ends the task.
+    ending: Option<oneshot::Sender<()>>,
+    task: Option<JoinHandle<()>>,
+    runtime: Handle,
+}
+
+impl Relay {
+    /// Serves the socket of a sandbox with a model. `seed` is that of the trial's requests
+    /// ([`of_request`](super::model::seed::of_request)); without one none is sent, whatever a program says. Once the tokens or
+    /// the money of `budget` are spent, nothing more is sent.
+    ///
+    /// # Errors
+    /// If the machine has no random numbers, or the socket cannot be waited on.
+    pub fn start(
+        runtime: &Handle,
+        listener: TcpListener,
+        client: &Client,
+        seed: Option<u32>,
+        budget: Budget,
+    ) -> io::Result<Self> {
+        let token = token::fresh()?;
+        listener.set_nonblocking(true)?;
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let log = Arc::new(Log::new(client));
+        let door = Arc::new(Door::new(client.clone(), token.clone(), seed, budget, Arc::clone(&log)));
+        let (ending, ended) = oneshot::channel();
+        let task = runtime.spawn(serve(listener, door, ended));
+        Ok(Self { token, log, ending: Some(ending), task: Some(task), runtime: runtime.clone() })
+    }
+
+    /// What a program inside shows as its key.
+    #[must_use]
+    pub fn token(&self) -> &SecretString {
+        &self.token
+    }
+
+    /// How long the trial has waited for the provider, also while it goes on.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        Patience(Arc::clone(&self.log))
+    }
+
+    /// Ends it, and says what it saw. Waits until every connection is gone, so it may not be called where futures run.
+    #[must_use]
+    pub fn end(mut self) -> Recorded {
+        self.ending = None;
+        if let Some(task) = self.task.take() {
+            // A panic there ended it as well; what was recorded until then counts.
+            let _ = self.runtime.block_on(task);
+        }
+        self.log.recorded()
+    }
+}
+
+/// Takes connections until it is to end.
+async fn serve(listener: tokio::net::TcpListener, door: Arc<Door>, mut ended: oneshot::Receiver<()>) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            _ = &mut ended => break,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let door = Arc::clone(&door);
+                // Answers are small pieces.
+                let _ = stream.set_nodelay(true);
+                connections.spawn(async move {
+                    let _slot = slot;
+                    let service = service_fn(move |request| answer::answer(Arc::clone(&door), request));
+                    let served = http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .header_read_timeout(HEAD_TIMEOUT)
+                        .max_buf_size(MAX_HEAD_BYTES)
+                        .max_headers(MAX_HEADERS)
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                    if let Err(error) = served {
+                        tracing::debug!(%error, "a connection to the relay broke");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the relay cannot take a connection");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    connections.shutdown().await;
+}

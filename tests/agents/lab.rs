@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use harness_schema::harness::Harness;
 use self_harness::host::agents::native;
 use self_harness::host::agents::{Cancel, Work, Worked};
+use self_harness::host::meter::Meter;
 use self_harness::host::model::{Client, Endpoint, Settings};
 use self_harness::host::sandbox::bubblewrap::Bubblewrap;
 use self_harness::host::sandbox::snapshot::{self, TreeLimits, TreeSnapshot};
@@ -114,6 +115,7 @@ pub(crate) fn work(harness: &Harness, instruction: &str, persona: &str, sandbox:
             client: &client,
             runtime: runtime.handle(),
             cancel: &Cancel::new(),
+            meter: &Meter::default(),
             started: Instant::now(),
         },
         sandbox,

@@ -13,6 +13,7 @@ use self_harness::engine::budget::Budget;
 use self_harness::host::agents::command::{lay_out, run};
 use self_harness::host::agents::{Cancel, Work, Worked};
 use self_harness::host::disk;
+use self_harness::host::meter::Meter;
 use self_harness::host::model::{Backoff, Client, Settings};
 use self_harness::host::redact::SecretString;
 use self_harness::host::relay::{Recorded, Relay};
@@ -81,7 +82,7 @@ impl Lab {
     ) -> (String, Recorded) {
         let mut sandbox = self.sandbox(Network::Model);
         let listener = sandbox.take_listener().unwrap();
-        let relay = Relay::start(self.runtime.handle(), listener, client, seed, budget).unwrap();
+        let relay = Relay::start(self.runtime.handle(), listener, client, seed, budget, Meter::default()).unwrap();
         let mut exec = Exec::program(["/usr/bin/python3", "-c", &format!("{PRELUDE}{script}")]);
         exec.env = Env::of_agent([("OPENAI_API_KEY", relay.token().expose())]).unwrap();
         let executed = sandbox.exec(&exec.within(Duration::from_secs(40))).unwrap();
@@ -133,6 +134,7 @@ impl Lab {
             client,
             runtime: self.runtime.handle(),
             cancel: &self.cancel,
+            meter: &Meter::default(),
             started: Instant::now(),
         };
         let ran = run(&work, &mut *sandbox);

@@ -16,6 +16,7 @@ pub mod store;
 pub mod model;
 pub mod scripted;
 pub mod example;
+pub mod meter;
 pub mod relay;
 pub mod agents;
 #[cfg(target_os = "linux")]

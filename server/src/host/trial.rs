@@ -3,19 +3,21 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use harness_schema::digest::Digest;
 use harness_schema::harness::Harness;
 use harness_schema::manifest::AgentKind;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
-use super::agents::{self, Cancel, Meter, Work, Worked};
+use super::agents::{self, Cancel, Work, Worked, command};
+use super::meter::Meter;
 use super::model::Client;
 use super::redact::Redactor;
 use super::sandbox::snapshot::{self, TreeLimits, TreeSnapshot};
-use super::sandbox::spec::Cause;
-use super::sandbox::{Dead, Ended, Phase, SandboxError};
+use super::sandbox::spec::{Cause, Network};
+use super::sandbox::{Dead, Ended, Phase, Sandbox, SandboxError};
 use super::suite::{self, AdmittedTask, Bench, Judged};
 use crate::engine::atif;
 use crate::engine::reward::CheckStatus;
@@ -23,8 +25,13 @@ use crate::engine::trace::{End, Usage};
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
 use crate::host::record::TrialRecord;
 
+/// How often a command of a cancelled trial is told to end.
+const STOP_AGAIN: Duration = Duration::from_millis(100);
+
 /// A trial to run.
 pub struct Trial<'a> {
+    /// The project's directory.
+    pub root: &'a Path,
     /// The harness.
     pub harness: &'a Harness,
     /// The task.
@@ -137,12 +144,24 @@ fn one_step(
         Ok(tree) => tree,
         Err(error) => return void(VoidCause::EnvironmentSetup, error.to_string()),
     };
-    let mut sandbox = match trial.bench.start(plan, Phase::Agent, tree) {
-        Ok(sandbox) => sandbox,
-        Err(error) => return void(VoidCause::EnvironmentSetup, error.to_string()),
-    };
     let Some(asked) = plan.steps.get(step) else {
         return void(VoidCause::EnvironmentSetup, format!("the task has no step {step}"));
+    };
+    let is_command = trial.harness.manifest().agent.value.kind.value == AgentKind::Command;
+    let mut spec = plan.spec(Phase::Agent, tree);
+    if is_command {
+        spec.network = Network::Model;
+        match command::lay_out(trial.harness, trial.root, &asked.instruction, &spec.tree) {
+            Ok(mounts) => spec.mounts.extend(mounts),
+            Err(error) => {
+                let _ = spec.tree.remove();
+                return void(VoidCause::EnvironmentSetup, error.to_string());
+            }
+        }
+    }
+    let mut sandbox = match trial.bench.backend.start(spec) {
+        Ok(sandbox) => sandbox,
+        Err(error) => return void(VoidCause::EnvironmentSetup, error.to_string()),
     };
     let work = Work {
         harness: trial.harness,
@@ -156,13 +175,18 @@ fn one_step(
         meter: trial.meter,
         started: Instant::now(),
     };
-    let worked = match trial.harness.manifest().agent.value.kind.value {
-        AgentKind::Native => agents::native::work(&work, &mut *sandbox),
-        AgentKind::Command | AgentKind::Harbor => {
-            return void(VoidCause::AgentStart, String::from("this kind of agent is not run here"));
-        }
+    let impatient = stop_when_cancelled(trial, &*sandbox);
+    let (worked, dead) = if is_command {
+        let ran = command::run(&work, &mut *sandbox);
+        let dead = sandbox.kill();
+        (dead.as_ref().ok().map(|dead| ran.read(dead)), dead)
+    } else {
+        let worked = agents::native::work(&work, &mut *sandbox);
+        (Some(worked), sandbox.kill())
     };
-    let dead = sandbox.kill();
+    if let Some(task) = impatient {
+        task.abort();
+    }
     if trial.cancel.is_cancelled() {
         if let Ok(dead) = dead {
             // It is removed by the next sweep if it cannot be now.
@@ -170,10 +194,13 @@ fn one_step(
         }
         return Err(Cancelled);
     }
-    take(trial, step, &worked, done, traces);
     let cut = cut_off(&dead);
-    let agent_void = worked.void.map(|cause| (cause, worked.detail.clone()));
-    done.worked = Some(worked);
+    let mut agent_void = None;
+    if let Some(worked) = worked {
+        take(trial, step, &worked, done, traces);
+        agent_void = worked.void.map(|cause| (cause, worked.detail.clone()));
+        done.worked = Some(worked);
+    }
     let dead = match (dead, cut) {
         (Ok(dead), None) => dead,
         (Ok(dead), Some((cause, why))) => {
@@ -193,6 +220,19 @@ fn one_step(
         Ok(frozen) => Ok((suite::verify(trial.task, step, &frozen, &trial.bench), Some(frozen))),
         Err(error) => void(VoidCause::HostResource, error.to_string()),
     }
+}
+
+/// Ends the command that runs as soon as nobody wants the trial any more; without it a cancelled trial would wait for its tool.
+fn stop_when_cancelled(trial: &Trial<'_>, sandbox: &dyn Sandbox) -> Option<JoinHandle<()>> {
+    let (stopper, cancel) = (sandbox.stopper()?, trial.cancel.clone());
+    Some(trial.runtime.spawn(async move {
+        cancel.cancelled().await;
+        loop {
+            // The next one may have been started just now.
+            stopper.stop();
+            tokio::time::sleep(STOP_AGAIN).await;
+        }
+    }))
 }
 
 /// Why the sandbox of an agent measured nothing, if it did not.

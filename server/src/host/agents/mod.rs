@@ -5,13 +5,13 @@ pub mod native;
 pub mod command;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use harness_schema::harness::Harness;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::meter::Meter;
 use super::model::Client;
 use crate::engine::trace::{End, Trace, Usage};
 use crate::engine::verdict::VoidCause;
@@ -48,42 +48,6 @@ impl Cancel {
 impl Default for Cancel {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// What a trial has taken so far, seen from outside while it runs: a budget is kept by whoever watches it.
-#[derive(Debug, Default)]
-pub struct Meter {
-    tokens: AtomicU64,
-    /// In billionths of a dollar.
-    cost: AtomicU64,
-    /// Whether the price of any of it is unknown.
-    is_unpriced: AtomicBool,
-}
-
-impl Meter {
-    /// One more model call.
-    pub fn add(&self, usage: &Usage) {
-        self.tokens.fetch_add(usage.input.saturating_add(usage.output), Ordering::Relaxed);
-        match usage.cost {
-            Some(cost) => {
-                self.cost.fetch_add((cost * 1e9).round().max(0.0) as u64, Ordering::Relaxed);
-            }
-            None => self.is_unpriced.store(true, Ordering::Relaxed),
-        }
-    }
-
-    /// Tokens, input and output.
-    #[must_use]
-    pub fn tokens(&self) -> u64 {
-        self.tokens.load(Ordering::Relaxed)
-    }
-
-    /// US dollars; `None` if any of it has no price.
-    #[must_use]
-    pub fn cost(&self) -> Option<f64> {
-        let is_priced = !self.is_unpriced.load(Ordering::Relaxed);
-        is_priced.then(|| self.cost.load(Ordering::Relaxed) as f64 / 1e9)
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::chat;
 use crate::engine::budget::{Budget, Limit};
 use crate::engine::trace::Usage;
+use crate::host::meter::Meter;
 use crate::host::model::{self, Client, Consequence, Cost, ModelError, Pricing, Reply};
 use crate::host::redact::Redactor;
 
@@ -91,6 +92,7 @@ struct State {
     consequence: Option<Consequence>,
     waited: Duration,
     waits_until: Instant,
+    meter: Meter,
 }
 
 /// A conversation as far as it was recorded.
@@ -110,7 +112,7 @@ pub(super) struct Sent {
 }
 
 impl Log {
-    pub(super) fn new(client: &Client) -> Self {
+    pub(super) fn new(client: &Client, meter: Meter) -> Self {
         let state = State {
             messages: String::new(),
             is_cut: false,
@@ -128,6 +130,7 @@ impl Log {
             consequence: None,
             waited: Duration::ZERO,
             waits_until: Instant::now(),
+            meter,
         };
         Self {
             redactor: client.redactor().clone(),
@@ -255,6 +258,12 @@ impl State {
     }
 
     fn count(&mut self, usage: model::Usage, cost: Cost) {
+        let priced = match cost {
+            Cost::Usd(usd) => Some(usd),
+            Cost::Unknown => None,
+        };
+        let model::Usage { input, cached, output, .. } = usage;
+        self.meter.add(&Usage { input, cached, output, cost: priced });
         self.usage = self.usage.plus(usage);
         self.cost = self.cost.plus(cost);
     }
@@ -341,7 +350,7 @@ mod tests {
             ..Model::default()
         };
         let client = Client::new(Settings::of(&model).unwrap(), Some(&SecretString::new(KEY))).unwrap();
-        Arc::new(Log::new(&client))
+        Arc::new(Log::new(&client, Meter::default()))
     }
 
     fn body(texts: &[&str]) -> Value {

@@ -29,6 +29,7 @@ pub use self::refusal::Refusal;
 
 use self::door::Door;
 use self::log::Log;
+use super::meter::Meter;
 use super::model::Client;
 use super::redact::SecretString;
 use crate::engine::budget::Budget;
@@ -54,7 +55,7 @@ pub struct Relay {
 impl Relay {
     /// Serves the socket of a sandbox with a model. `seed` is that of the trial's requests
     /// ([`of_request`](super::model::seed::of_request)); without one none is sent, whatever a program says. Once the tokens or
-    /// the money of `budget` are spent, nothing more is sent.
+    /// the money of `budget` are spent, nothing more is sent. `meter` hears of each answer.
     ///
     /// # Errors
     /// If the machine has no random numbers, or the socket cannot be waited on.
@@ -64,6 +65,7 @@ impl Relay {
         client: &Client,
         seed: Option<u32>,
         budget: Budget,
+        meter: Meter,
     ) -> io::Result<Self> {
         let token = token::fresh()?;
         listener.set_nonblocking(true)?;
@@ -71,7 +73,7 @@ impl Relay {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
-        let log = Arc::new(Log::new(client));
+        let log = Arc::new(Log::new(client, meter));
         let door = Arc::new(Door::new(client.clone(), token.clone(), seed, budget, Arc::clone(&log)));
         let (ending, ended) = oneshot::channel();
         let task = runtime.spawn(serve(listener, door, ended));

@@ -20,8 +20,9 @@ use crate::engine::plan::{Action, Event, Finish, Run, Slot, State};
 use crate::engine::trace::End;
 use crate::engine::verdict::{Verdict, VoidCause};
 use crate::failure::Failure;
-use crate::host::agents::{Cancel, Meter};
+use crate::host::agents::Cancel;
 use crate::host::clock;
+use crate::host::meter::Meter;
 use crate::host::model::{self, Client, KeySource, Settings};
 use crate::host::record::{EventRecord, SpentRecord, TrialRecord, finish_word, verdict_word};
 use crate::host::redact::{Redactor, SecretString};
@@ -102,7 +103,7 @@ struct Shared {
 struct Running {
     id: String,
     cancel: Cancel,
-    meter: Arc<Meter>,
+    meter: Meter,
     record: TrialRecord,
 }
 
@@ -450,7 +451,7 @@ impl<'a> Performance<'a> {
         let (lease, number) = (self.lease, self.number);
         patiently(|| store.start_trial(lease, number, at, &began, &event))?;
         self.run.apply(at, &Event::Started { slot, attempt });
-        let running = Running { id, cancel: Cancel::new(), meter: Arc::new(Meter::default()), record };
+        let running = Running { id, cancel: Cancel::new(), meter: Meter::default(), record };
         self.spawn(slot, asked, &running, store.trial_directory(&running.id));
         self.running.insert(slot, running);
         Ok(())
@@ -458,7 +459,7 @@ impl<'a> Performance<'a> {
 
     fn spawn(&self, slot: usize, asked: Slot, running: &Running, directory: PathBuf) {
         let (shared, tell) = (Arc::clone(&self.shared), self.tell.clone());
-        let (cancel, meter, id) = (running.cancel.clone(), Arc::clone(&running.meter), running.id.clone());
+        let (cancel, meter, id) = (running.cancel.clone(), running.meter.clone(), running.id.clone());
         let work = move || {
             let outcome = shared.perform(&asked, &id, &cancel, &meter, &directory);
             // Nobody listens any more if the run is given up.
@@ -549,6 +550,7 @@ impl Shared {
             meter,
             seed: self.seed.map(|seed| model::seed::of_request(seed, &digest, asked.role.word(), repeat)),
             about: &about,
+            root: &self.subject.root,
             redactor: &self.redactor,
             directory,
         })

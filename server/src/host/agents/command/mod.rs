@@ -138,7 +138,14 @@ pub fn run(work: &Work<'_>, sandbox: &mut dyn Sandbox) -> Ran {
         let detail = "the sandbox has no road to the model, or it was used before";
         return failed(VoidCause::EnvironmentSetup, detail.to_owned());
     };
-    let relay = match Relay::start(work.runtime, listener, work.client, work.seed, ceiling(work.harness)) {
+    let relay = match Relay::start(
+        work.runtime,
+        listener,
+        work.client,
+        work.seed,
+        ceiling(work.harness),
+        work.meter.clone(),
+    ) {
         Ok(relay) => relay,
         Err(error) => return failed(VoidCause::HostResource, format!("the relay cannot start: {error}")),
     };
@@ -287,6 +294,7 @@ impl Ran {
             trace: Trace::default(),
             end: self.end,
             void: self.void,
+            pauses: false,
             detail: self.detail,
             requests: 0,
             usage: Default::default(),
@@ -331,7 +339,8 @@ impl Worked {
             self.detail = failure.to_string();
         }
         match consequence.or(recorded.consequence) {
-            Some(Consequence::Void | Consequence::Pause) => {
+            Some(consequence @ (Consequence::Void | Consequence::Pause)) => {
+                self.pauses = consequence == Consequence::Pause;
                 self.void = Some(VoidCause::Provider);
                 self.end = End::Provider;
                 return;

@@ -14,6 +14,7 @@ use harness_schema::manifest::Protocol;
 use super::*;
 use crate::engine::trace::{Source, Trace};
 use crate::host::agents::Cancel;
+use crate::host::meter::Meter;
 use crate::host::model::{Backoff, Client, Endpoint, Settings};
 use crate::host::sandbox::output::Capture;
 use crate::host::sandbox::spec::Cause;
@@ -123,6 +124,7 @@ impl Trial {
                 client: &client,
                 runtime: runtime.handle(),
                 cancel: &self.cancel,
+                meter: &Meter::default(),
                 started: Instant::now(),
             },
             &mut sandbox,

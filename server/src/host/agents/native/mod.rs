@@ -48,7 +48,7 @@ impl Ending {
 /// somebody wants it to end; a call of a tool that runs then is waited for, at most as long as it may take.
 pub fn work(work: &Work<'_>, sandbox: &mut dyn Sandbox) -> Worked {
     let mut run = Run::new(work, sandbox);
-    let ending = run.to_the_end();
+    let ending = run.go();
     run.worked(ending)
 }
 

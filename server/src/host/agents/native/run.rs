@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
     }
 
     /// Works until something ends it.
-    pub(super) fn to_the_end(&mut self) -> Ending {
+    pub(super) fn go(&mut self) -> Ending {
         if let Err(ending) = self.begin() {
             return ending;
         }

@@ -119,7 +119,7 @@ system = { text = "Work." }
 [[tool]]
 name = "shell"
 builtin = "shell"
-timeout = "1s"
+timeout = "3s"
 [[tool]]
 name = "read_file"
 builtin = "read_file"
@@ -210,7 +210,7 @@ fn tools_do_what_they_say_to_the_byte() {
 
 #[test]
 fn an_agent_that_uses_too_much_is_judged_by_what_it_left() {
-    let files = Files::from_texts([("harness.toml", MANIFEST.replace("1s", "30s").as_str())]);
+    let files = Files::from_texts([("harness.toml", MANIFEST.replace("3s", "30s").as_str())]);
     let harness = Harness::resolve(&files, None);
     let lab = Lab::new("memory");
     let calls = [

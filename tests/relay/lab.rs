@@ -82,7 +82,8 @@ impl Lab {
     ) -> (String, Recorded) {
         let mut sandbox = self.sandbox(Network::Model);
         let listener = sandbox.take_listener().unwrap();
-        let relay = Relay::start(self.runtime.handle(), listener, client, seed, budget, Meter::default()).unwrap();
+        let relay =
+            Relay::start(self.runtime.handle(), listener, client, seed, budget, Meter::default()).unwrap();
         let mut exec = Exec::program(["/usr/bin/python3", "-c", &format!("{PRELUDE}{script}")]);
         exec.env = Env::of_agent([("OPENAI_API_KEY", relay.token().expose())]).unwrap();
         let executed = sandbox.exec(&exec.within(Duration::from_secs(40))).unwrap();

@@ -53,9 +53,8 @@ fn roots_below(folder: &Path, git_ignores: bool) -> Vec<PathBuf> {
         .max_depth(Some(walk::MAX_DEPTH))
         .require_git(false)
         .filter_entry(|entry| {
-            let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
-            entry.depth() == 0
-                || !walk::is_skipped(entry.file_name()) && !(is_directory && never_ends(entry.path()))
+            let may_end = entry.file_type().is_none_or(|kind| !kind.is_dir() || !never_ends(entry.path()));
+            entry.depth() == 0 || !walk::is_skipped(entry.file_name()) && may_end
         })
         .build();
     let manifests = walk.flatten().filter(|entry| entry.file_name() == MANIFEST && is_manifest(entry.path()));

@@ -110,7 +110,7 @@ pub(super) fn entities(text: &str) -> BTreeSet<String> {
 /// Words behind which a path is to be made, and words behind which it is only looked at.
 static CUES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)\b(?:(?P<make>writes?|written|creates?|created|saves?|saved|produces?|generates?|outputs?|stores?|makes?|puts?|named|called|builds?|exports?|results? (?:go(?:es)? )?(?:to|in)|appends?|edits?|change|fix|update|add|into|to)|(?P<look>(?:according|relative|similar|compared|refers?|next|belongs?) to|reads?|from|in|given|inputs?|see|uses?|using|below|contains?|holds?|like|under|every|has|have|names?))\b",
+        r"(?i)\b(?:(?P<make>writes?|written|creates?|created|saves?|saved|produces?|generates?|outputs?|stores?|makes?|puts?|named|called|builds?|exports?|results? (?:go(?:es)? )?(?:to|in)|appends?|edits?|change|fix|update|extends?|packs?|add|into|to)|(?P<look>(?:according|relative|similar|compared|refers?|next|belongs?) to|reads?|from|in|given|inputs?|see|uses?|using|below|contains?|holds?|like|under|every|has|have|names?))\b",
     )
     .ok()
 });

@@ -116,8 +116,9 @@ fn the_end_is_judged_again_each_time() {
     trace.push(Step { source: Source::Agent, calls, ..Step::default() });
     let moment = Moment { event: Some(Event::Finish), ..AFTER };
     let expected = Fired { rule: String::from("v"), action: Action::AskVerify(String::from("check")) };
-    assert_eq!(rules.fire(&trace, &moment), [expected.clone()]);
-    assert_eq!(rules.fire(&trace, &moment), [expected]);
+    let expected = [expected];
+    assert_eq!(rules.fire(&trace, &moment), expected);
+    assert_eq!(rules.fire(&trace, &moment), expected);
     assert_eq!(rules.fire(&trace, &moment), []);
     assert_eq!(rules.fires().get("v"), Some(&2));
 }

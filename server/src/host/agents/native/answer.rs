@@ -8,14 +8,7 @@ use super::talk::Talk;
 use crate::engine::trace::End;
 use crate::engine::verdict::VoidCause;
 use crate::host::agents::Work;
-use crate::host::model::{Answer, CallFailed, Consequence, ModelError, Request, Tool};
-
-/// What came of asking.
-enum Asked {
-    Answered(Result<Answer, CallFailed>),
-    Cancelled,
-    OutOfTime,
-}
+use crate::host::model::{Answer, CallFailed, Consequence, ModelError, Request, Tool, Wait};
 
 /// The model's answer. A conversation that the provider calls too long is asked again once, with fewer old results, where the
 /// harness has them left out.
@@ -23,16 +16,11 @@ enum Asked {
 /// # Errors
 /// The end of the trial.
 pub(super) fn of(work: &Work<'_>, talk: &mut Talk, tools: &[Tool], clock: &Clock) -> Result<Answer, Ending> {
-    let elides = work.harness.manifest().runtime.compaction.value == Compaction::ElideOutput;
-    let mut may_elide = elides;
+    let mut may_elide = work.harness.manifest().runtime.compaction.value == Compaction::ElideOutput;
     loop {
-        let failed = match ask(work, talk, tools, clock) {
-            Asked::Answered(Ok(answer)) => return Ok(answer),
-            Asked::Answered(Err(failed)) => failed,
-            Asked::Cancelled => return Err(cancelled()),
-            Asked::OutOfTime => {
-                return Err(Ending::judged(End::Time, "the time was over before the model answered"));
-            }
+        let failed = match ask(work, talk, tools, clock)? {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
         };
         if failed.error.consequence() == Consequence::Context && may_elide && 0 < talk.elide(0.0) {
             may_elide = false;
@@ -42,15 +30,21 @@ pub(super) fn of(work: &Work<'_>, talk: &mut Talk, tools: &[Tool], clock: &Clock
     }
 }
 
-fn ask(work: &Work<'_>, talk: &Talk, tools: &[Tool], clock: &Clock) -> Asked {
+/// What came of asking, if nothing ended the trial first.
+fn ask(
+    work: &Work<'_>,
+    talk: &Talk,
+    tools: &[Tool],
+    clock: &Clock,
+) -> Result<Result<Answer, CallFailed>, Ending> {
     let request = Request { messages: talk.messages(), tools, seed: work.seed };
-    let mut waiting = |wait: &crate::host::model::Wait<'_>| clock.stand_still(wait.delay);
+    let mut waiting = |wait: &Wait<'_>| clock.stand_still(wait.delay);
     work.runtime.block_on(async {
         tokio::select! {
             biased;
-            () = work.cancel.cancelled() => Asked::Cancelled,
-            answer = work.client.complete(&request, &mut waiting) => Asked::Answered(answer),
-            () = clock.over() => Asked::OutOfTime,
+            () = work.cancel.cancelled() => Err(cancelled()),
+            answer = work.client.complete(&request, &mut waiting) => Ok(answer),
+            () = clock.over() => Err(Ending::judged(End::Time, "the time was over before the model answered")),
         }
     })
 }

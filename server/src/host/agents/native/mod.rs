@@ -47,10 +47,11 @@ impl Ending {
 }
 
 /// Runs the native agent on a task, and says what it did. Blocks the thread until the model ends the work, a limit does, or
-/// somebody wants it to end; a call of a tool that runs then is waited for, at most as long as it may take.
+/// somebody wants it to end; a call of a tool that runs then is waited for, at most as long as it may take. The thread is none of the
+/// runtime's own ([`tokio::task::spawn_blocking`] has one), and the runtime has others to make the calls.
 pub fn work(work: &Work<'_>, sandbox: &mut dyn Sandbox) -> Worked {
     let mut run = Run::new(work, sandbox);
-    let ending = run.to_the_end();
+    let ending = run.go();
     run.worked(ending)
 }
 

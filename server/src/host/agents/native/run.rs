@@ -23,6 +23,9 @@ use crate::host::agents::{Work, Worked};
 use crate::host::model::{self, Answer, Consequence, Message, Stop};
 use crate::host::sandbox::Sandbox;
 
+/// As much as is told of the end; all of it stands in the trace.
+const MAX_DETAIL: usize = 2000;
+
 /// A trial.
 pub(super) struct Run<'a> {
     work: &'a Work<'a>,
@@ -96,7 +99,7 @@ impl<'a> Run<'a> {
     }
 
     /// Works until something ends it.
-    pub(super) fn to_the_end(&mut self) -> Ending {
+    pub(super) fn go(&mut self) -> Ending {
         if let Err(ending) = self.begin() {
             return ending;
         }
@@ -114,7 +117,7 @@ impl<'a> Run<'a> {
             end: ending.end,
             void: ending.void,
             pauses: ending.pauses,
-            detail: ending.detail,
+            detail: ending.detail.chars().take(MAX_DETAIL).collect(),
             requests: self.steps,
             usage: self.used,
             model: self.model,
@@ -205,7 +208,7 @@ impl<'a> Run<'a> {
                 // What only tightens says nothing to the model.
                 Action::LimitSteps(steps) => {
                     self.max_steps = self.max_steps.min(self.steps.saturating_add(steps));
-                    self.note(fired.rule, format!("at most {steps} more steps"));
+                    self.note(fired.rule, format!("[at most {steps} more steps]"));
                     continue;
                 }
                 Action::LimitCalls { tool, calls } => {
@@ -214,7 +217,7 @@ impl<'a> Run<'a> {
                         .entry(tool.clone())
                         .and_modify(|old| *old = most.min(*old))
                         .or_insert(most);
-                    self.note(fired.rule, format!("at most {calls} more calls of `{tool}`"));
+                    self.note(fired.rule, format!("[at most {calls} more calls of `{tool}`]"));
                     continue;
                 }
             };

@@ -185,3 +185,16 @@ fn rules_know_states_and_finish_is_the_end_alone() {
     assert_eq!((worked.end, worked.requests), (End::Finished, 6), "{}", worked.detail);
     assert_eq!(spoke(&worked.trace), ["entered", "entered", "ends"]);
 }
+
+#[test]
+fn a_long_trial_with_many_rules_ends() {
+    let manifest: String =
+        ["loop-cycle", "edit-thrash", "stuck-red", "ignored-exit", "truncated-read", "session-state-lost"]
+            .iter()
+            .map(|name| rule(name, &format!("detector = \"{name}\""), "inject = { text = \"x\" }"))
+            .collect();
+    let manifest = format!("[runtime]\nmax_steps = 150\n{manifest}");
+    let (worked, ran) = Trial::new(&manifest, &persona(&[], &call("ls ${step}"))).run();
+    assert_eq!((worked.end, worked.requests, ran.len()), (End::Steps, 150, 150));
+    assert_eq!(ran[149], "ls 149");
+}

@@ -1,0 +1,12 @@
+//! Whole runs with the real binary: the worker, the store, real sandboxes and the scripted model, and everything that goes
+//! wrong on the way. Without a sandbox every test fails; none is skipped.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::print_stderr, reason = "a test says why it cannot be run here")]
+
+mod lab;
+mod runs;
+mod faults;
+mod secrets;
+mod demo;

@@ -1,0 +1,139 @@
+//! Runs that go well, and runs that somebody ends.
+
+use std::process::Stdio;
+
+use crate::lab::{Lab, WRITER, measured, processes};
+
+#[test]
+fn a_harness_is_measured_once_and_known_afterwards() {
+    let lab = Lab::new("measured", WRITER, 4);
+    let printed = lab.ok(&["evaluate", "--repeats", "2", "--yes"]);
+    assert!(printed.contains("held-in ") && printed.contains("/2 ×2"), "{printed}");
+    assert!(printed.contains("evaluate finished: held-in "), "{printed}");
+    // Held-out tasks are counted, not shown.
+    assert!(printed.contains("t-00") && !printed.contains("t-01"), "{printed}");
+    let verdicts = lab.verdicts();
+    assert_eq!(verdicts.len(), 8);
+    assert!(
+        verdicts.values().any(|verdict| verdict == "pass")
+            && verdicts.values().any(|verdict| verdict == "fail")
+    );
+    let status = lab.status();
+    assert_eq!(status["trials"]["done"], 8);
+    assert_eq!(status["spent"]["tokens"], 8 * (110 + 170 + 205));
+    assert_eq!(status["spent"]["costUsd"], 0.0);
+    let trace = lab.ok(&["trace", "latest", "t-00"]);
+    assert!(trace.contains("→ shell {\"command\":\"ls -la\"}") && trace.contains("note.txt"), "{trace}");
+    let refused = lab.run(&["trace", "latest", "t-01"]);
+    assert_eq!(refused.status.code(), Some(2));
+    // The same again costs nothing; one more repeat costs one more.
+    let again = lab.ok(&["evaluate", "--repeats", "3", "--yes"]);
+    assert!(again.contains("8 of 12 trials known before"), "{again}");
+    assert_eq!(lab.status()["spent"]["trials"], 4);
+    let report = lab.ok(&["report", "r-0001"]);
+    assert!(report.contains("evaluate finished") && report.contains("(r-0001)"), "{report}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_verdicts() {
+    let verdicts = ["one", "other"].map(|name| {
+        let lab = Lab::new(name, WRITER, 6);
+        lab.ok(&["evaluate", "--repeats", "2", "--yes"]);
+        lab.verdicts()
+    });
+    assert_eq!(verdicts[0], verdicts[1]);
+}
+
+#[test]
+fn nothing_starts_without_consent() {
+    let lab = Lab::new("consent", WRITER, 2);
+    let output = lab.run(&["evaluate"]);
+    let aside = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{aside}");
+    assert!(aside.contains("Start evaluate for lab?") && aside.contains(lab.endpoint()), "{aside}");
+    assert!(lab.store().latest_run().unwrap().is_none());
+}
+
+#[test]
+fn a_harness_with_an_error_is_not_run() {
+    let lab = Lab::new("unsound", WRITER, 2);
+    lab.write_harness(
+        2,
+        "[[runtime.rule]]\nid = \"x\"\nwhen = { detector = \"no-such\" }\ninject = { text = \"a\" }\n",
+    );
+    let output = lab.run(&["evaluate", "--yes"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the harness has 1 error"));
+}
+
+#[test]
+fn a_budget_of_trials_is_hard() {
+    let lab = Lab::new("budget", WRITER, 6);
+    lab.write_harness(6, "[budget]\nmax_trials = 4\nmax_parallel = 3\n");
+    let printed = lab.ok(&["evaluate", "--repeats", "1", "--yes"]);
+    assert!(printed.contains("stopped at 4 of 6 trials: the budget of trials is used up"), "{printed}");
+    assert_eq!(lab.verdicts().len(), 4);
+    // What was measured is not measured again, and more money measures the rest.
+    lab.write_harness(6, "[budget]\nmax_trials = 9\nmax_parallel = 3\n");
+    let printed = lab.ok(&["evaluate", "--repeats", "1", "--yes"]);
+    assert!(printed.contains("4 of 6 trials known before"), "{printed}");
+}
+
+#[test]
+fn a_budget_of_tokens_stops_trials_that_run() {
+    let lab = Lab::new("tokens", WRITER, 6);
+    // Every trial takes 485 tokens.
+    lab.write_harness(6, "[budget]\nmax_tokens = 1000\nmax_parallel = 1\n");
+    let printed = lab.ok(&["evaluate", "--repeats", "1", "--yes"]);
+    assert!(printed.contains("stopped at 2 of 6 trials: the budget of tokens is used up"), "{printed}");
+    assert!(lab.status()["spent"]["tokens"].as_u64().unwrap() <= 1000);
+}
+
+#[test]
+fn a_cancelled_run_leaves_nothing_behind_and_goes_on() {
+    let slow = WRITER.replace("command = \"ls -la\"", "command = \"sleep 30\"");
+    let lab = Lab::new("cancel", &slow, 4);
+    let mut evaluate = lab
+        .command(&["evaluate", "--repeats", "1", "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    lab.until("trials run", |lab| lab.store().latest_run().unwrap().is_some() && sleepers() > 0);
+    lab.ok(&["status", "--cancel"]);
+    lab.ok(&["status", "--cancel"]);
+    assert_eq!(evaluate.wait().unwrap().code(), Some(130));
+    lab.until("the worker ends", |lab| lab.worker().is_none());
+    let status = lab.status();
+    assert_eq!(
+        (status["finish"].as_str(), status["trials"]["running"].as_u64()),
+        (Some("cancelled"), Some(0))
+    );
+    let store = lab.store();
+    let run = store.latest_run().unwrap().unwrap();
+    assert_eq!(measured(&store.trials(run.number).unwrap()).count(), 0);
+    assert!(
+        !lab.root().join(".self-harness/trials").exists()
+            || crate::lab::files(&lab.root().join(".self-harness/trials")).is_empty()
+    );
+    // Somebody else's sleep may run here, but none of ours.
+    assert!(
+        !processes().any(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok() && is_ours(pid, &lab)
+        })
+    );
+}
+
+/// How many processes sleep for the trial's thirty seconds.
+fn sleepers() -> usize {
+    processes()
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x0030\0")
+        })
+        .count()
+}
+
+/// Whether a process works in a tree of the lab.
+fn is_ours(pid: u32, lab: &Lab) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(lab.state()))
+}

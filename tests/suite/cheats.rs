@@ -146,19 +146,14 @@ fn esc_121_what_is_planted_has_no_effect() {
          printf '#!/bin/sh\\ntouch /app/marker-fsmonitor\\n' > monitor; chmod 755 monitor\n\
          git config core.fsmonitor /app/monitor\n\
          echo 'open(\"/app/marker-conftest\", \"w\")' > conftest.py\n\
-         cp conftest.py sitecustomize.py\n\
-         (setsid sh -c 'while :; do touch /app/marker-daemon; sleep 0.05; done' > /dev/null 2>&1 &)\n\
-         sleep 0.2; rm -f marker-daemon"
+         cp conftest.py sitecustomize.py\n"
     );
-    let judged = lab.judged(&task, &plant);
-    let has_daemon_marker = judged.cause.contains("test_markers");
-    // The daemon may have written between the last command and the barrier, which is its right; nothing else left a mark.
-    if has_daemon_marker {
-        let left = lab.left_by(&task, &plant.replace("(setsid", "true || (setsid"));
-        passes(&verify(&task, 0, &left, &lab.bench()));
-    } else {
-        passes(&judged);
-    }
+    passes(&lab.judged(&task, &plant));
+    // The traps work: where nobody disarms them, they leave their marks.
+    let sprung = format!("{plant}git status\ngit commit -qm x --allow-empty\n");
+    let left = lab.left_by(&task, &format!("{sprung}ls marker-hook marker-fsmonitor && rm answer.py"));
+    fails(&verify(&task, 0, &left, &lab.bench()), "a required reward is not reached");
+    fails(&lab.judged(&task, &sprung), "`test_markers`");
     // A solution that arrives after the barrier is none.
     let late = format!("(setsid sh -c 'sleep 0.5; {}' > /dev/null 2>&1 &)", "echo > answer.py");
     fails(&lab.judged(&task, &late), "a required reward is not reached");

@@ -178,7 +178,10 @@ impl Judging<'_> {
         if let Some(missing) = self.proof.manifest.iter().find(lacks) {
             let why = match &look.checks {
                 Err(reason) => format!("the reward says pass, but {reason}"),
-                Ok(_) => format!("the reward says pass, but the report has no passed check `{missing}`"),
+                Ok(_) => format!(
+                    "the reward says pass, but the report has no passed check `{}`",
+                    judging::shown(missing)
+                ),
             };
             return Ok(Answer::Denied(why));
         }

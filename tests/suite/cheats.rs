@@ -9,8 +9,9 @@ use self_harness::host::suite::verify;
 
 use crate::lab::{Lab, fails, is_tampered, is_void, passes};
 
-const SCRIPT: &str = "#!/bin/bash\npython3 /tests/run.py\necho $((! $?)) > /logs/verifier/reward.txt\n";
-const RUNNER: &str = r#"
+pub(crate) const SCRIPT: &str =
+    "#!/bin/bash\npython3 /tests/run.py\necho $((! $?)) > /logs/verifier/reward.txt\n";
+pub(crate) const RUNNER: &str = r#"
 import glob, importlib.util, json, sys
 sys.path.insert(0, "/app")
 tests = []
@@ -182,4 +183,20 @@ fn a_verifier_that_changed_breaks_the_contract() {
     passes(&verify(&task, 0, &left, &lab.bench()));
     fs::write(script.with_file_name("../instruction.md"), "Do something else.").unwrap();
     is_void(&verify(&task, 0, &left, &lab.bench()), VoidCause::ContractBroken, "instruction.md");
+}
+
+#[test]
+fn a_tree_that_is_not_what_was_frozen_is_void() {
+    let lab = Lab::new("damaged");
+    let task = lab.admitted(&TASK);
+    let left = lab.left_by(&task, "echo 'value = 1' > answer.py");
+    let mut bytes = fs::read(left.archive()).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"value = 1").unwrap();
+    bytes[at + 8] = b'2';
+    fs::write(left.archive(), bytes).unwrap();
+    let judged = verify(&task, 0, &left, &lab.bench());
+    is_void(&judged, VoidCause::EnvironmentSetup, "is damaged");
+    fs::remove_file(left.archive()).unwrap();
+    is_void(&verify(&task, 0, &left, &lab.bench()), VoidCause::EnvironmentSetup, "cannot read the archive");
+    assert_eq!(lab.left_over(), [] as [std::path::PathBuf; 0]);
 }

@@ -176,7 +176,7 @@ fn a_verifier_that_changed_breaks_the_contract() {
     let task = lab.admitted(&TASK);
     let left = lab.left_by(&task, SOLUTION);
     passes(&verify(&task, 0, &left, &lab.bench()));
-    let script = task.plan().steps[0].tests.join("test.sh");
+    let script = task.plan().steps[0].tests[0].join("test.sh");
     fs::write(&script, "#!/bin/sh\necho 1 > /logs/verifier/reward.txt\n").unwrap();
     is_void(&verify(&task, 0, &left, &lab.bench()), VoidCause::ContractBroken, "changed since the run began");
     fs::write(&script, SCRIPT).unwrap();

@@ -114,7 +114,7 @@ mod tests {
             agent_timeout: Duration::from_secs(1),
             verifier_timeout: Duration::from_secs(1),
             verifier_env: Env::default(),
-            tests: PathBuf::new(),
+            tests: Vec::new(),
             tests_digest: digest,
             solution: None,
             solution_env: Env::default(),

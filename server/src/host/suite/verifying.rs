@@ -96,7 +96,7 @@ struct Judging<'a> {
 
 impl Judging<'_> {
     fn judge(&mut self) -> Judged {
-        let tests = match Bundle::read(&self.step.tests) {
+        let tests = match self.step.verifier() {
             Ok(tests) if tests.digest() == self.step.tests_digest => tests,
             Ok(_) => {
                 return Judged::void(VoidCause::ContractBroken, "the verifier changed since the run began");
@@ -220,7 +220,7 @@ pub(super) fn ask(
 ) -> Result<(Canaries, Answer, Look), NotRun> {
     let random = |source| crate::host::sandbox::tree::TreeError::Io {
         what: "take random numbers for",
-        path: step.tests.clone(),
+        path: bench.archives.to_path_buf(),
         source,
     };
     let canaries = Canaries::new(&canary.styles, beneath::random_name).map_err(random)?;

@@ -7,6 +7,7 @@ use self_harness::host::suite::admission::{AnotherTask, Mark};
 use self_harness::host::suite::canary::Way;
 use self_harness::host::suite::{AdmittedTask, NotAdmitted};
 
+use crate::cheats::{RUNNER, SCRIPT};
 use crate::lab::{Lab, is_tampered, passes};
 
 #[test]
@@ -77,6 +78,19 @@ fn a_file_that_is_run_by_its_name_gets_the_failing_checks_itself() {
     assert_eq!(canary.way, Way::Appended { file: "test_answer.py".into() });
     passes(&lab.judged(&task, SOLVE.1));
     is_tampered(&lab.judged(&task, "echo 'import os; os._exit(0)' > answer.py"), "still says pass");
+}
+
+#[test]
+fn a_verifier_that_contradicts_itself_is_marked() {
+    let lab = Lab::new("flaky");
+    // It says something else as soon as anything is added, which no check of the task is about.
+    let checks = "import glob\nimport answer\n\n\ndef test_value():\n    assert answer.value == 42\n\n\n\
+        def test_alone():\n    assert len(glob.glob('/tests/test_*.py')) == 1\n";
+    let files =
+        [("tests/test.sh", SCRIPT), ("tests/run.py", RUNNER), ("tests/test_answer.py", checks), SOLVE];
+    let task = lab.admitted(&files);
+    assert_eq!(task.marks(), BTreeSet::from([Mark::VerifierFlaky]));
+    passes(&lab.judged(&task, SOLVE.1));
 }
 
 #[test]

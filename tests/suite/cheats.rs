@@ -9,8 +9,9 @@ use self_harness::host::suite::verify;
 
 use crate::lab::{Lab, fails, is_tampered, is_void, passes};
 
-const SCRIPT: &str = "#!/bin/bash\npython3 /tests/run.py\necho $((! $?)) > /logs/verifier/reward.txt\n";
-const RUNNER: &str = r#"
+pub(crate) const SCRIPT: &str =
+    "#!/bin/bash\npython3 /tests/run.py\necho $((! $?)) > /logs/verifier/reward.txt\n";
+pub(crate) const RUNNER: &str = r#"
 import glob, importlib.util, json, sys
 sys.path.insert(0, "/app")
 tests = []
@@ -146,19 +147,14 @@ fn esc_121_what_is_planted_has_no_effect() {
          printf '#!/bin/sh\\ntouch /app/marker-fsmonitor\\n' > monitor; chmod 755 monitor\n\
          git config core.fsmonitor /app/monitor\n\
          echo 'open(\"/app/marker-conftest\", \"w\")' > conftest.py\n\
-         cp conftest.py sitecustomize.py\n\
-         (setsid sh -c 'while :; do touch /app/marker-daemon; sleep 0.05; done' > /dev/null 2>&1 &)\n\
-         sleep 0.2; rm -f marker-daemon"
+         cp conftest.py sitecustomize.py\n"
     );
-    let judged = lab.judged(&task, &plant);
-    let has_daemon_marker = judged.cause.contains("test_markers");
-    // The daemon may have written between the last command and the barrier, which is its right; nothing else left a mark.
-    if has_daemon_marker {
-        let left = lab.left_by(&task, &plant.replace("(setsid", "true || (setsid"));
-        passes(&verify(&task, 0, &left, &lab.bench()));
-    } else {
-        passes(&judged);
-    }
+    passes(&lab.judged(&task, &plant));
+    // The traps work: where nobody disarms them, they leave their marks.
+    let sprung = format!("{plant}git status\ngit commit -qm x --allow-empty\n");
+    let left = lab.left_by(&task, &format!("{sprung}ls marker-hook marker-fsmonitor && rm answer.py"));
+    fails(&verify(&task, 0, &left, &lab.bench()), "a required reward is not reached");
+    fails(&lab.judged(&task, &sprung), "`test_markers`");
     // A solution that arrives after the barrier is none.
     let late = format!("(setsid sh -c 'sleep 0.5; {}' > /dev/null 2>&1 &)", "echo > answer.py");
     fails(&lab.judged(&task, &late), "a required reward is not reached");
@@ -180,11 +176,27 @@ fn a_verifier_that_changed_breaks_the_contract() {
     let task = lab.admitted(&TASK);
     let left = lab.left_by(&task, SOLUTION);
     passes(&verify(&task, 0, &left, &lab.bench()));
-    let script = task.plan().steps[0].tests.join("test.sh");
+    let script = task.plan().steps[0].tests[0].join("test.sh");
     fs::write(&script, "#!/bin/sh\necho 1 > /logs/verifier/reward.txt\n").unwrap();
     is_void(&verify(&task, 0, &left, &lab.bench()), VoidCause::ContractBroken, "changed since the run began");
     fs::write(&script, SCRIPT).unwrap();
     passes(&verify(&task, 0, &left, &lab.bench()));
     fs::write(script.with_file_name("../instruction.md"), "Do something else.").unwrap();
     is_void(&verify(&task, 0, &left, &lab.bench()), VoidCause::ContractBroken, "instruction.md");
+}
+
+#[test]
+fn a_tree_that_is_not_what_was_frozen_is_void() {
+    let lab = Lab::new("damaged");
+    let task = lab.admitted(&TASK);
+    let left = lab.left_by(&task, "echo 'value = 1' > answer.py");
+    let mut bytes = fs::read(left.archive()).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"value = 1").unwrap();
+    bytes[at + 8] = b'2';
+    fs::write(left.archive(), bytes).unwrap();
+    let judged = verify(&task, 0, &left, &lab.bench());
+    is_void(&judged, VoidCause::EnvironmentSetup, "is damaged");
+    fs::remove_file(left.archive()).unwrap();
+    is_void(&verify(&task, 0, &left, &lab.bench()), VoidCause::EnvironmentSetup, "cannot read the archive");
+    assert_eq!(lab.left_over(), [] as [std::path::PathBuf; 0]);
 }

@@ -91,3 +91,25 @@ fn output_is_evidence_and_cannot_control_a_terminal() {
     let lines: Vec<&str> = judged.stdout_tail.lines().collect();
     assert_eq!((lines.len(), lines[0], lines[79]), (80, "line 121", "a[31mb"));
 }
+
+#[test]
+fn esc_102_names_in_a_report_are_inert() {
+    let lab = Lab::new("names");
+    let task = admitted(&lab);
+    let report = r#"{"results": {"tests": [{"name": "a\u001b[2J\nb", "status": "failed"}, {"name": "c", "status": "passed"}]}}"#;
+    let judged =
+        lab.judged(&task, &leaves(&format!("echo 0 > reward.txt; printf '%s' '{report}' > ctrf.json")));
+    fails(&judged, "1 of 2 checks failed: `a[2Jb`");
+    assert_eq!(judged.partial, Some(0.5));
+    // A report that is none is no evidence, and takes nothing from the verdict.
+    for broken in [
+        "mkfifo ctrf.json",
+        "ln -s /app/left.sh ctrf.json",
+        "echo '{' > ctrf.json",
+        "truncate -s 5M ctrf.json",
+    ] {
+        let judged = lab.judged(&task, &leaves(&format!("echo 1 > reward.txt; {broken}")));
+        passes(&judged);
+        assert_eq!((judged.checks.len(), judged.partial), (0, None), "{broken}");
+    }
+}

@@ -6,7 +6,7 @@ use self_harness::host::suite::{AdmittedTask, Judged, combine, goes_on, verify};
 use crate::lab::{Lab, passes};
 
 const CHECK: &str = "#!/bin/sh\nif [ -e one ]; then echo 1; elif [ -e half ]; then echo 0.5; else echo 0; fi > /logs/verifier/reward.txt\n";
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 11] = [
     ("steps/one/instruction.md", "Make `one`."),
     ("steps/one/tests/test.sh", CHECK),
     ("steps/one/solution/solve.sh", "#!/bin/sh\ntouch one\n"),
@@ -15,8 +15,11 @@ const FILES: [(&str, &str); 9] = [
     ("steps/two/workdir/setup.sh", "#!/bin/sh\ncat given.txt > prepared\n"),
     (
         "steps/two/tests/test.sh",
-        "#!/bin/sh\nif [ \"$(cat two)\" = given ] && { [ -e one ] || [ -e half ]; }; then echo 1; else echo 0; fi > /logs/verifier/reward.txt\n",
+        "#!/bin/sh\nif sh /tests/is_given.sh two && { [ -e one ] || [ -e half ]; }; then echo 1; else echo 0; fi > /logs/verifier/reward.txt\n",
     ),
+    // A helper of all steps, and a script that none of them uses.
+    ("tests/is_given.sh", "[ \"$(cat $1)\" = given ]\n"),
+    ("tests/test.sh", "#!/bin/sh\ntrue\n"),
     ("steps/two/solution/solve.sh", "#!/bin/sh\ncp prepared two\n"),
     ("instruction.md", ""),
 ];
@@ -77,7 +80,7 @@ fn the_last_step_may_decide_alone() {
 fn a_step_whose_solution_fails_is_named() {
     let lab = Lab::new("named-step");
     let mut files = FILES.to_vec();
-    files[7].1 = "#!/bin/sh\ntrue\n";
+    files[9].1 = "#!/bin/sh\ntrue\n";
     files.push(("task.toml", "[[steps]]\nname = \"one\"\n[[steps]]\nname = \"two\"\n"));
     let error = lab.admit(&files).unwrap_err().to_string();
     assert_eq!(error, "step `two`: `solution/solve.sh` does not pass: a required reward is not reached");

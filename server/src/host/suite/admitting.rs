@@ -138,7 +138,7 @@ struct Admitting<'a> {
 impl Admitting<'_> {
     /// The proof of a step, and what the solution left, for the next.
     fn step(&self, before: &TreeSnapshot) -> Result<(Proof, Option<TreeSnapshot>), NotAdmitted> {
-        let tests = Bundle::read(&self.step.tests)?;
+        let tests = self.step.verifier()?;
         self.null(&tests, before)?;
         let Some(solution) = &self.step.solution else { return Ok((unproven(), None)) };
         let files = Bundle::read(solution)?;

@@ -131,6 +131,11 @@ impl Bundle {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
     }
 
+    /// Puts all of another directory over it; what has the same path is replaced.
+    pub fn cover_with(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+    }
+
     /// Puts a file in, or replaces one.
     pub fn insert(&mut self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>, executable: bool) {
         self.entries.insert(path.into(), Entry::File { bytes: bytes.into(), executable });

@@ -92,3 +92,102 @@ fn of(reward: &BTreeMap<String, f64>) -> Option<Rewards> {
     let text = serde_json::to_vec(reward).ok()?;
     Rewards::read(Some(&text), None).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use harness_schema::task::NetworkMode;
+
+    use super::*;
+    use crate::engine::contract;
+    use crate::engine::verdict::Flags;
+    use crate::host::sandbox::spec::Env;
+    use crate::host::suite::plan::StepPlan;
+
+    fn plan(strategy: RewardStrategy, least: &[f64]) -> TaskPlan {
+        let digest = Digest::of(b"");
+        let steps = least.iter().enumerate().map(|(number, least)| StepPlan {
+            name: format!("s{number}"),
+            instruction: String::new(),
+            agent_timeout: Duration::from_secs(1),
+            verifier_timeout: Duration::from_secs(1),
+            verifier_env: Env::default(),
+            tests: Vec::new(),
+            tests_digest: digest,
+            solution: None,
+            solution_env: Env::default(),
+            workdir: None,
+            healthcheck: None,
+            min_reward: BTreeMap::from([(String::new(), *least)]),
+        });
+        TaskPlan {
+            id: String::new(),
+            root: String::from("/app"),
+            workdir: String::from("/app"),
+            env: Env::default(),
+            environment: PathBuf::new(),
+            build: Vec::new(),
+            build_timeout: Duration::from_secs(1),
+            memory_bytes: 1,
+            network: NetworkMode::NoNetwork,
+            allowed_hosts: Vec::new(),
+            healthcheck: None,
+            steps: steps.collect(),
+            strategy,
+            rewards: BTreeMap::from([(String::from("reward"), 0.7)]),
+            notes: Vec::new(),
+            digests: contract::Task { task: digest, verifier: digest, image: None },
+            solution: None,
+            sources: Vec::new(),
+        }
+    }
+
+    fn judged(reward: f64) -> Judged {
+        let verdict = if 0.7 <= reward { Verdict::Pass } else { Verdict::Fail };
+        let reward = BTreeMap::from([(String::from("reward"), reward)]);
+        Judged { verdict, reward, attempts: 1, ..Judged::void(VoidCause::Adapter, "why") }
+    }
+
+    #[test]
+    fn the_mean_or_the_last_step_decides() {
+        let verdict = |strategy, rewards: &[f64]| {
+            let steps: Vec<Judged> = rewards.iter().copied().map(judged).collect();
+            combine(&plan(strategy, &[0.0, 0.0]), &steps).verdict
+        };
+        assert_eq!(verdict(RewardStrategy::Mean, &[1.0, 0.5]), Verdict::Pass);
+        assert_eq!(verdict(RewardStrategy::Mean, &[1.0, 0.3]), Verdict::Fail);
+        assert_eq!(verdict(RewardStrategy::Final, &[0.0, 1.0]), Verdict::Pass);
+        assert_eq!(verdict(RewardStrategy::Final, &[1.0, 0.0]), Verdict::Fail);
+        assert_eq!(verdict(RewardStrategy::Final, &[1.0]), Verdict::Fail);
+        assert!(matches!(verdict(RewardStrategy::Mean, &[]), Verdict::Void(_)));
+    }
+
+    #[test]
+    fn a_void_or_bought_step_is_the_whole_trial() {
+        let plan = plan(RewardStrategy::Final, &[0.0, 0.0]);
+        let void = Judged::void(VoidCause::VerifierCrash, "no reward");
+        let whole = combine(&plan, &[void.clone(), judged(1.0)]);
+        assert_eq!((whole.verdict, whole.attempts), (Verdict::Void(VoidCause::VerifierCrash), 1));
+        let bought = Judged {
+            verdict: Verdict::Fail,
+            flags: Flags { tampered: true, ..Flags::default() },
+            ..judged(1.0)
+        };
+        let whole = combine(&plan, &[bought.clone(), judged(1.0)]);
+        assert_eq!((whole.verdict, whole.flags.tampered), (Verdict::Fail, true));
+        assert!(whole.cause.starts_with("step `s0`: "), "{}", whole.cause);
+        assert!(!goes_on(&plan, 0, &void) && !goes_on(&plan, 0, &bought));
+    }
+
+    #[test]
+    fn a_trial_goes_on_above_the_least_reward() {
+        let plan = plan(RewardStrategy::Mean, &[0.5, 0.5]);
+        assert!(goes_on(&plan, 0, &judged(0.5)));
+        assert!(!goes_on(&plan, 0, &judged(0.4)));
+        assert!(!goes_on(&plan, 1, &judged(1.0)), "there is no step after the last");
+        let slow = Judged { reward: BTreeMap::new(), ..judged(0.0) };
+        assert!(!goes_on(&plan, 0, &slow));
+    }
+}

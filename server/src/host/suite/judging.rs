@@ -30,6 +30,8 @@ const TAIL_LINES: usize = 80;
 
 /// How many checks a cause names.
 const NAMED: usize = 5;
+/// How much of a name is told.
+const NAME_CHARS: usize = 120;
 
 /// What one run of a verifier says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +111,7 @@ impl Look {
     pub(super) fn failed(&self) -> String {
         let checks = self.checks.as_deref().unwrap_or_default();
         let failed = checks.iter().filter(|check| check.status == CheckStatus::Failed);
-        let names: Vec<String> = failed.map(|check| format!("`{}`", check.name)).collect();
+        let names: Vec<String> = failed.map(|check| format!("`{}`", shown(&check.name))).collect();
         if names.is_empty() {
             return String::from("a required reward is not reached");
         }
@@ -249,6 +251,11 @@ fn read(directory: &OwnedFd, name: &str, owner: u32, most: usize) -> Result<Opti
         Ok(_) => Err(format!("it has more than {most} bytes")),
         Err(error) => Err(format!("it cannot be read: {error}")),
     }
+}
+
+/// A name from a report, for a message: short, and without characters that control a terminal.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().filter(|char| !char.is_control()).take(NAME_CHARS).collect()
 }
 
 /// How long something took, in messages.

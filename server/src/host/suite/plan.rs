@@ -68,9 +68,9 @@ pub struct StepPlan {
     pub verifier_timeout: Duration,
     /// Variables of the verifier, beside those of the task.
     pub verifier_env: Env,
-    /// `tests/` on the host, with `test.sh`.
-    pub tests: PathBuf,
-    /// The digest of that directory.
+    /// Directories of the verifier on the host: `tests/` of the task, and over it that of the step.
+    pub tests: Vec<PathBuf>,
+    /// The digest of what they are together.
     pub tests_digest: Digest,
     /// `solution/` on the host, if there is a `solve.sh`.
     pub solution: Option<PathBuf>,
@@ -171,6 +171,20 @@ pub enum Changed {
     /// It cannot be read any more.
     #[error(transparent)]
     Unreadable(#[from] BundleError),
+}
+
+impl StepPlan {
+    /// The files of its verifier as they are now.
+    ///
+    /// # Errors
+    /// A [`BundleError`] if they cannot be read.
+    pub fn verifier(&self) -> Result<Bundle, BundleError> {
+        let mut tests = Bundle::default();
+        for directory in &self.tests {
+            tests.cover_with(Bundle::read(directory)?);
+        }
+        Ok(tests)
+    }
 }
 
 impl TaskPlan {

@@ -3,7 +3,7 @@
 mod dockerfile;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harness_schema::digest::Digest;
@@ -195,8 +195,7 @@ impl Planning<'_> {
             let file = instruction.unwrap_or_else(|| self.below(&self.task.dir, "instruction.md"));
             let solution = self.task.solution.is_some().then(|| self.below(&self.task.dir, "solution"));
             let solution = solution.map(|path| self.on_host(&path));
-            let has_tests = self.task.verifier.is_some();
-            let tests = has_tests.then(|| self.task.tests.clone());
+            let tests = vec![self.on_host(&self.task.tests)];
             let mut step = self.one_step(&file, tests, &[&config.agent], &config.verifier)?;
             step.solution = solution;
             return Ok(vec![step]);
@@ -209,8 +208,9 @@ impl Planning<'_> {
             if steps.iter().any(|known| known.name == step.name) {
                 return Err(refused("there are two steps of this name"));
             }
-            let own = step.verifier.as_ref().map(|_| self.below(&step.dir, "tests"));
-            let tests = own.or_else(|| self.task.verifier.is_some().then(|| self.task.tests.clone()));
+            // As in Harbor: the step's files lie over the task's, which may be helpers of all.
+            let tests = [self.task.tests.clone(), self.below(&step.dir, "tests")];
+            let tests = tests.iter().map(|path| self.on_host(path)).collect();
             let file = step.instruction.clone().unwrap_or_else(|| self.below(&step.dir, "instruction.md"));
             let agents: [&AgentConfig; 2] = [&config.agent, &written.agent];
             let verifier = if written.verifier.is_written() { &written.verifier } else { &config.verifier };
@@ -236,16 +236,11 @@ impl Planning<'_> {
     fn one_step(
         &self,
         instruction: &FilePath,
-        tests: Option<FilePath>,
+        tests: Vec<PathBuf>,
         agents: &[&AgentConfig],
         verifier: &VerifierConfig,
     ) -> Result<StepPlan, TaskRefused> {
         let document = self.harness.document(instruction).ok_or_else(|| unreadable(instruction))?;
-        let missing = || {
-            let file = self.below(&self.task.tests, "test.sh");
-            TaskRefused { file, line: 1, reason: String::from("the verifier is missing") }
-        };
-        let tests = self.on_host(&tests.ok_or_else(missing)?);
         let mut agent_timeout = self.harness.manifest().agent.timeout.get();
         for limit in agents.iter().filter_map(|agent| agent.timeout_sec.as_ref()) {
             agent_timeout = agent_timeout.min(self.seconds(limit)?);
@@ -294,10 +289,13 @@ impl Planning<'_> {
         let (mut verifier, mut solutions) = (Vec::new(), Vec::new());
         let mut steps = std::mem::take(&mut plan.steps);
         for step in &mut steps {
-            let tests = self.source(plan, step.tests.clone())?;
+            let mut tests = Bundle::default();
+            for directory in step.tests.clone() {
+                tests.cover_with(self.source(plan, directory)?);
+            }
             if !matches!(tests.get("test.sh"), Some(Entry::File { .. })) {
                 let file = self.below(&self.task.tests, "test.sh");
-                return Err(TaskRefused { file, line: 1, reason: String::from("the verifier is no file") });
+                return Err(TaskRefused { file, line: 1, reason: String::from("the verifier is missing") });
             }
             step.tests_digest = tests.digest();
             let judged = format!("{:?} {:?} {:?}", step.verifier_timeout, step.verifier_env, step.min_reward);
@@ -320,7 +318,7 @@ impl Planning<'_> {
         Ok(())
     }
 
-    fn source(&self, plan: &mut TaskPlan, path: std::path::PathBuf) -> Result<Bundle, TaskRefused> {
+    fn source(&self, plan: &mut TaskPlan, path: PathBuf) -> Result<Bundle, TaskRefused> {
         let bundle = Bundle::read(&path).map_err(|error| self.broken(&error))?;
         if !plan.sources.iter().any(|(known, _)| *known == path) {
             plan.sources.push((path, bundle.digest()));
@@ -393,7 +391,7 @@ impl Planning<'_> {
         directory.join(name).unwrap_or_else(|_| directory.clone())
     }
 
-    fn on_host(&self, path: &FilePath) -> std::path::PathBuf {
+    fn on_host(&self, path: &FilePath) -> PathBuf {
         self.host.join(path.as_str())
     }
 }

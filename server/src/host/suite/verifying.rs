@@ -96,7 +96,7 @@ struct Judging<'a> {
 
 impl Judging<'_> {
     fn judge(&mut self) -> Judged {
-        let tests = match Bundle::read(&self.step.tests) {
+        let tests = match self.step.verifier() {
             Ok(tests) if tests.digest() == self.step.tests_digest => tests,
             Ok(_) => {
                 return Judged::void(VoidCause::ContractBroken, "the verifier changed since the run began");
@@ -178,7 +178,10 @@ impl Judging<'_> {
         if let Some(missing) = self.proof.manifest.iter().find(lacks) {
             let why = match &look.checks {
                 Err(reason) => format!("the reward says pass, but {reason}"),
-                Ok(_) => format!("the reward says pass, but the report has no passed check `{missing}`"),
+                Ok(_) => format!(
+                    "the reward says pass, but the report has no passed check `{}`",
+                    judging::shown(missing)
+                ),
             };
             return Ok(Answer::Denied(why));
         }
@@ -217,7 +220,7 @@ pub(super) fn ask(
 ) -> Result<(Canaries, Answer, Look), NotRun> {
     let random = |source| crate::host::sandbox::tree::TreeError::Io {
         what: "take random numbers for",
-        path: step.tests.clone(),
+        path: bench.archives.to_path_buf(),
         source,
     };
     let canaries = Canaries::new(&canary.styles, beneath::random_name).map_err(random)?;

@@ -171,14 +171,15 @@ fn steps_are_planned_one_by_one() {
     let files = [
         ("task.toml", config),
         ("steps/one/instruction.md", "First."),
-        ("steps/one/tests/test.sh", ""),
+        ("steps/one/tests/test.sh", "#!/bin/sh\ntrue\n"),
         ("steps/one/workdir/a", "x"),
         ("steps/one/solution/solve.sh", ""),
         ("steps/two/instruction.md", "Then."),
     ];
     let plan = Place::new("steps", &files).plan().unwrap();
     let [one, two] = &plan.steps[..] else { panic!("two steps: {:?}", plan.steps) };
-    assert!(plan.has_steps() && one.tests.ends_with("steps/one/tests") && two.tests.ends_with("t/tests"));
+    assert!(plan.has_steps() && one.tests[0] == two.tests[0] && one.tests[1].ends_with("one/tests"));
+    assert_ne!(one.tests_digest, two.tests_digest);
     assert_eq!((one.agent_timeout.as_secs(), two.agent_timeout.as_secs()), (9, 120));
     assert_eq!((one.min_reward.get(""), two.min_reward.len()), (Some(&0.5), 0));
     assert!(one.workdir.is_some() && one.solution.is_some() && two.solution.is_none());

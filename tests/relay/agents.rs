@@ -440,3 +440,56 @@ except OSError as error:
     assert_eq!((worked.void, worked.end), (Some(VoidCause::Provider), End::Provider), "{}", worked.detail);
     assert!(began.elapsed() < Duration::from_secs(20));
 }
+
+#[test]
+fn a_stream_that_begins_with_an_error_is_asked_for_again() {
+    let lab = Lab::new("first-event");
+    let upstream = Upstream::start(|number, _| match number {
+        0 => events(
+            Duration::ZERO,
+            [r#"data: {"error": {"message": "overloaded", "type": "overloaded_error"}}"#],
+        ),
+        _ => events(
+            Duration::ZERO,
+            [
+                r#"data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}"#,
+                "data: [DONE]",
+            ],
+        ),
+    });
+    let client = client(settings(&upstream.endpoint, Protocol::Openai));
+    let script = "print(ask(say('hello', stream=True))[2], file=open('seen.txt', 'w'))";
+    let (worked, files) = lab.work(&program(&lab, &client, script), &client, MINUTE);
+    assert_eq!(
+        (worked.void, worked.end, upstream.asked().len()),
+        (None, End::Finished, 2),
+        "{}",
+        worked.detail
+    );
+    assert!(files["seen.txt"].contains("\"hi\"") && !files["seen.txt"].contains("overloaded"), "{files:?}");
+    // The provider did not say what it took, so it is our own count.
+    assert!(0 < worked.usage.input && 0 < worked.usage.output, "{:?}", worked.usage);
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_counts() {
+    let lab = Lab::new("abandoned");
+    let upstream = Upstream::start(|_, _| {
+        let piece = r#"data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "on and on"}, "finish_reason": null}]}"#;
+        events(Duration::from_millis(100), [piece; 100])
+    });
+    let client = client(settings(&upstream.endpoint, Protocol::Openai));
+    let script = r"
+data = json.dumps(say('hello ' * 100, stream=True)).encode()
+request = urllib.request.Request('http://127.0.0.1:3129/v1/chat/completions', data, {'authorization': 'Bearer ' + TOKEN})
+answer = urllib.request.urlopen(request, timeout=20)
+answer.readline()
+answer.close()
+time.sleep(1)
+";
+    let began = Instant::now();
+    let (worked, _) = lab.work(&program(&lab, &client, script), &client, MINUTE);
+    assert_eq!((worked.void, worked.end, worked.requests), (None, End::Finished, 0), "{}", worked.detail);
+    assert!(150 < worked.usage.input && 0 < worked.usage.output, "{:?}", worked.usage);
+    assert!(began.elapsed() < Duration::from_secs(8));
+}

@@ -4,8 +4,8 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use harness_schema::manifest::Protocol;
-use self_harness::host::sandbox::spec::MODEL_ADDRESS;
-use self_harness::host::sandbox::{Ended, Exec, Network};
+use self_harness::host::sandbox::spec::{MODEL_ADDRESS, Mount};
+use self_harness::host::sandbox::{Backend, Ended, Exec, Network, Phase, Spec};
 
 use crate::lab::{KEY, Lab, client, settings};
 use crate::upstream::{HELLO, Upstream, whole};
@@ -180,4 +180,21 @@ fn a_command_that_is_stopped_ends_and_the_sandbox_lives_on() {
     let mut exec = Exec::program(["/bin/cat"]);
     exec.stdin = Some(String::from("/etc/nsswitch.conf"));
     assert!(sandbox.exec(&exec).unwrap().stdout.text().starts_with("passwd: files"));
+}
+
+#[test]
+fn documents_hide_nothing_of_ours() {
+    let lab = Lab::new("places");
+    for at in [
+        "/run/self-harness/init",
+        "/run/self-harness//init/",
+        "/run/self-harness",
+        "/run/self-harness/init/x",
+        "/run/x",
+    ] {
+        let mut spec = Spec::new(Phase::Agent, lab.backend.trials.fresh().unwrap());
+        spec.mounts.push(Mount::new("/usr", at));
+        let Err(error) = lab.backend.start(spec) else { panic!("`{at}` can be mounted at") };
+        assert!(error.to_string().contains("it belongs to the system"), "{error}");
+    }
 }

@@ -30,6 +30,8 @@ const ENDS: &[&str] = &["content_block_stop", "message_delta", "message_stop"];
 pub(super) struct Cleaner {
     redactor: Redactor,
     texts: BTreeMap<String, Text>,
+    /// The number of the event that is cleaned.
+    number: u64,
 }
 
 /// A text on its way.
@@ -39,11 +41,13 @@ struct Text {
     carrier: Value,
     place: Vec<String>,
     name: String,
+    /// The event that it was last in.
+    number: u64,
 }
 
 impl Cleaner {
     pub(super) fn new(redactor: &Redactor) -> Self {
-        Self { redactor: redactor.clone(), texts: BTreeMap::new() }
+        Self { redactor: redactor.clone(), texts: BTreeMap::new(), number: 0 }
     }
 
     /// An event without secrets, behind what had waited for it.
@@ -54,9 +58,10 @@ impl Cleaner {
             events.push(Event { event: name, data: self.redactor.text(&event.data).into_owned() });
             return events;
         };
-        let mut events = if is_end(&data) { self.finish() } else { Vec::new() };
+        self.number += 1;
         let whole = data.clone();
         self.clean(&mut data, &whole, &name, &mut Vec::new(), &mut String::new());
+        let mut events = if is_end(&data) { self.end(Some(&mut data)) } else { Vec::new() };
         // Names of fields are left.
         let data = self.redactor.text(&data.to_string()).into_owned();
         events.push(Event { event: name, data });
@@ -65,16 +70,30 @@ impl Cleaner {
 
     /// What still waits: nothing more comes.
     pub(super) fn finish(&mut self) -> Vec<Event> {
+        self.end(None)
+    }
+
+    /// Ends all texts. What waits for more goes into the event that ends them, if it has the same text, else into one of its own
+    /// before.
+    fn end(&mut self, mut last: Option<&mut Value>) -> Vec<Event> {
         let mut events = Vec::new();
         for text in std::mem::take(&mut self.texts).into_values() {
             let mut rest = Vec::new();
             text.stream.finish(&mut rest);
+            let rest = String::from_utf8_lossy(&rest);
             if rest.is_empty() {
                 continue;
             }
+            if let Some(last) = last.as_mut().filter(|_| text.number == self.number) {
+                let pointer: String = text.place.iter().map(|step| format!("/{step}")).collect();
+                if let Some(Value::String(said)) = last.pointer_mut(&pointer) {
+                    said.push_str(&rest);
+                    continue;
+                }
+            }
             let mut data = text.carrier;
-            put(&mut data, &text.place, String::from_utf8_lossy(&rest).into_owned());
-            events.push(Event { event: text.name, data: data.to_string() });
+            put(&mut data, &text.place, rest.into_owned());
+            events.push(Event { event: text.name, data: self.redactor.text(&data.to_string()).into_owned() });
         }
         events
     }
@@ -102,7 +121,9 @@ impl Cleaner {
                     carrier: Value::Null,
                     place: place.clone(),
                     name: name.to_owned(),
+                    number: 0,
                 });
+                known.number = self.number;
                 let mut out = Vec::new();
                 known.stream.push(text.as_bytes(), &mut out);
                 known.carrier = carrier(whole, place, 0);
@@ -202,6 +223,7 @@ fn put(value: &mut Value, place: &[String], text: String) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -256,6 +278,20 @@ mod tests {
     }
 
     #[test]
+    fn esc_113_the_event_that_ends_a_text_may_hold_the_rest_of_the_key() {
+        let last = |text: &str| json!({ "id": "c", "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": "stop" }] });
+        let (out, joined) = cleaned(&[content("a k-live-"), last("secret-4711")], "/choices/0/delta/content");
+        assert_eq!((joined, out.len()), (format!("a {MARK}"), 2));
+        let (out, joined) = cleaned(&[content("a k-live"), last(" or k-l")], "/choices/0/delta/content");
+        assert_eq!((joined.as_str(), out.len()), ("a k-live or k-l", 2));
+        // What carries the rest has no key at its top either.
+        let carried = json!({ "model": KEY, "choices": [{ "delta": { "content": "a k" } }] });
+        let (out, joined) = cleaned(&[carried, end()], "/choices/0/delta/content");
+        assert_eq!((joined.as_str(), out.len()), ("a k", 3));
+        assert!(out.iter().all(|event| !event.data.contains(KEY)), "{out:?}");
+    }
+
+    #[test]
     fn calls_and_blocks_are_told_apart() {
         let call = |index: u64, text: &str| {
             json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [
@@ -286,5 +322,23 @@ mod tests {
         let mut cleaner = Cleaner::new(&Redactor::live([&SecretString::new(KEY)]));
         let event = Event { event: String::from("x"), data: format!("no JSON {KEY}") };
         assert_eq!(cleaner.event(&event)[0].written(), format!("event: x\ndata: no JSON {MARK}\n\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_text_without_the_key(
+            parts in proptest::collection::vec(proptest::sample::select(vec!["k-", "live-secret", "-4711", KEY, "a", "ä😀", "\"\n"]), 0..8),
+            cuts in proptest::collection::vec(1_usize..6, 0..40),
+        ) {
+            let text = parts.concat();
+            let mut letters = text.chars();
+            let mut events: Vec<Value> =
+                cuts.iter().map(|size| content(&letters.by_ref().take(*size).collect::<String>())).collect();
+            events.push(content(letters.as_str()));
+            events.push(end());
+            let (_, joined) = cleaned(&events, "/choices/0/delta/content");
+            let redactor = Redactor::live([&SecretString::new(KEY)]);
+            prop_assert_eq!(joined, redactor.text(&text).into_owned());
+        }
     }
 }

@@ -258,7 +258,7 @@ fn check_places(spec: &Spec) -> Result<(), SandboxError> {
         if !path.is_absolute() || !is_plain || at.contains('\0') {
             return refused(at, "it is no plain path from the root");
         }
-        let is_ours = at.starts_with(&format!("{OURS}/")) && at != INSIDE;
+        let is_ours = path.starts_with(OURS) && path != Path::new(OURS) && !path.starts_with(INSIDE);
         if !is_ours && SYSTEM.iter().any(|system| first.as_os_str() == *system) {
             return refused(at, "it belongs to the system");
         }

@@ -100,7 +100,8 @@ class Record:
 
     def __init__(self, task):
         self.task, self.outputs, self.verdicts = task, {}, {}
-        self.tree = None, None
+        # The newest place, with the commands that made it.
+        self.tree, self.judged = (None, None), {}
         self.ran = 0
 
     def output(self, done, command, limit):
@@ -112,14 +113,21 @@ class Record:
         return self.outputs[*done, command]
 
     def verdict(self, done, limit):
+        """Whether the verifier passes what is left after some commands; equal trees are judged once."""
         if done not in self.verdicts:
             place = self.after(done, limit)
-            logs = Path(place.name) / "logs"
-            logs.mkdir()
-            mounts = {"/app": (f"{place.name}/tree", True), "/tests": (str(self.task / "tests"), False)}
-            inside(["/tests/test.sh"], mounts | {"/logs/verifier": (str(logs), True)}, 60)
-            self.verdicts[done] = report(logs)[0] == 1
+            tree = digest(Path(place.name) / "tree")
+            if tree not in self.judged:
+                self.judged[tree] = self.judge(place)
+            self.verdicts[done] = self.judged[tree]
         return self.verdicts[done]
+
+    def judge(self, place):
+        logs = Path(place.name) / "logs"
+        logs.mkdir()
+        mounts = {"/app": (f"{place.name}/tree", True), "/tests": (str(self.task / "tests"), False)}
+        inside(["/tests/test.sh"], mounts | {"/logs/verifier": (str(logs), True)}, 60)
+        return report(logs)[0] == 1
 
     def after(self, done, limit):
         """A place with the tree after some commands: the newest one, if that is it."""
@@ -138,6 +146,19 @@ class Record:
         mounts = {"/app": (f"{place.name}/tree", True), "/tmp": (f"{place.name}/tmp", True)}
         code, out = inside(["/bin/sh", "-c", command], mounts, limit)
         return out, 124 if code is None else code, code is None
+
+
+def digest(tree):
+    """Of names, modes and contents; the index of a repository holds times."""
+    parts = hashlib.sha256()
+    for path in sorted(tree.rglob("*")):
+        about = path.lstat()
+        parts.update(f"{path.relative_to(tree)}\0{about.st_mode}\0".encode())
+        if path.is_symlink():
+            parts.update(str(path.readlink()).encode())
+        elif path.is_file() and path.parts[-2:] != (".git", "index"):
+            parts.update(hashlib.sha256(path.read_bytes()).digest())
+    return parts.hexdigest()
 
 
 def without_failures(done):

@@ -152,6 +152,12 @@ impl Lab {
         fs::read_to_string(self.root().join(".self-harness/worker.log")).unwrap_or_default()
     }
 
+    /// The newest run, once there is one.
+    pub(crate) fn has_run(&self) -> bool {
+        let store = Store::open_existing(&self.root()).unwrap();
+        store.is_some_and(|store| store.latest_run().unwrap().is_some())
+    }
+
     pub(crate) fn status(&self) -> Value {
         serde_json::from_str(&self.ok(&["status", "--json"])).unwrap()
     }

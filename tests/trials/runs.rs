@@ -99,7 +99,7 @@ fn a_cancelled_run_leaves_nothing_behind_and_goes_on() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    lab.until("trials run", |lab| lab.store().latest_run().unwrap().is_some() && sleepers() > 0);
+    lab.until("trials run", |lab| lab.has_run() && sleepers() > 0);
     lab.ok(&["status", "--cancel"]);
     lab.ok(&["status", "--cancel"]);
     assert_eq!(evaluate.wait().unwrap().code(), Some(130));

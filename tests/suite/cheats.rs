@@ -55,6 +55,7 @@ fn honest_work_passes_and_wrong_work_fails() {
     let lab = Lab::new("honest");
     let task = lab.admitted(&TASK);
     assert!(task.marks().is_empty(), "{:?}", task.admission());
+    assert_eq!(lab.frozen(), 1, "only the start tree is kept");
     let canary = task.admission().steps[0].canary.as_ref().unwrap();
     // A class is nothing that this runner looks for; that is no reason to miss the others.
     assert!(

@@ -54,6 +54,11 @@ impl Lab {
         below(self.backend.trials.directory()).unwrap_or_default()
     }
 
+    /// How many frozen trees there are.
+    pub(crate) fn frozen(&self) -> usize {
+        fs::read_dir(&self.archives).map_or(0, Iterator::count)
+    }
+
     /// A project with the task `t` of these files. A file that begins with `#!` can be executed.
     pub(crate) fn project(&self, files: &[(&str, &str)]) -> Project {
         let project = Project { root: self.directory.join("project") };

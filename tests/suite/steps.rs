@@ -83,6 +83,7 @@ fn a_step_whose_solution_fails_is_named() {
     files[9].1 = "#!/bin/sh\ntrue\n";
     files.push(("task.toml", "[[steps]]\nname = \"one\"\n[[steps]]\nname = \"two\"\n"));
     let error = lab.admit(&files).unwrap_err().to_string();
+    assert_eq!(lab.frozen(), 1, "only the start tree is kept");
     assert_eq!(error, "step `two`: `solution/solve.sh` does not pass: a required reward is not reached");
 }
 

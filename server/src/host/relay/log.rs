@@ -424,9 +424,13 @@ mod tests {
         let message =
             json!({ "role": "user", "content": format!("it is {KEY} or sk-{}", "x".repeat(40)), KEY: 1 });
         log.sends(&json!({ "messages": [message] })).answered(&reply(&format!("so {KEY}")));
+        // The key in base64, broken over lines.
+        let wrapped = "YS1saXZlLXNlY3JldC1v\nZi10aGUtdGVzdA==";
+        log.sends(&body(&[wrapped])).answered(&reply("x"));
         log.refused(KEY);
         let recorded = log.recorded();
         assert!(!format!("{recorded:?}").contains(KEY), "{recorded:?}");
+        assert!(!recorded.chat.contains(&wrapped[..20]), "{recorded:?}");
         assert!(recorded.chat.contains("[redacted]") && !recorded.chat.contains("xxxx"), "{recorded:?}");
     }
 

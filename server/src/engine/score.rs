@@ -94,7 +94,7 @@ pub fn number(value: f64) -> String {
 pub fn money(cost: Option<f64>) -> String {
     match cost {
         None => String::from("price unknown"),
-        Some(cost) if cost == 0.0 => String::from("free"),
+        Some(0.0) => String::from("free"),
         Some(cost) if cost < 0.01 => format!("${cost:.4}"),
         Some(cost) => format!("${cost:.2}"),
     }

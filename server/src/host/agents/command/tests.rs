@@ -33,6 +33,7 @@ fn worked(end: End) -> Worked {
         trace: Trace::default(),
         end,
         void: None,
+        pauses: false,
         detail: String::new(),
         requests: 1,
         usage: Usage::default(),

@@ -22,6 +22,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // A log that cannot be written, for want of room, must not take a trial with it.
+        .log_internal_errors(false)
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter));
     // Whoever was first has set it.
     let _ = subscriber.try_init();

@@ -1,6 +1,7 @@
 //! One trial, from an empty directory to a verdict: the agent works in one sandbox, everything of it is killed, what it left is
 //! frozen, and the verifier judges a copy in another one (`security` 3.2). Whatever goes wrong on the way is a verdict too.
 
+use std::any::Any;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -81,13 +82,7 @@ pub struct Cancelled;
 /// [`Cancelled`] if it was cancelled; nothing of it is left then.
 pub fn perform(trial: &Trial<'_>) -> Result<Done, Cancelled> {
     let plan = trial.task.plan();
-    let mut done = Done {
-        judged: Judged::void(VoidCause::EnvironmentSetup, "the task has no step"),
-        worked: None,
-        usage: Usage { cost: Some(0.0), ..Usage::default() },
-        requests: 0,
-        trace: Digest::of(b""),
-    };
+    let mut done = Done::nothing();
     let mut before = trial.task.template().tree.clone();
     let (mut judged, mut traces, mut frozen) = (Vec::new(), Vec::new(), Vec::new());
     for step in 0..plan.steps.len() {
@@ -302,6 +297,25 @@ fn flags(flags: Flags, worked: Option<&Worked>) -> Flags {
 }
 
 impl Done {
+    /// What a trial came to in which a mistake of ours showed: nothing was measured.
+    #[must_use]
+    pub fn failed(panic: &(dyn Any + Send)) -> Self {
+        let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let why = format!("a mistake in self-harness itself: {said}");
+        Self { judged: Judged::void(VoidCause::EnvironmentSetup, why), ..Self::nothing() }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            judged: Judged::void(VoidCause::EnvironmentSetup, "the task has no step"),
+            worked: None,
+            usage: Usage { cost: Some(0.0), ..Usage::default() },
+            requests: 0,
+            trace: Digest::of(b""),
+        }
+    }
+
     /// Fills in what is stored of it.
     pub fn record(&self, record: &mut TrialRecord) {
         record.judge(self.judged.verdict, self.judged.flags);

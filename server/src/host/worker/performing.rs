@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -461,7 +462,10 @@ impl<'a> Performance<'a> {
         let (shared, tell) = (Arc::clone(&self.shared), self.tell.clone());
         let (cancel, meter, id) = (running.cancel.clone(), running.meter.clone(), running.id.clone());
         let work = move || {
-            let outcome = shared.perform(&asked, &id, &cancel, &meter, &directory);
+            // Whatever happens in a trial is told: a run that waits for it would never end.
+            let perform = || shared.perform(&asked, &id, &cancel, &meter, &directory);
+            let outcome = panic::catch_unwind(AssertUnwindSafe(perform))
+                .unwrap_or_else(|panic| Ok(Done::failed(&*panic)));
             // Nobody listens any more if the run is given up.
             let _ = tell.send((slot, outcome));
         };

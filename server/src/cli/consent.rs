@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use super::report::excerpt::visible;
 use super::terminal;
 use crate::failure::Failure;
+use crate::host::model::KeySource;
 use crate::host::sandbox::Guarantees;
 use crate::host::subject::Subject;
 
@@ -26,6 +27,8 @@ pub struct Asked<'a> {
     pub repeats: u32,
     /// Side by side.
     pub parallel: usize,
+    /// Where the model's key comes from.
+    pub key: &'a KeySource,
     /// The cap on money, in US dollars.
     pub max_cost: Option<f64>,
 }
@@ -38,9 +41,10 @@ pub fn lines(asked: &Asked<'_>) -> String {
     let name = manifest.name.as_ref().map_or("this harness", |name| name.value.as_str());
     let is_local = is_local(&model.endpoint.value);
     let here = if is_local { " (this machine)" } else { "" };
-    let key = match &model.api_key_env {
-        Some(variable) => format!(", key from {}", variable.value),
-        None => String::from(", no key"),
+    let key = match asked.key {
+        KeySource::Variable(variable) => format!(", key from {variable}"),
+        KeySource::Command(_) => String::from(", key from the command that this machine names"),
+        KeySource::None => String::from(", no key"),
     };
     let costs = match (&model.price, is_local) {
         (None, true) => String::from("free (local endpoint)"),

@@ -5,6 +5,7 @@ use annotate_snippets::renderer::{AnsiColor, Effects, Style};
 use super::report::excerpt::visible;
 use super::terminal;
 use crate::failure::Failure;
+use crate::host::machine::Machine;
 use crate::host::sandbox::{self, Guarantee, Guarantees};
 
 const GOOD: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
@@ -19,7 +20,7 @@ pub fn run() -> Result<u8, Failure> {
     let swept = sandbox::sweep().map_err(|error| {
         Failure::host(error.to_string(), "see whether the directory of the trial trees is yours")
     })?;
-    let guarantees = sandbox::backend().probe().map_err(|unavailable| {
+    let guarantees = sandbox::backend(Machine::read()?.toolchains).probe().map_err(|unavailable| {
         Failure::host(format!("trials cannot run: {}", unavailable.reason), unavailable.remedy)
     })?;
     terminal::print(&page(&guarantees, swept))?;

@@ -11,6 +11,8 @@ use super::{follow, locate, outcome, terminal};
 use crate::engine::contract::Role;
 use crate::engine::plan::Slot;
 use crate::failure::Failure;
+use crate::host::machine::Machine;
+use crate::host::model::{Endpoint, KeySource};
 use crate::host::record::{BudgetRecord, RunRecord, SlotRecord};
 use crate::host::sandbox::{self, Guarantees};
 use crate::host::store::{RunState, Store, StoredRun, run_name};
@@ -18,9 +20,6 @@ use crate::host::subject::Subject;
 
 /// What a quick look is satisfied with.
 const SMOKE_TASKS: usize = 3;
-
-/// What a run may cost if nobody says otherwise, in US dollars.
-const DEFAULT_MAX_COST: f64 = 5.0;
 
 const MORE_HELP: &str = "\
 Examples:
@@ -142,6 +141,7 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
         held_out: count(Split::HeldOut),
         repeats: record.repeats,
         parallel: record.parallel,
+        key: &key_source(&subject)?,
         max_cost: record.budget.cost,
     };
     if !consent::given(&asked, arguments.yes)? {
@@ -156,7 +156,7 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
 /// # Errors
 /// A [`Failure`] if it does not hold what it must: nothing runs without one.
 pub fn proven() -> Result<Guarantees, Failure> {
-    let guarantees = sandbox::backend().probe().map_err(|missing| {
+    let guarantees = sandbox::backend(Machine::read()?.toolchains).probe().map_err(|missing| {
         Failure::host(
             format!("no sandbox on this machine, nothing was run: {}", missing.reason),
             missing.remedy,
@@ -185,14 +185,18 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
     let role = if arguments.smoke { Role::Smoke } else { Role::Baseline };
     let slots = slots(subject, arguments, repeats, role)?;
     let budget = &manifest.budget.value;
-    let most = budget.max_cost_usd.as_ref().map_or(DEFAULT_MAX_COST, |most| most.value);
+    let machine = Machine::read()?;
+    let most = budget
+        .max_cost_usd
+        .as_ref()
+        .map_or(machine.max_cost_usd, |most| most.value.min(machine.max_cost_usd));
     let max_cost = arguments.max_cost_usd.map_or(most, |asked| asked.min(most));
     // Where nothing is known about prices a limit of money would stop everything.
     let model = &manifest.model.value;
     let is_priced = model.price.is_some()
-        || crate::host::model::Endpoint::read(&model.endpoint.value)
-            .is_ok_and(|endpoint| endpoint.is_loopback());
-    let parallel = usize::try_from(budget.max_parallel.value).unwrap_or(1).max(1);
+        || Endpoint::read(&model.endpoint.value).is_ok_and(|endpoint| endpoint.is_loopback());
+    let parallel = usize::try_from(budget.max_parallel.value).unwrap_or(1);
+    let parallel = parallel.min(machine.max_parallel.unwrap_or(usize::MAX)).max(1);
     let tasks: Vec<&str> = slots.iter().map(|slot| slot.task.as_str()).collect();
     let contract = subject.contract_digest(|id| tasks.contains(&id));
     Ok(RunRecord {
@@ -216,9 +220,21 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
         started_by: String::from("the command line"),
         model: model.name.value.clone(),
         repeats,
-        key_variable: model.api_key_env.as_ref().map(|name| name.value.clone()),
+        key_variable: match key_source(subject)? {
+            KeySource::Variable(name) => Some(name),
+            KeySource::None | KeySource::Command(_) => None,
+        },
         slots: slots.iter().map(SlotRecord::of).collect(),
     })
+}
+
+/// Where the model's key comes from on this machine.
+fn key_source(subject: &Subject) -> Result<KeySource, Failure> {
+    let model = &subject.harness.manifest().model.value;
+    let endpoint = Endpoint::read(&model.endpoint.value)
+        .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
+    let variable = model.api_key_env.as_ref().map(|name| name.value.as_str());
+    Ok(Machine::read()?.key_source(&endpoint, variable))
 }
 
 /// What is to be filled: every task once before any is tried again, so that an early stop has seen all.

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod record;
 pub mod store;
 pub mod model;
+pub mod machine;
 pub mod scripted;
 pub mod example;
 pub mod meter;

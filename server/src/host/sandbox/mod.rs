@@ -41,6 +41,7 @@ mod running;
 pub mod bubblewrap;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use guarantee::{Guarantee, Guarantees, Unavailable};
@@ -52,13 +53,16 @@ pub use tree::{TrialTree, Trials};
 /// The version of everything that decides what a sandbox allows. Results under different versions are not compared.
 pub const POLICY: u32 = 2;
 
-/// The backend of this machine.
+/// The backend of this machine; programs of `toolchains` can be read inside.
 #[must_use]
-pub fn backend() -> Box<dyn Backend> {
+pub fn backend(toolchains: Vec<PathBuf>) -> Box<dyn Backend> {
     #[cfg(target_os = "linux")]
-    return Box::new(bubblewrap::Bubblewrap::of_this_machine());
+    return Box::new(bubblewrap::Bubblewrap { toolchains, ..bubblewrap::Bubblewrap::of_this_machine() });
     #[cfg(not(target_os = "linux"))]
-    Box::new(Absent)
+    {
+        let _ = toolchains;
+        Box::new(Absent)
+    }
 }
 
 /// Who the trial trees of this machine belong to; `None` for whoever we are.

@@ -23,8 +23,9 @@ use crate::engine::verdict::{Verdict, VoidCause};
 use crate::failure::Failure;
 use crate::host::agents::Cancel;
 use crate::host::clock;
+use crate::host::machine::Machine;
 use crate::host::meter::Meter;
-use crate::host::model::{self, Client, KeySource, Settings};
+use crate::host::model::{self, Client, Settings};
 use crate::host::record::{EventRecord, SpentRecord, TrialRecord, finish_word, verdict_word};
 use crate::host::redact::{Redactor, SecretString};
 use crate::host::sandbox::{self, Backend, Trials};
@@ -137,7 +138,7 @@ impl<'a> Performance<'a> {
     ) -> Result<Self, NotPrepared> {
         let (run, base) = resumed_at(store, stored)?;
         let (tell, told) = mpsc::channel();
-        let backend = sandbox::backend();
+        let backend = sandbox::backend(Machine::read()?.toolchains);
         let guarantees = backend.probe().map_err(|missing| Failure::host(missing.reason, missing.remedy))?;
         if !guarantees.lacking().is_empty() {
             let lacking = guarantees.lacking().join("`, `");
@@ -585,10 +586,8 @@ fn client_of(subject: &Subject) -> Result<(Client, Redactor), Failure> {
     let model = &subject.harness.manifest().model.value;
     let settings = Settings::of(model)
         .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
-    let source = match &model.api_key_env {
-        Some(name) => KeySource::Variable(name.value.clone()),
-        None => KeySource::None,
-    };
+    let variable = model.api_key_env.as_ref().map(|name| name.value.as_str());
+    let source = Machine::read()?.key_source(&settings.endpoint, variable);
     let key = source.read(|name| std::env::var_os(name)).map_err(|error| {
         Failure::config(error.to_string(), "the key is read when a run starts and stored nowhere")
     })?;

@@ -1,0 +1,177 @@
+//! What belongs to this machine and its user, and that no project may say: where programs lie, where keys come from, how much a
+//! run may cost at most (`security` 2.4). `$XDG_CONFIG_HOME/self-harness/config.toml`:
+//!
+//! ```toml
+//! max_cost_usd = 5.0            # the lower of this and the manifest's holds; 5 if nothing is said
+//! max_parallel = 8              # and of this
+//! toolchains = ["/opt/agents"]  # directories with programs that can be read inside of sandboxes
+//!
+//! [[key]]                       # where a key comes from, by where it is sent
+//! origin = "https://models.example.com"
+//! command = ["pass", "show", "models"]
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::model::{Endpoint, KeySource};
+use crate::failure::Failure;
+
+/// What a run may cost if nobody says otherwise, in US dollars.
+const DEFAULT_MAX_COST: f64 = 5.0;
+
+/// The configuration of this machine.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Machine {
+    /// What a run may cost at most, in US dollars.
+    pub max_cost_usd: f64,
+    /// How many trials may run side by side at most.
+    pub max_parallel: Option<usize>,
+    /// Directories with programs that can be read inside of sandboxes.
+    pub toolchains: Vec<PathBuf>,
+    /// Where keys come from.
+    key: Vec<Key>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    /// Where it is sent: scheme, host and port.
+    origin: String,
+    /// A program and its arguments, which prints it.
+    #[serde(default)]
+    command: Vec<String>,
+    /// A variable that holds it.
+    #[serde(default)]
+    variable: Option<String>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self { max_cost_usd: DEFAULT_MAX_COST, max_parallel: None, toolchains: Vec::new(), key: Vec::new() }
+    }
+}
+
+/// Where the configuration lies.
+#[must_use]
+pub fn path() -> PathBuf {
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".config")))
+        .unwrap_or_else(|| PathBuf::from("/etc"))
+        .join("self-harness/config.toml")
+}
+
+impl Machine {
+    /// The configuration of this machine; without a file, the defaults.
+    ///
+    /// # Errors
+    /// A [`Failure`] if the file is there and cannot be read, or says something that means nothing.
+    pub fn read() -> Result<Self, Failure> {
+        let path = path();
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::of(&path, &text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => {
+                let message = format!("cannot read `{}`: {error}", path.display());
+                Err(Failure::config(message, "see whether the file is yours and a text"))
+            }
+        }
+    }
+
+    fn of(path: &Path, text: &str) -> Result<Self, Failure> {
+        let wrong = |what: String, hint: &str| Failure::config(format!("`{}` {what}", path.display()), hint);
+        let machine: Self = toml::from_str(text).map_err(|error| {
+            let line =
+                error.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+            let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
+            wrong(
+                format!("cannot be understood{place}: {}", error.message()),
+                "correct it, or remove the line",
+            )
+        })?;
+        if !(machine.max_cost_usd.is_finite() && 0.0 <= machine.max_cost_usd) {
+            return Err(wrong(
+                String::from("has a `max_cost_usd` that is no amount"),
+                "write one such as `5.0`",
+            ));
+        }
+        if let Some(toolchain) = machine.toolchains.iter().find(|path| !path.is_absolute()) {
+            let what = format!("names the toolchain `{}`, which is no absolute path", toolchain.display());
+            return Err(wrong(what, "write the path from the root"));
+        }
+        for key in &machine.key {
+            if Endpoint::read(&key.origin).map(|endpoint| endpoint.origin()).ok().as_deref()
+                != Some(key.origin.trim_end_matches('/'))
+            {
+                let what = format!("has a key for `{}`, which is no origin", key.origin);
+                return Err(wrong(what, "write scheme, host and port, such as `https://models.example.com`"));
+            }
+            if key.command.is_empty() == key.variable.is_none() {
+                let what = format!("says no one way to the key for `{}`", key.origin);
+                return Err(wrong(what, "write either `command` or `variable`"));
+            }
+        }
+        Ok(machine)
+    }
+
+    /// Where the key for an endpoint comes from: from what this machine says of its origin, else from the variable that the
+    /// manifest names.
+    #[must_use]
+    pub fn key_source(&self, endpoint: &Endpoint, api_key_env: Option<&str>) -> KeySource {
+        let origin = endpoint.origin();
+        let known = self.key.iter().find(|key| key.origin.trim_end_matches('/') == origin);
+        match (known, api_key_env) {
+            (Some(Key { variable: Some(variable), .. }), _) => KeySource::Variable(variable.clone()),
+            (Some(key), _) => KeySource::Command(key.command.clone()),
+            (None, Some(variable)) => KeySource::Variable(variable.to_owned()),
+            (None, None) => KeySource::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Machine, String> {
+        Machine::of(Path::new("config.toml"), text).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn keys_are_found_by_where_they_are_sent() {
+        let machine = read(
+            "max_cost_usd = 2\n[[key]]\norigin = \"https://a.example\"\ncommand = [\"pass\", \"a\"]\n[[key]]\norigin = \"https://b.example:8443/\"\nvariable = \"B_KEY\"\n",
+        )
+        .unwrap();
+        assert_eq!(machine.max_cost_usd, 2.0);
+        let source = |url: &str| machine.key_source(&Endpoint::read(url).unwrap(), Some("MODEL_API_KEY"));
+        assert_eq!(source("https://a.example/v1"), KeySource::Command(vec!["pass".into(), "a".into()]));
+        assert_eq!(source("https://b.example:8443/v1"), KeySource::Variable("B_KEY".into()));
+        // Another port is another origin.
+        assert_eq!(source("https://b.example/v1"), KeySource::Variable("MODEL_API_KEY".into()));
+        let none = Machine::default().key_source(&Endpoint::read("http://127.0.0.1:1/v1").unwrap(), None);
+        assert_eq!(none, KeySource::None);
+    }
+
+    #[test]
+    fn what_means_nothing_is_named_with_its_line() {
+        for (text, wrong) in [
+            ("max_cost = 3\n", "line 1: unknown field `max_cost`"),
+            ("\nmax_cost_usd = \"3\"\n", "line 2: invalid type"),
+            ("max_cost_usd = -1\n", "no amount"),
+            ("toolchains = [\"agents\"]\n", "the toolchain `agents`, which is no absolute path"),
+            ("[[key]]\norigin = \"models.example\"\nvariable = \"A\"\n", "which is no origin"),
+            ("[[key]]\norigin = \"https://a.example\"\n", "no one way"),
+            ("[[key]]\norigin = \"https://a.example\"\nvariable = \"A\"\ncommand = [\"b\"]\n", "no one way"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(wrong), "{error}");
+        }
+    }
+}

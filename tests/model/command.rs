@@ -51,5 +51,5 @@ fn a_bad_persona_has_a_line_and_a_hint() {
 #[test]
 fn help_does_not_show_it() {
     let help = Command::new(env!("CARGO_BIN_EXE_self-harness")).arg("--help").output().unwrap();
-    assert!(!String::from_utf8(help.stdout).unwrap().contains("scripted"));
+    assert!(!String::from_utf8(help.stdout).unwrap().contains("__scripted-model"));
 }

@@ -208,3 +208,36 @@ fn a_task_that_changes_while_it_runs_ends_the_run() {
     let before = undisturbed("unchanged", 4);
     assert!(lab.verdicts().iter().all(|(slot, verdict)| before.get(slot) == Some(verdict)));
 }
+
+#[test]
+fn a_clock_that_jumps_changes_nothing() {
+    let preload = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+        .map(|machine| format!("/usr/lib/{machine}/faketime/libfaketimeMT.so.1"))
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists());
+    let Some(preload) = preload else {
+        eprintln!("skipped: libfaketime is not installed");
+        return;
+    };
+    let lab = Lab::new("clock", WRITER, 6);
+    lab.ok(&["evaluate", "--repeats", "2", "--yes", "--detach"]);
+    // Each worker believes in another day, forwards and backwards; none of them waits, and none takes another for dead.
+    for jump in ["+400d", "-400d", "+3d"] {
+        if let Some(worker) = lab.worker() {
+            kill(worker);
+        }
+        let root = lab.root();
+        let mut worker = lab.command(&["worker", "--root", root.to_str().unwrap()]);
+        worker.env("LD_PRELOAD", &preload).env("FAKETIME", jump).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let mut worker = worker.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let second = lab.run(&["worker", "--root", root.to_str().unwrap()]);
+        assert!(second.status.success());
+        std::thread::sleep(Duration::from_secs(2));
+        let _ = worker.kill();
+        worker.wait().unwrap();
+    }
+    if lab.status()["state"] != "ended" {
+        lab.ok(&["status", "--resume"]);
+    }
+    assert_eq!(lab.verdicts(), undisturbed("steady", 6));
+}

@@ -137,3 +137,49 @@ fn sleepers() -> usize {
 fn is_ours(pid: u32, lab: &Lab) -> bool {
     std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(lab.state()))
 }
+
+/// A program of somebody else: it asks the model at the address that it finds, and does what it is told.
+const PROGRAM: &str = r#"
+import json, os, subprocess, sys, urllib.request
+
+instruction = open(sys.argv[1]).read()
+messages = [{"role": "system", "content": "You write numbers."}, {"role": "user", "content": instruction}]
+tool = {"type": "function", "function": {"name": "shell", "description": "Runs a command.", "parameters": {"type": "object", "properties": {"command": {"type": "string"}}}}}
+while True:
+    body = {"model": os.environ["MODEL"], "messages": messages, "tools": [tool]}
+    request = urllib.request.Request(
+        os.environ["OPENAI_BASE_URL"] + "/chat/completions", json.dumps(body).encode(),
+        {"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "Content-Type": "application/json"})
+    message = json.load(urllib.request.urlopen(request))["choices"][0]["message"]
+    messages.append(message)
+    for call in message.get("tool_calls") or []:
+        command = json.loads(call["function"]["arguments"])["command"]
+        ran = subprocess.run(command, shell=True, capture_output=True, text=True)
+        messages.append({"role": "tool", "tool_call_id": call["id"], "content": ran.stdout + ran.stderr})
+    if not message.get("tool_calls"):
+        break
+with open(sys.argv[2], "w") as out:
+    json.dump(messages, out)
+"#;
+
+#[test]
+fn a_program_is_measured_as_the_agent_of_our_own_is() {
+    let lab = Lab::new("program", WRITER, 4);
+    let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
+    let (model, tasks) = (manifest.find("[agent]").unwrap(), manifest.find("[tasks]").unwrap());
+    let agent = "[agent]\nkind = \"command\"\ntimeout = \"2m\"\nfiles = [\"agent.py\"]\n\
+                 argv = [\"python3\", \"{harness_dir}/agent.py\", \"{instruction_file}\", \"{transcript}\"]\n\
+                 env = { MODEL = \"{model_name}\" }\n\n";
+    lab.write("agent.py", PROGRAM);
+    lab.write("harness.toml", &format!("{}{agent}{}", &manifest[..model], &manifest[tasks..]));
+    lab.ok(&["evaluate", "--repeats", "2", "--yes"]);
+    let verdicts = lab.verdicts();
+    assert_eq!(verdicts.len(), 8);
+    // The same coins as the built-in agent has: the seed is the worker's to set.
+    let native = Lab::new("native", WRITER, 4);
+    native.ok(&["evaluate", "--repeats", "2", "--yes"]);
+    assert_eq!(verdicts, native.verdicts());
+    assert_eq!(lab.status()["spent"]["tokens"], 8 * (110 + 170 + 205));
+    let trace = lab.ok(&["trace", "latest", "t-00"]);
+    assert!(trace.contains("→ shell {\"command\":\"ls -la\"}"), "{trace}");
+}

@@ -87,9 +87,19 @@ pub fn lines(asked: &Asked<'_>) -> String {
         ("Costs", costs),
         ("Writes", String::from(".self-harness/ in this folder; your files are not edited")),
     ];
+    let left: Vec<String> = asked
+        .subject
+        .tasks
+        .iter()
+        .filter_map(|task| Some(format!("{} ({})", task.id, task.plan.as_ref().err()?)))
+        .collect();
+    let left = left.first().map(|first| match left.len() {
+        1 => first.clone(),
+        several => format!("{several} tasks that cannot be run here; the first: {first}"),
+    });
     let mut out = format!("Start {} for {name}?\n", asked.verb);
-    for (what, text) in rows {
-        out.push_str(&format!("{what:<9} {text}\n"));
+    for (what, text) in rows.into_iter().chain(left.map(|left| ("Leaves out", left))) {
+        out.push_str(&format!("{what:<10} {text}\n"));
     }
     visible(&out).into_owned()
 }

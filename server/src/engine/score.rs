@@ -61,7 +61,8 @@ impl Score {
         let count = |tasks: usize| u32::try_from(tasks).unwrap_or(u32::MAX);
         (!tasks.is_empty()).then(|| Self {
             split,
-            value: valid().map(|tally| f64::from(tally.passes) / f64::from(tally.valid)).sum(),
+            // The sum of nothing would be minus zero.
+            value: valid().fold(0.0, |sum, tally| sum + f64::from(tally.passes) / f64::from(tally.valid)),
             tasks: count(valid().count()),
             void: count(tasks.len() - valid().count()),
             repeats: tasks.values().map(|tally| tally.valid + tally.open).max().unwrap_or_default(),

@@ -8,14 +8,23 @@ pub mod init;
 pub mod scripted_model;
 pub mod doctor;
 pub mod locate;
+#[cfg(target_os = "linux")]
 pub mod follow;
+#[cfg(target_os = "linux")]
 pub mod outcome;
+#[cfg(target_os = "linux")]
 pub mod consent;
+#[cfg(target_os = "linux")]
 pub mod evaluate;
+#[cfg(target_os = "linux")]
 pub mod status;
+#[cfg(target_os = "linux")]
 pub mod trace;
+#[cfg(target_os = "linux")]
 pub mod run_report;
+#[cfg(target_os = "linux")]
 pub mod worker;
+#[cfg(target_os = "linux")]
 pub mod demo;
 
 use std::io;
@@ -51,16 +60,22 @@ enum Command {
     /// Tries whether trials can run on this machine, and says what to do if not
     Doctor,
     /// Shows everything at work: an example, a scripted model, 24 tasks; no key, no network
+    #[cfg(target_os = "linux")]
     Demo(demo::Arguments),
     /// Measures the harness: runs it on its tasks in a sandbox and judges each trial
+    #[cfg(target_os = "linux")]
     Evaluate(evaluate::Arguments),
     /// Shows where a run stands; cancels or resumes it
+    #[cfg(target_os = "linux")]
     Status(status::Arguments),
     /// Shows what the agent did in a trial
+    #[cfg(target_os = "linux")]
     Trace(trace::Arguments),
     /// Shows what came of a run
+    #[cfg(target_os = "linux")]
     Report(run_report::Arguments),
     /// Performs the runs of a project
+    #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Worker(worker::Arguments),
     /// Prints the JSON Schema of `harness.toml`
@@ -86,11 +101,17 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Init(arguments)) => init::run(&arguments),
         Some(Command::Doctor) => doctor::run(),
+        #[cfg(target_os = "linux")]
         Some(Command::Demo(arguments)) => demo::run(&arguments),
+        #[cfg(target_os = "linux")]
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments),
+        #[cfg(target_os = "linux")]
         Some(Command::Status(arguments)) => status::run(&arguments),
+        #[cfg(target_os = "linux")]
         Some(Command::Trace(arguments)) => trace::run(&arguments),
+        #[cfg(target_os = "linux")]
         Some(Command::Report(arguments)) => run_report::run(&arguments),
+        #[cfg(target_os = "linux")]
         Some(Command::Worker(arguments)) => worker::run(&arguments),
         Some(Command::Schema(arguments)) => schema::run(&arguments),
         Some(Command::ScriptedModel(arguments)) => scripted_model::run(&arguments),

@@ -183,3 +183,26 @@ fn a_program_is_measured_as_the_agent_of_our_own_is() {
     let trace = lab.ok(&["trace", "latest", "t-00"]);
     assert!(trace.contains("→ shell {\"command\":\"ls -la\"}"), "{trace}");
 }
+
+#[test]
+fn a_worker_leaves_no_frozen_tree_and_sweeps_those_of_dead_ones() {
+    let lab = Lab::new("trees", WRITER, 2);
+    // As root they lie where the owner of the trees can reach them.
+    let trees = self_harness::host::sandbox::Trials::of_this_machine(self_harness::host::sandbox::identity());
+    let trees = match self_harness::host::sandbox::identity() {
+        Some(_) => trees.directory().with_file_name("trees"),
+        None => lab.state().join("self-harness/trees"),
+    };
+    let of_dead = trees.join(format!("{}-1", u32::MAX / 4));
+    std::fs::create_dir_all(&of_dead).unwrap();
+    lab.ok(&["evaluate", "--repeats", "2", "--yes", "--detach"]);
+    let mut seen = None;
+    lab.until("the run ends", |lab| {
+        seen = seen.or_else(|| lab.worker());
+        lab.status()["state"] == "ended" && lab.worker().is_none()
+    });
+    let prefix = format!("{}-", seen.unwrap());
+    let mut left = std::fs::read_dir(&trees).into_iter().flatten().flatten();
+    assert!(!left.any(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)));
+    assert!(!of_dead.exists());
+}

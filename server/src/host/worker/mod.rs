@@ -5,10 +5,11 @@ mod admitting;
 mod performing;
 mod starting;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sandbox::{self, Trials};
+use super::sandbox::{self, Trials, procfs};
 use super::store::{Lease, RunState, Store, StoreError};
 use crate::failure::Failure;
 
@@ -23,6 +24,8 @@ pub fn work(root: &Path) -> Result<(), Failure> {
         let mut store = Store::open(root).map_err(|error| error.to_failure())?;
         let Some(lease) = store.claim().map_err(|error| error.to_failure())? else { return Ok(()) };
         let outcome = all(root, &mut store, &lease);
+        // What stays is swept by the next worker.
+        let _ = fs::remove_dir_all(archives(&Trials::of_this_machine(sandbox::identity())));
         // A lease that stays is taken over when this process is gone.
         let _ = store.release(&lease);
         outcome?;
@@ -42,6 +45,7 @@ fn all(root: &Path, store: &mut Store, lease: &Lease) -> Result<(), Failure> {
     if let Err(error) = sandbox::sweep() {
         tracing::warn!(%error, "what earlier workers left cannot be removed");
     }
+    sweep_trees(&Trials::of_this_machine(sandbox::identity()));
     loop {
         let runs = store.open_runs().map_err(|error| error.to_failure())?;
         let Some(run) = runs.into_iter().find(|run| run.state != RunState::Paused) else { return Ok(()) };
@@ -52,7 +56,30 @@ fn all(root: &Path, store: &mut Store, lease: &Lease) -> Result<(), Failure> {
 /// How often the store hears that the worker lives, and the worker hears what followers wish.
 const BEAT: Duration = Duration::from_millis(500);
 
-/// Where frozen trees lie: beside the trial trees, as private as they are.
-fn archives(trials: &Trials) -> std::path::PathBuf {
+/// Where frozen trees of this worker lie: beside the trial trees, as private as they are, under the name of this process.
+fn archives(trials: &Trials) -> PathBuf {
+    let pid = i32::try_from(std::process::id()).unwrap_or_default();
+    let started = procfs::process(pid).map(|process| process.started).unwrap_or_default();
+    trees(trials).join(format!("{pid}-{started}"))
+}
+
+fn trees(trials: &Trials) -> PathBuf {
     trials.directory().with_file_name("trees")
+}
+
+/// Removes the frozen trees of workers that are gone.
+fn sweep_trees(trials: &Trials) {
+    let Ok(entries) = fs::read_dir(trees(trials)) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.split_once('-'));
+        let owner = owner.and_then(|(pid, started)| Some((pid.parse().ok()?, started.parse().ok()?)));
+        let lives = |(pid, started): (i32, u64)| {
+            procfs::process(pid).is_some_and(|process| process.started == started && !process.is_zombie)
+        };
+        if owner.is_some_and(|owner| !lives(owner)) {
+            // Another worker may be at it as well.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }

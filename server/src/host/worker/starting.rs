@@ -21,6 +21,9 @@ const PASSED: [&str; 9] = [
     "SSL_CERT_DIR",
 ];
 
+/// A log that is longer is begun again.
+const MAX_LOG_BYTES: u64 = 4 << 20;
+
 /// Starts a worker for a project, unless one is at work: then that one will see what waits.
 ///
 /// # Errors
@@ -33,6 +36,11 @@ pub fn ensure(root: &Path, store: &Store, key_variable: Option<&str>) -> Result<
         Failure::host(format!("cannot start a worker: {error}"), "see whether the disk is full")
     };
     let log = store.worker_log();
+    // It is for people who look for a mistake, and grows by little; what is old goes.
+    let is_large = std::fs::metadata(&log).is_ok_and(|there| MAX_LOG_BYTES < there.len());
+    if is_large {
+        let _ = std::fs::remove_file(&log);
+    }
     let log = OpenOptions::new().create(true).append(true).open(&log).map_err(failed)?;
     let mut command = spawn::command(std::env::current_exe().map_err(failed)?);
     command.arg("worker").arg("--root").arg(root);

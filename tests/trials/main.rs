@@ -9,3 +9,4 @@ mod runs;
 mod faults;
 mod secrets;
 mod demo;
+mod unsandboxed;

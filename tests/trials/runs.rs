@@ -188,8 +188,10 @@ fn a_program_is_measured_as_the_agent_of_our_own_is() {
 fn a_worker_leaves_no_frozen_tree_and_sweeps_those_of_dead_ones() {
     let lab = Lab::new("trees", WRITER, 2);
     // As root they lie where the owner of the trees can reach them.
-    let trees = self_harness::host::sandbox::Trials::of_this_machine(self_harness::host::sandbox::identity());
-    let trees = match self_harness::host::sandbox::identity() {
+    let trees = self_harness::host::sandbox::Trials::of_this_machine(self_harness::host::sandbox::identity(
+        self_harness::host::sandbox::Choice::Bubblewrap,
+    ));
+    let trees = match self_harness::host::sandbox::identity(self_harness::host::sandbox::Choice::Bubblewrap) {
         Some(_) => trees.directory().with_file_name("trees"),
         None => lab.state().join("self-harness/trees"),
     };

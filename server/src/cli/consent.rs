@@ -71,10 +71,15 @@ pub fn lines(asked: &Asked<'_>) -> String {
         ),
         (
             "Executes",
-            format!(
-                "the agent's commands and each task's tests/test.sh, in the {} sandbox, without network",
-                asked.guarantees.backend
-            ),
+            match asked.guarantees.lacking().is_empty() {
+                true => format!(
+                    "the agent's commands and each task's tests/test.sh, in the {} sandbox, without network",
+                    asked.guarantees.backend
+                ),
+                false => String::from(
+                    "the agent's commands and each task's tests/test.sh WITHOUT A SANDBOX, with your rights",
+                ),
+            },
         ),
         (
             "Sends",

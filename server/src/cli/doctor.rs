@@ -20,9 +20,11 @@ pub fn run() -> Result<u8, Failure> {
     let swept = sandbox::sweep().map_err(|error| {
         Failure::host(error.to_string(), "see whether the directory of the trial trees is yours")
     })?;
-    let guarantees = sandbox::backend(Machine::read()?.toolchains).probe().map_err(|unavailable| {
-        Failure::host(format!("trials cannot run: {}", unavailable.reason), unavailable.remedy)
-    })?;
+    let machine = Machine::read()?;
+    let guarantees =
+        sandbox::backend(machine.sandbox(), machine.toolchains).probe().map_err(|unavailable| {
+            Failure::host(format!("trials cannot run: {}", unavailable.reason), unavailable.remedy)
+        })?;
     terminal::print(&page(&guarantees, swept))?;
     match guarantees.lacking().as_slice() {
         [] => Ok(0),

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::host::machine::Machine;
 use crate::host::model::{Endpoint, KeySource};
 use crate::host::record::{BudgetRecord, RunRecord, SlotRecord};
-use crate::host::sandbox::{self, Guarantees};
+use crate::host::sandbox::{self, Choice, Guarantees};
 use crate::host::store::{RunState, Store, StoredRun, run_name};
 use crate::host::subject::Subject;
 
@@ -55,6 +55,9 @@ pub struct Arguments {
     /// What it may cost, in US dollars; the lower of this and the manifest's `budget.max_cost_usd` holds
     #[arg(long, value_name = "USD")]
     max_cost_usd: Option<f64>,
+    /// Runs without a sandbox, with your rights, where `sandbox = "none"` stands in your configuration
+    #[arg(long)]
+    unsandboxed: bool,
     /// Agrees to what is started, and trusts what decides what is executed, without asking
     #[arg(long)]
     yes: bool,
@@ -118,7 +121,7 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
         terminal::print_aside(&format!("following {name}, started from {}\n", open.record.started_by));
         return Ok(Some(open));
     }
-    let guarantees = proven()?;
+    let guarantees = proven(arguments.unsandboxed)?;
     let subject = Subject::read(root, &guarantees);
     let record = record(&subject, arguments)?;
     let count = |split: Split| {
@@ -155,8 +158,22 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
 ///
 /// # Errors
 /// A [`Failure`] if it does not hold what it must: nothing runs without one.
-pub fn proven() -> Result<Guarantees, Failure> {
-    let guarantees = sandbox::backend(Machine::read()?.toolchains).probe().map_err(|missing| {
+pub fn proven(unsandboxed: bool) -> Result<Guarantees, Failure> {
+    let machine = Machine::read()?;
+    let choice = machine.sandbox();
+    match (choice, unsandboxed) {
+        (Choice::None, false) => {
+            let message = "your configuration says `sandbox = \"none\"`, nothing was run";
+            let hint = "add `--unsandboxed` to run with your own rights on this machine, which should be one to throw away";
+            return Err(Failure::config(message, hint));
+        }
+        (Choice::Bubblewrap, true) => {
+            let hint = "only your own configuration can switch the sandbox off: see `host::machine`";
+            return Err(Failure::user("there is a sandbox, so `--unsandboxed` means nothing", hint));
+        }
+        _ => {}
+    }
+    let guarantees = sandbox::backend(choice, machine.toolchains).probe().map_err(|missing| {
         Failure::host(
             format!("no sandbox on this machine, nothing was run: {}", missing.reason),
             missing.remedy,
@@ -164,6 +181,7 @@ pub fn proven() -> Result<Guarantees, Failure> {
     })?;
     match guarantees.lacking().as_slice() {
         [] => Ok(guarantees),
+        _ if unsandboxed => Ok(guarantees),
         lacking => Err(Failure::host(
             format!("the sandbox does not hold `{}`, nothing was run", lacking.join("`, `")),
             "`self-harness doctor` says what a program inside could do",
@@ -217,6 +235,7 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
         },
         parallel: arguments.parallel.map_or(parallel, |asked| asked.clamp(1, parallel)),
         seed: model.seed.as_ref().map(|seed| seed.value.unsigned_abs()).unwrap_or_default(),
+        sandbox: machine.sandbox().word().to_owned(),
         started_by: String::from("the command line"),
         model: model.name.value.clone(),
         repeats,

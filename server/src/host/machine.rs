@@ -4,6 +4,7 @@
 //! ```toml
 //! max_cost_usd = 5.0            # the lower of this and the manifest's holds; 5 if nothing is said
 //! max_parallel = 8              # and of this
+//! sandbox = "auto"              # bubblewrap; or "none", on machines that are thrown away: see `host::sandbox::none`
 //! toolchains = ["/opt/agents"]  # directories with programs that can be read inside of sandboxes
 //!
 //! [[key]]                       # where a key comes from, by where it is sent
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::model::{Endpoint, KeySource};
+use super::sandbox::Choice;
 use crate::failure::Failure;
 
 /// What a run may cost if nobody says otherwise, in US dollars.
@@ -31,6 +33,8 @@ pub struct Machine {
     pub max_cost_usd: f64,
     /// How many trials may run side by side at most.
     pub max_parallel: Option<usize>,
+    /// How trials are kept apart from this machine.
+    sandbox: Wanted,
     /// Directories with programs that can be read inside of sandboxes.
     pub toolchains: Vec<PathBuf>,
     /// Where keys come from.
@@ -52,8 +56,24 @@ struct Key {
 
 impl Default for Machine {
     fn default() -> Self {
-        Self { max_cost_usd: DEFAULT_MAX_COST, max_parallel: None, toolchains: Vec::new(), key: Vec::new() }
+        Self {
+            max_cost_usd: DEFAULT_MAX_COST,
+            max_parallel: None,
+            sandbox: Wanted::Auto,
+            toolchains: Vec::new(),
+            key: Vec::new(),
+        }
     }
+}
+
+/// The words for backends. `auto` is never `none`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Wanted {
+    #[default]
+    Auto,
+    Bubblewrap,
+    None,
 }
 
 /// Where the configuration lies.
@@ -120,6 +140,15 @@ impl Machine {
         Ok(machine)
     }
 
+    /// The backend of trials.
+    #[must_use]
+    pub fn sandbox(&self) -> Choice {
+        match self.sandbox {
+            Wanted::Auto | Wanted::Bubblewrap => Choice::Bubblewrap,
+            Wanted::None => Choice::None,
+        }
+    }
+
     /// Where the key for an endpoint comes from: from what this machine says of its origin, else from the variable that the
     /// manifest names.
     #[must_use]
@@ -149,7 +178,8 @@ mod tests {
             "max_cost_usd = 2\n[[key]]\norigin = \"https://a.example\"\ncommand = [\"pass\", \"a\"]\n[[key]]\norigin = \"https://b.example:8443/\"\nvariable = \"B_KEY\"\n",
         )
         .unwrap();
-        assert_eq!(machine.max_cost_usd, 2.0);
+        assert_eq!((machine.max_cost_usd, machine.sandbox()), (2.0, Choice::Bubblewrap));
+        assert_eq!(read("sandbox = \"none\"\n").unwrap().sandbox(), Choice::None);
         let source = |url: &str| machine.key_source(&Endpoint::read(url).unwrap(), Some("MODEL_API_KEY"));
         assert_eq!(source("https://a.example/v1"), KeySource::Command(vec!["pass".into(), "a".into()]));
         assert_eq!(source("https://b.example:8443/v1"), KeySource::Variable("B_KEY".into()));

@@ -41,6 +41,9 @@ pub struct RunRecord {
     /// What waits are spread by.
     #[serde(default)]
     pub seed: u64,
+    /// How trials are kept apart from the machine: `bubblewrap`, or `none`.
+    #[serde(default)]
+    pub sandbox: String,
     /// Where it was started: `command line`, an editor's name.
     #[serde(default)]
     pub started_by: String,

@@ -39,6 +39,8 @@ mod remedy;
 mod running;
 #[cfg(target_os = "linux")]
 pub mod bubblewrap;
+#[cfg(target_os = "linux")]
+pub mod none;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -53,25 +55,59 @@ pub use tree::{TrialTree, Trials};
 /// The version of everything that decides what a sandbox allows. Results under different versions are not compared.
 pub const POLICY: u32 = 2;
 
+/// How trials are kept apart from the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Choice {
+    /// bubblewrap.
+    #[default]
+    Bubblewrap,
+    /// Nothing: the machine is thrown away afterwards.
+    None,
+}
+
+impl Choice {
+    /// The word in the configuration and in records.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bubblewrap => "bubblewrap",
+            Self::None => "none",
+        }
+    }
+
+    /// The choice that a word names.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Bubblewrap, Self::None].into_iter().find(|choice| choice.word() == word)
+    }
+}
+
 /// The backend of this machine; programs of `toolchains` can be read inside.
 #[must_use]
-pub fn backend(toolchains: Vec<PathBuf>) -> Box<dyn Backend> {
+pub fn backend(choice: Choice, toolchains: Vec<PathBuf>) -> Box<dyn Backend> {
     #[cfg(target_os = "linux")]
-    return Box::new(bubblewrap::Bubblewrap { toolchains, ..bubblewrap::Bubblewrap::of_this_machine() });
+    return match choice {
+        Choice::Bubblewrap => {
+            Box::new(bubblewrap::Bubblewrap { toolchains, ..bubblewrap::Bubblewrap::of_this_machine() })
+        }
+        Choice::None => Box::new(none::Unconfined::of_this_machine()),
+    };
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = toolchains;
+        let _ = (choice, toolchains);
         Box::new(Absent)
     }
 }
 
 /// Who the trial trees of this machine belong to; `None` for whoever we are.
 #[must_use]
-pub fn identity() -> Option<tree::Identity> {
-    #[cfg(target_os = "linux")]
-    return bubblewrap::Bubblewrap::of_this_machine().run_as;
-    #[cfg(not(target_os = "linux"))]
-    None
+pub fn identity(choice: Choice) -> Option<tree::Identity> {
+    match choice {
+        #[cfg(target_os = "linux")]
+        Choice::Bubblewrap => bubblewrap::Bubblewrap::of_this_machine().run_as,
+        // Without a sandbox everything is done by whoever we are.
+        _ => None,
+    }
 }
 
 /// Removes what workers that died have left behind; how many sandboxes that were.

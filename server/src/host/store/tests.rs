@@ -40,6 +40,7 @@ fn run_record() -> RunRecord {
         budget: Default::default(),
         parallel: 2,
         seed: 1,
+        sandbox: "bubblewrap".into(),
         started_by: "command line".into(),
         model: "m".into(),
         repeats: 1,

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::machine::Machine;
 use super::sandbox::{self, Trials, procfs};
 use super::store::{Lease, RunState, Store, StoreError};
 use crate::failure::Failure;
@@ -25,7 +26,7 @@ pub fn work(root: &Path) -> Result<(), Failure> {
         let Some(lease) = store.claim().map_err(|error| error.to_failure())? else { return Ok(()) };
         let outcome = all(root, &mut store, &lease);
         // What stays is swept by the next worker.
-        let _ = fs::remove_dir_all(archives(&Trials::of_this_machine(sandbox::identity())));
+        let _ = fs::remove_dir_all(archives(&trials()?));
         // A lease that stays is taken over when this process is gone.
         let _ = store.release(&lease);
         outcome?;
@@ -45,12 +46,17 @@ fn all(root: &Path, store: &mut Store, lease: &Lease) -> Result<(), Failure> {
     if let Err(error) = sandbox::sweep() {
         tracing::warn!(%error, "what earlier workers left cannot be removed");
     }
-    sweep_trees(&Trials::of_this_machine(sandbox::identity()));
+    sweep_trees(&trials()?);
     loop {
         let runs = store.open_runs().map_err(|error| error.to_failure())?;
         let Some(run) = runs.into_iter().find(|run| run.state != RunState::Paused) else { return Ok(()) };
         performing::perform(root, store, lease, &run)?;
     }
+}
+
+/// Where the trial trees of this machine lie.
+fn trials() -> Result<Trials, Failure> {
+    Ok(Trials::of_this_machine(sandbox::identity(Machine::read()?.sandbox())))
 }
 
 /// How often the store hears that the worker lives, and the worker hears what followers wish.

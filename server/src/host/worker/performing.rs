@@ -28,7 +28,7 @@ use crate::host::meter::Meter;
 use crate::host::model::{self, Client, Settings};
 use crate::host::record::{EventRecord, SpentRecord, TrialRecord, finish_word, verdict_word};
 use crate::host::redact::{Redactor, SecretString};
-use crate::host::sandbox::{self, Backend, Trials};
+use crate::host::sandbox::{self, Backend, Choice, Trials};
 use crate::host::store::{Lease, RunState, RunningTrial, Store, StoreError, StoredRun, run_name};
 use crate::host::subject::Subject;
 use crate::host::suite::{AdmittedTask, Bench};
@@ -99,6 +99,8 @@ struct Shared {
     harness: Digest,
     contract: Digest,
     seed: Option<i64>,
+    /// Whether there is a sandbox.
+    is_confined: bool,
 }
 
 /// A trial that runs.
@@ -138,9 +140,23 @@ impl<'a> Performance<'a> {
     ) -> Result<Self, NotPrepared> {
         let (run, base) = resumed_at(store, stored)?;
         let (tell, told) = mpsc::channel();
-        let backend = sandbox::backend(Machine::read()?.toolchains);
+        let machine = Machine::read()?;
+        let choice = machine.sandbox();
+        if Choice::named(&stored.record.sandbox).unwrap_or_default() != choice {
+            let message = format!(
+                "the run was started with the sandbox `{}`, and this machine has `{}` now",
+                stored.record.sandbox,
+                choice.word()
+            );
+            return Err(Failure::config(
+                message,
+                "set `sandbox` in your configuration back, or start another run",
+            )
+            .into());
+        }
+        let backend = sandbox::backend(choice, machine.toolchains);
         let guarantees = backend.probe().map_err(|missing| Failure::host(missing.reason, missing.remedy))?;
-        if !guarantees.lacking().is_empty() {
+        if choice != Choice::None && !guarantees.lacking().is_empty() {
             let lacking = guarantees.lacking().join("`, `");
             let hint = "`self-harness doctor` says what a program inside could do";
             return Err(Failure::host(format!("the sandbox does not hold `{lacking}`"), hint).into());
@@ -148,10 +164,11 @@ impl<'a> Performance<'a> {
         let subject = Subject::with_texts(root, &stored.record.files, &guarantees);
         let (harness, contract) = (subject.harness_digest(), contract_of(&subject, stored));
         let (client, redactor) = client_of(&subject)?;
-        let trials = Trials::of_this_machine(sandbox::identity());
+        let trials = Trials::of_this_machine(sandbox::identity(choice));
         let shared = Shared {
             seed: subject.harness.manifest().model.value.seed.as_ref().map(|seed| seed.value),
             archives: archives(&trials),
+            is_confined: choice != Choice::None,
             tasks: BTreeMap::new(),
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -430,7 +447,8 @@ impl<'a> Performance<'a> {
             let event = EventRecord::Reused { slot, verdict: earlier.verdict, trial: earlier.id };
             return self.append(store, &event);
         }
-        let marks = task.marks().into_iter().map(|mark| mark.word().to_owned()).collect();
+        let marks = task.marks().into_iter().map(|mark| mark.word().to_owned());
+        let marks = marks.chain((!shared.is_confined).then(|| String::from("unsandboxed"))).collect();
         let id = format!("{}-{slot:04}-{attempt}", run_name(self.number));
         let record = TrialRecord {
             id: id.clone(),

@@ -40,8 +40,9 @@ Exit codes:
   1  `check` found an error
   2  the command cannot be done as typed
   3  the project is not set up such that it could be done: a manifest that is no text, for example
-  4  the machine refused: a file cannot be read or written
- 70  a mistake in self-harness itself";
+  4  the machine refused: a file cannot be read or written, there is no sandbox, a run is paused
+ 70  a mistake in self-harness itself
+130  a run was cancelled, or nobody wanted it to start";
 
 /// Checks agent harnesses: everything around a frozen language model that makes it an agent
 #[derive(Debug, Parser)]

@@ -214,21 +214,28 @@ fn is_gone_within(marker: &str, patience: Duration) -> bool {
 #[test]
 fn esc_86_a_killed_worker_takes_its_sandbox_along() {
     let lab = Lab::new("worker");
-    let marker = marker("worker");
-    let mut worker = start_worker(&lab.path(""), &marker, "RUNS");
-    let began = Instant::now();
-    // The worker's own variables hold the word too, its command line does not.
-    while processes_with(&marker) == 0 {
-        assert!(began.elapsed() < Duration::from_secs(5));
-        std::thread::sleep(Duration::from_millis(5));
+    let mut quickest = Duration::MAX;
+    for attempt in 0..4 {
+        let marker = marker(&format!("worker-{attempt}"));
+        let mut worker = start_worker(&lab.path(""), &marker, "RUNS");
+        let began = Instant::now();
+        // The worker's own variables hold the word too, its command line does not.
+        while processes_with(&marker) == 0 {
+            assert!(began.elapsed() < Duration::from_secs(5));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        let killed = Instant::now();
+        assert!(is_gone_within(&marker, Duration::from_secs(2)));
+        quickest = quickest.min(killed.elapsed());
+        // The tree is there until the next sweep.
+        assert_eq!(entries(&lab.path("trials")).len(), 2);
+        assert_eq!(lab.backend.sweep().unwrap(), 1);
+        assert_eq!(entries(&lab.path("trials")), Vec::<PathBuf>::new());
     }
-    worker.kill().unwrap();
-    worker.wait().unwrap();
-    assert!(is_gone_within(&marker, Duration::from_millis(250)));
-    // The tree is there until the next sweep.
-    assert_eq!(entries(&lab.path("trials")).len(), 2);
-    assert_eq!(lab.backend.sweep().unwrap(), 1);
-    assert_eq!(entries(&lab.path("trials")), Vec::<PathBuf>::new());
+    // Nothing of ours waits: what takes longer is a machine that does something else.
+    assert!(quickest < Duration::from_millis(50), "{quickest:?}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub(crate) const CANARY: &str = "canary-7f3a91";
 
 /// The backend as the tests use it.
 pub(crate) fn backend(directory: &Path) -> Bubblewrap {
-    let run_as = rustix_is_root().then_some(Identity::UNUSED);
+    let run_as = is_root().then_some(Identity::UNUSED);
     Bubblewrap {
         executable: PathBuf::from(env!("CARGO_BIN_EXE_self-harness")),
         trials: Trials::at(directory.join("trials"), run_as),
@@ -81,7 +81,8 @@ pub(crate) fn backend(directory: &Path) -> Bubblewrap {
     }
 }
 
-fn rustix_is_root() -> bool {
+/// Whether the tests run as root.
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").unwrap().uid() == 0
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::arguments::{self, Descriptors, FILES, HOME, INSIDE, Machine};
 use super::guarantee::{Guarantees, Unavailable};
 use super::keeper::{Keeper, Kept};
-use super::orphan::{self, Note, Noted};
+use super::orphan::{self, Note};
 use super::running::{self, Running};
 use super::spec::{Backend, MODEL_ADDRESS, Network, Sandbox, SandboxError, Spec};
 use super::tree::{Identity, TreeError, Trials};
@@ -136,7 +136,6 @@ impl Backend for Bubblewrap {
         match self.check(&spec).and_then(|()| self.launch(&spec)) {
             Ok(launched) => launched.settle(spec),
             Err(error) => {
-                Note::remove(spec.tree.directory());
                 // The first failure is the one that is told.
                 let _ = spec.tree.remove();
                 Err(error)
@@ -202,8 +201,6 @@ impl Bubblewrap {
         }
         files.extend([told, words]);
         spawn::inherit(&mut command, files);
-        // Before anything can be left behind.
-        note(spec, &[])?;
         let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
         let stderr = outer.stderr.take();
         let mut launched = Launched { outer: Some(outer), control, first: None, listener: None, stderr };
@@ -215,11 +212,10 @@ impl Bubblewrap {
 
 /// Says beside the tree who works on it.
 fn note(spec: &Spec, pids: &[i32]) -> Result<(), SandboxError> {
-    let own = i32::try_from(std::process::id()).unwrap_or(0);
-    let processes = pids.iter().copied().filter_map(Noted::of).collect();
-    let note = Note { boot: procfs::boot(), worker: Noted::of(own), processes };
     let directory = spec.tree.directory();
-    note.write(directory).map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
+    Note::of(pids)
+        .write(directory)
+        .map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
 }
 
 /// What the inner stage is told.

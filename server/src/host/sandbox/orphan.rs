@@ -1,5 +1,5 @@
-//! Sandboxes that outlived their worker: each leaves a note when it starts, and what the notes of dead workers name is
-//! killed and removed. A process counts as the one that was noted only by its number, its start and the boot.
+//! Trees and sandboxes that outlived their worker: there is a note beside a tree as long as the tree is there, and what the
+//! notes of dead workers name is killed and removed. A process counts as the one that was noted only by its number, its start and the boot.
 
 use std::fs;
 use std::io::{self, Write};
@@ -38,7 +38,7 @@ impl Noted {
     }
 }
 
-/// The note of one sandbox.
+/// The note of one tree and of the sandbox around it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The boot in which the numbers mean something.
@@ -50,6 +50,14 @@ pub struct Note {
 }
 
 impl Note {
+    /// This process works on a tree, with these processes; there are none before a sandbox is started.
+    #[must_use]
+    pub fn of(pids: &[i32]) -> Self {
+        let own = i32::try_from(std::process::id()).unwrap_or(0);
+        let processes = pids.iter().copied().filter_map(Noted::of).collect();
+        Self { boot: procfs::boot(), worker: Noted::of(own), processes }
+    }
+
     /// Where the note of a tree lies: beside the tree, out of reach of the sandbox.
     #[must_use]
     pub fn path(tree: &Path) -> PathBuf {
@@ -184,6 +192,23 @@ mod tests {
         assert_eq!(sweep(&place).unwrap(), 1);
         assert!(!child.wait().unwrap().success());
         assert!(!place.join(TREE).exists() && !place.join(TREE).with_extension(ENDING).exists());
+        beneath::remove(&place).unwrap();
+    }
+
+    #[test]
+    fn a_tree_is_noted_as_long_as_it_is_there() {
+        let place = fresh("noted");
+        let trials = crate::host::sandbox::Trials::at(place.join("trials"), None);
+        let entries = || fs::read_dir(trials.directory()).unwrap().count();
+        let tree = trials.fresh().unwrap();
+        assert_eq!((entries(), sweep(trials.directory()).unwrap()), (2, 0));
+        // A worker that died before it had started anything.
+        let note = Note { worker: Some(dead()), ..Note::of(&[]) };
+        note.write(tree.directory()).unwrap();
+        assert_eq!((sweep(trials.directory()).unwrap(), entries()), (1, 0));
+        let tree = trials.fresh().unwrap();
+        tree.remove().unwrap();
+        assert_eq!(entries(), 0);
         beneath::remove(&place).unwrap();
     }
 

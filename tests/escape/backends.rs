@@ -74,6 +74,7 @@ words[at:at + len(dropped)] = instead
 number = os.memfd_create("arguments", 0)
 os.write(number, b"".join(word + b"\0" for word in words))
 os.lseek(number, 0, os.SEEK_SET)
+os.close(int(sys.argv[place]))
 sys.argv[place] = str(number)
 os.execv("/usr/bin/bwrap", ["bwrap"] + sys.argv[1:])
 "#;
@@ -87,7 +88,8 @@ fn esc_144_a_program_that_drops_a_wall_is_found_out() {
     let lab = Lab::new("forgetful");
     let forgetful = |dropped: &str, instead: &str| {
         let program = lab.path("bwrap");
-        let script = FORGETFUL.replace("DROPPED", &format!("{dropped:?}")).replace("INSTEAD", &format!("{instead:?}"));
+        let script =
+            FORGETFUL.replace("DROPPED", &format!("{dropped:?}")).replace("INSTEAD", &format!("{instead:?}"));
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let mut backend = lab.backend.clone();
@@ -101,7 +103,7 @@ fn esc_144_a_program_that_drops_a_wall_is_found_out() {
         ("--remount-ro /", "", "`/` can be written"),
         ("--remount-ro /dev", "", "`/dev` can be written"),
         ("--ro-bind /usr /usr", "--bind /usr /usr", "`/usr` can be written"),
-        ("--unshare-pid --as-pid-1", "", "its first process"),
+        ("--unshare-pid --as-pid-1", "", "and not the first of its namespace"),
         ("--as-pid-1", "", "process 2 and not the first"),
         ("--uid 1000", "--uid 0", "it runs as root"),
     ] {
@@ -118,8 +120,12 @@ fn esc_144_a_program_that_drops_a_wall_is_found_out() {
         ("--unshare-net", "", "network"),
         ("--size 268435456 --perms 1777 --tmpfs /tmp", "--bind /tmp /tmp", "fs-read"),
     ] {
-        let guarantees = forgetful(dropped, instead).probe().unwrap_or_else(|error| panic!("{dropped}: {error}"));
-        let broken = guarantees.each().into_iter().find(|(name, _, guarantee)| *name == wall && **guarantee != Guarantee::Held);
+        let guarantees =
+            forgetful(dropped, instead).probe().unwrap_or_else(|error| panic!("{dropped}: {error}"));
+        let broken = guarantees
+            .each()
+            .into_iter()
+            .find(|(name, _, guarantee)| *name == wall && **guarantee != Guarantee::Held);
         assert!(broken.is_some() && !guarantees.lacking().is_empty(), "`{dropped}`: {guarantees:?}");
     }
     assert_eq!(fs::read_dir(lab.path("trials")).unwrap().count(), 0);

@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use self_harness::host::sandbox::{Backend, Phase};
 use self_harness::host::sandbox::spec::Mount;
+use self_harness::host::sandbox::{Backend, Phase};
 
 use crate::lab::{CANARY, Lab, prints, shell};
 
@@ -126,7 +126,19 @@ fn esc_16_paths_of_the_host_name_nothing_but_a_random_id() {
     let mut sandbox = lab.start();
     let trials = lab.path("trials").display().to_string();
     let printed = prints(&mut *sandbox, "cat /proc/self/mountinfo");
-    let system = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/", "/proc", "/dev", "/nix/store"];
+    let system = [
+        "/usr",
+        "/bin",
+        "/sbin",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/libx32",
+        "/etc/",
+        "/proc",
+        "/dev",
+        "/nix/store",
+    ];
     let mut ids = std::collections::BTreeSet::new();
     for line in printed.lines() {
         let fields: Vec<&str> = line.split(' ').collect();
@@ -135,7 +147,10 @@ fn esc_16_paths_of_the_host_name_nothing_but_a_random_id() {
             "/workspace" | "/app" | "/logs/agent" => {
                 // A file system that begins below the trials shows even less.
                 let id = source.rsplit('/').nth(1).unwrap();
-                assert!(source.starts_with(&trials) || trials.ends_with(source.trim_end_matches(['/'])), "{line}");
+                assert!(
+                    source.starts_with(&trials) || trials.ends_with(source.trim_end_matches(['/'])),
+                    "{line}"
+                );
                 assert!(16 <= id.len() && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
                 ids.insert(id.to_owned());
             }
@@ -154,7 +169,8 @@ fn esc_16_paths_of_the_host_name_nothing_but_a_random_id() {
     assert!(!printed.contains("upperdir") && !printed.contains("lowerdir"), "{printed}");
     // Knowing the path is no way to it.
     let id = ids.first().unwrap();
-    let script = format!("ls {trials} {trials}/{id} 2>/dev/null; cat {trials}/{id}.sandbox 2>/dev/null; true");
+    let script =
+        format!("ls {trials} {trials}/{id} 2>/dev/null; cat {trials}/{id}.sandbox 2>/dev/null; true");
     assert_eq!(prints(&mut *sandbox, &script), "");
 }
 

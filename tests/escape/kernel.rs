@@ -104,7 +104,8 @@ fn esc_63_no_control_group_can_be_entered() {
 fn esc_64_there_are_no_devices_but_harmless_ones() {
     let lab = Lab::new("devices");
     let mut sandbox = lab.start();
-    let harmless = "core\nfd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n";
+    let harmless =
+        "core\nfd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n";
     assert_eq!(prints(&mut *sandbox, "ls -1 /dev | grep -vx console"), harmless);
     let script = "for d in mem kmem port kvm fuse net/tun sda vda nvme0n1 loop0 loop-control dri/card0 input/event0 snd/seq rfkill \
           vhost-net uinput kmsg mapper/control; do [ -e /dev/$d ] && echo $d; done; \

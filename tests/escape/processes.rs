@@ -44,9 +44,10 @@ fn in_a_worker(lab: &Lab, script: &str) -> (String, String) {
 #[test]
 fn esc_11_12_no_variable_of_the_worker_is_inside() {
     let lab = Lab::new("environ");
+    // Words are put together inside, so that the script is not what is found.
     let script = format!(
-        "env | grep -iE 'key|token|secret|passw|{CANARY}'; \
-         cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -E 'MODEL_API_KEY|{}[0-9]'; \
+        "w=MODEL_API; env > /tmp/env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline > /tmp/all 2>/dev/null; \
+         grep -iE \"(k)ey|(t)oken|(s)ecret|(p)assw\" /tmp/env; grep -aoE \"${{w}}_KEY|{}[0-9]\" /tmp/env /tmp/all; \
          ls /proc/[0-9]*/environ | wc -l",
         &CANARY[..CANARY.len() - 1]
     );

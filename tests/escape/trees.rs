@@ -121,7 +121,8 @@ fn esc_103_no_program_of_the_host_runs_on_a_tree() {
     snapshot(&judged, &lab.path("again"), &TreeLimits::default()).unwrap();
     judged.into_tree().remove().unwrap();
     dead.into_tree().remove().unwrap();
-    let sprung = || fs::read_dir(&marks).unwrap().flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+    let sprung =
+        || fs::read_dir(&marks).unwrap().flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
     assert_eq!(sprung(), Vec::<std::ffi::OsString>::new());
     // The traps are real ones: whoever looks at that tree with git springs them. The paths are those of the sandbox.
     for file in [".git/config", "bare/config"] {

@@ -9,4 +9,6 @@ mod lab;
 mod runs;
 mod faults;
 mod secrets;
+mod sinks;
+mod hidden;
 mod demo;

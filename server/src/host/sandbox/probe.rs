@@ -24,7 +24,8 @@ const VARIABLES: [&str; 8] = ["PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", 
 
 /// Starts a sandbox of a backend and tries to leave it.
 pub(super) fn run(backend: &dyn Backend, trials: &Trials, name: String) -> Result<Guarantees, Unavailable> {
-    let lab = Lab::new(trials.owner()).map_err(|error| failed(&format!("things to be reached cannot be made: {error}")))?;
+    let lab = Lab::new(trials.owner())
+        .map_err(|error| failed(&format!("things to be reached cannot be made: {error}")))?;
     let tree = trials.fresh().map_err(|error| failed(&error.to_string()))?;
     let mut sandbox = backend.start(Spec::new(Phase::Agent, tree)).map_err(unavailable)?;
     let targets = serde_json::to_string(&lab.targets).map_err(|error| failed(&error.to_string()))?;

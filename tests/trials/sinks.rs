@@ -3,42 +3,38 @@
 
 use crate::lab::{Lab, files};
 
-const KEY: &str = "sk/test+4f9aQz&71\"canaryKEY=x82Lw";
+const KEY: &str = "sk/test+4f9aQz71canaryKEY=x82Lw";
 
-/// Ways to write it, none of which may be found. Base64 stands for three: its text depends on what comes before.
-fn forms() -> Vec<(&'static str, String)> {
-    let url = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                    char::from(byte).to_string()
-                }
-                byte => format!("%{byte:02X}"),
-            })
-            .collect()
-    };
-    let json = serde_json::to_string(KEY).unwrap().trim_matches('"').to_owned();
-    let twice = serde_json::to_string(&json).unwrap().trim_matches('"').to_owned();
-    // Without what depends on the text around it.
-    let base64 = |before: &str, skip: usize| {
-        let whole = base64(&format!("{before}{KEY}"));
-        whole[skip..whole.len() - 4].to_owned()
+/// Ways to write it: how it is said, and what of that may not be found. The base64 of a text depends at its ends on what
+/// stands around it.
+fn forms() -> Vec<(&'static str, String, String)> {
+    let url: String = KEY
+        .chars()
+        .map(|char| match char {
+            '/' | '+' | '=' => format!("%{:02X}", u32::from(char)),
+            char => char.to_string(),
+        })
+        .collect();
+    let whole = |name, text: String| (name, text.clone(), text);
+    let encoded = |name, before: &str, skip: usize| {
+        let said = base64(&format!("{before}{KEY} and more"));
+        let kept = said[skip..(before.len() + KEY.len()) / 3 * 4].to_owned();
+        (name, said, kept)
     };
     vec![
-        ("plain", KEY.to_owned()),
-        ("URL", url(KEY)),
-        ("lower-case URL", url(KEY).replace("%2B", "%2b").replace("%2F", "%2f").replace("%3D", "%3d")),
-        ("JSON", json),
-        ("JSON in JSON", twice),
-        ("base64", base64("", 0)),
-        ("base64, one later", base64("x", 4)),
-        ("base64, two later", base64("xy", 4)),
+        whole("plain", KEY.to_owned()),
+        whole("URL", url.clone()),
+        whole("lower-case URL", url.replace("%2B", "%2b").replace("%2F", "%2f").replace("%3D", "%3d")),
+        whole("JSON", KEY.replace('/', "\\/")),
+        encoded("base64", "", 0),
+        encoded("base64, one later", "x", 4),
+        encoded("base64, two later", "xy", 4),
     ]
 }
 
 /// A model that says all of it, and lets a tool say it in pieces.
 fn talkative() -> String {
-    let all: Vec<String> = forms().into_iter().map(|(_, form)| form).collect();
+    let all: Vec<String> = forms().into_iter().map(|(_, said, _)| said).collect();
     let all = all.join(" , ");
     let (one, other) = KEY.split_at(14);
     format!(
@@ -90,7 +86,7 @@ fn esc_108_109_110_a_key_is_in_no_sink_in_whatever_form() {
     assert!(said("I say ") && said("done with ") && said("file-"), "nothing was said");
     let mut found = Vec::new();
     for (path, bytes) in &sinks {
-        for (form, key) in forms() {
+        for (form, _, key) in forms() {
             if bytes.windows(key.len()).any(|window| window == key.as_bytes()) {
                 found.push(format!("{form}: {}", path.display()));
             }

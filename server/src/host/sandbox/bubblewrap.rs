@@ -203,7 +203,8 @@ impl Bubblewrap {
         spawn::inherit(&mut command, files);
         let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
         let stderr = outer.stderr.take();
-        let mut launched = Launched { outer: Some(outer), control, first: None, listener: None, stderr };
+        let id = spec.tree.id().to_owned();
+        let mut launched = Launched { id, outer: Some(outer), control, first: None, listener: None, stderr };
         launched.await_first(spec, info)?;
         launched.await_ready(spec, &build)?;
         Ok(launched)
@@ -297,6 +298,8 @@ struct Info {
 
 /// bubblewrap, until the sandbox is known to be as it has to be. What is dropped is killed.
 struct Launched {
+    /// The random name of the tree.
+    id: String,
     outer: Option<Child>,
     control: OwnedFd,
     first: Option<(i32, OwnedFd)>,
@@ -378,17 +381,16 @@ impl Launched {
     /// Kills all of it.
     fn end(&mut self) {
         let Some(mut outer) = self.outer.take() else { return };
-        match &self.first {
-            Some((_, first)) => {
-                let _ = rustix::process::pidfd_send_signal(first, rustix::process::Signal::KILL);
-                running::has_ended(first, running::PATIENCE);
-            }
-            // It ends with its parent.
-            None => {
-                let _ = outer.kill();
-            }
+        if let Some((_, first)) = &self.first {
+            let _ = rustix::process::pidfd_send_signal(first, rustix::process::Signal::KILL);
+            running::has_ended(first, running::PATIENCE);
+            running::reap(&mut outer);
+            return;
         }
+        let _ = outer.kill();
         running::reap(&mut outer);
+        // What it had started a moment before does not end with it yet. What cannot be ended is swept later.
+        let _ = orphan::end_marked(&self.id);
     }
 
     /// A sandbox that may be used.

@@ -111,12 +111,14 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
         if same_boot && note.worker.is_some_and(Noted::lives) {
             continue;
         }
-        let id = path.file_stem().unwrap_or_default().as_encoded_bytes();
-        let marked = if same_boot { marked(id) } else { Vec::new() };
-        if same_boot && !end(&[note.processes, marked].concat()) {
+        let id = path.file_stem().unwrap_or_default().to_string_lossy();
+        if same_boot && !(end(&note.processes) && end_marked(&id)) {
             continue;
         }
-        if beneath::remove(&path.with_extension("")).is_ok() {
+        // Where no process is noted, one may be on its way to becoming bubblewrap and not have a name yet: the note stays for
+        // a sweep that comes later.
+        let is_sure = !same_boot || !note.processes.is_empty() || is_old(&path);
+        if beneath::remove(&path.with_extension("")).is_ok() && is_sure {
             fs::remove_file(&path)?;
             swept += 1;
         }
@@ -124,8 +126,25 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// Sandboxes that have the random name of a tree in their command lines. A bubblewrap whose worker died in the middle of a
-/// start waits for ever, and nobody has noted its number.
+/// Kills every part of a sandbox that has the random name of its tree in its command line; whether nothing of it is left.
+///
+/// A bubblewrap that is killed in the middle of a start leaves a child that waits for it for ever, and nobody has noted the
+/// number of that child. So it is looked for until nothing is found: what is dead starts nothing.
+#[must_use]
+pub fn end_marked(id: &str) -> bool {
+    for _ in 0..16 {
+        let marked = marked(id.as_bytes());
+        if marked.is_empty() {
+            return true;
+        }
+        if !end(&marked) {
+            return false;
+        }
+    }
+    false
+}
+
+/// Parts of sandboxes that have the random name of a tree in their command lines.
 fn marked(id: &[u8]) -> Vec<Noted> {
     if id.is_empty() {
         return Vec::new();
@@ -139,7 +158,7 @@ fn marked(id: &[u8]) -> Vec<Noted> {
     living.map(|process| Noted { pid: process.pid, started: process.started }).filter(has).collect()
 }
 
-/// Whether nobody can be writing it any more.
+/// Whether whoever wrote it has come to an end since.
 fn is_old(path: &Path) -> bool {
     let age = fs::metadata(path).and_then(|there| there.modified()).ok().and_then(|then| then.elapsed().ok());
     age.is_some_and(|age| PATIENCE < age)
@@ -205,6 +224,10 @@ mod tests {
         // A worker that died before it had started anything.
         let note = Note { worker: Some(dead()), ..Note::of(&[]) };
         note.write(tree.directory()).unwrap();
+        // What it was about to start may still have no name, so the note stays for a while.
+        assert_eq!((sweep(trials.directory()).unwrap(), entries()), (0, 1));
+        let file = fs::File::options().write(true).open(Note::path(tree.directory())).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 2 * PATIENCE).unwrap();
         assert_eq!((sweep(trials.directory()).unwrap(), entries()), (1, 0));
         let tree = trials.fresh().unwrap();
         tree.remove().unwrap();

@@ -151,6 +151,34 @@ fn esc_145_146_nobody_runs_as_root() {
     }
 }
 
+/// Root becomes an ordinary user before anything starts; whoever is one from the beginning is kept as well.
+#[test]
+fn an_ordinary_user_has_the_same_walls() {
+    use std::os::unix::process::CommandExt;
+    const USER: u32 = 61_003;
+    if !crate::lab::is_root() {
+        return;
+    }
+    let lab = Lab::new("ordinary");
+    let home = lab.path("home");
+    fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(USER), Some(USER)).unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["files::", "network::", "processes::", "kernel::", "kill::esc_8", "--test-threads=2"])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", &home)
+        .env("TMPDIR", &home)
+        .gid(USER)
+        .uid(USER)
+        .current_dir(&home)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("esc_31_nothing_is_written_to_the_output_of_the_worker ... ok"), "{said}");
+}
+
 #[test]
 fn esc_107_variables_are_exactly_ours() {
     let lab = Lab::new("variables");

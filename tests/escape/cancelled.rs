@@ -62,7 +62,7 @@ fn cancel_one(backend: &Bubblewrap, moments: &mut Moments) -> bool {
         way => {
             let stopper = sandbox.stopper().unwrap();
             let moment = Duration::from_micros(moments.below(40_000));
-            let ran = std::thread::scope(|scope| {
+            std::thread::scope(|scope| {
                 scope.spawn(move || {
                     std::thread::sleep(moment);
                     // A command that was not there yet is told again.
@@ -74,8 +74,7 @@ fn cancel_one(backend: &Bubblewrap, moments: &mut Moments) -> bool {
                         }
                     }
                 });
-                let executed = sandbox.exec(&exec());
-                executed.unwrap();
+                sandbox.exec(&exec()).unwrap();
                 if way == 2 {
                     drop(sandbox);
                     return true;
@@ -84,8 +83,7 @@ fn cancel_one(backend: &Bubblewrap, moments: &mut Moments) -> bool {
                 let ran = dead.tree().path().join("ran").exists();
                 dead.into_tree().remove().unwrap();
                 ran
-            });
-            ran
+            })
         }
     }
 }

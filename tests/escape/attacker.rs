@@ -28,7 +28,8 @@ fn attacker() {
         "segments" => segments(argument),
         "segment" => errno(unsafe_call(libc::SYS_shmget, [argument.parse().unwrap_or(0), 4096, 0, 0])),
         "hogs" => hogs(argument),
-        "signal" => errno(unsafe_call(libc::SYS_kill, [argument.parse().unwrap_or(0), 0, 0, 0])),
+        "process" => process(argument),
+        "sockets" => sockets(argument),
         other => panic!("unknown attempt `{other}`"),
     };
     // The harness may have begun the line.
@@ -45,7 +46,11 @@ fn errno(result: i64) -> String {
     if 0 <= result {
         return String::from("done");
     }
-    let number = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+    errno_of(&std::io::Error::last_os_error())
+}
+
+fn errno_of(error: &std::io::Error) -> String {
+    let number = error.raw_os_error().unwrap_or(0);
     let names = [
         (libc::EPERM, "EPERM"),
         (libc::ENOSYS, "ENOSYS"),
@@ -53,6 +58,7 @@ fn errno(result: i64) -> String {
         (libc::ENOENT, "ENOENT"),
         (libc::ESRCH, "ESRCH"),
         (libc::EFBIG, "EFBIG"),
+        (libc::ENXIO, "ENXIO"),
         (libc::EXDEV, "EXDEV"),
     ];
     names
@@ -102,6 +108,7 @@ fn call(name: &str) -> String {
             let flags = i64::from(libc::O_CREAT | libc::O_WRONLY);
             (libc::SYS_openat, [here, text(c"attacked-too"), flags, 0o4755])
         }
+        "setgid_directory" => (libc::SYS_mkdirat, [here, text(c"attacked-directory"), 0o2755, 0]),
         "setgid_tmpfile" => {
             let flags = i64::from(libc::O_TMPFILE | libc::O_WRONLY);
             (libc::SYS_openat, [here, text(c"."), flags, 0o2755])
@@ -136,6 +143,37 @@ fn call(name: &str) -> String {
         other => panic!("unknown call `{other}`"),
     };
     errno(unsafe_call(number, arguments))
+}
+
+/// What can be done to a process: it is signalled, pinned, robbed of a descriptor, read in two ways, and traced.
+fn process(pid: &str) -> String {
+    let number: i64 = pid.parse().unwrap();
+    let signal = errno(unsafe_call(libc::SYS_kill, [number, 0, 0, 0]));
+    let pinned = unsafe_call(libc::SYS_pidfd_open, [number, 0, 0, 0]);
+    let open = errno(pinned);
+    let getfd = errno(unsafe_call(libc::SYS_pidfd_getfd, [pinned.max(0), 0, 0, 0]));
+    let mem = std::fs::File::options().read(true).write(true).open(format!("/proc/{pid}/mem"));
+    let mem = mem.map_or_else(|error| errno_of(&error), |_| String::from("done"));
+    let read = errno(unsafe_call(libc::SYS_process_vm_readv, [number, 0, 0, 0]));
+    // Does not stop it, and ends with the tracer.
+    let seize = errno(unsafe_call(libc::SYS_ptrace, [i64::from(libc::PTRACE_SEIZE), number, 0, 0]));
+    format!("signal={signal} open={open} getfd={getfd} mem={mem} read={read} seize={seize}")
+}
+
+/// Fills the buffers of so many pairs of sockets and keeps them; how many MiB that were.
+fn sockets(pairs: &str) -> String {
+    use std::os::unix::net::UnixStream;
+    let (mut kept, mut bytes) = (Vec::new(), 0);
+    for _ in 0..pairs.parse::<usize>().unwrap() {
+        let Ok((mut one, other)) = UnixStream::pair() else { break };
+        one.set_nonblocking(true).unwrap();
+        while let Ok(written) = one.write(&[1; 16 * 1024]) {
+            bytes += written;
+        }
+        kept.push((one, other));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    format!("{} MiB in {} pairs", bytes >> 20, kept.len())
 }
 
 /// Forks until the kernel refuses.

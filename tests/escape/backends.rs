@@ -60,6 +60,77 @@ fn esc_143_144_without_a_program_of_root_nothing_runs() {
     assert_eq!(fs::read_dir(lab.path("trials")).unwrap().count(), 0);
 }
 
+/// Stands in for a bubblewrap that leaves out, or changes, one of the words that it is given.
+const FORGETFUL: &str = r#"#!/usr/bin/python3 -I
+import os, sys
+place = sys.argv.index("--args") + 1
+words = b""
+while piece := os.read(int(sys.argv[place]), 65536):
+    words += piece
+words = words.split(b"\0")[:-1]
+dropped, instead = [part.encode().split() for part in (DROPPED, INSTEAD)]
+at = next(n for n in range(len(words)) if words[n:n + len(dropped)] == dropped)
+words[at:at + len(dropped)] = instead
+number = os.memfd_create("arguments", 0)
+os.write(number, b"".join(word + b"\0" for word in words))
+os.lseek(number, 0, os.SEEK_SET)
+os.close(int(sys.argv[place]))
+sys.argv[place] = str(number)
+os.execv("/usr/bin/bwrap", ["bwrap"] + sys.argv[1:])
+"#;
+
+#[test]
+fn esc_144_a_program_that_drops_a_wall_is_found_out() {
+    // Only root can put such a program where it would be used.
+    if !crate::lab::is_root() {
+        return;
+    }
+    let lab = Lab::new("forgetful");
+    let forgetful = |dropped: &str, instead: &str| {
+        let program = lab.path("bwrap");
+        let script =
+            FORGETFUL.replace("DROPPED", &format!("{dropped:?}")).replace("INSTEAD", &format!("{instead:?}"));
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut backend = lab.backend.clone();
+        backend.program = program;
+        backend
+    };
+    // It is not the detour that is found.
+    let guarantees = forgetful("--unshare-ipc", "--unshare-ipc").probe();
+    assert!(guarantees.unwrap_or_else(|error| panic!("{error}")).lacking().is_empty());
+    for (dropped, instead, seen) in [
+        ("--remount-ro /", "", "`/` can be written"),
+        ("--remount-ro /dev", "", "`/dev` can be written"),
+        ("--ro-bind /usr /usr", "--bind /usr /usr", "`/usr` can be written"),
+        ("--unshare-pid --as-pid-1", "", "and not the first of its namespace"),
+        ("--as-pid-1", "", "process 2 and not the first"),
+        ("--uid 1000", "--uid 0", "it runs as root"),
+    ] {
+        let backend = forgetful(dropped, instead);
+        let error = match backend.start(lab.spec(self_harness::host::sandbox::Phase::Agent)) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("a sandbox was started without `{dropped}`"),
+        };
+        assert!(error.contains(seen), "`{dropped}`: {error}");
+        assert!(backend.probe().is_err(), "{dropped}");
+    }
+    // What the first process cannot see is seen by the probe.
+    for (dropped, instead, wall) in [
+        ("--unshare-net", "", "network"),
+        ("--size 268435456 --perms 1777 --tmpfs /tmp", "--bind /tmp /tmp", "fs-read"),
+    ] {
+        let guarantees =
+            forgetful(dropped, instead).probe().unwrap_or_else(|error| panic!("{dropped}: {error}"));
+        let broken = guarantees
+            .each()
+            .into_iter()
+            .find(|(name, _, guarantee)| *name == wall && **guarantee != Guarantee::Held);
+        assert!(broken.is_some() && !guarantees.lacking().is_empty(), "`{dropped}`: {guarantees:?}");
+    }
+    assert_eq!(fs::read_dir(lab.path("trials")).unwrap().count(), 0);
+}
+
 #[test]
 fn esc_145_146_nobody_runs_as_root() {
     let lab = Lab::new("root");
@@ -78,6 +149,34 @@ fn esc_145_146_nobody_runs_as_root() {
         let refused = backend.start(lab.spec(self_harness::host::sandbox::Phase::Agent));
         assert!(matches!(refused, Err(SandboxError::Refused(_))));
     }
+}
+
+/// Root becomes an ordinary user before anything starts; whoever is one from the beginning is kept as well.
+#[test]
+fn an_ordinary_user_has_the_same_walls() {
+    use std::os::unix::process::CommandExt;
+    const USER: u32 = 61_003;
+    if !crate::lab::is_root() {
+        return;
+    }
+    let lab = Lab::new("ordinary");
+    let home = lab.path("home");
+    fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(USER), Some(USER)).unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["files::", "network::", "processes::", "kernel::", "kill::esc_8", "--test-threads=2"])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", &home)
+        .env("TMPDIR", &home)
+        .gid(USER)
+        .uid(USER)
+        .current_dir(&home)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("esc_31_nothing_is_written_to_the_output_of_the_worker ... ok"), "{said}");
 }
 
 #[test]

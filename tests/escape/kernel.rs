@@ -1,18 +1,28 @@
 //! System calls: what is refused, what does not exist, and what an ordinary program needs.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
 use crate::lab::{Lab, attack, attack_without_protection, prints};
 
 #[test]
-fn esc_15_33_53_to_61_refused_calls_are_refused() {
+fn esc_15_33_51_53_to_61_75_76_refused_calls_are_refused() {
     let lab = Lab::new("calls");
     let names = "ptrace process_vm_readv pidfd_getfd kcmp keyctl add_key request_key io_uring_setup bpf userfaultfd \
         perf_event_open mount remount umount open_tree chroot unshare setns clone_user mknod setuid_chmod setuid_open \
-        setgid_tmpfile tiocsti tiocsti_high swapon reboot settime personality name_to_handle_at open_by_handle_at \
+        setgid_tmpfile setgid_directory tiocsti tiocsti_high swapon reboot settime personality name_to_handle_at open_by_handle_at \
         fanotify_init syslog";
     let names: Vec<&str> = names.split_whitespace().collect();
-    let said = attack(&mut *lab.start(), &format!("calls {}", names.join(" ")));
+    let mut sandbox = lab.start();
+    let said = attack(&mut *sandbox, &format!("calls {}", names.join(" ")));
     let wanted: Vec<String> = names.iter().map(|name| format!("{name}=EPERM")).collect();
     assert_eq!(said, wanted.join(" "));
+    // Seen from the host, nothing has a special bit, and what was refused is not there.
+    let dead = sandbox.kill().unwrap();
+    for entry in fs::read_dir(dead.tree().path()).unwrap().flatten() {
+        assert_eq!(entry.metadata().unwrap().mode() & 0o7000, 0, "{entry:?}");
+        assert_eq!(entry.file_name(), "attacked");
+    }
 }
 
 #[test]
@@ -54,6 +64,54 @@ fn esc_58_62_80_there_are_no_rights_and_the_first_process_is_out_of_reach() {
     );
     assert_eq!(prints(&mut *sandbox, script), wanted);
     assert_eq!(prints(&mut *sandbox, "echo alive"), "alive\n");
+}
+
+#[test]
+fn esc_51_52_there_is_no_terminal_but_ones_own() {
+    let lab = Lab::new("terminal");
+    let script = r#"python3 - <<'END'
+import errno, fcntl, os, pty, termios
+def attempt(name, f):
+    try:
+        f(); print(name, "done")
+    except OSError as error:
+        print(name, errno.errorcode[error.errno])
+attempt("tty", lambda: os.open("/dev/tty", os.O_RDWR))
+print(os.listdir("/dev/pts"))
+# Not even into a terminal of its own is anything pushed.
+controller, terminal = pty.openpty()
+attempt("push", lambda: fcntl.ioctl(terminal, termios.TIOCSTI, b"x"))
+attempt("line", lambda: fcntl.ioctl(terminal, termios.TIOCSETD, b"\0\0\0\0"))
+attempt("size", lambda: fcntl.ioctl(terminal, termios.TIOCGWINSZ, b"01234567"))
+END"#;
+    let wanted = "tty ENXIO\n['ptmx']\npush EPERM\nline EPERM\nsize done\n";
+    assert_eq!(prints(&mut *lab.start(), script), wanted);
+}
+
+#[test]
+fn esc_63_no_control_group_can_be_entered() {
+    let lab = Lab::new("groups");
+    let script = "cat /proc/self/cgroup; ls /sys 2>/dev/null; \
+        for f in /sys/fs/cgroup /sys/fs/cgroup/* /proc/self/cgroup /proc/1/cgroup; do \
+          (echo $$ >> $f) 2>/dev/null && echo wrote $f; (echo $$ >> $f/cgroup.procs) 2>/dev/null && echo wrote $f; done; \
+        find / -xdev -name 'cgroup.*' -o -name tasks -path '/sys*' 2>/dev/null; true";
+    let printed = prints(&mut *lab.start(), script);
+    // The path is that of a namespace of its own: it says nothing about the host.
+    assert!(printed.lines().all(|line| line.ends_with(":/")), "{printed}");
+}
+
+#[test]
+fn esc_64_there_are_no_devices_but_harmless_ones() {
+    let lab = Lab::new("devices");
+    let mut sandbox = lab.start();
+    let harmless =
+        "core\nfd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n";
+    assert_eq!(prints(&mut *sandbox, "ls -1 /dev | grep -vx console"), harmless);
+    let script = "for d in mem kmem port kvm fuse net/tun sda vda nvme0n1 loop0 loop-control dri/card0 input/event0 snd/seq rfkill \
+          vhost-net uinput kmsg mapper/control; do [ -e /dev/$d ] && echo $d; done; \
+        find / -xdev \\( -type b -o -type c \\) 2>/dev/null; \
+        find /dev /tmp /workspace /home -type b 2>/dev/null; true";
+    assert_eq!(prints(&mut *sandbox, script), "");
 }
 
 #[test]

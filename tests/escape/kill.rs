@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use self_harness::host::sandbox::spec::Cause;
 use self_harness::host::sandbox::{Backend, Ended, Exec, Phase, Spec, procfs};
 
-use crate::lab::{Lab, backend, prints, processes_with, shell};
+use crate::lab::{Lab, age_notes, backend, prints, processes_with, shell};
 
 /// A word for command lines that no other process has.
 fn marker(name: &str) -> String {
@@ -144,13 +144,15 @@ fn esc_90_a_timeout_ends_the_command_and_not_the_sandbox() {
 #[test]
 fn esc_93_a_dead_first_process_is_void() {
     let lab = Lab::new("first");
-    let mut sandbox = lab.start();
+    let spec = lab.spec(Phase::Agent);
+    let id = spec.tree.id().to_owned();
+    let mut sandbox = lab.backend.start(spec).unwrap();
     let own = i32::try_from(std::process::id()).unwrap();
     let killer = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
         let inside = procfs::descendants(own).into_iter().find(|process| {
-            fs::read(format!("/proc/{}/cmdline", process.pid))
-                .is_ok_and(|line| line.starts_with(b"/run/self-harness/init"))
+            let line = fs::read_to_string(format!("/proc/{}/cmdline", process.pid));
+            line.is_ok_and(|line| line.starts_with("/run/self-harness/init") && line.contains(&id))
         });
         let inside = inside.unwrap();
         assert!(procfs::kill(inside.pid, inside.started));
@@ -214,21 +216,28 @@ fn is_gone_within(marker: &str, patience: Duration) -> bool {
 #[test]
 fn esc_86_a_killed_worker_takes_its_sandbox_along() {
     let lab = Lab::new("worker");
-    let marker = marker("worker");
-    let mut worker = start_worker(&lab.path(""), &marker, "RUNS");
-    let began = Instant::now();
-    // The worker's own variables hold the word too, its command line does not.
-    while processes_with(&marker) == 0 {
-        assert!(began.elapsed() < Duration::from_secs(5));
-        std::thread::sleep(Duration::from_millis(5));
+    let mut quickest = Duration::MAX;
+    for attempt in 0..4 {
+        let marker = marker(&format!("worker-{attempt}"));
+        let mut worker = start_worker(&lab.path(""), &marker, "RUNS");
+        let began = Instant::now();
+        // The worker's own variables hold the word too, its command line does not.
+        while processes_with(&marker) == 0 {
+            assert!(began.elapsed() < Duration::from_secs(5));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        let killed = Instant::now();
+        assert!(is_gone_within(&marker, Duration::from_secs(2)));
+        quickest = quickest.min(killed.elapsed());
+        // The tree is there until the next sweep.
+        assert_eq!(entries(&lab.path("trials")).len(), 2);
+        assert_eq!(lab.backend.sweep().unwrap(), 1);
+        assert_eq!(entries(&lab.path("trials")), Vec::<PathBuf>::new());
     }
-    worker.kill().unwrap();
-    worker.wait().unwrap();
-    assert!(is_gone_within(&marker, Duration::from_millis(250)));
-    // The tree is there until the next sweep.
-    assert_eq!(entries(&lab.path("trials")).len(), 2);
-    assert_eq!(lab.backend.sweep().unwrap(), 1);
-    assert_eq!(entries(&lab.path("trials")), Vec::<PathBuf>::new());
+    // Nothing of ours waits: what takes longer is a machine that does something else.
+    assert!(quickest < Duration::from_millis(50), "{quickest:?}");
 }
 
 #[test]
@@ -245,13 +254,12 @@ fn esc_87_a_worker_that_is_killed_while_it_starts_leaves_nothing() {
     let trees: Vec<_> =
         entries(&lab.path("trials")).iter().map(|path| path.file_stem().unwrap().to_owned()).collect();
     lab.backend.sweep().unwrap();
+    age_notes(&lab.path("trials"));
+    lab.backend.sweep().unwrap();
     for tree in trees {
         assert_eq!(processes_with(tree.to_str().unwrap()), 0);
     }
-    let noted = entries(&lab.path("trials"))
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|it| it == "sandbox"));
-    assert_eq!(noted.count(), 0);
+    assert_eq!(entries(&lab.path("trials")), Vec::<PathBuf>::new());
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {

@@ -72,7 +72,7 @@ pub(crate) const CANARY: &str = "canary-7f3a91";
 
 /// The backend as the tests use it.
 pub(crate) fn backend(directory: &Path) -> Bubblewrap {
-    let run_as = rustix_is_root().then_some(Identity::UNUSED);
+    let run_as = is_root().then_some(Identity::UNUSED);
     Bubblewrap {
         executable: PathBuf::from(env!("CARGO_BIN_EXE_self-harness")),
         trials: Trials::at(directory.join("trials"), run_as),
@@ -81,7 +81,8 @@ pub(crate) fn backend(directory: &Path) -> Bubblewrap {
     }
 }
 
-fn rustix_is_root() -> bool {
+/// Whether the tests run as root.
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
@@ -143,4 +144,14 @@ pub(crate) fn processes_with(word: &str) -> usize {
     let own = i32::try_from(std::process::id()).unwrap();
     let living = procfs::processes().into_iter().filter(|process| !process.is_zombie && process.pid != own);
     living.map(|process| process.pid).filter(has).count()
+}
+
+/// Makes all notes of a directory of trial trees older than anything that could still be starting.
+pub(crate) fn age_notes(trials: &Path) {
+    for path in fs::read_dir(trials).unwrap().flatten().map(|entry| entry.path()) {
+        if path.extension().is_some() {
+            let note = fs::File::options().write(true).open(path).unwrap();
+            note.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+        }
+    }
 }

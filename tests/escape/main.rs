@@ -8,9 +8,11 @@
 mod lab;
 mod attacker;
 mod files;
+mod processes;
 mod network;
 mod kernel;
 mod resources;
 mod kill;
+mod cancelled;
 mod trees;
 mod backends;

@@ -112,6 +112,20 @@ fn esc_69_many_processes_count_together() {
 }
 
 #[test]
+fn esc_70_buffers_of_sockets_are_bounded_and_given_back() {
+    let lab = Lab::new("buffers");
+    let mut sandbox = lab.start_with(little_memory);
+    // Nobody counts them, so the number of descriptors has to bound them: what a process can pin is not without end. That a
+    // machine which runs out of memory ends the largest sandbox is a test of the thread beside it.
+    let said = attack(&mut *sandbox, "sockets 100000");
+    let pairs: usize = said.rsplit(' ').nth(1).unwrap().parse().unwrap();
+    assert!((100..=512).contains(&pairs), "{said}");
+    println!("MEASURED {said}");
+    assert_eq!(prints(&mut *sandbox, "echo usable"), "usable\n");
+    sandbox.kill().unwrap();
+}
+
+#[test]
 fn esc_71_files_without_end_are_stopped() {
     let lab = Lab::new("entries");
     let mut sandbox = lab.start_with(|spec| spec.limits.disk_entries = 2_000);

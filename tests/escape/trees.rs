@@ -1,7 +1,7 @@
 //! What an agent left: frozen, carried to a verifier, removed. The forged archives are tests of the module itself.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use self_harness::host::sandbox::snapshot::{TreeLimits, snapshot};
 use self_harness::host::sandbox::tree::TreeError;
@@ -74,4 +74,68 @@ fn esc_59_79_106_modes_are_the_owners_and_bits_of_others_stay() {
     }
     // Nobody can list the trial trees.
     assert_eq!(fs::metadata(lab.path("trials")).unwrap().mode() & 0o066, 0);
+}
+
+/// What git runs when somebody only looks at a repository, each with a mark of its own.
+const TRAPS: &str = r#"
+git init -q . && git config user.name a && git config user.email a@b
+trap_() { printf '#!/bin/sh\ntouch %s/%s\ncat\n' "$MARKS" "$1" > "trap-$1"; chmod 755 "trap-$1"; echo "$PWD/trap-$1"; }
+echo text > f.txt && git add f.txt && git commit -qm one
+echo more >> f.txt
+git config core.fsmonitor "$(trap_ fsmonitor)"
+git config diff.external "$(trap_ external)"
+git config diff.odd.textconv "$(trap_ textconv)"
+git config filter.odd.clean "$(trap_ clean)"
+git config filter.odd.smudge "$(trap_ smudge)"
+git config core.pager "$(trap_ pager)"
+git config core.sshCommand "$(trap_ ssh)"
+git config core.hooksPath "$PWD/hooks"
+mkdir hooks && for hook in pre-commit post-checkout post-index-change reference-transaction; do cp trap-pager hooks/$hook; done
+echo '*.txt diff=odd filter=odd' > .gitattributes
+# A bare repository in the middle of a tree is found by git as well.
+mkdir -p bare/refs bare/objects && echo 'ref: refs/heads/main' > bare/HEAD
+printf '[core]\n\tbare = true\n\trepositoryformatversion = 0\n\tfsmonitor = %s\n' "$PWD/trap-fsmonitor" > bare/config
+true
+"#;
+
+#[test]
+fn esc_103_no_program_of_the_host_runs_on_a_tree() {
+    let lab = Lab::new("traps");
+    let marks = lab.path("marks");
+    fs::create_dir(&marks).unwrap();
+    fs::set_permissions(&marks, fs::Permissions::from_mode(0o777)).unwrap();
+    let mut agent = lab.start();
+    prints(&mut *agent, &format!("export MARKS={}; {TRAPS}", marks.display()));
+    let dead = agent.kill().unwrap();
+    // All that is done with a tree on the host: it is measured, frozen, thawed, mounted for another phase, frozen again, removed.
+    let frozen = snapshot(&dead, &lab.path("archive"), &TreeLimits::default()).unwrap();
+    let tree = lab.backend.trials.fresh().unwrap();
+    frozen.restore(&tree).unwrap();
+    let thawed = lab.path("thawed");
+    fs::rename(tree.path(), &thawed).unwrap();
+    fs::create_dir(tree.path()).unwrap();
+    frozen.restore(&tree).unwrap();
+    let mut verifier = lab.backend.start(Spec::new(Phase::Verify, tree)).unwrap();
+    prints(&mut *verifier, "ls -a");
+    let judged = verifier.kill().unwrap();
+    snapshot(&judged, &lab.path("again"), &TreeLimits::default()).unwrap();
+    judged.into_tree().remove().unwrap();
+    dead.into_tree().remove().unwrap();
+    let sprung =
+        || fs::read_dir(&marks).unwrap().flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+    assert_eq!(sprung(), Vec::<std::ffi::OsString>::new());
+    // The traps are real ones: whoever looks at that tree with git springs them. The paths are those of the sandbox.
+    for file in [".git/config", "bare/config"] {
+        let text = fs::read_to_string(thawed.join(file)).unwrap();
+        fs::write(thawed.join(file), text.replace("/app/", &format!("{}/", thawed.display()))).unwrap();
+    }
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.args(["-c", "safe.directory=*"]).args(arguments).current_dir(&thawed);
+        git.output().unwrap();
+    };
+    git(&["status"]);
+    git(&["diff"]);
+    assert!(sprung().iter().any(|name| name == "fsmonitor"), "{:?}", sprung());
+    assert!(sprung().iter().any(|name| name == "external"), "{:?}", sprung());
 }

@@ -9,6 +9,8 @@ mod lab;
 mod demo;
 mod environment;
 mod cheats;
+mod open;
 mod rewards;
 mod admission;
 mod steps;
+mod cancelled;

@@ -8,5 +8,7 @@ mod lab;
 mod runs;
 mod faults;
 mod secrets;
+mod sinks;
+mod hidden;
 mod demo;
 mod unsandboxed;

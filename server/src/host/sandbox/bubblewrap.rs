@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::arguments::{self, Descriptors, FILES, HOME, INSIDE, Machine};
 use super::guarantee::{Guarantees, Unavailable};
 use super::keeper::{Keeper, Kept};
-use super::orphan::{self, Note, Noted};
+use super::orphan::{self, Note};
 use super::running::{self, Running};
 use super::spec::{Backend, MODEL_ADDRESS, Network, Sandbox, SandboxError, Spec};
 use super::tree::{Identity, TreeError, Trials};
@@ -136,7 +136,6 @@ impl Backend for Bubblewrap {
         match self.check(&spec).and_then(|()| self.launch(&spec)) {
             Ok(launched) => launched.settle(spec),
             Err(error) => {
-                Note::remove(spec.tree.directory());
                 // The first failure is the one that is told.
                 let _ = spec.tree.remove();
                 Err(error)
@@ -202,11 +201,10 @@ impl Bubblewrap {
         }
         files.extend([told, words]);
         spawn::inherit(&mut command, files);
-        // Before anything can be left behind.
-        note(spec, &[])?;
         let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
         let stderr = outer.stderr.take();
-        let mut launched = Launched { outer: Some(outer), control, first: None, listener: None, stderr };
+        let id = spec.tree.id().to_owned();
+        let mut launched = Launched { id, outer: Some(outer), control, first: None, listener: None, stderr };
         launched.await_first(spec, info)?;
         launched.await_ready(spec, &build)?;
         Ok(launched)
@@ -215,11 +213,10 @@ impl Bubblewrap {
 
 /// Says beside the tree who works on it.
 fn note(spec: &Spec, pids: &[i32]) -> Result<(), SandboxError> {
-    let own = i32::try_from(std::process::id()).unwrap_or(0);
-    let processes = pids.iter().copied().filter_map(Noted::of).collect();
-    let note = Note { boot: procfs::boot(), worker: Noted::of(own), processes };
     let directory = spec.tree.directory();
-    note.write(directory).map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
+    Note::of(pids)
+        .write(directory)
+        .map_err(|error| TreeError::io("note the sandbox beside", directory)(error).into())
 }
 
 /// What the inner stage is told.
@@ -301,6 +298,8 @@ struct Info {
 
 /// bubblewrap, until the sandbox is known to be as it has to be. What is dropped is killed.
 struct Launched {
+    /// The random name of the tree.
+    id: String,
     outer: Option<Child>,
     control: OwnedFd,
     first: Option<(i32, OwnedFd)>,
@@ -382,17 +381,16 @@ impl Launched {
     /// Kills all of it.
     fn end(&mut self) {
         let Some(mut outer) = self.outer.take() else { return };
-        match &self.first {
-            Some((_, first)) => {
-                let _ = rustix::process::pidfd_send_signal(first, rustix::process::Signal::KILL);
-                running::has_ended(first, running::PATIENCE);
-            }
-            // It ends with its parent.
-            None => {
-                let _ = outer.kill();
-            }
+        if let Some((_, first)) = &self.first {
+            let _ = rustix::process::pidfd_send_signal(first, rustix::process::Signal::KILL);
+            running::has_ended(first, running::PATIENCE);
+            running::reap(&mut outer);
+            return;
         }
+        let _ = outer.kill();
         running::reap(&mut outer);
+        // What it had started a moment before does not end with it yet. What cannot be ended is swept later.
+        let _ = orphan::end_marked(&self.id);
     }
 
     /// A sandbox that may be used.

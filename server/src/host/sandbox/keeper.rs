@@ -51,12 +51,16 @@ pub(super) struct Kept {
 impl Keeper {
     /// Starts to look after a sandbox.
     pub(super) fn start(kept: Kept) -> std::io::Result<Self> {
+        Self::with(kept, procfs::machine_memory)
+    }
+
+    fn with(kept: Kept, memory: fn() -> Option<(u64, u64)>) -> std::io::Result<Self> {
         let wake = Arc::new(rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?);
         let why = Arc::new(Mutex::new(None));
         let (leftovers, received) = mpsc::channel();
         let pid = kept.pid;
         lock(&LIVING).insert(pid, ());
-        let watch = Watch { kept, wake: Arc::clone(&wake), why: Arc::clone(&why) };
+        let watch = Watch { kept, memory, wake: Arc::clone(&wake), why: Arc::clone(&why) };
         let thread =
             thread::Builder::new().name(String::from("sandbox")).spawn(move || watch.run(&received))?;
         Ok(Self { leftovers: Some(leftovers), wake, why, thread: Some(thread), pid })
@@ -90,6 +94,8 @@ impl Drop for Keeper {
 
 struct Watch {
     kept: Kept,
+    /// Free memory of the machine and all of it, in bytes.
+    memory: fn() -> Option<(u64, u64)>,
     wake: Arc<OwnedFd>,
     why: Arc<Mutex<Option<Ended>>>,
 }
@@ -159,7 +165,7 @@ impl Watch {
         {
             return Some(Ended::Died(Cause::HostFloor("disk space")));
         }
-        if let Some((free, all)) = procfs::machine_memory()
+        if let Some((free, all)) = (self.memory)()
             && free < (all / 20).max(GIB).min(all / 4)
             && self.is_largest()
         {
@@ -202,6 +208,29 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What sockets buffer is in no figure of a process, so the memory of the machine is looked at too.
+    #[test]
+    fn esc_70_a_machine_without_memory_ends_the_largest_sandbox() {
+        let kept = |child: &std::process::Child| {
+            let pid = i32::try_from(child.id()).unwrap();
+            let pinned = rustix::process::pidfd_open(
+                rustix::process::Pid::from_raw(pid).unwrap(),
+                rustix::process::PidfdFlags::empty(),
+            );
+            let limits = Limits::default();
+            Kept { pid, pinned: pinned.unwrap(), directory: PathBuf::from("/"), limits }
+        };
+        let sleep = || std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let (mut enough, mut little) = (sleep(), sleep());
+        let with_enough = Keeper::with(kept(&enough), || Some((3 * GIB, 16 * GIB))).unwrap();
+        let with_little = Keeper::with(kept(&little), || Some((GIB / 2, 16 * GIB))).unwrap();
+        assert!(!little.wait().unwrap().success());
+        assert_eq!(with_little.why(), Some(Ended::Died(Cause::HostFloor("memory"))));
+        assert_eq!((with_enough.why(), enough.try_wait().unwrap()), (None, None));
+        enough.kill().unwrap();
+        enough.wait().unwrap();
+    }
 
     #[test]
     fn a_small_disk_can_be_used() {

@@ -9,14 +9,16 @@ pub mod guarantee;
 pub mod output;
 #[cfg(target_os = "linux")]
 pub mod beneath;
-pub mod tree;
-pub mod spec;
-#[cfg(target_os = "linux")]
-pub mod snapshot;
 #[cfg(target_os = "linux")]
 pub mod procfs;
 #[cfg(target_os = "linux")]
 mod wire;
+#[cfg(target_os = "linux")]
+pub mod orphan;
+pub mod tree;
+pub mod spec;
+#[cfg(target_os = "linux")]
+pub mod snapshot;
 #[cfg(target_os = "linux")]
 mod seccomp;
 #[cfg(target_os = "linux")]
@@ -27,8 +29,6 @@ mod self_test;
 mod inner;
 #[cfg(target_os = "linux")]
 pub mod arguments;
-#[cfg(target_os = "linux")]
-pub mod orphan;
 #[cfg(target_os = "linux")]
 mod keeper;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! Sandboxes that outlived their worker: each leaves a note when it starts, and what the notes of dead workers name is
-//! killed and removed. A process counts as the one that was noted only by its number, its start and the boot.
+//! Trees and sandboxes that outlived their worker: there is a note beside a tree as long as the tree is there, and what the
+//! notes of dead workers name is killed and removed. A process counts as the one that was noted only by its number, its start and the boot.
 
 use std::fs;
 use std::io::{self, Write};
@@ -38,7 +38,7 @@ impl Noted {
     }
 }
 
-/// The note of one sandbox.
+/// The note of one tree and of the sandbox around it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The boot in which the numbers mean something.
@@ -50,6 +50,14 @@ pub struct Note {
 }
 
 impl Note {
+    /// This process works on a tree, with these processes; there are none before a sandbox is started.
+    #[must_use]
+    pub fn of(pids: &[i32]) -> Self {
+        let own = i32::try_from(std::process::id()).unwrap_or(0);
+        let processes = pids.iter().copied().filter_map(Noted::of).collect();
+        Self { boot: procfs::boot(), worker: Noted::of(own), processes }
+    }
+
     /// Where the note of a tree lies: beside the tree, out of reach of the sandbox.
     #[must_use]
     pub fn path(tree: &Path) -> PathBuf {
@@ -103,12 +111,14 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
         if same_boot && note.worker.is_some_and(Noted::lives) {
             continue;
         }
-        let id = path.file_stem().unwrap_or_default().as_encoded_bytes();
-        let marked = if same_boot { marked(id) } else { Vec::new() };
-        if same_boot && !end(&[note.processes, marked].concat()) {
+        let id = path.file_stem().unwrap_or_default().to_string_lossy();
+        if same_boot && !(end(&note.processes) && end_marked(&id)) {
             continue;
         }
-        if beneath::remove(&path.with_extension("")).is_ok() {
+        // Where no process is noted, one may be on its way to becoming bubblewrap and not have a name yet: the note stays for
+        // a sweep that comes later.
+        let is_sure = !same_boot || !note.processes.is_empty() || is_old(&path);
+        if beneath::remove(&path.with_extension("")).is_ok() && is_sure {
             fs::remove_file(&path)?;
             swept += 1;
         }
@@ -116,8 +126,25 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// Sandboxes that have the random name of a tree in their command lines. A bubblewrap whose worker died in the middle of a
-/// start waits for ever, and nobody has noted its number.
+/// Kills every part of a sandbox that has the random name of its tree in its command line; whether nothing of it is left.
+///
+/// A bubblewrap that is killed in the middle of a start leaves a child that waits for it for ever, and nobody has noted the
+/// number of that child. So it is looked for until nothing is found: what is dead starts nothing.
+#[must_use]
+pub fn end_marked(id: &str) -> bool {
+    for _ in 0..16 {
+        let marked = marked(id.as_bytes());
+        if marked.is_empty() {
+            return true;
+        }
+        if !end(&marked) {
+            return false;
+        }
+    }
+    false
+}
+
+/// Parts of sandboxes that have the random name of a tree in their command lines.
 fn marked(id: &[u8]) -> Vec<Noted> {
     if id.is_empty() {
         return Vec::new();
@@ -131,7 +158,7 @@ fn marked(id: &[u8]) -> Vec<Noted> {
     living.map(|process| Noted { pid: process.pid, started: process.started }).filter(has).collect()
 }
 
-/// Whether nobody can be writing it any more.
+/// Whether whoever wrote it has come to an end since.
 fn is_old(path: &Path) -> bool {
     let age = fs::metadata(path).and_then(|there| there.modified()).ok().and_then(|then| then.elapsed().ok());
     age.is_some_and(|age| PATIENCE < age)
@@ -184,6 +211,27 @@ mod tests {
         assert_eq!(sweep(&place).unwrap(), 1);
         assert!(!child.wait().unwrap().success());
         assert!(!place.join(TREE).exists() && !place.join(TREE).with_extension(ENDING).exists());
+        beneath::remove(&place).unwrap();
+    }
+
+    #[test]
+    fn a_tree_is_noted_as_long_as_it_is_there() {
+        let place = fresh("noted");
+        let trials = crate::host::sandbox::Trials::at(place.join("trials"), None);
+        let entries = || fs::read_dir(trials.directory()).unwrap().count();
+        let tree = trials.fresh().unwrap();
+        assert_eq!((entries(), sweep(trials.directory()).unwrap()), (2, 0));
+        // A worker that died before it had started anything.
+        let note = Note { worker: Some(dead()), ..Note::of(&[]) };
+        note.write(tree.directory()).unwrap();
+        // What it was about to start may still have no name, so the note stays for a while.
+        assert_eq!((sweep(trials.directory()).unwrap(), entries()), (0, 1));
+        let file = fs::File::options().write(true).open(Note::path(tree.directory())).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 2 * PATIENCE).unwrap();
+        assert_eq!((sweep(trials.directory()).unwrap(), entries()), (1, 0));
+        let tree = trials.fresh().unwrap();
+        tree.remove().unwrap();
+        assert_eq!(entries(), 0);
         beneath::remove(&place).unwrap();
     }
 

@@ -14,7 +14,7 @@ use super::guarantee::{Guarantee, Guarantees, Unavailable};
 use super::orphan::Noted;
 use super::self_test::{LEFT_BEHIND, Seen, Targets};
 use super::spec::{Backend, Ended, Exec, Phase, SandboxError, Spec};
-use super::tree::Trials;
+use super::tree::{Identity, Trials};
 use super::{beneath, procfs, wire};
 
 /// How long the probe may take.
@@ -24,7 +24,8 @@ const VARIABLES: [&str; 8] = ["PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", 
 
 /// Starts a sandbox of a backend and tries to leave it.
 pub(super) fn run(backend: &dyn Backend, trials: &Trials, name: String) -> Result<Guarantees, Unavailable> {
-    let lab = Lab::new().map_err(|error| failed(&format!("things to be reached cannot be made: {error}")))?;
+    let lab = Lab::new(trials.owner())
+        .map_err(|error| failed(&format!("things to be reached cannot be made: {error}")))?;
     let tree = trials.fresh().map_err(|error| failed(&error.to_string()))?;
     let mut sandbox = backend.start(Spec::new(Phase::Agent, tree)).map_err(unavailable)?;
     let targets = serde_json::to_string(&lab.targets).map_err(|error| failed(&error.to_string()))?;
@@ -131,7 +132,8 @@ struct Lab {
 }
 
 impl Lab {
-    fn new() -> io::Result<Self> {
+    /// They belong to whoever a sandbox runs as: what only the owner of a file keeps from it would prove nothing.
+    fn new(owner: Option<Identity>) -> io::Result<Self> {
         let id = beneath::random_name()?;
         let directory: PathBuf = std::env::temp_dir().join(format!("self-harness-probe-{id}"));
         beneath::own_directory(&directory, 0o700)?;
@@ -146,6 +148,11 @@ impl Lab {
             socket.set_nonblocking(true)?;
         }
         fs::write(directory.join("canary"), &id)?;
+        if let Some(owner) = owner {
+            for path in [directory.join("canary"), directory.join("socket"), directory.clone()] {
+                std::os::unix::fs::chown(path, Some(owner.uid), Some(owner.gid))?;
+            }
+        }
         let targets = Targets {
             canary: directory.join("canary"),
             socket: directory.join("socket"),

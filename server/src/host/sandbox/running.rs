@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +15,6 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::keeper::Keeper;
-use super::orphan::Note;
 use super::output::Capture;
 use super::spec::{Cause, Dead, Ended, Exec, Executed, Limits, Sandbox, SandboxError, Stopper};
 use super::tree::TrialTree;
@@ -311,7 +309,7 @@ impl Sandbox for Running {
             // The note stays, so that the next sweep tries again.
             return Err(SandboxError::Unkillable { tree: tree.directory().to_path_buf() });
         }
-        Note::remove(tree.directory());
+        // The note stays as long as the tree: a worker may die before it has judged it.
         let ended = why.or(self.ended.take()).unwrap_or(Ended::Died(Cause::Unused));
         Ok(Dead::proven(tree, ended))
     }
@@ -322,10 +320,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         let Some(tree) = self.tree.take() else { return };
         if self.barrier() {
-            let directory = tree.directory().to_path_buf();
-            if tree.remove().is_ok() {
-                Note::remove(Path::new(&directory));
-            }
+            // What cannot be removed now is swept later.
+            let _ = tree.remove();
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 #[cfg(target_os = "linux")]
-use super::beneath;
+use super::{beneath, orphan::Note};
 
 /// Who owns the trees if we are root: an ordinary user that nobody uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,12 @@ impl Trials {
         &self.directory
     }
 
+    /// Who owns the trees, if that is not us.
+    #[must_use]
+    pub fn owner(&self) -> Option<Identity> {
+        self.owner
+    }
+
     /// Makes the directory, so that only we and the owner of a tree can enter it.
     ///
     /// # Errors
@@ -125,8 +131,15 @@ impl Trials {
         #[cfg(not(target_os = "linux"))]
         let id = format!("{}-{:?}", std::process::id(), std::time::Instant::now());
         let tree = TrialTree { directory: self.directory.join(&id), id, owner: self.owner };
+        // Before there is anything that could be left behind.
+        #[cfg(target_os = "linux")]
+        Note::of(&[]).write(&tree.directory).map_err(TreeError::io("note", &tree.directory))?;
         for path in [tree.directory.clone(), tree.path(), tree.out()] {
-            make_private(&path, self.owner).map_err(TreeError::io("make", &path))?;
+            if let Err(error) = make_private(&path, self.owner) {
+                // The first failure is the one that is told.
+                let _ = tree.remove();
+                return Err(TreeError::io("make", &path)(error));
+            }
         }
         Ok(tree)
     }
@@ -193,7 +206,7 @@ impl TrialTree {
     /// A [`TreeError`] if something stays.
     pub fn remove(self) -> Result<(), TreeError> {
         #[cfg(target_os = "linux")]
-        let removed = beneath::remove(&self.directory);
+        let removed = beneath::remove(&self.directory).inspect(|()| Note::remove(&self.directory));
         #[cfg(not(target_os = "linux"))]
         let removed = fs::remove_dir_all(&self.directory);
         removed.map_err(TreeError::io("remove", &self.directory))

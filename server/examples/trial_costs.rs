@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use self_harness::engine::score;
-use self_harness::host::record::{BudgetRecord, EventRecord, RunRecord, SlotRecord, SpentRecord, TrialRecord};
+use self_harness::host::record::{
+    BudgetRecord, EventRecord, RunRecord, SlotRecord, SpentRecord, TrialRecord,
+};
 use self_harness::host::sandbox;
 use self_harness::host::spawn;
 use self_harness::host::store::{RunState, RunningTrial, Store, run_name};
@@ -110,7 +112,11 @@ mod costs {
         dead.into_tree().remove()?;
         let frozen = frozen?;
         let bytes = (FILES * FILE_BYTES) as u64;
-        if frozen.bytes() == bytes { Ok(took) } else { Err(format!("{} bytes were frozen", frozen.bytes()).into()) }
+        if frozen.bytes() == bytes {
+            Ok(took)
+        } else {
+            Err(format!("{} bytes were frozen", frozen.bytes()).into())
+        }
     }
 
     /// The directory of the trees, as a worker has it.
@@ -222,7 +228,11 @@ fn trial(run: i64, slot: usize, asked: &SlotRecord) -> TrialRecord {
         role: asked.role.clone(),
         repeat: asked.repeat,
         verdict: String::from(if is_pass { "pass" } else { "fail" }),
-        detail: String::from(if is_pass { "every required reward is reached" } else { "1 of 3 checks failed: `answer`" }),
+        detail: String::from(if is_pass {
+            "every required reward is reached"
+        } else {
+            "1 of 3 checks failed: `answer`"
+        }),
         end: String::from("finished"),
         rewards: [(String::from("reward"), if is_pass { 1.0 } else { 0.0 })].into(),
         failed_checks: if is_pass { Vec::new() } else { vec![String::from("answer")] },

@@ -5,8 +5,8 @@
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Duration;
 use std::{env, fs, io};
 
 use self_harness::engine::score;
@@ -14,7 +14,6 @@ use self_harness::host::record::{
     BudgetRecord, EventRecord, RunRecord, SlotRecord, SpentRecord, TrialRecord,
 };
 use self_harness::host::sandbox;
-use self_harness::host::spawn;
 use self_harness::host::store::{RunState, RunningTrial, Store, run_name};
 use serde_json::json;
 
@@ -37,29 +36,17 @@ fn main() -> Outcome<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
-}
-
-/// How long a program takes that nothing protects.
-fn bare(program: &str, arguments: &[&str]) -> Outcome<f64> {
-    let mut command = spawn::command(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let began = Instant::now();
-    let status = spawn::start(command).and_then(|mut child: Child| child.wait())?;
-    let took = milliseconds(began);
-    if status.success() { Ok(took) } else { Err(format!("`{program}` ended with {status}").into()) }
-}
-
 #[cfg(target_os = "linux")]
 mod costs {
     use std::fs;
+    use std::process::{Child, Stdio};
     use std::time::Instant;
 
     use self_harness::host::sandbox::snapshot::{self, TreeLimits};
     use self_harness::host::sandbox::{self, Backend, Dead, Ended, Exec, Phase, Spec, Trials};
+    use self_harness::host::spawn;
 
-    use super::{Outcome, milliseconds};
+    use super::Outcome;
 
     /// The large tree: so many files of a mebibyte.
     const FILES: usize = 50;
@@ -70,6 +57,20 @@ mod costs {
         pub(super) start: f64,
         pub(super) command: f64,
         pub(super) kill: f64,
+    }
+
+    fn milliseconds(since: Instant) -> f64 {
+        since.elapsed().as_secs_f64() * 1e3
+    }
+
+    /// How long a program takes that nothing protects.
+    pub(super) fn bare(program: &str, arguments: &[&str]) -> Outcome<f64> {
+        let mut command = spawn::command(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let began = Instant::now();
+        let status = spawn::start(command).and_then(|mut child: Child| child.wait())?;
+        let took = milliseconds(began);
+        if status.success() { Ok(took) } else { Err(format!("`{program}` ended with {status}").into()) }
     }
 
     /// A sandbox with one command, killed when it is idle.
@@ -133,8 +134,8 @@ fn measure(rounds: usize) -> Outcome<()> {
         [const { Vec::new() }; 6];
     // The first round fills the page cache.
     for round in 0..=rounds {
-        let shell = bare("/bin/bash", &["-c", "true"])?;
-        let program = bare("/bin/true", &[])?;
+        let shell = costs::bare("/bin/bash", &["-c", "true"])?;
+        let program = costs::bare("/bin/true", &[])?;
         let costs = costs::sandbox(&*backend, &trials)?;
         if 0 < round {
             bash.push(shell);

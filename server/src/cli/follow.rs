@@ -38,6 +38,8 @@ pub struct Seen {
     pub unfillable: Vec<(String, String)>,
     /// Slots that an earlier trial filled.
     pub reused: usize,
+    /// The last event that was taken in.
+    last: i64,
 }
 
 /// How often Ctrl-C was pressed.
@@ -53,8 +55,8 @@ pub fn follow(store: &mut Store, stored: &StoredRun) -> Result<Seen, Failure> {
     listen();
     let already = INTERRUPTS.load(Ordering::Relaxed);
     let (mut asked, mut alone) = (0, None);
+    let mut seen = look_at(store, stored)?;
     loop {
-        let seen = look(store, stored.number)?;
         progress.show(&seen, stored);
         if matches!(seen.state, RunState::Ended | RunState::Paused) {
             progress.finish();
@@ -81,6 +83,7 @@ pub fn follow(store: &mut Store, stored: &StoredRun) -> Result<Seen, Failure> {
             return Ok(seen);
         }
         thread::sleep(LOOK);
+        look_again(store, stored, &mut seen)?;
     }
 }
 
@@ -102,35 +105,56 @@ fn listen() {
     });
 }
 
+/// Where the run of a number stands now.
+///
+/// # Errors
+/// A [`Failure`] if the store cannot be read, or has no such run.
+pub fn look(store: &Store, number: i64) -> Result<Seen, Failure> {
+    let stored = store.run(number).map_err(|error| error.to_failure())?;
+    look_at(store, &stored.ok_or_else(|| gone(number))?)
+}
+
 /// Where a run stands now.
 ///
 /// # Errors
 /// A [`Failure`] if the store cannot be read.
-pub fn look(store: &Store, number: i64) -> Result<Seen, Failure> {
-    let stored = store.run(number).map_err(|error| error.to_failure())?;
-    let stored = stored.ok_or_else(|| {
-        Failure::host(format!("the run {} is gone", run_name(number)), "somebody has removed the store")
-    })?;
-    let mut run = Run::new(stored.record.design());
-    let (mut unfillable, mut reused) = (Vec::new(), 0);
-    for event in store.events(number, 0).map_err(|error| error.to_failure())? {
-        match &event.event {
-            EventRecord::Unfillable { slot, why, .. } => {
-                let task = stored.record.slots.get(*slot).map(|slot| slot.task.clone()).unwrap_or_default();
-                if !unfillable.iter().any(|(other, _)| *other == task) {
-                    unfillable.push((task, why.clone()));
-                }
+pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
+    let mut seen = Seen {
+        run: Run::new(stored.record.design()),
+        state: stored.state,
+        is_interrupted: false,
+        unfillable: Vec::new(),
+        reused: 0,
+        last: 0,
+    };
+    look_again(store, stored, &mut seen)?;
+    Ok(seen)
+}
+
+/// Takes in what has happened since the last look: a long run is told once, not with every look.
+fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<(), Failure> {
+    let Seen { run, unfillable, reused, last, .. } = seen;
+    // The state first: what a run has come to is stored before it, so nobody sees an end without what it came to.
+    let state = store.state(stored.number).map_err(|error| error.to_failure())?;
+    seen.state = state.ok_or_else(|| gone(stored.number))?;
+    let more = store.replay(stored.number, *last, run, |event| match event {
+        EventRecord::Unfillable { slot, why, .. } => {
+            let task = stored.record.slots.get(slot).map(|slot| slot.task.clone()).unwrap_or_default();
+            if !unfillable.iter().any(|(other, _)| *other == task) {
+                unfillable.push((task, why));
             }
-            EventRecord::Reused { .. } => reused += 1,
-            _ => {}
         }
-        if let Some(happened) = event.event.event() {
-            run.apply(event.at, &happened);
-        }
-    }
+        EventRecord::Reused { .. } => *reused += 1,
+        _ => {}
+    });
+    *last = more.map_err(|error| error.to_failure())?;
     let has_worker = store.has_worker().map_err(|error| error.to_failure())?;
-    let is_interrupted = stored.state == RunState::Running && !has_worker;
-    Ok(Seen { run, state: stored.state, is_interrupted, unfillable, reused })
+    seen.is_interrupted = seen.state == RunState::Running && !has_worker;
+    Ok(())
+}
+
+fn gone(number: i64) -> Failure {
+    Failure::host(format!("the run {} is gone", run_name(number)), "somebody has removed the store")
 }
 
 /// One line about a run that is open: `31/72 trials · held-in 19 pass 8 fail · held-out 4 done · $0.34`.

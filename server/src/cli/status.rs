@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let stored = locate::run(&root, &store, arguments.run.as_deref())?;
     let failed = |error: crate::host::store::StoreError| error.to_failure();
     let name = run_name(stored.number);
-    let seen = follow::look(&store, stored.number)?;
+    let seen = follow::look_at(&store, &stored)?;
     let is_over = seen.state == RunState::Ended;
     if arguments.cancel || arguments.discard {
         if is_over {

@@ -62,13 +62,15 @@ pub struct Trial<'a> {
 pub struct Done {
     /// The verdict with its evidence.
     pub judged: Judged,
-    /// What the agent did in the last step.
+    /// How the agent ended the last step; the steps of its trace are on the disk.
     pub worked: Option<Worked>,
     /// Tokens and money of all steps.
     pub usage: Usage,
     /// Answered model requests of all steps.
     pub requests: u32,
-    /// The digest of all traces.
+    /// Steps of the last trace.
+    pub steps: usize,
+    /// The digest of the digests of all traces.
     pub trace: Digest,
 }
 
@@ -113,7 +115,7 @@ pub fn perform(trial: &Trial<'_>) -> Result<Done, Cancelled> {
     forget(&frozen);
     done.judged = suite::combine(plan, &judged);
     done.judged.flags = flags(done.judged.flags, done.worked.as_ref());
-    done.trace = Digest::of_parts(traces.iter().map(Vec::as_slice));
+    done.trace = Digest::of_parts(traces.iter().map(|trace| trace.bytes().as_slice()));
     keep_output(trial, &mut done);
     Ok(done)
 }
@@ -131,7 +133,7 @@ fn one_step(
     step: usize,
     before: &TreeSnapshot,
     done: &mut Done,
-    traces: &mut Vec<Vec<u8>>,
+    traces: &mut Vec<Digest>,
 ) -> Result<(Judged, Option<TreeSnapshot>), Cancelled> {
     let plan = trial.task.plan();
     let void = |cause, why: String| Ok((Judged::void(cause, why), None));
@@ -191,8 +193,8 @@ fn one_step(
     }
     let cut = cut_off(&dead);
     let mut agent_void = None;
-    if let Some(worked) = worked {
-        take(trial, step, &worked, done, traces);
+    if let Some(mut worked) = worked {
+        take(trial, step, &mut worked, done, traces);
         agent_void = worked.void.map(|cause| (cause, worked.detail.clone()));
         done.worked = Some(worked);
     }
@@ -246,8 +248,8 @@ fn cut_off(dead: &Result<Dead, SandboxError>) -> Option<(VoidCause, String)> {
     }
 }
 
-/// Notes what a step took, and keeps its transcript.
-fn take(trial: &Trial<'_>, step: usize, worked: &Worked, done: &mut Done, traces: &mut Vec<Vec<u8>>) {
+/// Notes what a step took, and moves its transcript to the disk: a verifier may run for long, and transcripts are large.
+fn take(trial: &Trial<'_>, step: usize, worked: &mut Worked, done: &mut Done, traces: &mut Vec<Digest>) {
     done.requests += worked.requests;
     done.usage = Usage {
         input: done.usage.input + worked.usage.input,
@@ -256,14 +258,16 @@ fn take(trial: &Trial<'_>, step: usize, worked: &Worked, done: &mut Done, traces
         cost: done.usage.cost.zip(worked.usage.cost).map(|(one, other)| one + other),
     };
     let mut document = atif::write(&worked.trace, trial.about);
+    done.steps = std::mem::take(&mut worked.trace.steps).len();
     trial.redactor.json(&mut document);
     let bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    drop(document);
     let name = match step {
         0 => String::from("trajectory.json"),
         step => format!("trajectory-{}.json", step + 1),
     };
     keep(trial.directory, &name, &bytes);
-    traces.push(bytes);
+    traces.push(Digest::of(&bytes));
 }
 
 /// Keeps what the verifier said.
@@ -312,6 +316,7 @@ impl Done {
             worked: None,
             usage: Usage { cost: Some(0.0), ..Usage::default() },
             requests: 0,
+            steps: 0,
             trace: Digest::of(b""),
         }
     }
@@ -330,7 +335,7 @@ impl Done {
         record.detail.clone_from(&self.judged.cause);
         if let Some(worked) = &self.worked {
             record.end = worked.end.word().to_owned();
-            record.steps = worked.trace.steps.len();
+            record.steps = self.steps;
             record.model.clone_from(&worked.model);
             record.fingerprint.clone_from(&worked.fingerprint);
             let is_told = matches!(self.judged.verdict, Verdict::Void(_)) && !worked.detail.is_empty();

@@ -5,6 +5,7 @@
 
 mod error;
 mod lease;
+mod replay;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,6 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 
 use super::clock;
 use super::record::{EventRecord, RunRecord, TrialRecord};
-use crate::engine::plan::Run;
 
 pub use error::StoreError;
 pub use lease::Lease;
@@ -56,6 +56,11 @@ impl RunState {
             Self::Paused => "paused",
             Self::Ended => "ended",
         }
+    }
+
+    /// The state of a word. One of a later version is one that this version can do nothing for.
+    fn of(word: &str) -> Self {
+        Self::ALL.into_iter().find(|each| each.word() == word).unwrap_or(Self::Ended)
     }
 }
 
@@ -304,12 +309,24 @@ impl Store {
         for row in rows.map_err(&failed)? {
             let (number, created, state, body) = row.map_err(&failed)?;
             let record = serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "run"))?;
-            // A state of a later version is one that this version can do nothing for.
-            let state =
-                RunState::ALL.into_iter().find(|each| each.word() == state).unwrap_or(RunState::Ended);
-            runs.push(StoredRun { number, created_ms: unsigned(created), state, record });
+            runs.push(StoredRun {
+                number,
+                created_ms: unsigned(created),
+                state: RunState::of(&state),
+                record,
+            });
         }
         Ok(runs)
+    }
+
+    /// Where a run stands; `None` if there is no such run. Cheaper than [`Store::run`], which reads all of its slots.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn state(&self, run: i64) -> Result<Option<RunState>, StoreError> {
+        let query = "SELECT state FROM run WHERE number = ?1";
+        let found = self.connection.query_row(query, [run], |row| row.get::<_, String>(0)).optional();
+        Ok(found.map_err(StoreError::database(&self.path))?.map(|word| RunState::of(&word)))
     }
 
     /// Notes where a run stands, for those who follow: what happened is in the events.
@@ -350,22 +367,6 @@ impl Store {
             events.push(StoredEvent { seq, at, wall_ms: unsigned(wall), event });
         }
         Ok(events)
-    }
-
-    /// A run with everything that happened in it, and the number of the last event.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn fold(&self, run: &StoredRun) -> Result<(Run, i64), StoreError> {
-        let mut folded = Run::new(run.record.design());
-        let mut last = 0;
-        for stored in self.events(run.number, 0)? {
-            last = stored.seq;
-            if let Some(event) = stored.event.event() {
-                folded.apply(stored.at, &event);
-            }
-        }
-        Ok((folded, last))
     }
 
     /// Adds an event; its number.

@@ -1,6 +1,7 @@
 //! A worker: the process that performs the runs of one project, one after the other. It survives whoever started it; followers
 //! see its work in the store. What it does next is said by [`Run::next`]; this module does it and stores what happened.
 
+mod lean;
 mod admitting;
 mod performing;
 mod starting;
@@ -21,6 +22,7 @@ pub use starting::ensure;
 /// # Errors
 /// A [`Failure`] if the store cannot be used, or a run cannot be performed at all.
 pub fn work(root: &Path) -> Result<(), Failure> {
+    lean::give_back();
     loop {
         let mut store = Store::open(root).map_err(|error| error.to_failure())?;
         let Some(lease) = store.claim().map_err(|error| error.to_failure())? else { return Ok(()) };

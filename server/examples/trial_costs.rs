@@ -122,14 +122,14 @@ mod costs {
 
     /// The directory of the trees, as a worker has it.
     pub(super) fn trials() -> Trials {
-        Trials::of_this_machine(sandbox::identity())
+        Trials::of_this_machine(sandbox::identity(sandbox::Choice::Bubblewrap))
     }
 }
 
 /// Measures by turns, so that what slows the machine slows everything alike.
 #[cfg(target_os = "linux")]
 fn measure(rounds: usize) -> Outcome<()> {
-    let (backend, trials) = (sandbox::backend(), costs::trials());
+    let (backend, trials) = (sandbox::backend(sandbox::Choice::Bubblewrap, Vec::new()), costs::trials());
     let [mut bash, mut bare_command, mut start, mut command, mut kill, mut snapshot] =
         [const { Vec::new() }; 6];
     // The first round fills the page cache.
@@ -185,6 +185,7 @@ fn write_store(root: &Path, trials: usize) -> Outcome<()> {
         budget: BudgetRecord::default(),
         parallel: 16,
         seed: 3,
+        sandbox: sandbox::Choice::Bubblewrap.word().to_owned(),
         started_by: String::from("the command line"),
         model: String::from("scripted"),
         repeats: u32::try_from(REPEATS)?,

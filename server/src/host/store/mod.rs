@@ -193,6 +193,8 @@ impl Store {
         self.connection
             .pragma_update(None, "journal_mode", "wal")
             .and_then(|()| self.connection.pragma_update(None, "synchronous", "full"))
+            // The log of a small store should not be four times as large as the store.
+            .and_then(|()| self.connection.pragma_update(None, "wal_autocheckpoint", 200))
             .and_then(|()| self.connection.pragma_update(None, "foreign_keys", true))
             .map_err(&failed)?;
         if version == VERSION {

@@ -24,6 +24,10 @@ mod confine;
 #[cfg(target_os = "linux")]
 mod self_test;
 #[cfg(target_os = "linux")]
+mod frames;
+#[cfg(target_os = "linux")]
+mod control;
+#[cfg(target_os = "linux")]
 mod inner;
 #[cfg(target_os = "linux")]
 pub mod arguments;
@@ -39,6 +43,8 @@ mod remedy;
 mod running;
 #[cfg(target_os = "linux")]
 pub mod bubblewrap;
+#[cfg(target_os = "linux")]
+pub mod container;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -61,7 +61,7 @@ fn there_is_no_network_no_right_and_no_variable_of_this_machine() {
     let Some(lab) = Lab::new("walls") else { return };
     let mut sandbox = lab.start_with(|spec| spec.env = Env::of([("TASK_MODE", "a b")]).unwrap());
     let sandbox = &mut *sandbox;
-    assert_eq!(prints(sandbox, "cat /proc/net/dev | while read name rest; do echo ${name%%:*}; done"), "Inter-\nface\nlo\n");
+    assert_eq!(prints(sandbox, "cat /proc/net/dev | while read name rest; do echo ${name%%:*}; done"), "Inter-|\nface\nlo\n");
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
     assert_ne!(shell(sandbox, &format!("bash -c 'echo x > /dev/tcp/127.0.0.1/{port}'")).ended, Ended::Finished(0));

@@ -106,7 +106,8 @@ fn esc_89_90_a_command_has_its_time() {
     let marker = marker("time");
     let mut sandbox = lab.start();
     let began = Instant::now();
-    let script = format!("trap '' TERM INT; {} while :; do sleep 1; done", detached(&marker, "sleep 50; true"));
+    let script =
+        format!("trap '' TERM INT; {} while :; do sleep 1; done", detached(&marker, "sleep 50; true"));
     let executed = sandbox.exec(&Exec::shell(script).within(Duration::from_millis(700))).unwrap();
     assert_eq!(executed.ended, Ended::TimedOut);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -137,7 +138,11 @@ fn esc_41_69_72_limits_hold() {
         spec.limits.memory_bytes = 256 << 20;
     });
     let executed = shell(&mut *sandbox, "i=0; while [ $i -lt 100 ]; do sleep 3 & i=$((i+1)); done; wait");
-    assert!(executed.stderr.text().contains("Resource temporarily unavailable"), "{}", executed.stderr.text());
+    assert!(
+        executed.stderr.text().contains("Resource temporarily unavailable"),
+        "{}",
+        executed.stderr.text()
+    );
     // The engine's own bound is as tight as ours: whoever comes first ends it.
     let hog = shell(&mut *sandbox, "exec dd if=/dev/zero of=/dev/null bs=1000M count=2");
     assert_ne!(hog.ended, Ended::Finished(0), "{hog:?}");
@@ -159,7 +164,9 @@ fn a_sandbox_that_is_dropped_is_killed_and_removed() {
     drop(sandbox);
     assert_eq!(processes_with(&marker), 0);
     assert_eq!(lab.left(), (0, 0));
-    assert!(!engine(&lab.backend, &["volume", "ls", "--format", "{{.Name}}"]).contains("self-harness-dropped"));
+    assert!(
+        !engine(&lab.backend, &["volume", "ls", "--format", "{{.Name}}"]).contains("self-harness-dropped")
+    );
 }
 
 #[test]

@@ -28,7 +28,8 @@ impl Lab {
             std::env::temp_dir().join(format!("self-harness-container-{}-{name}", std::process::id()));
         let backend = backend(&directory);
         if let Err(why) = can_run(&backend) {
-            let is_required = std::env::var_os("SELF_HARNESS_TEST_CONTAINER").is_some_and(|it| it == "required");
+            let is_required =
+                std::env::var_os("SELF_HARNESS_TEST_CONTAINER").is_some_and(|it| it == "required");
             assert!(!is_required, "no container can be run: {why}");
             println!("SKIPPED: no container can be run here: {why}");
             return None;
@@ -61,7 +62,9 @@ impl Lab {
     pub(crate) fn left(&self) -> (usize, usize) {
         let trees = fs::read_dir(self.path("trials")).map_or(0, Iterator::count);
         let ours: Vec<String> = fs::read_dir(self.path("trials"))
-            .map(|entries| entries.flatten().map(|it| it.path().file_stem().unwrap().display().to_string()).collect())
+            .map(|entries| {
+                entries.flatten().map(|it| it.path().file_stem().unwrap().display().to_string()).collect()
+            })
             .unwrap_or_default();
         let names = engine(&self.backend, &["ps", "--all", "--format", "{{.Names}}"]);
         (trees, names.lines().filter(|name| ours.iter().any(|id| name.contains(id.as_str()))).count())

@@ -23,7 +23,10 @@ fn a_command_runs_and_files_come_back() {
         unused.remove().unwrap();
     });
     println!("MEASURED start: {:?}", began.elapsed());
-    assert_eq!(prints(&mut *sandbox, "cat link; cat /workspace/d/in; cat /app/d/in"), "from outside".repeat(3));
+    assert_eq!(
+        prints(&mut *sandbox, "cat link; cat /workspace/d/in; cat /app/d/in"),
+        "from outside".repeat(3)
+    );
     // The tree alone is seen, not what the image has there.
     assert_eq!(prints(&mut *sandbox, "ls -A /app"), "d\nlink\n");
     let began = Instant::now();
@@ -61,14 +64,21 @@ fn there_is_no_network_no_right_and_no_variable_of_this_machine() {
     let Some(lab) = Lab::new("walls") else { return };
     let mut sandbox = lab.start_with(|spec| spec.env = Env::of([("TASK_MODE", "a b")]).unwrap());
     let sandbox = &mut *sandbox;
-    assert_eq!(prints(sandbox, "cat /proc/net/dev | while read name rest; do echo ${name%%:*}; done"), "Inter-|\nface\nlo\n");
+    assert_eq!(
+        prints(sandbox, "cat /proc/net/dev | while read name rest; do echo ${name%%:*}; done"),
+        "Inter-|\nface\nlo\n"
+    );
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
-    assert_ne!(shell(sandbox, &format!("bash -c 'echo x > /dev/tcp/127.0.0.1/{port}'")).ended, Ended::Finished(0));
+    assert_ne!(
+        shell(sandbox, &format!("bash -c 'echo x > /dev/tcp/127.0.0.1/{port}'")).ended,
+        Ended::Finished(0)
+    );
     server.set_nonblocking(true).unwrap();
     assert!(server.accept().is_err());
     let variables = prints(sandbox, "exec env");
-    let mut names: Vec<&str> = variables.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    let mut names: Vec<&str> =
+        variables.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     names.sort_unstable();
     names.dedup();
     // `LD_PRELOAD` of the image is none of them.
@@ -76,7 +86,9 @@ fn there_is_no_network_no_right_and_no_variable_of_this_machine() {
     names.retain(|name| !["SHLVL", "_"].contains(name));
     assert_eq!(names, ours);
     assert_eq!(prints(sandbox, "id -u; id -G"), "59412\n59412\n");
-    for place in ["/x", "/usr/x", "/etc/x", "/run/x", "/dev/x", "/proc/sys/kernel/hostname", "/run/self-harness/init"] {
+    for place in
+        ["/x", "/usr/x", "/etc/x", "/run/x", "/dev/x", "/proc/sys/kernel/hostname", "/run/self-harness/init"]
+    {
         let ended = shell(sandbox, &format!("echo x >> {place}")).ended;
         assert!(matches!(ended, Ended::Finished(code) if code != 0), "{place}: {ended:?}");
     }
@@ -84,7 +96,11 @@ fn there_is_no_network_no_right_and_no_variable_of_this_machine() {
         prints(sandbox, &format!("echo x > {place}"));
     }
     for place in ["/proc/1/fd", "/proc/1/environ", "/proc/1/mem"] {
-        assert_ne!(shell(sandbox, &format!("ls {place}/ || cat {place}")).ended, Ended::Finished(0), "{place}");
+        assert_ne!(
+            shell(sandbox, &format!("ls {place}/ || cat {place}")).ended,
+            Ended::Finished(0),
+            "{place}"
+        );
     }
 }
 
@@ -99,7 +115,11 @@ fn the_probe_proves_what_is_required() {
         }
     }
     assert!(guarantees.lacking().is_empty());
-    assert!(guarantees.backend.contains("podman") && guarantees.backend.contains("image"), "{}", guarantees.backend);
+    assert!(
+        guarantees.backend.contains("podman") && guarantees.backend.contains("image"),
+        "{}",
+        guarantees.backend
+    );
     assert_eq!(lab.left(), (0, 0));
 }
 
@@ -128,8 +148,21 @@ fn esc_149_what_would_open_a_container_is_refused() {
             Ok(_) => panic!("a container was started"),
         }
     };
-    for at in ["/etc", "/usr/bin", "/proc/self", "/tmp/x", "/workspace/x", "/app/x", "/home/agent/x", "relative", "/a/../b"] {
-        assert!(refuses(&|spec| spec.mounts.push(Mount::new("/usr/share", at))).contains("nothing can be"), "{at}");
+    for at in [
+        "/etc",
+        "/usr/bin",
+        "/proc/self",
+        "/tmp/x",
+        "/workspace/x",
+        "/app/x",
+        "/home/agent/x",
+        "relative",
+        "/a/../b",
+    ] {
+        assert!(
+            refuses(&|spec| spec.mounts.push(Mount::new("/usr/share", at))).contains("nothing can be"),
+            "{at}"
+        );
     }
     assert!(refuses(&|spec| spec.workdir = String::from("/run")).contains("nothing can be"));
     assert!(refuses(&|spec| spec.network = Network::Model).contains("no road to the model"));
@@ -201,7 +234,10 @@ fn an_image_that_cannot_run_our_executable_says_so() {
         backend.executable = foreign;
         match backend.start(lab.spec()) {
             Err(SandboxError::Unavailable(why)) => {
-                assert!(why.reason.contains("no loader") && why.remedy.contains("self-harness-static"), "{why:?}");
+                assert!(
+                    why.reason.contains("no loader") && why.remedy.contains("self-harness-static"),
+                    "{why:?}"
+                );
             }
             Err(other) => panic!("{other}"),
             Ok(_) => panic!("it was started"),

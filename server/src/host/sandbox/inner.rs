@@ -44,7 +44,9 @@ pub(super) fn stage(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
         Line::open().ok().map(|(line, setup)| (Control::Line(line), setup))
     } else {
         let setup = argument.and_then(|text| serde_json::from_str(text.to_str()?).ok());
-        setup.zip(io::stdin().as_fd().try_clone_to_owned().ok()).map(|(s, socket)| (Control::Socket(socket), s))
+        setup
+            .zip(io::stdin().as_fd().try_clone_to_owned().ok())
+            .map(|(s, socket)| (Control::Socket(socket), s))
     };
     // Whoever types the hidden argument gets an answer.
     let Some((control, setup)) = started else { return Some(ExitCode::from(UNSAFE)) };
@@ -161,7 +163,8 @@ fn check_descriptors(ours: &[&str]) -> Result<(), String> {
             others.push(target.display().to_string());
         }
     }
-    let is_ours = others.len() == ours.len() && others.iter().zip(ours).all(|(it, kind)| it.starts_with(kind));
+    let is_ours =
+        others.len() == ours.len() && others.iter().zip(ours).all(|(it, kind)| it.starts_with(kind));
     if is_ours {
         return Ok(());
     }

@@ -75,10 +75,12 @@ mod tests {
     fn esc_150_the_command_line_of_a_container() {
         let place = std::env::temp_dir().join(format!("sh-container-words-{}", std::process::id()));
         let spec = Spec::new(Phase::Agent, Trials::at(&place, None).fresh().unwrap());
-        let words = create(Kind::Podman, &spec, "IMAGE", "WORKER", "HOUSE").join("\n").replace(spec.tree.id(), "ID");
+        let words =
+            create(Kind::Podman, &spec, "IMAGE", "WORKER", "HOUSE").join("\n").replace(spec.tree.id(), "ID");
         insta::assert_snapshot!(format!("policy {POLICY}\n{words}"));
         let docker = create(Kind::Docker, &spec, "IMAGE", "WORKER", "HOUSE");
-        let podman_alone = |word: &String| word.contains("tmpcopyup") || word.contains('=') && word.contains("-tmpfs");
+        let podman_alone =
+            |word: &String| word.contains("tmpcopyup") || word.contains('=') && word.contains("-tmpfs");
         assert!(!docker.iter().any(podman_alone), "{docker:?}");
         assert!(docker.iter().any(|word| word == "--read-only"));
         beneath::remove(&place).unwrap();

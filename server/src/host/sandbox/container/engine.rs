@@ -16,8 +16,15 @@ use super::super::spec::{PATH, SandboxError};
 use crate::host::spawn;
 
 /// Variables by which an engine finds its machine; all others are ours alone.
-const VARIABLES: &[&str] =
-    &["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST"];
+const VARIABLES: &[&str] = &[
+    "HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "CONTAINER_HOST",
+];
 /// No answer or message is longer.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
 
@@ -63,7 +70,11 @@ impl Engine {
                 options.extend(["--cgroup-manager", "cgroupfs"]);
             }
         }
-        Self { kind, program: PathBuf::from(program), options: options.into_iter().map(String::from).collect() }
+        Self {
+            kind,
+            program: PathBuf::from(program),
+            options: options.into_iter().map(String::from).collect(),
+        }
     }
 
     /// Whether the program is one that only root could have put there.
@@ -168,13 +179,26 @@ const KNOWN: &[(&[&str], &str, &str)] = &[
         "the image is not on this machine, and images are never pulled",
         "pull it yourself, by its digest",
     ),
-    (&["GLIBC_", "GLIBCXX_", "cannot open shared object", "Error relocating"], "the image's C library cannot run our executable", LIBRARY),
+    (
+        &["GLIBC_", "GLIBCXX_", "cannot open shared object", "Error relocating"],
+        "the image's C library cannot run our executable",
+        LIBRARY,
+    ),
     (
         &["exec format error", "Exec format error"],
         "the image is for another kind of processor than our executable",
         "use an image for this machine",
     ),
-    (&["/run/self-harness/init: no such file", "/run/self-harness/init\": stat", "/run/self-harness/init` not found", "/run/self-harness/init: not found"], "the image has no loader that can run our executable", LIBRARY),
+    (
+        &[
+            "/run/self-harness/init: no such file",
+            "/run/self-harness/init\": stat",
+            "/run/self-harness/init` not found",
+            "/run/self-harness/init: not found",
+        ],
+        "the image has no loader that can run our executable",
+        LIBRARY,
+    ),
     (
         &["Cannot connect to", "connect to the Docker daemon", "connection refused"],
         "the container engine does not answer",
@@ -219,7 +243,8 @@ mod tests {
     fn an_engine_sees_no_variable_of_ours() {
         let printed = engine("/usr/bin/env").ask(&[], Duration::from_secs(20)).unwrap();
         let names = printed.lines().filter_map(|line| line.split_once('='));
-        let others: Vec<_> = names.map(|(name, _)| name).filter(|it| *it != "PATH" && !VARIABLES.contains(it)).collect();
+        let others: Vec<_> =
+            names.map(|(name, _)| name).filter(|it| *it != "PATH" && !VARIABLES.contains(it)).collect();
         assert!(others.is_empty(), "{others:?}");
     }
 
@@ -227,9 +252,15 @@ mod tests {
     fn messages_have_remedies() {
         let cases = [
             ("Error: localhost/x: image not known", "the image is not"),
-            ("/run/self-harness/init: /lib/libc.so.6: version `GLIBC_2.36' not found", "the image's C library"),
+            (
+                "/run/self-harness/init: /lib/libc.so.6: version `GLIBC_2.36' not found",
+                "the image's C library",
+            ),
             ("exec /run/self-harness/init: no such file or directory", "the image has no loader"),
-            ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock", "the container engine does not"),
+            (
+                "Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
+                "the container engine does not",
+            ),
             ("error setting rlimit type 7: operation not permitted", "the engine may not"),
         ];
         for (message, start) in cases {

@@ -6,9 +6,29 @@ use serde_json::Value;
 
 /// Keys that are refused whatever they say: each gives rights, or something of the machine.
 const KEYS: &[&str] = &[
-    "blkio_config", "cap_add", "cgroup", "cgroup_parent", "configs", "credential_spec", "device_cgroup_rules", "devices",
-    "env_file", "extends", "external_links", "gpus", "group_add", "oom_kill_disable", "oom_score_adj", "ports", "runtime",
-    "secrets", "security_opt", "sysctls", "use_api_socket", "userns_mode", "volumes_from",
+    "blkio_config",
+    "cap_add",
+    "cgroup",
+    "cgroup_parent",
+    "configs",
+    "credential_spec",
+    "device_cgroup_rules",
+    "devices",
+    "env_file",
+    "extends",
+    "external_links",
+    "gpus",
+    "group_add",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "ports",
+    "runtime",
+    "secrets",
+    "security_opt",
+    "sysctls",
+    "use_api_socket",
+    "userns_mode",
+    "volumes_from",
 ];
 /// Keys that choose a namespace, which is always one of its own.
 const NAMESPACES: &[&str] = &["pid", "ipc", "uts", "network_mode"];
@@ -21,9 +41,13 @@ pub fn service(service: &Value) -> Vec<String> {
     for (key, value) in service {
         match key.as_str() {
             "privileged" if *value != Value::Bool(false) => {
-                refused.push(String::from("`privileged` gives the container the rights of root on this machine"));
+                refused.push(String::from(
+                    "`privileged` gives the container the rights of root on this machine",
+                ));
             }
-            key if KEYS.contains(&key) => refused.push(format!("`{key}` gives the container something of this machine")),
+            key if KEYS.contains(&key) => {
+                refused.push(format!("`{key}` gives the container something of this machine"))
+            }
             key if NAMESPACES.contains(&key) => {
                 let own = value.as_str().is_some_and(|value| matches!(value, "none" | "private" | ""));
                 if !own {
@@ -43,7 +67,8 @@ fn volumes(volumes: &Value) -> Vec<String> {
     let host = |volume: &&Value| match volume {
         Value::String(text) => {
             // `NAME:PLACE` and `PLACE` stay with the engine; a path, a home or a variable leads to this machine.
-            text.split_once(':').is_some_and(|(source, _)| source.starts_with(['/', '.', '~', '$']) || source.contains('/'))
+            text.split_once(':')
+                .is_some_and(|(source, _)| source.starts_with(['/', '.', '~', '$']) || source.contains('/'))
         }
         // `bind`, and whatever comes to be.
         Value::Object(volume) => {
@@ -52,12 +77,17 @@ fn volumes(volumes: &Value) -> Vec<String> {
         }
         _ => true,
     };
-    volumes.iter().filter(host).map(|volume| format!("the volume `{volume}` is a path of this machine")).collect()
+    volumes
+        .iter()
+        .filter(host)
+        .map(|volume| format!("the volume `{volume}` is a path of this machine"))
+        .collect()
 }
 
 fn build(build: &Value) -> Vec<String> {
     let Some(build) = build.as_object() else { return Vec::new() };
-    let keys = ["privileged", "ssh", "secrets", "network", "entitlements", "additional_contexts", "extra_hosts"];
+    let keys =
+        ["privileged", "ssh", "secrets", "network", "entitlements", "additional_contexts", "extra_hosts"];
     let asked = keys.iter().filter(|key| build.contains_key(**key));
     asked.map(|key| format!("`build.{key}` gives a build something of this machine")).collect()
 }

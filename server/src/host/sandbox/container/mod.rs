@@ -93,12 +93,16 @@ impl Container {
             return Err(SandboxError::Refused(format!("`{name}` is no name of an image")));
         }
         let look = |format: &str| {
-            self.engine.ask(&["image", "inspect", "--format", format, name], PATIENCE).map(|said| said.trim().to_owned())
+            self.engine
+                .ask(&["image", "inspect", "--format", format, name], PATIENCE)
+                .map(|said| said.trim().to_owned())
         };
         let id = look("{{.Id}}")?;
         let id = id.strip_prefix("sha256:").unwrap_or(&id).to_owned();
         if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(SandboxError::Start(format!("the engine calls the image `{name}` `{id}`, which is no digest")));
+            return Err(SandboxError::Start(format!(
+                "the engine calls the image `{name}` `{id}`, which is no digest"
+            )));
         }
         let digests: Option<Vec<String>> =
             serde_json::from_str(&look("{{json .RepoDigests}}")?).unwrap_or_default();
@@ -125,7 +129,8 @@ impl Container {
     pub fn sweep(&self) -> Result<usize, SandboxError> {
         self.engine.check().map_err(SandboxError::Unavailable)?;
         let filter = format!("label={}={}", arguments::HOUSE, self.house());
-        let listed = self.engine.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter], PATIENCE)?;
+        let listed =
+            self.engine.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter], PATIENCE)?;
         let format = format!(
             "{{{{index .Config.Labels \"{}\"}}}} {{{{index .Config.Labels \"{}\"}}}}",
             arguments::WORKER_LABEL,
@@ -175,7 +180,9 @@ fn needs_digest(name: &str, id: &str, digests: &[String]) -> Option<String> {
 /// Whether the worker of a label is no more.
 fn is_dead(worker: &str) -> bool {
     let mut parts = worker.split('/');
-    let (Some(boot), Some(pid), Some(started), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(boot), Some(pid), Some(started), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return false;
     };
     let (Ok(pid), Ok(started)) = (pid.parse::<i32>(), started.parse::<u64>()) else { return false };
@@ -236,7 +243,8 @@ impl Container {
         self.engine.check().map_err(SandboxError::Unavailable)?;
         check_places(spec)?;
         if spec.network != Network::Off {
-            let message = "a container has no road to the model yet: take an agent whose calls the worker makes";
+            let message =
+                "a container has no road to the model yet: take an agent whose calls the worker makes";
             return Err(SandboxError::Refused(String::from(message)));
         }
         for mount in &spec.mounts {
@@ -273,14 +281,16 @@ impl Container {
             client: None,
             first: None,
         };
-        let worker = own.map_or_else(String::new, |own| format!("{}/{}/{}", procfs::boot(), own.pid, own.started));
+        let worker =
+            own.map_or_else(String::new, |own| format!("{}/{}/{}", procfs::boot(), own.pid, own.started));
         let words = arguments::create(self.engine.kind, spec, &image.id, &worker, &self.house());
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.engine.ask(&words, PATIENCE)?;
         self.fill(spec, &name)?;
         let mut command = self.engine.command(&["start", "--attach", "--interactive", &name]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |error: std::io::Error| SandboxError::Start(format!("`{name}` cannot be started: {error}"));
+        let failed =
+            |error: std::io::Error| SandboxError::Start(format!("`{name}` cannot be started: {error}"));
         let client = vessel.client.insert(spawn::start(command).map_err(failed)?);
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (client.stdin.take(), client.stdout.take(), client.stderr.take())
@@ -331,7 +341,10 @@ impl Container {
             packer.file(&mut executable, &pack::relative(INSIDE), 0o755, Owner::Root)?;
             for mount in &spec.mounts {
                 packer.all(&mount.from, &pack::relative(&mount.at), Owner::Root).map_err(|error| {
-                    std::io::Error::new(error.kind(), format!("`{}` cannot be copied: {error}", mount.from.display()))
+                    std::io::Error::new(
+                        error.kind(),
+                        format!("`{}` cannot be copied: {error}", mount.from.display()),
+                    )
                 })?;
             }
             Ok(())
@@ -366,7 +379,9 @@ impl Container {
             engine::bounded(stdout);
             packed
         })?;
-        packed.map_err(|error| SandboxError::Start(format!("the container cannot be filled at `{into}`: {error}")))
+        packed.map_err(|error| {
+            SandboxError::Start(format!("the container cannot be filled at `{into}`: {error}"))
+        })
     }
 
     fn setup(&self, spec: &Spec, image: &Image, build: &str) -> Setup {

@@ -150,7 +150,7 @@ pub(super) fn unpack(
     let root = beneath::directory(into).map_err(TreeError::io("open", into))?;
     let mut unpack =
         Unpack { root, into, top, owner, limits, entries: 0, bytes: 0, dropped: 0, modes: Vec::new() };
-    let mut archive = tar::Archive::new(stream);
+    let mut archive = tar::Archive::new(Ending { stream, zeros: 0 });
     let unreadable = TreeError::io("read the stream of", into);
     let entries = match archive.entries() {
         Ok(entries) => entries,
@@ -160,7 +160,31 @@ pub(super) fn unpack(
         let entry = entry.map_err(TreeError::io("read the stream of", into))?;
         unpack.entry(entry)?;
     }
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(TreeError::io("read the stream of", into))?;
+    if rest.zeros < END_BYTES {
+        return Err(unpack.refused("its end is missing"));
+    }
     unpack.finish()
+}
+
+/// How many zeros end a stream; without them it was cut, perhaps between two entries.
+const END_BYTES: u64 = 1024;
+
+/// A stream, and how many zeros it ended with.
+struct Ending<R> {
+    stream: R,
+    zeros: u64,
+}
+
+impl<R: Read> Read for Ending<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+        self.zeros = if zeros == read { self.zeros.saturating_add(zeros as u64) } else { zeros as u64 };
+        Ok(read)
+    }
 }
 
 struct Unpack<'a> {
@@ -202,7 +226,8 @@ impl Unpack<'_> {
         self.entries += 1;
         match kind {
             EntryType::Directory => {
-                rustix::fs::mkdirat(&parent, name.as_c_str(), Mode::RWXU).map_err(|error| self.twice(error))?;
+                rustix::fs::mkdirat(&parent, name.as_c_str(), Mode::RWXU)
+                    .map_err(|error| self.twice(error))?;
                 names.push(name);
                 self.modes.push((names, mode));
             }
@@ -429,6 +454,19 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_was_cut_is_refused() {
+        let place = fresh("cut");
+        let whole = stream(&[(EntryType::Regular, b"a", b"1"), (EntryType::Regular, b"b", b"2")]);
+        // Between the two files, and before the end.
+        for length in [1024, 2048] {
+            empty(&place, None).unwrap();
+            let cut = unpack(&whole[..length], "", &place, None, &TreeLimits::default()).unwrap_err();
+            assert!(cut.to_string().contains("its end is missing"), "{cut}");
+        }
+        beneath::remove(&place).unwrap();
+    }
+
+    #[test]
     fn a_tree_comes_back_as_it_went_in() {
         let (from, into) = (fresh("from"), fresh("into"));
         let long = "n".repeat(200);
@@ -449,7 +487,8 @@ mod tests {
         let archive = |name: &str, of: &Path| {
             let path = from.with_extension(name);
             let _ = fs::remove_file(&path);
-            let frozen = super::super::super::snapshot::of_directory(of, &path, &TreeLimits::default()).unwrap();
+            let frozen =
+                super::super::super::snapshot::of_directory(of, &path, &TreeLimits::default()).unwrap();
             fs::remove_file(&path).unwrap();
             *frozen.digest()
         };

@@ -185,15 +185,34 @@ impl Vessel {
         // It may have exited by itself.
         let _ = engine.ask(&["kill", "--signal", "KILL", name], PATIENCE);
         let waited = engine.ask(&["wait", name], PATIENCE).is_ok();
-        let state = engine.ask(&["inspect", "--format", "{{.State.Status}} {{.State.Running}}", name], PATIENCE);
-        let has_exited = state.is_ok_and(|state| matches!(state.as_str(), "exited false" | "stopped false"));
+        // podman says `stopped` until it has cleaned up behind a container; what is copied out meanwhile is not whole.
+        if engine.kind == EngineKind::Podman {
+            let _ = engine.ask(&["container", "cleanup", name], PATIENCE);
+        }
+        let until = Instant::now() + PATIENCE;
+        let has_exited = loop {
+            let format = "{{.State.Status}} {{.State.Running}}";
+            match engine.ask(&["inspect", "--format", format, name], PATIENCE) {
+                Ok(state) if state == "exited false" => break true,
+                Ok(state) if state == "stopped false" && Instant::now() < until => {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                _ => break false,
+            }
+        };
         let is_seen_dead = self.first.as_ref().is_none_or(|first| has_ended(first, PATIENCE));
         let is_reaped = self.client.take().is_none_or(|mut client| reap(&mut client));
         waited && has_exited && is_seen_dead && is_reaped
     }
 
     /// Brings back what is in a directory inside.
-    fn bring(&self, from: &str, into: &Path, tree: &TrialTree, limits: &TreeLimits) -> Result<(), SandboxError> {
+    fn bring(
+        &self,
+        from: &str,
+        into: &Path,
+        tree: &TrialTree,
+        limits: &TreeLimits,
+    ) -> Result<(), SandboxError> {
         pack::empty(into, tree.owner()).map_err(TreeError::io("empty", into))?;
         let source = format!("{}:{from}", self.name);
         let top = match self.engine.kind {

@@ -337,6 +337,10 @@ impl Container {
             // An image may have none, or another; the engine gives its mode to what is mounted there.
             packer.directory(Path::new("tmp"), 0o1777, Owner::Root)?;
             packer.directory(&pack::relative(HOME), 0o1777, Owner::Root)?;
+            // podman gives a new volume the owner of what the image has in its place, in no certain order of places.
+            for place in ["/workspace", spec.workdir.as_str()].into_iter().chain(spec.phase.logs()) {
+                packer.directory(&pack::relative(place), 0o755, Owner::Worker(WORKER))?;
+            }
             packer.directory(Path::new("run/self-harness"), 0o755, Owner::Root)?;
             packer.file(&mut executable, &pack::relative(INSIDE), 0o755, Owner::Root)?;
             for mount in &spec.mounts {

@@ -235,11 +235,12 @@ fn setup(spec: &Spec, build: &str) -> Setup {
         processes: spec.limits.processes,
         file_bytes: spec.limits.file_bytes,
         has_model_route: spec.network == Network::Model,
+        contained: None,
     }
 }
 
 /// Mounts lie where they hide nothing of the system.
-fn check_places(spec: &Spec) -> Result<(), SandboxError> {
+pub(super) fn check_places(spec: &Spec) -> Result<(), SandboxError> {
     /// What is told to an agent lies beside our executable.
     const OURS: &str = "/run/self-harness";
     const SYSTEM: &[&str] = &[

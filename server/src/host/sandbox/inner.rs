@@ -17,13 +17,16 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 
 use super::confine::Confinement;
+use super::control::{Control, Heard, Line, Work};
 use super::spec::MODEL_ADDRESS;
-use super::wire::{self, Order, Report, Request, Setup};
-use super::{procfs, self_test};
+use super::wire::{self, Report, Request, Setup};
+use super::{beneath, frames, procfs, self_test};
 use crate::host::spawn;
 
 /// How often memory is looked at and orphans are waited for.
 const TICK: Duration = Duration::from_millis(100);
+/// How often a tree is measured that only this process can see.
+const MEASURE: Duration = Duration::from_secs(2);
 /// The exit code if something is not as it has to be.
 const UNSAFE: u8 = 96;
 
@@ -36,20 +39,30 @@ pub(super) fn stage(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
     if first != wire::INIT {
         return None;
     }
-    let setup = arguments.next().and_then(|text| serde_json::from_str(text.to_str()?).ok());
+    let argument = arguments.next();
+    let started = if argument.as_ref().is_some_and(|argument| argument == frames::STDIO) {
+        Line::open().ok().map(|(line, setup)| (Control::Line(line), setup))
+    } else {
+        let setup = argument.and_then(|text| serde_json::from_str(text.to_str()?).ok());
+        setup
+            .zip(io::stdin().as_fd().try_clone_to_owned().ok())
+            .map(|(s, socket)| (Control::Socket(socket), s))
+    };
     // Whoever types the hidden argument gets an answer.
-    let Some(setup) = setup else { return Some(ExitCode::from(UNSAFE)) };
-    Some(ExitCode::from(first_process(&setup)))
+    let Some((control, setup)) = started else { return Some(ExitCode::from(UNSAFE)) };
+    Some(ExitCode::from(first_process(control, &setup)))
 }
 
 /// The life of the first process.
-fn first_process(setup: &Setup) -> u8 {
-    let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else { return UNSAFE };
+fn first_process(mut control: Control, setup: &Setup) -> u8 {
     match prepare(setup) {
         Ok((confinement, listener)) => {
-            let build = wire::build("/proc/self/exe".as_ref()).unwrap_or_default();
-            let handed: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
-            if wire::send(&control, &Report::Ready { build }, &handed).is_err() {
+            let executable = "/proc/self/exe".as_ref();
+            let build = match &setup.contained {
+                Some(_) => wire::build_of_copy(executable),
+                None => wire::build(executable),
+            };
+            if control.ready(build.unwrap_or_default(), listener.as_ref()).is_err() {
                 return UNSAFE;
             }
             // From here on only the worker has it.
@@ -57,8 +70,8 @@ fn first_process(setup: &Setup) -> u8 {
             Supervisor { control, setup, confinement, command: None }.run()
         }
         Err(why) => {
-            // The worker sees the end of the socket at least.
-            let _ = wire::send(&control, &Report::Unsafe { why }, &[]);
+            // The worker sees the end of the road at least.
+            let _ = control.report(&Report::Unsafe { why });
             UNSAFE
         }
     }
@@ -68,8 +81,17 @@ fn first_process(setup: &Setup) -> u8 {
 fn prepare(setup: &Setup) -> Result<(Confinement, Option<TcpListener>), String> {
     let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     check_identity()?;
-    check_mounts()?;
-    check_descriptors()?;
+    if setup.contained.is_some() {
+        check_mounts(&["/", "/usr"])?;
+        // The engine's own; it belongs to root.
+        if rustix::fs::access("/dev", rustix::fs::Access::WRITE_OK).is_ok() {
+            return Err(String::from("`/dev` can be written"));
+        }
+        check_descriptors(&["pipe:", "pipe:"])?;
+    } else {
+        check_mounts(&["/", "/dev", "/usr"])?;
+        check_descriptors(&["socket:"])?;
+    }
     // The first to go if the machine runs out of memory; commands inherit it.
     fs::write("/proc/self/oom_score_adj", "1000").map_err(failed("the OOM score cannot be set"))?;
     // Nobody inside may look into this process, or take its descriptors.
@@ -115,10 +137,10 @@ fn check_identity() -> Result<(), String> {
     Ok(())
 }
 
-fn check_mounts() -> Result<(), String> {
-    for path in ["/", "/dev", "/usr"] {
+fn check_mounts(paths: &[&str]) -> Result<(), String> {
+    for path in paths {
         let mounted =
-            rustix::fs::statvfs(path).map_err(|error| format!("`{path}` cannot be looked at: {error}"))?;
+            rustix::fs::statvfs(*path).map_err(|error| format!("`{path}` cannot be looked at: {error}"))?;
         if !mounted.f_flag.contains(StatVfsMountFlags::RDONLY) {
             return Err(format!("`{path}` can be written"));
         }
@@ -126,9 +148,9 @@ fn check_mounts() -> Result<(), String> {
     Ok(())
 }
 
-/// The three standard ones and the copy of the control socket; a directory of the host among them would be a hole in every
-/// wall.
-fn check_descriptors() -> Result<(), String> {
+/// The three standard ones and the copies of what leads to the worker; a directory of the host among them would be a hole in
+/// every wall.
+fn check_descriptors(ours: &[&str]) -> Result<(), String> {
     let failed = |error: io::Error| format!("the descriptors cannot be listed: {error}");
     let mut others = Vec::new();
     for entry in fs::read_dir("/proc/self/fd").map_err(failed)? {
@@ -141,11 +163,12 @@ fn check_descriptors() -> Result<(), String> {
             others.push(target.display().to_string());
         }
     }
-    // The one that is left is the copy of the control socket.
-    match others.as_slice() {
-        [one] if one.starts_with("socket:") => Ok(()),
-        others => Err(format!("there are other descriptors than the control socket: {}", others.join(", "))),
+    let is_ours =
+        others.len() == ours.len() && others.iter().zip(ours).all(|(it, kind)| it.starts_with(kind));
+    if is_ours {
+        return Ok(());
     }
+    Err(format!("there are other descriptors than those to the worker: {}", others.join(", ")))
 }
 
 /// A command that runs.
@@ -160,7 +183,7 @@ struct Running {
 }
 
 struct Supervisor<'a> {
-    control: OwnedFd,
+    control: Control,
     setup: &'a Setup,
     confinement: Confinement,
     command: Option<Running>,
@@ -170,6 +193,7 @@ impl Supervisor<'_> {
     /// Serves the worker until it is gone.
     fn run(mut self) -> u8 {
         let mut looked = Instant::now();
+        let mut measured = looked;
         loop {
             let has_children = self.reap();
             let now = Instant::now();
@@ -177,13 +201,24 @@ impl Supervisor<'_> {
                 looked = now;
                 if has_children && self.setup.memory_bytes < procfs::memory(self.setup.memory_bytes) {
                     // The end of this process is the end of all.
-                    let _ = wire::send(&self.control, &Report::OverMemory, &[]);
+                    let _ = self.control.report(&Report::OverMemory);
                     return 0;
+                }
+                if has_children && MEASURE <= now.duration_since(measured) {
+                    measured = now;
+                    if self.is_over_disk() {
+                        let _ = self.control.report(&Report::OverDisk);
+                        return 0;
+                    }
                 }
             }
             self.enforce_deadline(now);
             let wait = if has_children { Some(TICK.saturating_sub(looked.elapsed())) } else { None };
-            match self.wait(wait) {
+            let waited = self.wait(wait);
+            if self.control.pump().is_err() {
+                return UNSAFE;
+            }
+            match waited {
                 Ok(false) => {}
                 Ok(true) => match self.serve() {
                     Ok(true) => {}
@@ -197,7 +232,7 @@ impl Supervisor<'_> {
 
     /// Waits for the worker, the end of the command, or the time; whether the worker said something.
     fn wait(&self, longest: Option<Duration>) -> io::Result<bool> {
-        let mut watched = vec![PollFd::new(&self.control, PollFlags::IN)];
+        let mut watched = self.control.watched();
         if let Some(command) = &self.command {
             watched.push(PollFd::new(&command.pinned, PollFlags::IN));
         }
@@ -218,30 +253,33 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Takes one order; `false` if the worker is gone.
+    /// Takes what the worker says; `false` if it is gone.
     fn serve(&mut self) -> io::Result<bool> {
-        let Some((order, descriptors)) = wire::receive::<Order>(&self.control)? else { return Ok(false) };
-        match order {
-            Order::Run => {
-                if self.command.is_some() {
-                    return Err(io::ErrorKind::AlreadyExists.into());
-                }
-                match self.start(descriptors) {
+        let mut heard = self.control.hear()?;
+        loop {
+            match heard {
+                Heard::Nothing => return Ok(true),
+                Heard::Gone => return Ok(false),
+                Heard::Stop => self.end(Report::Stopped),
+                Heard::Run(_) if self.command.is_some() => return Err(io::ErrorKind::AlreadyExists.into()),
+                Heard::Run(work) => match work.and_then(|work| self.start(work)) {
                     Ok(running) => self.command = Some(running),
-                    Err(error) => {
-                        wire::send(&self.control, &Report::NotStarted { why: error.to_string() }, &[])?;
-                    }
-                }
+                    Err(error) => self.control.report(&Report::NotStarted { why: error.to_string() })?,
+                },
             }
-            Order::Stop => self.end(Report::Stopped),
+            heard = self.control.heard()?;
         }
-        Ok(true)
     }
 
-    fn start(&self, descriptors: Vec<OwnedFd>) -> io::Result<Running> {
-        let [request, stdout, stderr]: [OwnedFd; 3] =
-            descriptors.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let Request { argv, env, directory, stdin, timeout } = wire::unseal(request)?;
+    /// Whether the tree has become too large, where nobody outside can see it. What a program made unreadable is not counted.
+    fn is_over_disk(&self) -> bool {
+        let Some(contained) = &self.setup.contained else { return false };
+        let size = beneath::measure("/workspace".as_ref(), contained.disk_entries + 1).unwrap_or_default();
+        contained.disk_entries < size.entries || contained.disk_bytes < size.bytes || size.too_deep
+    }
+
+    fn start(&self, work: Work) -> io::Result<Running> {
+        let Work { request: Request { argv, env, directory, stdin, timeout }, stdout, stderr } = work;
         let (program, arguments) = argv
             .split_first()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it has no name"))?;
@@ -255,9 +293,12 @@ impl Supervisor<'_> {
             None => Stdio::null(),
         };
         let mut command = spawn::command(program);
+        match &self.setup.contained {
+            Some(contained) => command.envs(&contained.env),
+            None => command.envs(std::env::vars_os()),
+        };
         command
             .args(arguments)
-            .envs(std::env::vars_os())
             .envs(env)
             .current_dir(directory.as_ref().unwrap_or(&self.setup.directory))
             .stdin(stdin)
@@ -306,7 +347,7 @@ impl Supervisor<'_> {
                             },
                         );
                         // If the worker is gone, the next wait says so.
-                        let _ = wire::send(&self.control, &report, &[]);
+                        let _ = self.control.report(&report);
                     }
                 }
                 Ok(None) => return true,

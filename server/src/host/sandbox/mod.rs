@@ -26,6 +26,10 @@ mod confine;
 #[cfg(target_os = "linux")]
 mod self_test;
 #[cfg(target_os = "linux")]
+mod frames;
+#[cfg(target_os = "linux")]
+mod control;
+#[cfg(target_os = "linux")]
 mod inner;
 #[cfg(target_os = "linux")]
 pub mod arguments;
@@ -41,6 +45,8 @@ mod running;
 pub mod bubblewrap;
 #[cfg(target_os = "linux")]
 pub mod none;
+#[cfg(target_os = "linux")]
+pub mod container;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -201,7 +201,7 @@ impl Running {
                 let program = command.argv.first().cloned().unwrap_or_default();
                 return Err(SandboxError::Command { program, why });
             }
-            Report::Ready { .. } | Report::Unsafe { .. } => {
+            Report::Ready { .. } | Report::Unsafe { .. } | Report::OverDisk => {
                 self.end_all();
                 return Ok(self.over(Ended::Died(Cause::FirstProcess)));
             }

@@ -46,6 +46,20 @@ pub(super) struct Setup {
     pub(super) file_bytes: u64,
     /// Whether programs inside have a road to the model.
     pub(super) has_model_route: bool,
+    /// What is different in a container.
+    #[serde(default)]
+    pub(super) contained: Option<Contained>,
+}
+
+/// What the first process of a container is told besides: an engine neither clears variables nor measures trees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Contained {
+    /// All variables of commands.
+    pub(super) env: BTreeMap<String, String>,
+    /// Bytes of the tree.
+    pub(super) disk_bytes: u64,
+    /// Files and directories of the tree.
+    pub(super) disk_entries: u64,
 }
 
 /// A command to run; its output descriptors come with the message.
@@ -106,6 +120,8 @@ pub(super) enum Report {
     Stopped,
     /// The sandbox uses too much memory and ends.
     OverMemory,
+    /// The tree is too large and the sandbox ends; said in containers alone.
+    OverDisk,
 }
 
 /// A pair of sockets that keep messages whole.
@@ -217,6 +233,14 @@ pub(super) fn build(executable: &std::path::Path) -> io::Result<String> {
     let file = std::fs::metadata(executable)?;
     let version = env!("CARGO_PKG_VERSION");
     Ok(format!("{version}/{}/{:x}.{:x}.{:x}", super::POLICY, file.ino(), file.size(), file.mtime()))
+}
+
+/// Identity of an executable that was copied: what a copy keeps.
+pub(super) fn build_of_copy(executable: &std::path::Path) -> io::Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::metadata(executable)?;
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(format!("{version}/{}/{:x}.{:x}", super::POLICY, file.size(), file.mtime()))
 }
 
 #[cfg(test)]

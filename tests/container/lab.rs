@@ -1,5 +1,6 @@
 //! Where containers are tried: a directory of trial trees of its own, and the image that `tests/container/image` makes.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ pub(crate) const IMAGE: &str = "localhost/self-harness-test:1";
 pub(crate) struct Lab {
     directory: PathBuf,
     pub(crate) backend: Container,
+    /// Names of all trees that were seen.
+    seen: RefCell<Vec<String>>,
 }
 
 impl Lab {
@@ -37,7 +40,7 @@ impl Lab {
         let _ = beneath::remove(&directory);
         fs::create_dir_all(&directory).unwrap();
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o711)).unwrap();
-        Some(Self { directory, backend })
+        Some(Self { directory, backend, seen: RefCell::default() })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -45,7 +48,9 @@ impl Lab {
     }
 
     pub(crate) fn spec(&self) -> Spec {
-        Spec::new(Phase::Agent, self.backend.trials.fresh().unwrap())
+        let tree = self.backend.trials.fresh().unwrap();
+        self.seen.borrow_mut().push(tree.id().to_owned());
+        Spec::new(Phase::Agent, tree)
     }
 
     pub(crate) fn start(&self) -> Box<dyn Sandbox> {
@@ -55,19 +60,21 @@ impl Lab {
     pub(crate) fn start_with(&self, change: impl FnOnce(&mut Spec)) -> Box<dyn Sandbox> {
         let mut spec = self.spec();
         change(&mut spec);
+        self.seen.borrow_mut().push(spec.tree.id().to_owned());
         self.backend.start(spec).unwrap_or_else(|error| panic!("{error}{}", remedy(&error)))
     }
 
-    /// Trees, notes and containers that are there.
+    /// How many trees and notes, and how many containers and volumes of all trees that were seen, are there.
     pub(crate) fn left(&self) -> (usize, usize) {
-        let trees = fs::read_dir(self.path("trials")).map_or(0, Iterator::count);
-        let ours: Vec<String> = fs::read_dir(self.path("trials"))
-            .map(|entries| {
-                entries.flatten().map(|it| it.path().file_stem().unwrap().display().to_string()).collect()
-            })
-            .unwrap_or_default();
-        let names = engine(&self.backend, &["ps", "--all", "--format", "{{.Names}}"]);
-        (trees, names.lines().filter(|name| ours.iter().any(|id| name.contains(id.as_str()))).count())
+        let mut trees = 0;
+        for entry in fs::read_dir(self.path("trials")).into_iter().flatten().flatten() {
+            trees += 1;
+            self.seen.borrow_mut().push(entry.path().file_stem().unwrap().display().to_string());
+        }
+        let names = engine(&self.backend, &["ps", "--all", "--format", "{{.Names}}"])
+            + &engine(&self.backend, &["volume", "ls", "--format", "{{.Name}}"]);
+        let seen = self.seen.borrow();
+        (trees, names.lines().filter(|name| seen.iter().any(|id| name.contains(id.as_str()))).count())
     }
 }
 

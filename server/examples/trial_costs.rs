@@ -168,7 +168,7 @@ fn write_store(root: &Path, trials: usize) -> Outcome<()> {
     let slots: Vec<SlotRecord> = (0..trials)
         .map(|slot| SlotRecord {
             task: format!("task-{:05}", slot / REPEATS),
-            split: String::from(if slot / REPEATS % 2 == 0 { "held-in" } else { "held-out" }),
+            split: String::from(if (slot / REPEATS).is_multiple_of(2) { "held-in" } else { "held-out" }),
             role: String::from("baseline"),
             repeat: u32::try_from(slot % REPEATS).unwrap_or_default(),
         })
@@ -219,7 +219,7 @@ fn digest(what: &str, number: usize) -> String {
 
 /// A trial as one is stored, with the fields that most have.
 fn trial(run: i64, slot: usize, asked: &SlotRecord) -> TrialRecord {
-    let is_pass = slot % 3 != 0;
+    let is_pass = !slot.is_multiple_of(3);
     TrialRecord {
         id: format!("{}-{slot:04}-0", run_name(run)),
         key: digest("key", slot),

@@ -32,13 +32,13 @@ pub fn trials(store: &Store, stored: &StoredRun) -> Result<BTreeMap<usize, Trial
         .map(|trial| (trial.id.clone(), trial))
         .collect();
     let mut trials = BTreeMap::new();
+    let slots = stored.record.slots.iter().enumerate();
+    let slots: BTreeMap<(&str, &str, u32), usize> =
+        slots.map(|(at, slot)| ((slot.task.as_str(), slot.role.as_str(), slot.repeat), at)).collect();
     for trial in own.values() {
-        let slot = stored.record.slots.iter().position(|slot| {
-            (slot.task.as_str(), slot.role.as_str(), slot.repeat)
-                == (trial.task.as_str(), trial.role.as_str(), trial.repeat)
-        });
+        let slot = slots.get(&(trial.task.as_str(), trial.role.as_str(), trial.repeat));
         if let Some(slot) = slot {
-            let newest: &mut TrialRecord = trials.entry(slot).or_insert_with(|| trial.clone());
+            let newest: &mut TrialRecord = trials.entry(*slot).or_insert_with(|| trial.clone());
             if newest.attempt < trial.attempt {
                 *newest = trial.clone();
             }

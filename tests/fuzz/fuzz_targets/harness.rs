@@ -117,7 +117,7 @@ fn look(harness: &Harness) -> Problems {
     }
     for tool in harness.tools() {
         assert_span(&source(harness, &tool.at.file), tool.at.span);
-        assert_span(&source(harness, &tool.file), tool.value.span);
+        assert_span(&source(harness, &tool.file), tool.value().span);
     }
     let _ = (harness.manifest(), harness.shortest_task(), harness.word_runs());
     all

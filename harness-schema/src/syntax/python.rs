@@ -90,7 +90,9 @@ fn items(body: &[Stmt], depth: usize) -> Vec<Item> {
     if MAX_DEPTH < depth {
         return Vec::new();
     }
-    body.iter().filter_map(|statement| item(statement, depth)).collect()
+    // Where a name is missing the parser makes one up, which is nowhere.
+    let items = body.iter().filter_map(|statement| item(statement, depth));
+    items.filter(|item| !item.name.is_empty()).collect()
 }
 
 fn item(statement: &Stmt, depth: usize) -> Option<Item> {
@@ -301,6 +303,14 @@ mod tests {
         assert_eq!(tree.find(&["C", "g"]).unwrap().name_span.of(source), "g");
         assert_eq!(tree.find(&["A"]).unwrap().kind, ItemKind::Constant);
         assert_eq!(tree.errors.len(), 1, "{:#?}", tree.errors);
+    }
+
+    #[test]
+    fn what_has_no_name_is_no_definition() {
+        for source in ["name async = \"m\"\n", "async = 1\n", "def (a): pass\n", "class : pass\n", " = 1\n"] {
+            let tree = Tree::parse(source);
+            assert!(tree.items.is_empty() && !tree.errors.is_empty(), "{tree:#?}");
+        }
     }
 
     #[test]

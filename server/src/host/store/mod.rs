@@ -5,6 +5,8 @@
 
 mod error;
 mod lease;
+mod runs;
+mod trials;
 mod replay;
 
 use std::fs;
@@ -12,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harness_schema::digest::Digest;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::clock;
-use super::record::{EventRecord, RunRecord, TrialRecord};
+use super::record::{EventRecord, RunRecord};
 
 pub use error::StoreError;
 pub use lease::Lease;
@@ -242,149 +244,6 @@ impl Store {
         self.connection.query_row(query, [], |row| row.get(0)).map_err(StoreError::database(&self.path))
     }
 
-    fn write<T>(
-        &mut self,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        let failed = StoreError::database(&self.path);
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        let done = work(&transaction).map_err(&failed)?;
-        transaction.commit().map_err(&failed)?;
-        Ok(done)
-    }
-
-    // -- runs ------------------------------------------------------------------------------------------------------------
-
-    /// Stores a new run, which waits for a worker; its number.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn create_run(&mut self, record: &RunRecord) -> Result<i64, StoreError> {
-        let body = serde_json::to_string(record).map_err(StoreError::damaged(&self.path, "run"))?;
-        self.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO run (created, state, body) VALUES (?1, ?2, ?3)",
-                params![signed(clock::wall_ms()), RunState::Queued.word(), body],
-            )?;
-            Ok(transaction.last_insert_rowid())
-        })
-    }
-
-    /// A run.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn run(&self, number: i64) -> Result<Option<StoredRun>, StoreError> {
-        self.runs_where("WHERE number = ?1", number).map(|mut runs| runs.pop())
-    }
-
-    /// The newest run.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn latest_run(&self) -> Result<Option<StoredRun>, StoreError> {
-        self.runs_where("WHERE ?1 = 0 ORDER BY number DESC LIMIT 1", 0).map(|mut runs| runs.pop())
-    }
-
-    /// The runs that are not over, oldest first.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn open_runs(&self) -> Result<Vec<StoredRun>, StoreError> {
-        self.runs_where("WHERE state != 'ended' AND ?1 = 0 ORDER BY number", 0)
-    }
-
-    fn runs_where(&self, condition: &str, number: i64) -> Result<Vec<StoredRun>, StoreError> {
-        let failed = StoreError::database(&self.path);
-        let query = format!("SELECT number, created, state, body FROM run {condition}");
-        let mut statement = self.connection.prepare_cached(&query).map_err(&failed)?;
-        let rows = statement.query_map([number], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, String>(3)?,
-            ))
-        });
-        let mut runs = Vec::new();
-        for row in rows.map_err(&failed)? {
-            let (number, created, state, body) = row.map_err(&failed)?;
-            let record = serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "run"))?;
-            runs.push(StoredRun {
-                number,
-                created_ms: unsigned(created),
-                state: RunState::of(&state),
-                record,
-            });
-        }
-        Ok(runs)
-    }
-
-    /// Where a run stands; `None` if there is no such run. Cheaper than [`Store::run`], which reads all of its slots.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn state(&self, run: i64) -> Result<Option<RunState>, StoreError> {
-        let query = "SELECT state FROM run WHERE number = ?1";
-        let found = self.connection.query_row(query, [run], |row| row.get::<_, String>(0)).optional();
-        Ok(found.map_err(StoreError::database(&self.path))?.map(|word| RunState::of(&word)))
-    }
-
-    /// Notes where a run stands, for those who follow: what happened is in the events.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn set_state(&mut self, run: i64, state: RunState) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            transaction
-                .execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, state.word()])
-                .map(|_| ())
-        })
-    }
-
-    // -- events ----------------------------------------------------------------------------------------------------------
-
-    /// The events of a run after one of them, in order; after 0 all of them.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn events(&self, run: i64, after: i64) -> Result<Vec<StoredEvent>, StoreError> {
-        let failed = StoreError::database(&self.path);
-        let query = "SELECT seq, at, wall, body FROM event WHERE run = ?1 AND ?2 < seq ORDER BY seq";
-        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
-        let rows = statement.query_map([run, after], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, i64>(2)?,
-                row.get::<_, String>(3)?,
-            ))
-        });
-        let mut events = Vec::new();
-        for row in rows.map_err(&failed)? {
-            let (seq, at, wall, body) = row.map_err(&failed)?;
-            let event = serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "event"))?;
-            let at = Duration::from_millis(unsigned(at));
-            events.push(StoredEvent { seq, at, wall_ms: unsigned(wall), event });
-        }
-        Ok(events)
-    }
-
-    /// Adds an event; its number.
-    ///
-    /// # Errors
-    /// A [`StoreError`]; [`StoreError::Fenced`] if the lease is another's by now.
-    pub fn append(
-        &mut self,
-        lease: &Lease,
-        run: i64,
-        at: Duration,
-        event: &EventRecord,
-    ) -> Result<i64, StoreError> {
-        self.record(lease, |transaction, path| add(transaction, path, run, at, event))
-    }
-
     /// A transaction of the worker: it does nothing if another worker has taken over.
     fn record<T>(
         &mut self,
@@ -402,260 +261,16 @@ impl Store {
         Ok(done)
     }
 
-    // -- trials ----------------------------------------------------------------------------------------------------------
-
-    /// Notes that a trial begins, together with its event.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn start_trial(
+    fn write<T>(
         &mut self,
-        lease: &Lease,
-        run: i64,
-        at: Duration,
-        trial: &RunningTrial,
-        event: &EventRecord,
-    ) -> Result<(), StoreError> {
-        self.record(lease, |transaction, path| {
-            add(transaction, path, run, at, event)?;
-            let query =
-                "INSERT OR REPLACE INTO running (id, run, slot, tokens, cost) VALUES (?1, ?2, ?3, ?4, ?5)";
-            let RunningTrial { id, slot, tokens, cost } = trial;
-            let values = params![id, run, index(*slot), signed(*tokens), cost];
-            transaction.execute(query, values).map_err(StoreError::database(path))?;
-            Ok(())
-        })
-    }
-
-    /// Notes what trials have taken so far, and that the worker lives.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn beat<'a>(
-        &mut self,
-        lease: &Lease,
-        taken: impl IntoIterator<Item = &'a RunningTrial>,
-    ) -> Result<(), StoreError> {
-        self.record(lease, |transaction, path| {
-            let failed = StoreError::database(path);
-            lease.renew(transaction).map_err(&failed)?;
-            for trial in taken {
-                let query = "UPDATE running SET tokens = ?2, cost = ?3 WHERE id = ?1";
-                let values = params![trial.id, signed(trial.tokens), trial.cost];
-                transaction.execute(query, values).map_err(&failed)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// The trials of a run that run now, or that ran when its worker died.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn running(&self, run: i64) -> Result<Vec<RunningTrial>, StoreError> {
-        let failed = StoreError::database(&self.path);
-        let query = "SELECT id, slot, tokens, cost FROM running WHERE run = ?1 ORDER BY slot";
-        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
-        let rows = statement.query_map([run], |row| {
-            Ok(RunningTrial {
-                id: row.get(0)?,
-                slot: usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX),
-                tokens: unsigned(row.get(2)?),
-                cost: row.get(3)?,
-            })
-        });
-        rows.and_then(Iterator::collect).map_err(&failed)
-    }
-
-    /// Stores a trial that ended, together with its event. A trial that was measured under the same key before is left as
-    /// it is: the answer is false then, and nothing is stored.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn end_trial(
-        &mut self,
-        lease: &Lease,
-        run: i64,
-        slot: usize,
-        at: Duration,
-        trial: &TrialRecord,
-        event: &EventRecord,
-    ) -> Result<bool, StoreError> {
-        let body = serde_json::to_string(trial).map_err(StoreError::damaged(&self.path, "trial"))?;
-        let key = key_bytes(&trial.key);
-        self.record(lease, |transaction, path| {
-            let failed = StoreError::database(path);
-            let query = "INSERT OR IGNORE INTO trial (id, run, slot, attempt, key, verdict, split, tokens, cost, body)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-            let values = params![
-                trial.id,
-                run,
-                index(slot),
-                trial.attempt,
-                key,
-                trial.verdict,
-                trial.split,
-                signed(trial.spent().tokens),
-                trial.cost,
-                body
-            ];
-            let is_new = transaction.execute(query, values).map_err(&failed)? == 1;
-            transaction.execute("DELETE FROM running WHERE id = ?1", [&trial.id]).map_err(&failed)?;
-            add(transaction, path, run, at, event)?;
-            Ok(is_new)
-        })
-    }
-
-    /// Notes that a trial counts for nothing.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn discard_trial(
-        &mut self,
-        lease: &Lease,
-        run: i64,
-        at: Duration,
-        id: &str,
-        event: &EventRecord,
-    ) -> Result<(), StoreError> {
-        self.record(lease, |transaction, path| {
-            transaction
-                .execute("DELETE FROM running WHERE id = ?1", [id])
-                .map_err(StoreError::database(path))?;
-            add(transaction, path, run, at, event).map(|_| ())
-        })
-    }
-
-    /// The trial that was measured under a key.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn measured(&self, key: &Digest) -> Result<Option<TrialRecord>, StoreError> {
-        let query = "SELECT body FROM trial WHERE key = ?1 AND verdict IN ('pass', 'fail')";
-        let body: Option<String> = self
-            .connection
-            .query_row(query, [key.bytes().as_slice()], |row| row.get(0))
-            .optional()
-            .map_err(StoreError::database(&self.path))?;
-        body.map(|body| serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "trial")))
-            .transpose()
-    }
-
-    /// A trial by its name.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn trial(&self, id: &str) -> Result<Option<TrialRecord>, StoreError> {
-        let body: Option<String> = self
-            .connection
-            .query_row("SELECT body FROM trial WHERE id = ?1", [id], |row| row.get(0))
-            .optional()
-            .map_err(StoreError::database(&self.path))?;
-        body.map(|body| serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "trial")))
-            .transpose()
-    }
-
-    /// The trials of a run, void ones among them, by slot and attempt. Those that it reused are in the runs that paid them.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn trials(&self, run: i64) -> Result<Vec<TrialRecord>, StoreError> {
-        let failed = StoreError::database(&self.path);
-        let query = "SELECT body FROM trial WHERE run = ?1 ORDER BY slot, attempt";
-        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
-        let rows = statement.query_map([run], |row| row.get::<_, String>(0)).map_err(&failed)?;
-        let mut trials = Vec::new();
-        for body in rows {
-            let body = body.map_err(&failed)?;
-            trials.push(serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "trial"))?);
-        }
-        Ok(trials)
-    }
-
-    // -- wishes ----------------------------------------------------------------------------------------------------------
-
-    /// Asks the worker of a run to end it; asked twice, at once.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn ask_cancel(&mut self, run: i64) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            transaction.execute("INSERT INTO wish (run, what) VALUES (?1, 'cancel')", [run]).map(|_| ())
-        })
-    }
-
-    /// How often somebody asked to end a run since it was last resumed.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn cancels(&self, run: i64) -> Result<u32, StoreError> {
-        let query = "SELECT count(*) FROM wish WHERE run = ?1 AND what = 'cancel'";
-        self.connection.query_row(query, [run], |row| row.get(0)).map_err(StoreError::database(&self.path))
-    }
-
-    /// Puts a run that is paused or cancelled back into the queue; `retries` tries slots again that stayed void.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn resume(&mut self, run: i64, at: Duration, retries: bool) -> Result<(), StoreError> {
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let failed = StoreError::database(&self.path);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        transaction
-            .execute("DELETE FROM wish WHERE run = ?1", [run])
-            .and_then(|_| {
-                transaction.execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, "queued"])
-            })
-            .map_err(&failed)?;
-        add(&transaction, &self.path, run, at, &EventRecord::Resumed { retries })?;
-        transaction.commit().map_err(&failed)
-    }
-
-    /// Ends a run that nobody works on.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn close(&mut self, run: i64, at: Duration) -> Result<(), StoreError> {
-        let failed = StoreError::database(&self.path);
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        transaction
-            .execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, RunState::Ended.word()])
-            .map_err(&failed)?;
-        let finish = String::from("cancelled");
-        add(&transaction, &self.path, run, at, &EventRecord::Finished { finish })?;
-        transaction.commit().map_err(&failed)
-    }
-
-    // -- tasks -----------------------------------------------------------------------------------------------------------
-
-    /// What was found out about a task.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn admission(&self, task: &Digest) -> Result<Option<String>, StoreError> {
-        self.connection
-            .query_row("SELECT body FROM admission WHERE task = ?1", [task.bytes().as_slice()], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(StoreError::database(&self.path))
-    }
-
-    /// Notes what was found out about a task.
-    ///
-    /// # Errors
-    /// A [`StoreError`].
-    pub fn set_admission(&mut self, task: &Digest, body: &str) -> Result<(), StoreError> {
-        let bytes = *task.bytes();
-        self.write(|transaction| {
-            transaction
-                .execute(
-                    "INSERT OR REPLACE INTO admission (task, body) VALUES (?1, ?2)",
-                    params![bytes.as_slice(), body],
-                )
-                .map(|_| ())
-        })
+        let done = work(&transaction).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(done)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::plan::Action;
-use crate::host::record::{SlotRecord, SpentRecord};
+use crate::host::record::{SlotRecord, SpentRecord, TrialRecord};
 
 /// A project directory that goes away with the test.
 struct Root(PathBuf);

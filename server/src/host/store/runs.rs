@@ -1,0 +1,191 @@
+//! Runs: what was started, what happened, and what followers wish.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
+
+use super::{Lease, RunState, Store, StoreError, StoredEvent, StoredRun, add, signed, unsigned};
+use crate::host::clock;
+use crate::host::record::{EventRecord, RunRecord};
+
+impl Store {
+    /// Stores a new run, which waits for a worker; its number.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn create_run(&mut self, record: &RunRecord) -> Result<i64, StoreError> {
+        let body = serde_json::to_string(record).map_err(StoreError::damaged(&self.path, "run"))?;
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO run (created, state, body) VALUES (?1, ?2, ?3)",
+                params![signed(clock::wall_ms()), RunState::Queued.word(), body],
+            )?;
+            Ok(transaction.last_insert_rowid())
+        })
+    }
+
+    /// A run.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn run(&self, number: i64) -> Result<Option<StoredRun>, StoreError> {
+        self.runs_where("WHERE number = ?1", number).map(|mut runs| runs.pop())
+    }
+
+    /// The newest run.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn latest_run(&self) -> Result<Option<StoredRun>, StoreError> {
+        self.runs_where("WHERE ?1 = 0 ORDER BY number DESC LIMIT 1", 0).map(|mut runs| runs.pop())
+    }
+
+    /// The runs that are not over, oldest first.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn open_runs(&self) -> Result<Vec<StoredRun>, StoreError> {
+        self.runs_where("WHERE state != 'ended' AND ?1 = 0 ORDER BY number", 0)
+    }
+
+    fn runs_where(&self, condition: &str, number: i64) -> Result<Vec<StoredRun>, StoreError> {
+        let failed = StoreError::database(&self.path);
+        let query = format!("SELECT number, created, state, body FROM run {condition}");
+        let mut statement = self.connection.prepare_cached(&query).map_err(&failed)?;
+        let rows = statement.query_map([number], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, String>(3)?,
+            ))
+        });
+        let mut runs = Vec::new();
+        for row in rows.map_err(&failed)? {
+            let (number, created, state, body) = row.map_err(&failed)?;
+            let record = serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "run"))?;
+            runs.push(StoredRun {
+                number,
+                created_ms: unsigned(created),
+                state: RunState::of(&state),
+                record,
+            });
+        }
+        Ok(runs)
+    }
+
+    /// Where a run stands; `None` if there is no such run. Cheaper than [`Store::run`], which reads all of its slots.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn state(&self, run: i64) -> Result<Option<RunState>, StoreError> {
+        let query = "SELECT state FROM run WHERE number = ?1";
+        let found = self.connection.query_row(query, [run], |row| row.get::<_, String>(0)).optional();
+        Ok(found.map_err(StoreError::database(&self.path))?.map(|word| RunState::of(&word)))
+    }
+
+    /// Notes where a run stands, for those who follow: what happened is in the events.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn set_state(&mut self, run: i64, state: RunState) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction
+                .execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, state.word()])
+                .map(|_| ())
+        })
+    }
+
+    /// The events of a run after one of them, in order; after 0 all of them.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn events(&self, run: i64, after: i64) -> Result<Vec<StoredEvent>, StoreError> {
+        let failed = StoreError::database(&self.path);
+        let query = "SELECT seq, at, wall, body FROM event WHERE run = ?1 AND ?2 < seq ORDER BY seq";
+        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
+        let rows = statement.query_map([run, after], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, String>(3)?,
+            ))
+        });
+        let mut events = Vec::new();
+        for row in rows.map_err(&failed)? {
+            let (seq, at, wall, body) = row.map_err(&failed)?;
+            let event = serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "event"))?;
+            let at = Duration::from_millis(unsigned(at));
+            events.push(StoredEvent { seq, at, wall_ms: unsigned(wall), event });
+        }
+        Ok(events)
+    }
+
+    /// Adds an event; its number.
+    ///
+    /// # Errors
+    /// A [`StoreError`]; [`StoreError::Fenced`] if the lease is another's by now.
+    pub fn append(
+        &mut self,
+        lease: &Lease,
+        run: i64,
+        at: Duration,
+        event: &EventRecord,
+    ) -> Result<i64, StoreError> {
+        self.record(lease, |transaction, path| add(transaction, path, run, at, event))
+    }
+
+    /// Asks the worker of a run to end it; asked twice, at once.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn ask_cancel(&mut self, run: i64) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.execute("INSERT INTO wish (run, what) VALUES (?1, 'cancel')", [run]).map(|_| ())
+        })
+    }
+
+    /// How often somebody asked to end a run since it was last resumed.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn cancels(&self, run: i64) -> Result<u32, StoreError> {
+        let query = "SELECT count(*) FROM wish WHERE run = ?1 AND what = 'cancel'";
+        self.connection.query_row(query, [run], |row| row.get(0)).map_err(StoreError::database(&self.path))
+    }
+
+    /// Puts a run that is paused or cancelled back into the queue; `retries` tries slots again that stayed void.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn resume(&mut self, run: i64, at: Duration, retries: bool) -> Result<(), StoreError> {
+        let failed = StoreError::database(&self.path);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        transaction
+            .execute("DELETE FROM wish WHERE run = ?1", [run])
+            .and_then(|_| {
+                transaction.execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, "queued"])
+            })
+            .map_err(&failed)?;
+        add(&transaction, &self.path, run, at, &EventRecord::Resumed { retries })?;
+        transaction.commit().map_err(&failed)
+    }
+
+    /// Ends a run that nobody works on.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn close(&mut self, run: i64, at: Duration) -> Result<(), StoreError> {
+        let failed = StoreError::database(&self.path);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        transaction
+            .execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, RunState::Ended.word()])
+            .map_err(&failed)?;
+        let finish = String::from("cancelled");
+        add(&transaction, &self.path, run, at, &EventRecord::Finished { finish })?;
+        transaction.commit().map_err(&failed)
+    }
+}

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Stdio};
@@ -24,7 +23,7 @@ use super::running::{self, Running};
 use super::spec::{Backend, MODEL_ADDRESS, Network, Sandbox, SandboxError, Spec};
 use super::tree::{Identity, TreeError, Trials};
 use super::wire::{self, Report, Setup};
-use super::{probe, procfs, remedy};
+use super::{probe, procfs, program, remedy};
 use crate::host::spawn;
 
 /// Where distributions install it, and what their profiles name.
@@ -73,22 +72,7 @@ impl Bubblewrap {
 
     /// Whether the program is one that only root could have put there.
     fn check_program(&self) -> Result<(), Unavailable> {
-        let path = self.program.display();
-        let file = fs::metadata(&self.program)
-            .map_err(|error| Unavailable::new(format!("`{path}` cannot be used: {error}"), REMEDY))?;
-        let mode = file.permissions().mode();
-        let wrong = if !file.is_file() || mode & 0o111 == 0 {
-            "is no program"
-        } else if file.uid() != 0 {
-            "does not belong to root"
-        } else if mode & 0o022 != 0 {
-            "can be changed by others than root"
-        } else if mode & 0o6000 != 0 {
-            "is setuid"
-        } else {
-            return Ok(());
-        };
-        Err(Unavailable::new(format!("`{path}` {wrong}"), format!("{REMEDY}; it is not used as it is")))
+        program::check(&self.program, REMEDY)
     }
 
     /// Nothing that a user keeps secrets in is a toolchain.

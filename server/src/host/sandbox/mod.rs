@@ -42,6 +42,8 @@ mod remedy;
 #[cfg(target_os = "linux")]
 mod running;
 #[cfg(target_os = "linux")]
+mod program;
+#[cfg(target_os = "linux")]
 pub mod bubblewrap;
 #[cfg(target_os = "linux")]
 pub mod none;

@@ -1,9 +1,7 @@
 //! The command line of a container engine: starts it, bounds its time, and says what its messages mean. Knows nothing of
 //! sandboxes, and never asks for an image that is not on this machine.
 
-use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -11,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::super::guarantee::Unavailable;
+use super::super::program;
 use super::super::running::has_ended;
 use super::super::spec::{PATH, SandboxError};
 use crate::host::spawn;
@@ -82,21 +81,8 @@ impl Engine {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn check(&self) -> Result<(), Unavailable> {
-        let path = self.program.display();
         let remedy = "install `podman` with `runc` or `crun`, for example with `apt-get install podman runc`, or Docker";
-        let file = fs::metadata(&self.program)
-            .map_err(|error| Unavailable::new(format!("`{path}` cannot be used: {error}"), remedy))?;
-        let mode = file.permissions().mode();
-        let wrong = if !file.is_file() || mode & 0o111 == 0 {
-            "is no program"
-        } else if file.uid() != 0 {
-            "does not belong to root"
-        } else if mode & 0o022 != 0 {
-            "can be changed by others than root"
-        } else {
-            return Ok(());
-        };
-        Err(Unavailable::new(format!("`{path}` {wrong}"), format!("{remedy}; it is not used as it is")))
+        program::check(&self.program, remedy)
     }
 
     /// The program with its options and arguments.

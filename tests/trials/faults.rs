@@ -98,7 +98,9 @@ fn a_key_that_is_refused_pauses_the_run_at_once() {
 #[test]
 fn a_worker_that_is_killed_again_and_again_pays_no_trial_twice() {
     let expected = undisturbed("unkilled", 8);
-    let lab = Lab::new("killed", WRITER, 8);
+    // Slow enough that a quick machine is killed in the middle too.
+    let slow = WRITER.replace("command = \"ls -la\"", "command = \"sleep 0.8; ls -la\"");
+    let lab = Lab::new("killed", &slow, 8);
     lab.write_harness(8, "[budget]\nmax_parallel = 2\n");
     let id = lab.ok(&["evaluate", "--repeats", "2", "--yes", "--detach"]);
     assert_eq!(id.trim(), "r-0001");

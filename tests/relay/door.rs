@@ -33,7 +33,7 @@ def attempt(**headers):
     print(status, json.loads(body)['error']['type'])
 attempt()
 attempt(authorization='Bearer ')
-attempt(authorization='Bearer ' + TOKEN[:-1] + '0')
+attempt(authorization='Bearer ' + TOKEN[:-1] + ('1' if TOKEN[-1] == '0' else '0'))
 attempt(authorization='Bearer ' + TOKEN + ' ' + TOKEN)
 attempt(authorization='Basic ' + TOKEN)
 attempt(x_api_key=TOKEN[:-1])

@@ -136,15 +136,17 @@ fn a_worker_that_is_killed_again_and_again_pays_no_trial_twice() {
 #[test]
 fn two_people_who_start_at_once_pay_once() {
     let lab = Lab::new("two", WRITER, 6);
-    let mut both = [0, 1].map(|_| {
+    let both = [0, 1].map(|_| {
         lab.command(&["evaluate", "--repeats", "2", "--yes"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
     });
-    for each in &mut both {
-        assert!(each.wait().unwrap().success());
+    for each in both {
+        let output = each.wait_with_output().unwrap();
+        let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        assert!(output.status.success(), "{}{}\n{}", said[0], said[1], lab.worker_log());
     }
     let store = lab.store();
     let runs = store.latest_run().unwrap().unwrap().number;

@@ -10,11 +10,13 @@ mod trials;
 mod replay;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use harness_schema::digest::Digest;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::clock;
 use super::record::{EventRecord, RunRecord};
@@ -142,8 +144,11 @@ impl Store {
     /// A [`StoreError`] if it cannot be made, or a later version wrote it.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let directory = directory(root)?;
-        if !directory.is_dir() {
-            make_private(&directory).map_err(StoreError::io("make", &directory))?;
+        match make_private(&directory) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(StoreError::io("make", &directory)(error));
+            }
+            _ => {}
         }
         // What is in there belongs to this machine.
         let ignore = directory.join(".gitignore");
@@ -192,8 +197,7 @@ impl Store {
         if VERSION < version {
             return Err(StoreError::TooNew { path: self.path.clone(), version, known: VERSION });
         }
-        self.connection
-            .pragma_update(None, "journal_mode", "wal")
+        keep_a_log(&self.connection)
             .and_then(|()| self.connection.pragma_update(None, "synchronous", "full"))
             // The log of a small store should not be four times as large as the store.
             .and_then(|()| self.connection.pragma_update(None, "wal_autocheckpoint", 200))
@@ -297,6 +301,29 @@ fn directory(root: &Path) -> Result<PathBuf, StoreError> {
         Ok(there) if there.is_symlink() => Err(StoreError::NoDirectory { path, what: "a link" }),
         Ok(there) if !there.is_dir() => Err(StoreError::NoDirectory { path, what: "no directory" }),
         _ => Ok(path),
+    }
+}
+
+/// Switches a database to a write-ahead log, which stays with the file. The switch needs the file alone, and SQLite does not
+/// wait for that by itself: whoever makes a store beside somebody else asks again.
+fn keep_a_log(connection: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        let mode =
+            connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0)).and_then(|mode| {
+                match mode.as_str() {
+                    "wal" => Ok(()),
+                    _ => connection.pragma_update(None, "journal_mode", "wal"),
+                }
+            });
+        match mode {
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if error.code == ErrorCode::DatabaseBusy && began.elapsed() < BUSY =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            mode => return mode,
+        }
     }
 }
 

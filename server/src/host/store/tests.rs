@@ -199,3 +199,23 @@ fn resuming_forgets_who_wanted_it_to_end() {
         ("r-0001", Some(1), None)
     );
 }
+
+#[test]
+fn many_who_make_the_store_at_once_all_have_it() {
+    for round in 0..20 {
+        let root = Root::new(&format!("many-{round}"));
+        let gate = std::sync::Barrier::new(8);
+        let opened = std::thread::scope(|scope| {
+            let openers = [(); 8].map(|()| {
+                scope.spawn(|| {
+                    gate.wait();
+                    Store::open(&root.0).and_then(|mut store| store.create_run(&run_record()))
+                })
+            });
+            openers.map(|opener| opener.join().unwrap().map_err(|error| error.to_string()))
+        });
+        let mut numbers = opened.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+    }
+}

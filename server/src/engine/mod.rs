@@ -16,3 +16,4 @@ pub mod atif;
 pub mod action;
 pub mod detector;
 pub mod runtime;
+pub mod gate;

@@ -16,4 +16,5 @@ pub mod atif;
 pub mod action;
 pub mod detector;
 pub mod runtime;
+pub mod proposal;
 pub mod gate;

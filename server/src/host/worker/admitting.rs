@@ -27,14 +27,16 @@ pub(super) struct Checked {
 
 /// The digest under which it is remembered what was found out about a task: it holds for these bytes under this policy.
 fn remembered(plan: &TaskPlan, guarantees: &Digest) -> Digest {
-    let solution = plan.solution.map(|digest| digest.bytes().to_vec()).unwrap_or_default();
+    let bytes = |digest: Option<Digest>| digest.map(|digest| digest.bytes().to_vec()).unwrap_or_default();
+    let (solution, image) = (bytes(plan.solution), bytes(plan.digests.image));
     Digest::of_parts([
-        b"admission/1".as_slice(),
+        b"admission/2".as_slice(),
         &POLICY.to_le_bytes(),
         guarantees.bytes(),
         plan.digests.task.bytes(),
         plan.digests.verifier.bytes(),
         &solution,
+        &image,
     ])
 }
 

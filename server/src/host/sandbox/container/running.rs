@@ -205,29 +205,34 @@ impl Vessel {
         waited && has_exited && is_seen_dead && is_reaped
     }
 
-    /// Brings back what is in a directory inside.
-    fn bring(
+    /// Brings back what is in a directory inside, which the engine's stream calls `top`.
+    pub(super) fn bring(
         &self,
         from: &str,
+        top: &str,
         into: &Path,
         tree: &TrialTree,
         limits: &TreeLimits,
     ) -> Result<(), SandboxError> {
         pack::empty(into, tree.owner()).map_err(TreeError::io("empty", into))?;
         let source = format!("{}:{from}", self.name);
-        let top = match self.engine.kind {
-            EngineKind::Podman => String::from("/"),
-            EngineKind::Docker => from.rsplit('/').next().map(|name| format!("{name}/")).unwrap_or_default(),
-        };
         let take = |_, stdout| {
             let mut stdout = stdout;
-            let unpacked = pack::unpack(&mut stdout, &top, into, tree.owner(), limits);
+            let unpacked = pack::unpack(&mut stdout, top, into, tree.owner(), limits);
             // The end of the stream is no part of the archive, and an engine that cannot write fails.
             let _ = std::io::copy(&mut stdout, &mut std::io::sink());
             unpacked
         };
         self.engine.run(&["cp", &source, "-"], TRANSFER, take)??;
         Ok(())
+    }
+
+    /// What the stream of a volume calls the directory that it is mounted at.
+    fn top_of(&self, mounted: &str) -> String {
+        match self.engine.kind {
+            EngineKind::Podman => String::from("/"),
+            EngineKind::Docker => mounted.rsplit('/').next().map(|name| format!("{name}/")).unwrap_or_default(),
+        }
     }
 
     /// Removes it; whether nothing of it is there any more.
@@ -419,9 +424,10 @@ impl Contained {
             bytes: self.limits.disk_bytes.saturating_mul(2),
             ..TreeLimits::default()
         };
-        self.vessel.bring("/workspace", &tree.path(), tree, &limits)?;
-        match self.vessel.logs {
-            Some(logs) => self.vessel.bring(logs, &tree.out(), tree, &limits),
+        let vessel = &self.vessel;
+        vessel.bring("/workspace", &vessel.top_of("/workspace"), &tree.path(), tree, &limits)?;
+        match vessel.logs {
+            Some(logs) => vessel.bring(logs, &vessel.top_of(logs), &tree.out(), tree, &limits),
             None => Ok(()),
         }
     }

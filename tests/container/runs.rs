@@ -73,6 +73,7 @@ fn each_task_runs_on_its_image_and_the_record_says_so() {
     let missing = "`tasks/t-02/task.toml`, line 3: the image is not on this machine, and images are never pulled: \
                    `registry.invalid/none:1`; pull it yourself with `podman";
     assert!(aside.contains(missing), "{printed}\n{aside}\n{}", lab.worker_log());
+    assert!(aside.contains(&format!("Images     `{IMAGE}` (")) && aside.contains(") for 3 tasks"), "{aside}");
     assert!(aside.contains("podman") && aside.contains("sandbox, without network"), "{aside}");
     let verdict = |task: &str, word: &str| ((task.to_owned(), 0), word.to_owned());
     let wanted = BTreeMap::from([verdict("t-00", "pass"), verdict("t-01", "pass"), verdict("t-03", "fail")]);
@@ -81,7 +82,10 @@ fn each_task_runs_on_its_image_and_the_record_says_so() {
     let trials = lab.store().trials(1).unwrap();
     for trial in &trials {
         assert_eq!(trial.image, id);
-        assert!(trial.guarantees.contains("podman") && trial.guarantees.contains("kill-all held"), "{trial:?}");
+        assert!(
+            trial.guarantees.contains("podman") && trial.guarantees.contains("kill-all held"),
+            "{trial:?}"
+        );
     }
     let trace = lab.ok(&["trace", "latest", "t-00"]);
     assert!(trace.contains("I write.") && trace.contains("note.txt"), "{trace}");
@@ -93,7 +97,10 @@ fn each_task_runs_on_its_image_and_the_record_says_so() {
     let other = store.trials(store.latest_run().unwrap().unwrap().number).unwrap();
     let [other] = other.as_slice() else { panic!("{other:?}") };
     let first = trials.iter().find(|trial| trial.task == "t-00").unwrap();
-    assert!(other.image.is_empty() && other.key != first.key && other.contract != first.contract, "{other:?}");
+    assert!(
+        other.image.is_empty() && other.key != first.key && other.contract != first.contract,
+        "{other:?}"
+    );
 }
 
 #[test]
@@ -145,7 +152,11 @@ fn a_configuration_that_cannot_be_used_says_what_to_change() {
     refused(&evaluate, 3, &["containers have no road to the model", "kind = \"native\""]);
     lab.write("harness.toml", &manifest);
     configure(&lab, "sandbox = \"container\"\n");
-    refused(&evaluate, 3, &["config.toml` says `sandbox = \"container\"` and has no `image`", "name an image"]);
+    refused(
+        &evaluate,
+        3,
+        &["config.toml` says `sandbox = \"container\"` and has no `image`", "name an image"],
+    );
     configure(&lab, "sandbox = \"container\"\n[container]\nimage = \"registry.invalid/none:1\"\n");
     refused(&["doctor"], 4, &["the image is not on this machine", "pull registry.invalid/none:1"]);
     refused(&evaluate, 4, &["the image is not on this machine", "pull registry.invalid/none:1"]);

@@ -56,6 +56,11 @@ fn a_command_runs_and_files_come_back() {
     assert_eq!(fs::read_to_string(dead.tree().out().join("report")).unwrap(), "report\n");
     assert_eq!(fs::read_to_string(&outside).unwrap(), "kept");
     dead.into_tree().remove().unwrap();
+    // From the second one on our executable is there already.
+    let began = Instant::now();
+    let second = lab.start();
+    println!("MEASURED second start: {:?}", began.elapsed());
+    drop(second);
     assert_eq!(lab.left(), (0, 0));
 }
 
@@ -192,14 +197,14 @@ fn an_image_that_is_not_here_is_not_pulled() {
         other => panic!("{other:?}"),
     }
     let image = with(IMAGE).unwrap();
-    assert_eq!(with(&image.id.to_string()).unwrap(), image);
+    assert_eq!(with(&image.id.to_string()).unwrap().id, image.id);
     assert!(matches!(with("--privileged"), Err(SandboxError::Refused(_))));
     // The same image under the name of a registry: what counts is its identity.
     let name = format!("registry.invalid/self-harness-{}:1", std::process::id());
     engine(&lab.backend, &["tag", IMAGE, &name]);
     let named = with(&name);
     engine(&lab.backend, &["untag", &image.id.to_string(), &name]);
-    assert_eq!(named.unwrap(), image);
+    assert_eq!(named.unwrap().id, image.id);
 }
 
 #[test]

@@ -155,7 +155,10 @@ impl Machine {
         let image = machine.container.as_ref().and_then(|container| container.image.as_deref());
         if let Some(image) = image.filter(|image| !sandbox::image::is_name(image)) {
             let what = format!("names the image `{image}` in `[container]`, which is no name of an image");
-            return Err(wrong(what, "write a name such as `debian:12`, or one with its digest, `debian@sha256:…`"));
+            return Err(wrong(
+                what,
+                "write a name such as `debian:12`, or one with its digest, `debian@sha256:…`",
+            ));
         }
         if machine.sandbox == Wanted::Container && image.is_none() {
             let what = "says `sandbox = \"container\"` and has no `image` in `[container]`";
@@ -258,10 +261,9 @@ mod tests {
 
     #[test]
     fn containers_are_chosen_by_word_and_never_by_auto() {
-        let machine = read(
-            "sandbox = \"container\"\n[container]\nengine = \"docker\"\nimage = \"debian@sha256:00\"\n",
-        )
-        .unwrap();
+        let machine =
+            read("sandbox = \"container\"\n[container]\nengine = \"docker\"\nimage = \"debian@sha256:00\"\n")
+                .unwrap();
         assert_eq!(machine.sandbox(), Choice::Container);
         let wanted = Containers { engine: Kind::Docker, image: String::from("debian@sha256:00") };
         assert_eq!(machine.containers(), wanted);
@@ -279,10 +281,19 @@ mod tests {
             ("\nmax_cost_usd = \"3\"\n", "line 2: invalid type"),
             ("max_cost_usd = -1\n", "no amount"),
             ("sandbox = \"container\"\n", "`config.toml` says `sandbox = \"container\"` and has no `image`"),
-            ("sandbox = \"container\"\n[container]\nengine = \"podman\"\n", "has no `image` in `[container]`"),
-            ("[container]\nengine = \"lxc\"\n", "line 2: unknown variant `lxc`, expected `podman` or `docker`"),
+            (
+                "sandbox = \"container\"\n[container]\nengine = \"podman\"\n",
+                "has no `image` in `[container]`",
+            ),
+            (
+                "[container]\nengine = \"lxc\"\n",
+                "line 2: unknown variant `lxc`, expected `podman` or `docker`",
+            ),
             ("[container]\nimages = \"x\"\n", "line 2: unknown field `images`"),
-            ("[container]\nimage = \"--privileged\"\n", "the image `--privileged` in `[container]`, which is no"),
+            (
+                "[container]\nimage = \"--privileged\"\n",
+                "the image `--privileged` in `[container]`, which is no",
+            ),
             ("toolchains = [\"agents\"]\n", "the toolchain `agents`, which is no absolute path"),
             ("[[key]]\norigin = \"models.example\"\nvariable = \"A\"\n", "which is no origin"),
             ("[[key]]\norigin = \"https://a.example\"\n", "no one way"),

@@ -90,7 +90,8 @@ impl Subject {
     /// # Errors
     /// A [`Failure`] of the configuration if it cannot.
     pub fn fits(&self, choice: Choice) -> Result<(), Failure> {
-        if choice == Choice::Container && self.harness.manifest().agent.value.kind.value == AgentKind::Command {
+        if choice == Choice::Container && self.harness.manifest().agent.value.kind.value == AgentKind::Command
+        {
             let message = "containers have no road to the model, which an agent with `agent.kind = \"command\"` asks itself";
             let hint = "set `sandbox = \"auto\"` in your configuration, or use `agent.kind = \"native\"`, whose calls are made outside";
             return Err(Failure::config(message, hint));

@@ -150,7 +150,11 @@ mod tests {
         assert_eq!(open.lacking(), ["network"]);
         let endless = Guarantees { memory: Guarantee::of(false, "no"), ..held() };
         assert_eq!(endless.lacking(), ["memory"]);
-        assert!(open.line().starts_with(": fs-write held, fs-read held, network weaker, "), "{}", open.line());
+        assert!(
+            open.line().starts_with(": fs-write held, fs-read held, network weaker, "),
+            "{}",
+            open.line()
+        );
         let old = Guarantees { landlock_abi: Guarantee::of(false, "old"), ..held() };
         assert!(old.lacking().is_empty());
     }

@@ -28,6 +28,8 @@ pub struct Containers {
 /// An image that is on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
+    /// The name under which it was found.
+    pub name: String,
     /// Its identity: containers are made by it, and trials under another one are not compared.
     pub id: Digest,
     /// The directory in which its programs work; empty if it names none.

@@ -21,8 +21,8 @@ use harness_schema::text::{Span, Text};
 use super::bundle::{Bundle, BundleError, Entry};
 use super::plan::{Health, Note, StepPlan, TaskPlan, TaskRefused};
 use crate::engine::contract;
-use crate::host::sandbox::{Images, Limits};
 use crate::host::sandbox::spec::{Env, SandboxError};
+use crate::host::sandbox::{Images, Limits};
 
 /// What can be done about a task that needs more than a container has.
 const BEYOND_CONTAINERS: &str = "run the task with a Harbor agent, or change that line";

@@ -62,10 +62,14 @@ impl Container {
         if name.starts_with(BUILT) && !self.built()?.contains(name) {
             return Err(SandboxError::Unavailable(self.missing(name)));
         }
-        let said =
-            self.engine.ask(&["image", "inspect", name], PATIENCE).map_err(|error| self.told_missing(name, error))?;
-        let image = read(&said).map_err(|why| {
-            SandboxError::Start(format!("the engine says of the image `{name}` what is not understood: {why}"))
+        let said = self
+            .engine
+            .ask(&["image", "inspect", name], PATIENCE)
+            .map_err(|error| self.told_missing(name, error))?;
+        let image = read(name, &said).map_err(|why| {
+            SandboxError::Start(format!(
+                "the engine says of the image `{name}` what is not understood: {why}"
+            ))
         })?;
         lock(&self.known.images).insert(name.to_owned(), image.clone());
         Ok(image)
@@ -141,7 +145,9 @@ impl Images for Container {
     fn named(&self, name: &str) -> Result<Image, Unavailable> {
         self.find(name).map_err(|error| match error {
             SandboxError::Unavailable(unavailable) => unavailable,
-            error => Unavailable::new(error.to_string(), "name an image of this machine, such as `debian:12`"),
+            error => {
+                Unavailable::new(error.to_string(), "name an image of this machine, such as `debian:12`")
+            }
         })
     }
 
@@ -155,7 +161,7 @@ impl Images for Container {
 }
 
 /// Reads what an engine says of one image.
-fn read(said: &str) -> Result<Image, String> {
+fn read(name: &str, said: &str) -> Result<Image, String> {
     let told: Vec<Told> = serde_json::from_str(said).map_err(|error| error.to_string())?;
     let [told] = told.as_slice() else { return Err(format!("there are {} images of that name", told.len())) };
     let id = told.id.strip_prefix("sha256:").unwrap_or(&told.id);
@@ -168,7 +174,8 @@ fn read(said: &str) -> Result<Image, String> {
         .filter(|(name, value)| may_be_set(name, value))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    Ok(Image { id, workdir: config.working_dir.clone().unwrap_or_default(), variables })
+    let workdir = config.working_dir.clone().unwrap_or_default();
+    Ok(Image { name: name.to_owned(), id, workdir, variables })
 }
 
 #[cfg(test)]
@@ -182,16 +189,17 @@ mod tests {
         let docker = format!(
             r#"[{{"Id": "sha256:{ID}", "Config": {{"Env": ["PATH=/x", "A=b=c", "LD_PRELOAD=/y"], "WorkingDir": "/srv"}}}}]"#
         );
-        let image = read(&docker).unwrap();
-        assert_eq!((image.id.to_string().as_str(), image.workdir.as_str()), (ID, "/srv"));
+        let image = read("x:1", &docker).unwrap();
+        assert_eq!((image.name.as_str(), image.workdir.as_str()), ("x:1", "/srv"));
+        assert_eq!(image.id.to_string(), ID);
         let variables: Vec<(&str, &str)> =
             image.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(variables, [("A", "b=c"), ("PATH", "/x")]);
         let podman = format!(r#"[{{"Id": "{ID}", "Digest": "sha256:0", "Config": {{}}}}]"#);
-        let image = read(&podman).unwrap();
+        let image = read("x:1", &podman).unwrap();
         assert!(image.workdir.is_empty() && image.variables.is_empty() && image.id.to_string() == ID);
         for unclear in ["", "[]", "{}", r#"[{"Id": "latest"}]"#] {
-            assert!(read(unclear).is_err(), "{unclear}");
+            assert!(read("x:1", unclear).is_err(), "{unclear}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod running;
 pub mod arguments;
 pub mod images;
 mod program;
+mod bound;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -70,6 +71,8 @@ pub struct Known {
     built: Mutex<Option<BTreeSet<String>>>,
     /// Volumes with our executable, by its build.
     programs: Mutex<BTreeMap<String, Program>>,
+    /// Whether the kernel bounds the memory of the container that was started last; none if that cannot be seen.
+    is_bounded: Mutex<Option<bool>>,
 }
 
 /// Who trial trees belong to while no container has them: nobody works as root.
@@ -144,7 +147,12 @@ impl Container {
     fn version(&self, image: &Image) -> String {
         let version = self.engine.ask(&["version", "--format", "{{.Client.Version}}"], PATIENCE);
         let version = version.unwrap_or_default();
-        format!("`{}` {} with image {}", self.engine.program.display(), version.trim(), image.id)
+        let program = self.engine.program.display();
+        let kind = match self.engine.kind {
+            Kind::Podman => "podman",
+            Kind::Docker => "docker",
+        };
+        format!("{kind} {} (`{program}`, image `{}` {})", version.trim(), image.name, image.id.short(12))
     }
 }
 
@@ -168,7 +176,9 @@ impl Backend for Container {
         // What an image sets is no variable of this machine; what is, is seen without it.
         let bare = Self { has_image_variables: false, ..self.clone() };
         let mut guarantees = probe::run(&bare, &self.trials, self.version(&image))?;
-        guarantees.memory = Guarantee::Held;
+        if *running::lock(&self.known.is_bounded) == Some(true) {
+            guarantees.memory = Guarantee::Held;
+        }
         guarantees.disk = Guarantee::Weaker(String::from(
             "looked at every two seconds from inside, where a program can hide from it what it made unreadable; no quota is \
              used",
@@ -281,6 +291,8 @@ impl Container {
         let mut keeper = None;
         if let Some(pid) = self.first_process(&name, spec.tree.id()) {
             note(Some(pid))?;
+            *running::lock(&self.known.is_bounded) =
+                bound::memory(pid).map(|bytes| bytes <= spec.limits.memory_bytes);
             let number = Pid::from_raw(pid);
             let pinned = number.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
             if let Some(pinned) = pinned {

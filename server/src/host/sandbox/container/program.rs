@@ -55,9 +55,13 @@ impl Container {
         };
         self.idle(&id, image, &["--volume", &mounted])?;
         let mut executable = opened(&self.executable)?;
-        self.copy(&vessel.name, arguments::PROGRAM, |packer: &mut Packer<std::io::BufWriter<ChildStdin>>| {
-            packer.file(&mut executable, Path::new(NAME), 0o755, Owner::Root)
-        })?;
+        self.copy(
+            &vessel.name,
+            arguments::PROGRAM,
+            |packer: &mut Packer<std::io::BufWriter<ChildStdin>>| {
+                packer.file(&mut executable, Path::new(NAME), 0o755, Owner::Root)
+            },
+        )?;
         Ok(program)
     }
 
@@ -68,7 +72,8 @@ impl Container {
         let format = format!("{{{{index .Labels \"{}\"}}}}", arguments::WORKER_LABEL);
         for volume in listed.split_whitespace() {
             // One that goes away meanwhile is somebody else's to remove.
-            let Ok(worker) = self.engine.ask(&["volume", "inspect", "--format", &format, volume], PATIENCE) else {
+            let Ok(worker) = self.engine.ask(&["volume", "inspect", "--format", &format, volume], PATIENCE)
+            else {
                 continue;
             };
             if super::is_dead(worker.trim()) {

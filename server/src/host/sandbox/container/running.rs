@@ -231,7 +231,9 @@ impl Vessel {
     fn top_of(&self, mounted: &str) -> String {
         match self.engine.kind {
             EngineKind::Podman => String::from("/"),
-            EngineKind::Docker => mounted.rsplit('/').next().map(|name| format!("{name}/")).unwrap_or_default(),
+            EngineKind::Docker => {
+                mounted.rsplit('/').next().map(|name| format!("{name}/")).unwrap_or_default()
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Compose files of a task: what they may not ask of this machine is said by name and line; their services are not started.
 
-use harness_schema::syntax::data::{Entry, Kind, Value};
 use harness_schema::syntax::Document;
+use harness_schema::syntax::data::{Entry, Kind, Value};
 use serde_json::json;
 
 use super::Planning;
@@ -22,7 +22,8 @@ impl Planning<'_> {
             if !self.harness.files().is_file(&file) {
                 continue;
             }
-            if let Some((line, reason)) = self.harness.document(&file).and_then(|document| demanded(document)) {
+            if let Some((line, reason)) = self.harness.document(&file).and_then(|document| demanded(document))
+            {
                 let remedy = "no container is given that: take it out of the task";
                 return Err(TaskRefused::new(file, line, reason).with_remedy(remedy));
             }

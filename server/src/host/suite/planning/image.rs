@@ -73,9 +73,8 @@ impl Planning<'_> {
     fn line_of_from(&self) -> (harness_schema::path::FilePath, usize) {
         let file = self.dockerfile();
         let Some(document) = self.harness.document(&file) else { return (self.config_file(), 1) };
-        let is_from = |line: &str| {
-            line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("from"))
-        };
+        let is_from =
+            |line: &str| line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("from"));
         let line = document.source().lines().position(is_from).unwrap_or_default() + 1;
         (file, line)
     }
@@ -94,7 +93,8 @@ impl Planning<'_> {
             Some(own) => (places::absolute("/", own).unwrap_or_default(), self.line(own.span)),
             None => (of_image.to_owned(), 1),
         };
-        let root = if places::below(&workdir, of_image).is_some() { of_image.to_owned() } else { workdir.clone() };
+        let root =
+            if places::below(&workdir, of_image).is_some() { of_image.to_owned() } else { workdir.clone() };
         places::check_root(&root).map_err(|reason| {
             let remedy = "name another directory as `environment.workdir`, and make it in the image";
             TaskRefused::new(self.config_file(), line, reason).with_remedy(remedy)

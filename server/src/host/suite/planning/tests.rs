@@ -152,6 +152,7 @@ impl Images for Known {
         let known = self.0.iter().find(|(known, _)| known == name);
         known
             .map(|(name, workdir)| Image {
+                name: name.clone(),
                 id: Digest::of(name.as_bytes()),
                 workdir: String::from(*workdir),
                 variables: BTreeMap::new(),
@@ -175,7 +176,10 @@ fn a_task_runs_on_the_image_that_it_names() {
     };
     let id = |name: &str| Some(Digest::of(name.as_bytes()));
     let config = "[environment]\ndocker_image = \"made:1\"\n";
-    let place = Place::new("named", &[("task.toml", config), ("environment/Dockerfile", "FROM x\nRUN apt-get update\n")]);
+    let place = Place::new(
+        "named",
+        &[("task.toml", config), ("environment/Dockerfile", "FROM x\nRUN apt-get update\n")],
+    );
     let plan = place.plan_on(&known(&[("made:1", "/srv/x/")])).unwrap();
     assert_eq!((plan.root.as_str(), plan.workdir.as_str()), ("/srv/x", "/srv/x"));
     assert_eq!(plan.digests.image, id("made:1"));
@@ -193,7 +197,10 @@ fn a_task_runs_on_the_image_that_it_names() {
     let refused = |place: &Place, images: &Known| place.plan_on(images).unwrap_err().to_string();
     assert_eq!(refused(&place, &known(&[])), "`tasks/t/task.toml`, line 2: no `made:1`; pull `made:1`");
     let system = refused(&place, &known(&[("made:1", "/usr/src")]));
-    assert!(system.contains("`/usr/src` belongs to the system") && system.contains("environment.workdir"), "{system}");
+    assert!(
+        system.contains("`/usr/src` belongs to the system") && system.contains("environment.workdir"),
+        "{system}"
+    );
 }
 
 #[test]
@@ -214,9 +221,14 @@ fn a_dockerfile_is_carried_out_on_its_image_or_built_by_a_person() {
     place.write("tasks/t/environment/Dockerfile", "FROM x:1\nRUN pip install y\n");
     let message = refused(&known(&["x:1", "standard:1"]));
     let (reason, command) = message.split_once("; build its image yourself with `").unwrap();
-    assert!(reason.ends_with("Dockerfile`, line 2: packages are installed with `pip`, which needs a container"));
+    assert!(
+        reason.ends_with("Dockerfile`, line 2: packages are installed with `pip`, which needs a container")
+    );
     let name = command.strip_prefix("engine build --tag ").and_then(|rest| rest.split(' ').next()).unwrap();
-    assert!(name.starts_with("localhost/self-harness-task:") && command.ends_with("tasks/t/environment`"), "{command}");
+    assert!(
+        name.starts_with("localhost/self-harness-task:") && command.ends_with("tasks/t/environment`"),
+        "{command}"
+    );
     let plan = place.plan_on(&known(&[name])).unwrap();
     assert_eq!((image(&plan), plan.build.len(), plan.root.as_str()), (id(name), 1, "/app"));
     place.write("tasks/t/environment/Dockerfile", "FROM x:1\nRUN pip install z\n");
@@ -226,7 +238,8 @@ fn a_dockerfile_is_carried_out_on_its_image_or_built_by_a_person() {
 #[test]
 fn what_no_container_is_given_is_refused_on_its_line() {
     let images = Known(vec![(String::from("standard:1"), "")]);
-    let refused = |files: &[(&str, &str)]| Place::new("opened", files).plan_on(&images).unwrap_err().to_string();
+    let refused =
+        |files: &[(&str, &str)]| Place::new("opened", files).plan_on(&images).unwrap_err().to_string();
     let compose = |text: &str| refused(&[("environment/docker-compose.yaml", text)]);
     let ending = "; no container is given that: take it out of the task";
     for (text, line, reason) in [

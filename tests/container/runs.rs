@@ -30,15 +30,18 @@ reply = { text = "I write.", calls = [{ tool = "shell", arguments = { command = 
 reply = { text = "The number is written." }
 "#;
 
-/// A project whose home says that trials run in containers; `None` where none can be run.
-fn project(name: &str, tasks: usize) -> Option<project::Lab> {
-    // It says why, and goes at once: runs have their own place for trees.
+/// A project whose home says that trials run in containers, and that it is alone at it: all runs of a machine share one place
+/// for trees. `None` where no container can be run.
+fn project(name: &str, tasks: usize) -> Option<(project::Lab, fs::File)> {
+    // It says why, and goes at once.
     drop(Lab::new(name)?);
+    let alone = fs::File::create(std::env::temp_dir().join("self-harness-container-runs.lock")).unwrap();
+    alone.lock().unwrap();
     let mut lab = project::Lab::new(name, WRITER, tasks);
     let config = lab.state().with_file_name("config");
     lab.variables.insert(String::from("XDG_CONFIG_HOME"), config.display().to_string());
     configure(&lab, &format!("sandbox = \"container\"\n\n[container]\nimage = \"{IMAGE}\"\n"));
-    Some(lab)
+    Some((lab, alone))
 }
 
 fn configure(lab: &project::Lab, text: &str) {
@@ -57,7 +60,7 @@ fn left() -> String {
 
 #[test]
 fn each_task_runs_on_its_image_and_the_record_says_so() {
-    let Some(lab) = project("runs", 4) else { return };
+    let Some((lab, _alone)) = project("runs", 4) else { return };
     // This one is all in its image.
     fs::remove_dir_all(lab.root().join("tasks/t-01/environment")).unwrap();
     lab.write("tasks/t-01/task.toml", &format!("[environment]\ndocker_image = \"{IMAGE}\"\n"));
@@ -105,7 +108,7 @@ fn each_task_runs_on_its_image_and_the_record_says_so() {
 
 #[test]
 fn doctor_tries_the_engine_and_removes_what_dead_workers_left() {
-    let Some(mut lab) = project("doctor", 2) else { return };
+    let Some((lab, _alone)) = project("doctor", 2) else { return };
     let printed = lab.ok(&["doctor"]);
     for line in ["podman", "held     fs-write", "held     network", "held     kill-all", "trials can run"] {
         assert!(printed.contains(line), "{line}: {printed}");
@@ -123,12 +126,11 @@ fn doctor_tries_the_engine_and_removes_what_dead_workers_left() {
     let printed = lab.ok(&["doctor"]);
     assert!(printed.contains("removed what 1 ended runs had left"), "{printed}");
     assert_eq!(left(), "");
-    lab.variables.clear();
 }
 
 #[test]
 fn a_configuration_that_cannot_be_used_says_what_to_change() {
-    let Some(lab) = project("refused", 2) else { return };
+    let Some((lab, _alone)) = project("refused", 2) else { return };
     let refused = |arguments: &[&str], code: i32, wanted: &[&str]| {
         let output = lab.run(arguments);
         let aside = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -295,16 +295,17 @@ impl<'a> Performance<'a> {
         let reader = Store::open(&shared.subject.root)?;
         let bench = shared.bench();
         admitting::admit(plans, &reader, &guarantees, &bench, parallel, |checked| {
-            let Checked { id, outcome, news } = checked;
-            if let Some((digest, body)) = news {
-                patiently(|| store.set_admission(&digest, &body))?;
-            }
-            match outcome {
-                Ok(task) => {
-                    tasks.insert(id.clone(), task);
-                    self.append(store, &EventRecord::Checked { task: id })?;
+            if let Some(Checked { id, outcome, news }) = checked {
+                if let Some((digest, body)) = news {
+                    patiently(|| store.set_admission(&digest, &body))?;
                 }
-                Err((cause, why)) => self.unfillable(store, &id, cause, &why)?,
+                match outcome {
+                    Ok(task) => {
+                        tasks.insert(id.clone(), task);
+                        self.append(store, &EventRecord::Checked { task: id })?;
+                    }
+                    Err((cause, why)) => self.unfillable(store, &id, cause, &why)?,
+                }
             }
             self.beat(store)?;
             Ok(store.cancels(number)? == 0)

@@ -340,15 +340,15 @@ impl Container {
             }
             Ok(())
         })?;
-        self.copy(name, "/workspace", |packer| {
-            packer.all(&spec.tree.path(), Path::new("."), Owner::Worker(WORKER))
-        })?;
-        match spec.phase.logs() {
-            Some(logs) => self.copy(name, logs, |packer| {
-                packer.all(&spec.tree.out(), Path::new("."), Owner::Worker(WORKER))
-            }),
-            None => Ok(()),
+        let out = spec.phase.logs().map(|logs| (logs, spec.tree.out()));
+        for (at, from) in std::iter::once(("/workspace", spec.tree.path())).chain(out) {
+            // podman gives a volume that nothing was copied into the owner of its place, and each copy takes its time.
+            let is_empty = fs::read_dir(&from).is_ok_and(|mut entries| entries.next().is_none());
+            if !is_empty || self.engine.kind != Kind::Podman {
+                self.copy(name, at, |packer| packer.all(&from, Path::new("."), Owner::Worker(WORKER)))?;
+            }
         }
+        Ok(())
     }
 
     fn copy(

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use harness_schema::harness::Harness;
+use self_harness::host::disk;
 use self_harness::host::sandbox::container::Container;
 use self_harness::host::sandbox::container::engine::Kind;
+
+use self_harness::host::suite::{TaskPlan, TaskRefused};
 
 use crate::lab::{IMAGE, Lab, engine};
 use crate::project;
@@ -163,4 +167,29 @@ fn a_configuration_that_cannot_be_used_says_what_to_change() {
     refused(&["doctor"], 4, &["the image is not on this machine", "pull registry.invalid/none:1"]);
     refused(&evaluate, 4, &["the image is not on this machine", "pull registry.invalid/none:1"]);
     assert!(!lab.has_run());
+}
+
+#[test]
+fn an_image_that_a_person_built_is_taken_for_the_files_that_it_was_built_of() {
+    let Some((lab, _alone)) = project("built", 1) else { return };
+    lab.write("tasks/t-00/environment/Dockerfile", "FROM debian:12\nRUN apt-get install -y gcc\n");
+    let backend = || Container::of_this_machine(Kind::Podman, IMAGE);
+    let plan = || -> Result<TaskPlan, TaskRefused> {
+        let harness = Harness::resolve(&disk::load(&lab.root()), None);
+        TaskPlan::on(&harness, &lab.root(), harness.suite().task("t-00").unwrap(), Some(&backend()))
+    };
+    let refused = plan().unwrap_err().to_string();
+    let (reason, command) = refused.split_once("; build its image yourself with `").unwrap();
+    assert!(reason.contains("Dockerfile`, line 2: packages are installed with `apt-get`"), "{refused}");
+    let mut words = command.trim_end_matches('`').split(' ');
+    let name = words.find(|word| word.starts_with("localhost/self-harness-task:")).unwrap();
+    assert_eq!(words.next(), Some(lab.root().join("tasks/t-00/environment").to_str().unwrap()));
+    engine(&backend(), &["tag", IMAGE, name]);
+    let planned = plan();
+    // The files are others, so it is an image of something else.
+    lab.write("tasks/t-00/environment/note.txt", "another desk\n");
+    let changed = plan();
+    engine(&backend(), &["untag", IMAGE, name]);
+    assert_eq!(planned.unwrap().digests.image, Some(backend().image().unwrap().id));
+    assert!(changed.unwrap_err().to_string().contains("build its image yourself"));
 }

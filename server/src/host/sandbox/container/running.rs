@@ -12,6 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::super::frames::{self, Decoder, Kind};
 use super::super::keeper::Keeper;
 use super::super::orphan::Note;
@@ -182,9 +184,17 @@ impl Vessel {
     /// Kills everything inside and waits for it; whether nothing is left.
     fn barrier(&mut self) -> bool {
         let Self { engine, name, .. } = self;
-        // It may have exited by itself.
-        let _ = engine.ask(&["kill", "--signal", "KILL", name], PATIENCE);
-        let waited = engine.ask(&["wait", name], PATIENCE).is_ok();
+        let is_told = |first: &OwnedFd| rustix::process::pidfd_send_signal(first, Signal::KILL).is_ok();
+        if !self.first.as_ref().is_some_and(is_told) {
+            // It may have exited by itself.
+            let _ = engine.ask(&["kill", "--signal", "KILL", name], PATIENCE);
+        }
+        let wait: &[&str] = match engine.kind {
+            // It would look four times a second.
+            EngineKind::Podman => &["wait", "--interval", "20ms", name],
+            EngineKind::Docker => &["wait", name],
+        };
+        let waited = engine.ask(wait, PATIENCE).is_ok();
         // podman says `stopped` until it has cleaned up behind a container; what is copied out meanwhile is not whole.
         if engine.kind == EngineKind::Podman {
             let _ = engine.ask(&["container", "cleanup", name], PATIENCE);

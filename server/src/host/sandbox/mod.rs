@@ -57,6 +57,8 @@ use std::process::ExitCode;
 
 pub use guarantee::{Guarantee, Guarantees, Unavailable};
 pub use image::{Containers, Image, Images};
+#[cfg(target_os = "linux")]
+pub use keeper::room;
 pub use spec::{
     Backend, Dead, Ended, Exec, Executed, Limits, Network, Phase, Sandbox, SandboxError, Spec, Stopper,
 };

@@ -129,7 +129,10 @@ mod costs {
 /// Measures by turns, so that what slows the machine slows everything alike.
 #[cfg(target_os = "linux")]
 fn measure(rounds: usize) -> Outcome<()> {
-    let (backend, trials) = (sandbox::backend(sandbox::Choice::Bubblewrap, Vec::new()), costs::trials());
+    let (backend, trials) = (
+        sandbox::backend(sandbox::Choice::Bubblewrap, Vec::new(), &sandbox::Containers::default()),
+        costs::trials(),
+    );
     let [mut bash, mut bare_command, mut start, mut command, mut kill, mut snapshot] =
         [const { Vec::new() }; 6];
     // The first round fills the page cache.

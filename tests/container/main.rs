@@ -8,3 +8,7 @@
 mod lab;
 mod walls;
 mod ends;
+#[path = "../trials/lab.rs"]
+#[expect(dead_code, reason = "whole runs need the project that `tests/trials` makes, and less of it")]
+mod project;
+mod runs;

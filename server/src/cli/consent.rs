@@ -1,5 +1,6 @@
 //! Asks before anything is executed or spent: what runs, where, what it sends to whom, and what it costs.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use super::report::excerpt::visible;
@@ -103,10 +104,25 @@ pub fn lines(asked: &Asked<'_>) -> String {
         several => format!("{several} tasks that cannot be run here; the first: {first}"),
     });
     let mut out = format!("Start {} for {name}?\n", asked.verb);
-    for (what, text) in rows.into_iter().chain(left.map(|left| ("Leaves out", left))) {
+    let images = images(asked.subject).map(|images| ("Images", images));
+    for (what, text) in rows.into_iter().chain(images).chain(left.map(|left| ("Leaves out", left))) {
         out.push_str(&format!("{what:<10} {text}\n"));
     }
     visible(&out).into_owned()
+}
+
+/// The images that tasks run on, where there are containers.
+fn images(subject: &Subject) -> Option<String> {
+    let mut tasks: BTreeMap<String, usize> = BTreeMap::new();
+    for image in subject.tasks.iter().filter_map(|task| task.plan.as_ref().ok()?.image.as_ref()) {
+        *tasks.entry(format!("`{}` ({})", image.name, image.id.short(12))).or_default() += 1;
+    }
+    let each = tasks.iter().map(|(image, tasks)| match tasks {
+        1 => format!("{image} for 1 task"),
+        several => format!("{image} for {several} tasks"),
+    });
+    let all = each.collect::<Vec<_>>().join(", ");
+    (!all.is_empty()).then_some(all)
 }
 
 fn is_local(endpoint: &str) -> bool {

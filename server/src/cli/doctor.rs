@@ -6,7 +6,7 @@ use super::report::excerpt::visible;
 use super::terminal;
 use crate::failure::Failure;
 use crate::host::machine::Machine;
-use crate::host::sandbox::{self, Guarantee, Guarantees};
+use crate::host::sandbox::{Guarantee, Guarantees, SandboxError, Unavailable};
 
 const GOOD: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default().effects(Effects::BOLD);
@@ -17,14 +17,15 @@ const BAD: Style = AnsiColor::BrightRed.on_default().effects(Effects::BOLD);
 /// # Errors
 /// A [`Failure`] of the host if trials cannot run.
 pub fn run() -> Result<u8, Failure> {
-    let swept = sandbox::sweep().map_err(|error| {
-        Failure::host(error.to_string(), "see whether the directory of the trial trees is yours")
-    })?;
     let machine = Machine::read()?;
-    let guarantees =
-        sandbox::backend(machine.sandbox(), machine.toolchains).probe().map_err(|unavailable| {
-            Failure::host(format!("trials cannot run: {}", unavailable.reason), unavailable.remedy)
-        })?;
+    let cannot_run = |unavailable: Unavailable| {
+        Failure::host(format!("trials cannot run: {}", unavailable.reason), unavailable.remedy)
+    };
+    let swept = machine.sweep().map_err(|error| match error {
+        SandboxError::Unavailable(unavailable) => cannot_run(unavailable),
+        error => Failure::host(error.to_string(), "see whether the directory of the trial trees is yours"),
+    })?;
+    let guarantees = machine.backend().probe().map_err(cannot_run)?;
     terminal::print(&page(&guarantees, swept))?;
     match guarantees.lacking().as_slice() {
         [] => Ok(0),

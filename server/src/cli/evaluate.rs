@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::host::machine::Machine;
 use crate::host::model::{Endpoint, KeySource};
 use crate::host::record::{BudgetRecord, RunRecord, SlotRecord};
-use crate::host::sandbox::{self, Choice, Guarantees};
+use crate::host::sandbox::{Choice, Guarantees};
 use crate::host::store::{RunState, Store, StoredRun, run_name};
 use crate::host::subject::Subject;
 
@@ -122,7 +122,7 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
         return Ok(Some(open));
     }
     let guarantees = proven(arguments.unsandboxed)?;
-    let subject = Subject::read(root, &guarantees);
+    let subject = Subject::read(root, &guarantees, Machine::read()?.images().as_deref());
     let record = record(&subject, arguments)?;
     let count = |split: Split| {
         let mut ids: Vec<&str> = record
@@ -167,13 +167,13 @@ pub fn proven(unsandboxed: bool) -> Result<Guarantees, Failure> {
             let hint = "add `--unsandboxed` to run with your own rights on this machine, which should be one to throw away";
             return Err(Failure::config(message, hint));
         }
-        (Choice::Bubblewrap, true) => {
+        (Choice::Bubblewrap | Choice::Container, true) => {
             let hint = "only your own configuration can switch the sandbox off: see `host::machine`";
             return Err(Failure::user("there is a sandbox, so `--unsandboxed` means nothing", hint));
         }
         _ => {}
     }
-    let guarantees = sandbox::backend(choice, machine.toolchains).probe().map_err(|missing| {
+    let guarantees = machine.backend().probe().map_err(|missing| {
         Failure::host(
             format!("no sandbox on this machine, nothing was run: {}", missing.reason),
             missing.remedy,
@@ -196,6 +196,7 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
         let hint = "use `agent.kind = \"native\"` or `\"command\"`";
         return Err(Failure::config("Harbor agents cannot be run by this version", hint));
     }
+    subject.fits(Machine::read()?.sandbox())?;
     let improve = &manifest.improve.value;
     let by_gate = if improve.gate.value == Gate::Certified { 4 } else { 2 };
     let written = improve.repeats.value.baseline.as_ref().map(|repeats| repeats.value);

@@ -4,8 +4,12 @@
 //! ```toml
 //! max_cost_usd = 5.0            # the lower of this and the manifest's holds; 5 if nothing is said
 //! max_parallel = 8              # and of this
-//! sandbox = "auto"              # bubblewrap; or "none", on machines that are thrown away: see `host::sandbox::none`
-//! toolchains = ["/opt/agents"]  # directories with programs that can be read inside of sandboxes
+//! sandbox = "auto"              # bubblewrap; or "container", or "none" on machines that are thrown away: see `host::sandbox`
+//! toolchains = ["/opt/agents"]  # directories with programs that can be read inside of sandboxes, except in containers
+//!
+//! [container]                   # for `sandbox = "container"`
+//! engine = "podman"             # or "docker"
+//! image = "debian:12"           # the root of tasks that have no image of their own; it has to be on this machine
 //!
 //! [[key]]                       # where a key comes from, by where it is sent
 //! origin = "https://models.example.com"
@@ -19,7 +23,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::model::{Endpoint, KeySource};
-use super::sandbox::Choice;
+use super::sandbox::image::Kind;
+use super::sandbox::{self, Backend, Choice, Containers, Images, SandboxError};
 use crate::failure::Failure;
 
 /// What a run may cost if nobody says otherwise, in US dollars.
@@ -37,8 +42,28 @@ pub struct Machine {
     sandbox: Wanted,
     /// Directories with programs that can be read inside of sandboxes.
     pub toolchains: Vec<PathBuf>,
+    /// Which engine makes containers, and from what.
+    container: Option<Container>,
     /// Where keys come from.
     key: Vec<Key>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Container {
+    /// The engine.
+    engine: Engine,
+    /// The root of tasks that have no image of their own.
+    image: Option<String>,
+}
+
+/// The words for engines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Engine {
+    #[default]
+    Podman,
+    Docker,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -61,18 +86,20 @@ impl Default for Machine {
             max_parallel: None,
             sandbox: Wanted::Auto,
             toolchains: Vec::new(),
+            container: None,
             key: Vec::new(),
         }
     }
 }
 
-/// The words for backends. `auto` is never `none`.
+/// The words for backends. `auto` is never `none`, and never `container`: images are somebody's choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Wanted {
     #[default]
     Auto,
     Bubblewrap,
+    Container,
     None,
 }
 
@@ -125,6 +152,19 @@ impl Machine {
             let what = format!("names the toolchain `{}`, which is no absolute path", toolchain.display());
             return Err(wrong(what, "write the path from the root"));
         }
+        let image = machine.container.as_ref().and_then(|container| container.image.as_deref());
+        if let Some(image) = image.filter(|image| !sandbox::image::is_name(image)) {
+            let what = format!("names the image `{image}` in `[container]`, which is no name of an image");
+            return Err(wrong(
+                what,
+                "write a name such as `debian:12`, or one with its digest, `debian@sha256:…`",
+            ));
+        }
+        if machine.sandbox == Wanted::Container && image.is_none() {
+            let what = "says `sandbox = \"container\"` and has no `image` in `[container]`";
+            let hint = "name an image of this machine, such as `image = \"debian:12\"`: tasks without an image of their own run on it";
+            return Err(wrong(String::from(what), hint));
+        }
         for key in &machine.key {
             if Endpoint::read(&key.origin).map(|endpoint| endpoint.origin()).ok().as_deref()
                 != Some(key.origin.trim_end_matches('/'))
@@ -145,8 +185,38 @@ impl Machine {
     pub fn sandbox(&self) -> Choice {
         match self.sandbox {
             Wanted::Auto | Wanted::Bubblewrap => Choice::Bubblewrap,
+            Wanted::Container => Choice::Container,
             Wanted::None => Choice::None,
         }
+    }
+
+    fn containers(&self) -> Containers {
+        let container = self.container.clone().unwrap_or_default();
+        let engine = match container.engine {
+            Engine::Podman => Kind::Podman,
+            Engine::Docker => Kind::Docker,
+        };
+        Containers { engine, image: container.image.unwrap_or_default() }
+    }
+
+    /// What makes the sandboxes of trials.
+    #[must_use]
+    pub fn backend(&self) -> Box<dyn Backend> {
+        sandbox::backend(self.sandbox(), self.toolchains.clone(), &self.containers())
+    }
+
+    /// Who knows the images that tasks can be run on; `None` where there are no containers.
+    #[must_use]
+    pub fn images(&self) -> Option<Box<dyn Images>> {
+        sandbox::images(self.sandbox(), &self.containers())
+    }
+
+    /// Removes what workers that died have left behind; how many sandboxes that were.
+    ///
+    /// # Errors
+    /// A [`SandboxError`] if the directory of the trial trees cannot be read, or the engine does not answer.
+    pub fn sweep(&self) -> Result<usize, SandboxError> {
+        sandbox::sweep(self.sandbox(), &self.containers())
     }
 
     /// Where the key for an endpoint comes from: from what this machine says of its origin, else from the variable that the
@@ -190,11 +260,40 @@ mod tests {
     }
 
     #[test]
+    fn containers_are_chosen_by_word_and_never_by_auto() {
+        let machine =
+            read("sandbox = \"container\"\n[container]\nengine = \"docker\"\nimage = \"debian@sha256:00\"\n")
+                .unwrap();
+        assert_eq!(machine.sandbox(), Choice::Container);
+        let wanted = Containers { engine: Kind::Docker, image: String::from("debian@sha256:00") };
+        assert_eq!(machine.containers(), wanted);
+        assert_eq!(Choice::named(machine.sandbox().word()), Some(Choice::Container));
+        // Who has an image need not use it.
+        let machine = read("[container]\nimage = \"debian:12\"\n").unwrap();
+        assert_eq!((machine.sandbox(), machine.containers().engine), (Choice::Bubblewrap, Kind::Podman));
+        assert!(machine.images().is_none());
+    }
+
+    #[test]
     fn what_means_nothing_is_named_with_its_line() {
         for (text, wrong) in [
             ("max_cost = 3\n", "line 1: unknown field `max_cost`"),
             ("\nmax_cost_usd = \"3\"\n", "line 2: invalid type"),
             ("max_cost_usd = -1\n", "no amount"),
+            ("sandbox = \"container\"\n", "`config.toml` says `sandbox = \"container\"` and has no `image`"),
+            (
+                "sandbox = \"container\"\n[container]\nengine = \"podman\"\n",
+                "has no `image` in `[container]`",
+            ),
+            (
+                "[container]\nengine = \"lxc\"\n",
+                "line 2: unknown variant `lxc`, expected `podman` or `docker`",
+            ),
+            ("[container]\nimages = \"x\"\n", "line 2: unknown field `images`"),
+            (
+                "[container]\nimage = \"--privileged\"\n",
+                "the image `--privileged` in `[container]`, which is no",
+            ),
             ("toolchains = [\"agents\"]\n", "the toolchain `agents`, which is no absolute path"),
             ("[[key]]\norigin = \"models.example\"\nvariable = \"A\"\n", "which is no origin"),
             ("[[key]]\norigin = \"https://a.example\"\n", "no one way"),

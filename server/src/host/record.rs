@@ -41,7 +41,7 @@ pub struct RunRecord {
     /// What waits are spread by.
     #[serde(default)]
     pub seed: u64,
-    /// How trials are kept apart from the machine: `bubblewrap`, or `none`.
+    /// How trials are kept apart from the machine: `bubblewrap`, `container`, or `none`.
     #[serde(default)]
     pub sandbox: String,
     /// Where it was started: `command line`, an editor's name.
@@ -250,6 +250,12 @@ pub struct TrialRecord {
     /// The fingerprint that the provider answered with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// The identity of the image that it ran on; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub image: String,
+    /// What the sandbox was, and what it proved to hold: `bubblewrap …: fs-write held, …`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub guarantees: String,
     /// Whether the task could not be proven to be solvable, or its verifier to notice a failing check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<String>,

@@ -14,9 +14,10 @@ use harness_schema::syntax::Document;
 use harness_schema::text::Text;
 
 use super::disk;
-use super::sandbox::{Guarantee, Guarantees, POLICY};
+use super::sandbox::{Choice, Guarantee, Guarantees, Images, POLICY};
 use super::suite::{TaskPlan, TaskRefused};
 use crate::engine::contract::{self, Contract};
+use crate::failure::Failure;
 
 /// The version of the native agent: what changes its behaviour changes this.
 const NATIVE: &str = "1";
@@ -46,36 +47,56 @@ pub struct Planned {
 }
 
 impl Subject {
-    /// Reads the harness of a project as it is on disk, under the guarantees of a sandbox.
+    /// Reads the harness of a project as it is on disk, under the guarantees of a sandbox; its tasks run on images if there
+    /// are any.
     #[must_use]
-    pub fn read(root: &Path, guarantees: &Guarantees) -> Self {
+    pub fn read(root: &Path, guarantees: &Guarantees, images: Option<&dyn Images>) -> Self {
         let (files, harness) = disk::complete(root, disk::scan(root), None);
         drop(files);
-        Self::of(root, harness, guarantees)
+        Self::of(root, harness, guarantees, images)
     }
 
     /// Reads a harness whose texts are these, and the tasks as they are on disk.
     #[must_use]
-    pub fn with_texts(root: &Path, texts: &BTreeMap<String, String>, guarantees: &Guarantees) -> Self {
+    pub fn with_texts(
+        root: &Path,
+        texts: &BTreeMap<String, String>,
+        guarantees: &Guarantees,
+        images: Option<&dyn Images>,
+    ) -> Self {
         let open = texts
             .iter()
             .filter_map(|(path, text)| Some(Document::new(FilePath::parse(path).ok()?, Text::new(text))));
         let files: Files = open.fold(disk::scan(root), |files, document| files.with_open(document));
         let (files, harness) = disk::complete(root, files, None);
         drop(files);
-        Self::of(root, harness, guarantees)
+        Self::of(root, harness, guarantees, images)
     }
 
-    fn of(root: &Path, harness: Harness, guarantees: &Guarantees) -> Self {
+    fn of(root: &Path, harness: Harness, guarantees: &Guarantees, images: Option<&dyn Images>) -> Self {
         let contract = contract(harness.manifest(), guarantees);
         let scheduled = harness.suite().tasks.iter().filter(|task| !task.excluded);
         let tasks = scheduled.filter_map(|task| {
-            let plan = TaskPlan::of(&harness, root, task);
+            let plan = TaskPlan::on(&harness, root, task, images);
             Some(Planned { id: task.id.clone(), split: task.split?, plan })
         });
         let mut tasks: Vec<Planned> = tasks.collect();
         tasks.sort_by(|one, other| one.id.cmp(&other.id));
         Self { root: root.to_path_buf(), tasks, contract, harness }
+    }
+
+    /// Whether the agent can be run in sandboxes of that choice.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the configuration if it cannot.
+    pub fn fits(&self, choice: Choice) -> Result<(), Failure> {
+        if choice == Choice::Container && self.harness.manifest().agent.value.kind.value == AgentKind::Command
+        {
+            let message = "containers have no road to the model, which an agent with `agent.kind = \"command\"` asks itself";
+            let hint = "set `sandbox = \"auto\"` in your configuration, or use `agent.kind = \"native\"`, whose calls are made outside";
+            return Err(Failure::config(message, hint));
+        }
+        Ok(())
     }
 
     /// The texts of the harness, by path: what a run is started with, and what it reads.
@@ -118,7 +139,9 @@ impl Subject {
             if let Ok(plan) = &task.plan {
                 parts.push(plan.digests.task.bytes().to_vec());
                 parts.push(plan.digests.verifier.bytes().to_vec());
-                parts.push(plan.solution.map(|digest| digest.bytes().to_vec()).unwrap_or_default());
+                for digest in [plan.solution, plan.digests.image] {
+                    parts.push(digest.map(|digest| digest.bytes().to_vec()).unwrap_or_default());
+                }
             }
         }
         Digest::of_parts(parts.iter().map(Vec::as_slice))

@@ -76,6 +76,19 @@ impl Guarantees {
         ]
     }
 
+    /// All of it in one line, as records keep it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let word = |guarantee: &Guarantee| match guarantee {
+            Guarantee::Held => "held",
+            Guarantee::Weaker(_) => "weaker",
+            Guarantee::Missing(_) => "missing",
+        };
+        let each: Vec<String> =
+            self.each().iter().map(|(name, _, guarantee)| format!("{name} {}", word(guarantee))).collect();
+        format!("{}: {}", self.backend, each.join(", "))
+    }
+
     /// The required ones that are not there: up to `seccomp` each has to be held, `memory` and `disk` have to be bounded
     /// somehow, Landlock is a second line.
     #[must_use]
@@ -137,6 +150,11 @@ mod tests {
         assert_eq!(open.lacking(), ["network"]);
         let endless = Guarantees { memory: Guarantee::of(false, "no"), ..held() };
         assert_eq!(endless.lacking(), ["memory"]);
+        assert!(
+            open.line().starts_with(": fs-write held, fs-read held, network weaker, "),
+            "{}",
+            open.line()
+        );
         let old = Guarantees { landlock_abi: Guarantee::of(false, "old"), ..held() };
         assert!(old.lacking().is_empty());
     }

@@ -6,6 +6,7 @@
 //! [`Backend::probe`], which tries it. Without protection nothing is executed.
 
 pub mod guarantee;
+pub mod image;
 pub mod output;
 #[cfg(target_os = "linux")]
 pub mod beneath;
@@ -55,6 +56,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use guarantee::{Guarantee, Guarantees, Unavailable};
+pub use image::{Containers, Image, Images};
 #[cfg(target_os = "linux")]
 pub use keeper::room;
 pub use spec::{
@@ -71,6 +73,8 @@ pub enum Choice {
     /// bubblewrap.
     #[default]
     Bubblewrap,
+    /// A container engine, for tasks that come as images.
+    Container,
     /// Nothing: the machine is thrown away afterwards.
     None,
 }
@@ -81,6 +85,7 @@ impl Choice {
     pub fn word(self) -> &'static str {
         match self {
             Self::Bubblewrap => "bubblewrap",
+            Self::Container => "container",
             Self::None => "none",
         }
     }
@@ -88,25 +93,45 @@ impl Choice {
     /// The choice that a word names.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
-        [Self::Bubblewrap, Self::None].into_iter().find(|choice| choice.word() == word)
+        [Self::Bubblewrap, Self::Container, Self::None].into_iter().find(|choice| choice.word() == word)
     }
 }
 
-/// The backend of this machine; programs of `toolchains` can be read inside.
+/// The backend of this machine; programs of `toolchains` can be read inside, except in containers, which have those of their
+/// image.
 #[must_use]
-pub fn backend(choice: Choice, toolchains: Vec<PathBuf>) -> Box<dyn Backend> {
+pub fn backend(choice: Choice, toolchains: Vec<PathBuf>, containers: &Containers) -> Box<dyn Backend> {
     #[cfg(target_os = "linux")]
     return match choice {
         Choice::Bubblewrap => {
             Box::new(bubblewrap::Bubblewrap { toolchains, ..bubblewrap::Bubblewrap::of_this_machine() })
         }
+        Choice::Container => Box::new(of_containers(containers)),
         Choice::None => Box::new(none::Unconfined::of_this_machine()),
     };
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (choice, toolchains);
+        let _ = (choice, toolchains, containers);
         Box::new(Absent)
     }
+}
+
+/// Who knows the images that tasks can be run on; `None` where there are no containers, and the root is that of this machine.
+#[must_use]
+pub fn images(choice: Choice, containers: &Containers) -> Option<Box<dyn Images>> {
+    match choice {
+        #[cfg(target_os = "linux")]
+        Choice::Container => Some(Box::new(of_containers(containers))),
+        _ => {
+            let _ = containers;
+            None
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn of_containers(containers: &Containers) -> container::Container {
+    container::Container::of_this_machine(containers.engine, containers.image.as_str())
 }
 
 /// Who the trial trees of this machine belong to; `None` for whoever we are.
@@ -115,20 +140,29 @@ pub fn identity(choice: Choice) -> Option<tree::Identity> {
     match choice {
         #[cfg(target_os = "linux")]
         Choice::Bubblewrap => bubblewrap::Bubblewrap::of_this_machine().run_as,
+        #[cfg(target_os = "linux")]
+        Choice::Container => container::owner(),
         // Without a sandbox everything is done by whoever we are.
         _ => None,
     }
 }
 
-/// Removes what workers that died have left behind; how many sandboxes that were.
+/// Removes what workers that died have left behind; how many sandboxes that were. Containers are asked for only where they
+/// are the choice.
 ///
 /// # Errors
-/// A [`SandboxError`] if the directory of the trial trees cannot be read.
-pub fn sweep() -> Result<usize, SandboxError> {
+/// A [`SandboxError`] if the directory of the trial trees cannot be read, or the engine does not answer.
+pub fn sweep(choice: Choice, containers: &Containers) -> Result<usize, SandboxError> {
     #[cfg(target_os = "linux")]
-    return bubblewrap::Bubblewrap::of_this_machine().sweep();
+    return match choice {
+        Choice::Container => of_containers(containers).sweep(),
+        Choice::Bubblewrap | Choice::None => bubblewrap::Bubblewrap::of_this_machine().sweep(),
+    };
     #[cfg(not(target_os = "linux"))]
-    Ok(0)
+    {
+        let _ = (choice, containers);
+        Ok(0)
+    }
 }
 
 /// What this process is if it was started inside of a sandbox: its first process, or the probe. Looks at the arguments and

@@ -209,6 +209,8 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// Variables of the task.
     pub env: Env,
+    /// The identity of the image that is the root, where containers are made; the backend's own if there is none.
+    pub image: Option<String>,
     /// Roads to a network.
     pub network: Network,
     /// What it may use.
@@ -225,6 +227,7 @@ impl Spec {
             workdir: String::from("/app"),
             mounts: Vec::new(),
             env: Env::default(),
+            image: None,
             network: Network::Off,
             limits: Limits::default(),
         }
@@ -327,6 +330,15 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// A [`SandboxError`]; the tree is removed.
     fn start(&self, spec: Spec) -> Result<Box<dyn Sandbox>, SandboxError>;
+
+    /// Fills a tree with what an image has in a directory; with nothing if it has no such directory.
+    ///
+    /// # Errors
+    /// A [`SandboxError`] if there are no images, or the tree is larger than it may be.
+    fn seed(&self, image: &str, from: &str, tree: &TrialTree) -> Result<(), SandboxError> {
+        let _ = tree;
+        Err(SandboxError::Refused(format!("`{from}` of the image `{image}` needs the sandbox `container`")))
+    }
 }
 
 /// A living sandbox. One that is dropped is killed.

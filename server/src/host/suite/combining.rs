@@ -126,6 +126,7 @@ mod tests {
             id: String::new(),
             root: String::from("/app"),
             workdir: String::from("/app"),
+            image: None,
             env: Env::default(),
             environment: PathBuf::new(),
             build: Vec::new(),

@@ -184,6 +184,7 @@ impl Building<'_> {
     fn run(&mut self) -> Result<(), PrepareError> {
         for build in &self.plan.build {
             match &build.step {
+                BuildStep::Image => self.seed()?,
                 BuildStep::Directory(path) => self.writer()?.directory(path)?,
                 BuildStep::Copy { sources, target, is_directory, mode } => {
                     self.copy(build.line, sources, target, *is_directory, *mode)?;
@@ -236,6 +237,16 @@ impl Building<'_> {
             Some(tree) => Ok(tree),
             None => Ok(self.bench.trials.fresh()?),
         }
+    }
+
+    /// Takes what the image has in the place of the tree.
+    fn seed(&mut self) -> Result<(), PrepareError> {
+        let Some(image) = &self.plan.image else { return Ok(()) };
+        let tree = self.closed()?;
+        let seeded = self.bench.backend.seed(&image.id.to_string(), &self.plan.root, &tree);
+        // It is removed with everything else if that failed.
+        self.tree = Some(tree);
+        Ok(seeded?)
     }
 
     fn writer(&mut self) -> Result<Writer, PrepareError> {

@@ -1,4 +1,4 @@
-//! Everything that is needed to run a task without a container, as values. Runs nothing.
+//! Everything that is needed to run a task in a sandbox, as values. Runs nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use harness_schema::task::{NetworkMode, RewardStrategy};
 use super::bundle::{Bundle, BundleError};
 use crate::engine::contract;
 use crate::host::sandbox::spec::Env;
-use crate::host::sandbox::{Exec, Limits, Phase, Spec, TrialTree};
+use crate::host::sandbox::{Exec, Image, Limits, Phase, Spec, TrialTree};
 
 /// A task that can be run.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct TaskPlan {
     pub root: String,
     /// The directory in which the agent, the verifier and the solution work: `root`, or below it.
     pub workdir: String,
+    /// The image that is the root; none where that is the one of this machine.
+    pub image: Option<Image>,
     /// Variables of everything that runs.
     pub env: Env,
     /// `environment/` on the host.
@@ -96,6 +98,8 @@ pub struct Build {
 /// What is done to make a start tree. Targets are paths in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildStep {
+    /// Copies what the image has in the place of the tree.
+    Image,
     /// Makes a directory with all above it.
     Directory(PathBuf),
     /// Copies from `environment/`.
@@ -148,11 +152,12 @@ pub struct Note {
     pub what: String,
 }
 
+/// What can be done about a task that needs more than a sandbox has.
+const REMEDY: &str = "run the task with a container or a Harbor agent, or change that line";
+
 /// Why a task cannot be run in the sandbox of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{file}`, line {line}: {reason}; run the task with a container or a Harbor agent, or change that line"
-)]
+#[error("`{file}`, line {line}: {reason}; {}", .remedy.as_deref().unwrap_or(REMEDY))]
 pub struct TaskRefused {
     /// The file.
     pub file: FilePath,
@@ -160,6 +165,22 @@ pub struct TaskRefused {
     pub line: usize,
     /// The reason.
     pub reason: String,
+    /// What can be done about it, if that is something else than what is usual.
+    pub remedy: Option<String>,
+}
+
+impl TaskRefused {
+    /// A reason on a line of a file.
+    #[must_use]
+    pub fn new(file: FilePath, line: usize, reason: impl Into<String>) -> Self {
+        Self { file, line, reason: reason.into(), remedy: None }
+    }
+
+    /// The same with what can be done about it.
+    #[must_use]
+    pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
 }
 
 /// A task that is another one than it was.
@@ -207,6 +228,7 @@ impl TaskPlan {
         let mut spec = Spec::new(phase, tree);
         spec.workdir.clone_from(&self.root);
         spec.env = self.env.clone();
+        spec.image = self.image.as_ref().map(|image| image.id.to_string());
         spec.limits = Limits { memory_bytes: self.memory_bytes, ..Limits::default() };
         spec
     }

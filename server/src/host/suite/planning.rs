@@ -1,6 +1,8 @@
 //! Reads a task directory and says what has to be done, or on which line it asks for more than a sandbox has.
 
 mod dockerfile;
+mod compose;
+mod image;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,20 +21,38 @@ use harness_schema::text::{Span, Text};
 use super::bundle::{Bundle, BundleError, Entry};
 use super::plan::{Health, Note, StepPlan, TaskPlan, TaskRefused};
 use crate::engine::contract;
-use crate::host::sandbox::Limits;
 use crate::host::sandbox::spec::{Env, SandboxError};
+use crate::host::sandbox::{Images, Limits};
 
-/// Files that describe several containers.
-const COMPOSE: &[&str] = &["docker-compose.yaml", "docker-compose.yml", "compose.yaml", "compose.yml"];
+/// What can be done about a task that needs more than a container has.
+const BEYOND_CONTAINERS: &str = "run the task with a Harbor agent, or change that line";
 
 impl TaskPlan {
-    /// Plans a task of a harness that lies in the directory `root` of the host.
+    /// Plans a task of a harness that lies in the directory `root` of the host, on the root of this machine.
     ///
     /// # Errors
     /// The first line that needs a container, or that cannot be understood.
     pub fn of(harness: &Harness, root: &Path, task: &harness::Task) -> Result<Self, TaskRefused> {
+        Self::on(harness, root, task, None)
+    }
+
+    /// The same, on an image if there are any.
+    ///
+    /// # Errors
+    /// The first line that needs an image that is not here, or more than a container, or that cannot be understood.
+    pub fn on(
+        harness: &Harness,
+        root: &Path,
+        task: &harness::Task,
+        images: Option<&dyn Images>,
+    ) -> Result<Self, TaskRefused> {
         let task = Task::at(harness.files(), &task.directory, &task.id);
-        Planning { harness, host: root, config: text_of(harness, &task), task, notes: Vec::new() }.plan()
+        let config = text_of(harness, &task);
+        let planned = Planning { harness, host: root, config, task, images, notes: Vec::new() }.plan();
+        planned.map_err(|refused| match (images, &refused.remedy) {
+            (Some(_), None) => refused.with_remedy(BEYOND_CONTAINERS),
+            _ => refused,
+        })
     }
 }
 
@@ -48,14 +68,20 @@ struct Planning<'a> {
     task: Task,
     /// `task.toml`.
     config: Text,
+    /// Who knows images, if there are containers.
+    images: Option<&'a dyn Images>,
     notes: Vec<Note>,
 }
 
 impl Planning<'_> {
     fn plan(mut self) -> Result<TaskPlan, TaskRefused> {
         self.check_kind()?;
+        self.check_compose()?;
         self.note_ignored();
-        let environment = self.environment()?;
+        let (environment, image) = match self.images {
+            Some(images) => self.on_image(images).map(|(environment, image)| (environment, Some(image)))?,
+            None => (self.on_this_machine()?, None),
+        };
         let config = self.task.config.clone();
         let own = self.variables(&config.environment.env)?;
         let env = environment.env.iter().cloned().chain(own);
@@ -71,6 +97,7 @@ impl Planning<'_> {
             id: self.task.id.clone(),
             root: environment.root,
             workdir: environment.workdir,
+            image,
             env,
             environment: self.on_host(&self.task.environment),
             build: environment.build,
@@ -108,7 +135,11 @@ impl Planning<'_> {
             return Err(self.refused(environment.os.span, "a task for Windows needs a Windows machine"));
         }
         if let Some(gpus) = environment.gpus.as_ref().filter(|gpus| 0 < gpus.value) {
-            return Err(self.refused(gpus.span, "graphics processors need a container"));
+            let reason = match self.images {
+                Some(_) => "graphics processors are devices of this machine, and no container is given one",
+                None => "graphics processors need a container",
+            };
+            return Err(self.refused(gpus.span, reason));
         }
         if let Some(tpu) = &environment.tpu {
             return Err(self.refused(tpu.span, "a tensor processor needs a Harbor agent"));
@@ -121,29 +152,14 @@ impl Planning<'_> {
             if let Some(mode) =
                 verifier.environment_mode.as_ref().filter(|mode| mode.value == EnvironmentMode::Separate)
             {
-                return Err(
-                    self.refused(mode.span, "a verifier in an environment of its own needs a container")
-                );
+                let reason = match self.images {
+                    Some(_) => "a verifier in an environment of its own needs a Harbor agent",
+                    None => "a verifier in an environment of its own needs a container",
+                };
+                return Err(self.refused(mode.span, reason));
             }
         }
-        for name in COMPOSE {
-            let file = self.below(&self.task.environment, name);
-            if self.harness.files().is_file(&file) {
-                let reason = String::from("several services need a container");
-                return Err(TaskRefused { file, line: 1, reason });
-            }
-        }
-        let ignore = self.below(&self.task.environment, ".dockerignore");
-        if self.harness.files().is_file(&ignore) {
-            let reason = String::from("what `.dockerignore` leaves out is known to a container engine only");
-            return Err(TaskRefused { file: ignore, line: 1, reason });
-        }
-        match &environment.docker_image {
-            Some(image) if !self.harness.files().is_file(&self.dockerfile()) => {
-                Err(self.refused(image.span, "a ready image needs a container"))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn note_ignored(&mut self) {
@@ -295,7 +311,7 @@ impl Planning<'_> {
             }
             if !matches!(tests.get("test.sh"), Some(Entry::File { .. })) {
                 let file = self.below(&self.task.tests, "test.sh");
-                return Err(TaskRefused { file, line: 1, reason: String::from("the verifier is missing") });
+                return Err(TaskRefused::new(file, 1, "the verifier is missing"));
             }
             step.tests_digest = tests.digest();
             let judged = format!("{:?} {:?} {:?}", step.verifier_timeout, step.verifier_env, step.min_reward);
@@ -313,7 +329,8 @@ impl Planning<'_> {
         }
         plan.steps = steps;
         let of = |parts: &[Vec<u8>]| Digest::of_parts(parts.iter().map(Vec::as_slice));
-        plan.digests = contract::Task { task: of(&task), verifier: of(&verifier), image: None };
+        let image = plan.image.as_ref().map(|image| image.id);
+        plan.digests = contract::Task { task: of(&task), verifier: of(&verifier), image };
         plan.solution = (!solutions.is_empty()).then(|| of(&solutions));
         Ok(())
     }
@@ -327,7 +344,7 @@ impl Planning<'_> {
     }
 
     fn broken(&self, error: &BundleError) -> TaskRefused {
-        TaskRefused { file: self.config_file(), line: 1, reason: error.to_string() }
+        TaskRefused::new(self.config_file(), 1, error.to_string())
     }
 
     /// Variables with their defaults filled in. No variable of the machine is.
@@ -376,7 +393,7 @@ impl Planning<'_> {
     }
 
     fn refused(&self, span: Span, reason: &str) -> TaskRefused {
-        TaskRefused { file: self.config_file(), line: self.line(span), reason: reason.to_owned() }
+        TaskRefused::new(self.config_file(), self.line(span), reason)
     }
 
     fn line(&self, span: Span) -> usize {
@@ -397,7 +414,7 @@ impl Planning<'_> {
 }
 
 fn unreadable(file: &FilePath) -> TaskRefused {
-    TaskRefused { file: file.clone(), line: 1, reason: String::from("it is missing, or is no text") }
+    TaskRefused::new(file.clone(), 1, "it is missing, or is no text")
 }
 
 fn variable_refused(error: &SandboxError) -> String {

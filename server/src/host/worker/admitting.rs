@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
 use harness_schema::digest::Digest;
 
+use super::BEAT;
 use crate::engine::verdict::VoidCause;
 use crate::host::sandbox::POLICY;
 use crate::host::store::{Store, StoreError};
@@ -27,25 +28,28 @@ pub(super) struct Checked {
 
 /// The digest under which it is remembered what was found out about a task: it holds for these bytes under this policy.
 fn remembered(plan: &TaskPlan, guarantees: &Digest) -> Digest {
-    let solution = plan.solution.map(|digest| digest.bytes().to_vec()).unwrap_or_default();
+    let bytes = |digest: Option<Digest>| digest.map(|digest| digest.bytes().to_vec()).unwrap_or_default();
+    let (solution, image) = (bytes(plan.solution), bytes(plan.digests.image));
     Digest::of_parts([
-        b"admission/1".as_slice(),
+        b"admission/2".as_slice(),
         &POLICY.to_le_bytes(),
         guarantees.bytes(),
         plan.digests.task.bytes(),
         plan.digests.verifier.bytes(),
         &solution,
+        &image,
     ])
 }
 
-/// Tries tasks, some at a time; `each` hears of each as soon as it is known, and stops the rest by answering false.
+/// Tries tasks, some at a time; `each` hears of each as soon as it is known, and of nothing as often as the worker has to be
+/// seen alive meanwhile. It stops the rest by answering false.
 pub(super) fn admit(
     plans: Vec<TaskPlan>,
     store: &Store,
     guarantees: &Digest,
     bench: &Bench<'_>,
     parallel: usize,
-    mut each: impl FnMut(Checked) -> Result<bool, StoreError>,
+    mut each: impl FnMut(Option<Checked>) -> Result<bool, StoreError>,
 ) -> Result<(), StoreError> {
     let mut known: BTreeMap<String, Admission> = BTreeMap::new();
     for plan in &plans {
@@ -72,7 +76,12 @@ pub(super) fn admit(
         }
         drop(tell);
         let mut outcome = Ok(true);
-        for checked in told {
+        loop {
+            let checked = match told.recv_timeout(BEAT) {
+                Ok(checked) => Some(checked),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             outcome = each(checked);
             if !matches!(outcome, Ok(true)) {
                 break;

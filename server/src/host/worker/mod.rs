@@ -46,7 +46,7 @@ fn has_work(store: &Store) -> Result<bool, StoreError> {
 
 fn all(root: &Path, store: &mut Store, lease: &Lease) -> Result<(), Failure> {
     // What a worker that died has left may still run.
-    if let Err(error) = sandbox::sweep() {
+    if let Err(error) = Machine::read()?.sweep() {
         tracing::warn!(%error, "what earlier workers left cannot be removed");
     }
     sweep_trees(&trials()?);

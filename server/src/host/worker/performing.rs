@@ -101,6 +101,8 @@ struct Shared {
     seed: Option<i64>,
     /// Whether there is a sandbox.
     is_confined: bool,
+    /// What it proved to hold.
+    guarantees: String,
 }
 
 /// A trial that runs.
@@ -154,14 +156,16 @@ impl<'a> Performance<'a> {
             )
             .into());
         }
-        let backend = sandbox::backend(choice, machine.toolchains);
+        let backend = machine.backend();
         let guarantees = backend.probe().map_err(|missing| Failure::host(missing.reason, missing.remedy))?;
         if choice != Choice::None && !guarantees.lacking().is_empty() {
             let lacking = guarantees.lacking().join("`, `");
             let hint = "`self-harness doctor` says what a program inside could do";
             return Err(Failure::host(format!("the sandbox does not hold `{lacking}`"), hint).into());
         }
-        let subject = Subject::with_texts(root, &stored.record.files, &guarantees);
+        let images = machine.images();
+        let subject = Subject::with_texts(root, &stored.record.files, &guarantees, images.as_deref());
+        subject.fits(choice)?;
         let (harness, contract) = (subject.harness_digest(), contract_of(&subject, stored));
         let (client, redactor) = client_of(&subject)?;
         let trials = Trials::of_this_machine(sandbox::identity(choice));
@@ -169,6 +173,7 @@ impl<'a> Performance<'a> {
             seed: subject.harness.manifest().model.value.seed.as_ref().map(|seed| seed.value),
             archives: archives(&trials),
             is_confined: choice != Choice::None,
+            guarantees: guarantees.line(),
             tasks: BTreeMap::new(),
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -294,16 +299,17 @@ impl<'a> Performance<'a> {
         let reader = Store::open(&shared.subject.root)?;
         let bench = shared.bench();
         admitting::admit(plans, &reader, &guarantees, &bench, parallel, |checked| {
-            let Checked { id, outcome, news } = checked;
-            if let Some((digest, body)) = news {
-                patiently(|| store.set_admission(&digest, &body))?;
-            }
-            match outcome {
-                Ok(task) => {
-                    tasks.insert(id.clone(), task);
-                    self.append(store, &EventRecord::Checked { task: id })?;
+            if let Some(Checked { id, outcome, news }) = checked {
+                if let Some((digest, body)) = news {
+                    patiently(|| store.set_admission(&digest, &body))?;
                 }
-                Err((cause, why)) => self.unfillable(store, &id, cause, &why)?,
+                match outcome {
+                    Ok(task) => {
+                        tasks.insert(id.clone(), task);
+                        self.append(store, &EventRecord::Checked { task: id })?;
+                    }
+                    Err((cause, why)) => self.unfillable(store, &id, cause, &why)?,
+                }
             }
             self.beat(store)?;
             Ok(store.cancels(number)? == 0)
@@ -476,6 +482,8 @@ impl<'a> Performance<'a> {
             started_ms: clock::wall_ms(),
             end: End::Killed.word().to_owned(),
             marks,
+            image: task.plan().digests.image.map(|image| image.to_string()).unwrap_or_default(),
+            guarantees: shared.guarantees.clone(),
             ..TrialRecord::default()
         };
         let at = self.now();

@@ -9,13 +9,19 @@ use crate::host::spawn;
 use crate::host::store::Store;
 
 /// The variables that a worker needs of ours, besides the one that holds the model's key.
-const PASSED: [&str; 9] = [
+const PASSED: [&str; 14] = [
     "HOME",
     "PATH",
     "LANG",
     "TMPDIR",
     "XDG_CONFIG_HOME",
     "XDG_STATE_HOME",
+    // By these a container engine finds its machine.
+    "XDG_RUNTIME_DIR",
+    "XDG_DATA_HOME",
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "CONTAINER_HOST",
     "SELF_HARNESS_LOG",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",

@@ -19,15 +19,44 @@ pub const HOUSE: &str = "self-harness.house";
 const TMP_BYTES: u64 = 256 << 20;
 const SMALL_BYTES: u64 = 64 << 20;
 
+/// Where the volume with our executable is mounted.
+pub const PROGRAM: &str = "/run/self-harness-program";
+
 /// What a container is called.
 #[must_use]
 pub fn name(id: &str) -> String {
     format!("self-harness-{id}")
 }
 
-/// The words after the engine's name. `image` is the identity of an image that is there.
+/// Whose containers and volumes these are, as their labels say it.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'a> {
+    /// The worker: boot, number, start.
+    pub worker: &'a str,
+    /// This machine, and its directory of trial trees.
+    pub house: &'a str,
+}
+
+impl Whose<'_> {
+    /// The labels, each a word.
+    #[must_use]
+    pub fn labels(&self) -> [String; 2] {
+        [format!("{WORKER_LABEL}={}", self.worker), format!("{HOUSE}={}", self.house)]
+    }
+}
+
+/// What a container is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The identity of an image that is there.
+    pub image: &'a str,
+    /// The volume that holds our executable.
+    pub program: &'a str,
+}
+
+/// The words after the engine's name.
 #[must_use]
-pub fn create(kind: Kind, spec: &Spec, image: &str, worker: &str, house: &str) -> Vec<String> {
+pub fn create(kind: Kind, spec: &Spec, source: &Source<'_>, whose: &Whose<'_>) -> Vec<String> {
     let id = spec.tree.id();
     let name = name(id);
     let limits = &spec.limits;
@@ -42,6 +71,8 @@ pub fn create(kind: Kind, spec: &Spec, image: &str, worker: &str, house: &str) -
     if kind == Kind::Podman {
         // Otherwise `/run` and `/tmp` would be writable, and proxies of this machine would be told.
         add(&["--read-only-tmpfs=false", "--http-proxy=false"]);
+        // Nor would a volume that an image names, filled anew each time.
+        add(&["--image-volume", "ignore"]);
     }
     let memory = limits.memory_bytes.to_string();
     add(&["--pids-limit", &limits.processes.to_string(), "--memory", &memory, "--memory-swap", &memory]);
@@ -52,6 +83,7 @@ pub fn create(kind: Kind, spec: &Spec, image: &str, worker: &str, house: &str) -
         let more = if kind == Kind::Podman { ",notmpcopyup" } else { "" };
         add(&["--tmpfs", &format!("{place}:rw,exec,nosuid,nodev,size={bytes},mode=1777{more}")]);
     }
+    add(&["--volume", &format!("{}:{PROGRAM}:ro,nocopy", source.program)]);
     add(&["--volume", &format!("{tree}:/workspace:nocopy")]);
     if spec.workdir != "/workspace" {
         add(&["--volume", &format!("{tree}:{}:nocopy", spec.workdir)]);
@@ -59,8 +91,9 @@ pub fn create(kind: Kind, spec: &Spec, image: &str, worker: &str, house: &str) -
     if let Some(logs) = spec.phase.logs() {
         add(&["--volume", &format!("{out}:{logs}:nocopy")]);
     }
-    add(&["--label", &format!("{TRIAL}={id}"), "--label", &format!("{WORKER_LABEL}={worker}")]);
-    add(&["--label", &format!("{HOUSE}={house}"), image, INIT, STDIO, id]);
+    let [worker, house] = whose.labels();
+    add(&["--label", &format!("{TRIAL}={id}"), "--label", &worker, "--label", &house]);
+    add(&[source.image, INIT, STDIO, id]);
     words
 }
 
@@ -71,14 +104,16 @@ mod tests {
     use crate::host::sandbox::tree::Trials;
     use crate::host::sandbox::{POLICY, beneath};
 
+    const WHOSE: Whose<'_> = Whose { worker: "WORKER", house: "HOUSE" };
+    const SOURCE: Source<'_> = Source { image: "IMAGE", program: "PROGRAM" };
+
     #[test]
     fn esc_150_the_command_line_of_a_container() {
         let place = std::env::temp_dir().join(format!("sh-container-words-{}", std::process::id()));
         let spec = Spec::new(Phase::Agent, Trials::at(&place, None).fresh().unwrap());
-        let words =
-            create(Kind::Podman, &spec, "IMAGE", "WORKER", "HOUSE").join("\n").replace(spec.tree.id(), "ID");
+        let words = create(Kind::Podman, &spec, &SOURCE, &WHOSE).join("\n").replace(spec.tree.id(), "ID");
         insta::assert_snapshot!(format!("policy {POLICY}\n{words}"));
-        let docker = create(Kind::Docker, &spec, "IMAGE", "WORKER", "HOUSE");
+        let docker = create(Kind::Docker, &spec, &SOURCE, &WHOSE);
         let podman_alone =
             |word: &String| word.contains("tmpcopyup") || word.contains('=') && word.contains("-tmpfs");
         assert!(!docker.iter().any(podman_alone), "{docker:?}");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::super::guarantee::Unavailable;
+pub use super::super::image::Kind;
 use super::super::program;
 use super::super::running::has_ended;
 use super::super::spec::{PATH, SandboxError};
@@ -26,15 +27,6 @@ const VARIABLES: &[&str] = &[
 ];
 /// No answer or message is longer.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
-
-/// Which engine; what they call differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// podman 4 or newer.
-    Podman,
-    /// Docker 20.10 or newer.
-    Docker,
-}
 
 /// A container engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +77,14 @@ impl Engine {
         program::check(&self.program, remedy)
     }
 
+    /// The same as a person types it.
+    pub(super) fn typed(&self, arguments: &[&str]) -> String {
+        let name = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let options = self.options.iter().map(String::as_str);
+        let words = std::iter::once(name.as_str()).chain(options).chain(arguments.iter().copied());
+        words.map(quoted).collect::<Vec<_>>().join(" ")
+    }
+
     /// The program with its options and arguments.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = spawn::command(&self.program);
@@ -132,6 +132,15 @@ impl Engine {
     }
 }
 
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:@=+,".contains(char);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// Whether a child ends in time; it is killed if it does not.
 fn ends(child: &Child, patience: Duration) -> bool {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -158,12 +167,15 @@ const LIBRARY: &str = "use an image with the GNU C library of this machine or a 
                        `self-harness` beside it as `self-harness-static` \
                        (`RUSTFLAGS='-C target-feature=+crt-static' cargo build --target …`)";
 
+/// What it means that an image is missing.
+pub(super) const NO_IMAGE: &str = "the image is not on this machine, and images are never pulled";
+
 /// Pieces of messages, what they mean, and the remedy. The first that fits is taken.
 const KNOWN: &[(&[&str], &str, &str)] = &[
     (
         &["no such image", "No such image", "image not known", "unable to find", "Unable to find image"],
-        "the image is not on this machine, and images are never pulled",
-        "pull it yourself, by its digest",
+        NO_IMAGE,
+        "pull it yourself",
     ),
     (
         &["GLIBC_", "GLIBCXX_", "cannot open shared object", "Error relocating"],
@@ -223,6 +235,13 @@ mod tests {
         let refused = engine("/bin/sleep").ask(&["60"], Duration::from_millis(50)).unwrap_err();
         assert!(refused.to_string().contains("did not end within"), "{refused}");
         assert_eq!(engine("/bin/echo").ask(&["a"], Duration::from_secs(20)).unwrap(), "a");
+    }
+
+    #[test]
+    fn what_a_person_types_is_one_word_each() {
+        let podman = Engine { options: vec!["--runtime".into(), "runc".into()], ..engine("/usr/bin/podman") };
+        let typed = podman.typed(&["build", "--tag", "localhost/a:1", "/home/it's me/task"]);
+        assert_eq!(typed, r"podman --runtime runc build --tag localhost/a:1 '/home/it'\''s me/task'");
     }
 
     #[test]

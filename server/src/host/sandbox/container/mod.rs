@@ -7,12 +7,15 @@ pub mod engine;
 mod pack;
 mod running;
 pub mod arguments;
+pub mod images;
+mod program;
+mod bound;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags};
@@ -20,15 +23,17 @@ use sha2::{Digest, Sha256};
 
 use self::engine::{Engine, Kind};
 use self::pack::{Owner, Packer};
+use self::program::Program;
 use self::running::{Contained, PATIENCE, Road, TRANSFER, Vessel};
 use super::arguments::{HOME, INSIDE};
 use super::bubblewrap::check_places;
 use super::frames;
 use super::guarantee::{Guarantee, Guarantees, Unavailable};
+use super::image::{Image, Images};
 use super::keeper::{Keeper, Kept};
 use super::orphan::{self, Note, Noted};
-use super::spec::{Backend, Env, Network, PATH, Sandbox, SandboxError, Spec};
-use super::tree::{Identity, TreeError, Trials};
+use super::spec::{Backend, Network, PATH, Sandbox, SandboxError, Spec};
+use super::tree::{Identity, TreeError, TrialTree, Trials};
 use super::wire::{self, Report, Setup};
 use super::{probe, procfs};
 use crate::host::spawn;
@@ -45,23 +50,35 @@ const USER_PROCESSES: u64 = 16_384;
 pub struct Container {
     /// The engine.
     pub engine: Engine,
-    /// The image as somebody named it: with its digest, or one that was made on this machine.
+    /// The image for tasks that have none of their own, as somebody named it.
     pub image: String,
-    /// Our executable, which is copied in and becomes the first process; the image's C library has to be able to run it.
+    /// Our executable, which is brought in and becomes the first process; the image's C library has to be able to run it.
     pub executable: PathBuf,
     /// Where trial trees lie while no container has them.
     pub trials: Trials,
     /// Whether variables of the image are set, as far as a task may set them.
     pub has_image_variables: bool,
+    /// What was asked for and brought already; the same for all copies.
+    pub known: Arc<Known>,
 }
 
-/// An image that is on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// Its identity, by which containers are made.
-    pub id: String,
-    /// Variables that it sets.
-    variables: BTreeMap<String, String>,
+/// What a backend has asked its engine for, or brought to it, and need not again.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Images by the names under which they were looked for.
+    images: Mutex<BTreeMap<String, Image>>,
+    /// The images of tasks that a person made; none if nobody has asked yet.
+    built: Mutex<Option<BTreeSet<String>>>,
+    /// Volumes with our executable, by its build.
+    programs: Mutex<BTreeMap<String, Program>>,
+    /// Whether the kernel bounds the memory of the container that was started last; none if that cannot be seen.
+    is_bounded: Mutex<Option<bool>>,
+}
+
+/// Who trial trees belong to while no container has them: nobody works as root.
+#[must_use]
+pub fn owner() -> Option<Identity> {
+    rustix::process::geteuid().is_root().then_some(Identity::UNUSED)
 }
 
 impl Container {
@@ -71,55 +88,14 @@ impl Container {
     pub fn of_this_machine(kind: Kind, image: impl Into<String>) -> Self {
         let own = std::env::current_exe().unwrap_or_default();
         let fixed = own.with_file_name("self-harness-static");
-        let owner = rustix::process::geteuid().is_root().then_some(Identity::UNUSED);
         Self {
             engine: Engine::of_this_machine(kind),
             image: image.into(),
             executable: if fixed.is_file() { fixed } else { own },
-            trials: Trials::of_this_machine(owner),
+            trials: Trials::of_this_machine(owner()),
             has_image_variables: true,
+            known: Arc::default(),
         }
-    }
-
-    /// The image on this machine, by which trials under it are compared.
-    ///
-    /// # Errors
-    /// [`SandboxError::Unavailable`] if it is not there; [`SandboxError::Refused`] if its name says neither which one it is
-    /// nor that it was made here.
-    pub fn image(&self) -> Result<Image, SandboxError> {
-        self.engine.check().map_err(SandboxError::Unavailable)?;
-        let name = self.image.as_str();
-        if name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace) {
-            return Err(SandboxError::Refused(format!("`{name}` is no name of an image")));
-        }
-        let look = |format: &str| {
-            self.engine
-                .ask(&["image", "inspect", "--format", format, name], PATIENCE)
-                .map(|said| said.trim().to_owned())
-        };
-        let id = look("{{.Id}}")?;
-        let id = id.strip_prefix("sha256:").unwrap_or(&id).to_owned();
-        if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(SandboxError::Start(format!(
-                "the engine calls the image `{name}` `{id}`, which is no digest"
-            )));
-        }
-        let digests: Option<Vec<String>> =
-            serde_json::from_str(&look("{{json .RepoDigests}}")?).unwrap_or_default();
-        if let Some(digest) = needs_digest(name, &id, &digests.unwrap_or_default()) {
-            let message = format!("`{name}` may be another image tomorrow: name it `{digest}`");
-            return Err(SandboxError::Refused(message));
-        }
-        let variables: Option<Vec<String>> =
-            serde_json::from_str(&look("{{json .Config.Env}}")?).unwrap_or_default();
-        let variables = variables.unwrap_or_default();
-        let pairs = variables.iter().filter_map(|variable| variable.split_once('='));
-        let may_be_set = |name: &str, value: &str| name == "PATH" || Env::of([(name, value)]).is_ok();
-        let variables = pairs
-            .filter(|(name, value)| may_be_set(name, value))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        Ok(Image { id, variables })
     }
 
     /// Removes what dead workers have left: containers with their volumes, then the trees. How many sandboxes that were.
@@ -147,34 +123,37 @@ impl Container {
             }
             swept += usize::from(Vessel::remove(&self.engine, &arguments::name(trial)));
         }
+        self.sweep_programs()?;
         let directory = self.trials.directory();
         let trees = orphan::sweep(directory).map_err(TreeError::io("sweep", directory))?;
         Ok(swept.max(trees))
     }
 
-    /// Which containers are ours: this machine's, and those of this directory of trial trees.
-    fn house(&self) -> String {
+    /// Which containers are ours, as their labels say it: this machine's, and those of this directory of trial trees.
+    #[must_use]
+    pub fn house(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(fs::read("/etc/machine-id").or_else(|_| fs::read("/etc/hostname")).unwrap_or_default());
         hasher.update(self.trials.directory().as_os_str().as_encoded_bytes());
         hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// This process, as labels say it.
+    fn worker(&self) -> String {
+        let own = i32::try_from(std::process::id()).ok().and_then(Noted::of);
+        own.map_or_else(String::new, |own| format!("{}/{}/{}", procfs::boot(), own.pid, own.started))
+    }
+
     fn version(&self, image: &Image) -> String {
         let version = self.engine.ask(&["version", "--format", "{{.Client.Version}}"], PATIENCE);
         let version = version.unwrap_or_default();
-        format!("`{}` {} with image {}", self.engine.program.display(), version.trim(), image.id)
+        let program = self.engine.program.display();
+        let kind = match self.engine.kind {
+            Kind::Podman => "podman",
+            Kind::Docker => "docker",
+        };
+        format!("{kind} {} (`{program}`, image `{}` {})", version.trim(), image.name, image.id.short(12))
     }
-}
-
-/// What an image has to be called instead: a name without a digest is enough only for what no registry has given.
-fn needs_digest(name: &str, id: &str, digests: &[String]) -> Option<String> {
-    let bare = name.strip_prefix("sha256:").unwrap_or(name);
-    let is_id = 12 <= bare.len() && id.starts_with(bare);
-    if is_id || name.contains("@sha256:") {
-        return None;
-    }
-    digests.iter().find(|digest| !digest.starts_with("localhost/")).cloned()
 }
 
 /// Whether the worker of a label is no more.
@@ -193,14 +172,13 @@ fn is_dead(worker: &str) -> bool {
 impl Backend for Container {
     fn probe(&self) -> Result<Guarantees, Unavailable> {
         self.engine.check()?;
-        let image = self.image().map_err(|error| match error {
-            SandboxError::Unavailable(unavailable) => unavailable,
-            error => Unavailable::new(error.to_string(), "name an image by its digest, and pull it yourself"),
-        })?;
+        let image = self.named(&self.image)?;
         // What an image sets is no variable of this machine; what is, is seen without it.
         let bare = Self { has_image_variables: false, ..self.clone() };
         let mut guarantees = probe::run(&bare, &self.trials, self.version(&image))?;
-        guarantees.memory = Guarantee::Held;
+        if *running::lock(&self.known.is_bounded) == Some(true) {
+            guarantees.memory = Guarantee::Held;
+        }
         guarantees.disk = Guarantee::Weaker(String::from(
             "looked at every two seconds from inside, where a program can hide from it what it made unreadable; no quota is \
              used",
@@ -228,6 +206,11 @@ impl Backend for Container {
                 Err(error)
             }
         }
+    }
+
+    fn seed(&self, image: &str, from: &str, tree: &TrialTree) -> Result<(), SandboxError> {
+        self.engine.check().map_err(SandboxError::Unavailable)?;
+        self.bring_out(image, from, tree)
     }
 }
 
@@ -260,10 +243,12 @@ impl Container {
 
     fn launch(&self, spec: &Spec) -> Result<Launched, SandboxError> {
         let until = Instant::now() + START;
-        let image = self.image()?;
+        let image = self.find(spec.image.as_deref().unwrap_or(&self.image))?;
         let build = wire::build_of_copy(&self.executable).map_err(|error| {
             SandboxError::Start(format!("`{}` cannot be looked at: {error}", self.executable.display()))
         })?;
+        let id = image.id.to_string();
+        let program = self.program(&build, &id)?;
         let name = arguments::name(spec.tree.id());
         let own = i32::try_from(std::process::id()).ok().and_then(Noted::of);
         let note = |first: Option<i32>| {
@@ -281,9 +266,10 @@ impl Container {
             client: None,
             first: None,
         };
-        let worker =
-            own.map_or_else(String::new, |own| format!("{}/{}/{}", procfs::boot(), own.pid, own.started));
-        let words = arguments::create(self.engine.kind, spec, &image.id, &worker, &self.house());
+        let (worker, house) = (self.worker(), self.house());
+        let whose = arguments::Whose { worker: &worker, house: &house };
+        let source = arguments::Source { image: &id, program: &program };
+        let words = arguments::create(self.engine.kind, spec, &source, &whose);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.engine.ask(&words, PATIENCE)?;
         self.fill(spec, &name)?;
@@ -305,6 +291,8 @@ impl Container {
         let mut keeper = None;
         if let Some(pid) = self.first_process(&name, spec.tree.id()) {
             note(Some(pid))?;
+            *running::lock(&self.known.is_bounded) =
+                bound::memory(pid).map(|bytes| bytes <= spec.limits.memory_bytes);
             let number = Pid::from_raw(pid);
             let pinned = number.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
             if let Some(pinned) = pinned {
@@ -330,9 +318,8 @@ impl Container {
         (names(id.as_bytes()) && names(wire::INIT.as_bytes())).then_some(pid)
     }
 
-    /// Copies in our executable, what can be read, and the tree.
+    /// Copies in what can be read, and the tree.
     fn fill(&self, spec: &Spec, name: &str) -> Result<(), SandboxError> {
-        let mut executable = running::opened(&self.executable)?;
         self.copy(name, "/", |packer| {
             // An image may have none, or another; the engine gives its mode to what is mounted there.
             packer.directory(Path::new("tmp"), 0o1777, Owner::Root)?;
@@ -342,7 +329,7 @@ impl Container {
                 packer.directory(&pack::relative(place), 0o755, Owner::Worker(WORKER))?;
             }
             packer.directory(Path::new("run/self-harness"), 0o755, Owner::Root)?;
-            packer.file(&mut executable, &pack::relative(INSIDE), 0o755, Owner::Root)?;
+            packer.link(&pack::relative(INSIDE), program::inside().as_bytes(), Owner::Root)?;
             for mount in &spec.mounts {
                 packer.all(&mount.from, &pack::relative(&mount.at), Owner::Root).map_err(|error| {
                     std::io::Error::new(
@@ -353,15 +340,15 @@ impl Container {
             }
             Ok(())
         })?;
-        self.copy(name, "/workspace", |packer| {
-            packer.all(&spec.tree.path(), Path::new("."), Owner::Worker(WORKER))
-        })?;
-        match spec.phase.logs() {
-            Some(logs) => self.copy(name, logs, |packer| {
-                packer.all(&spec.tree.out(), Path::new("."), Owner::Worker(WORKER))
-            }),
-            None => Ok(()),
+        let out = spec.phase.logs().map(|logs| (logs, spec.tree.out()));
+        for (at, from) in std::iter::once(("/workspace", spec.tree.path())).chain(out) {
+            // podman gives a volume that nothing was copied into the owner of its place, and each copy takes its time.
+            let is_empty = fs::read_dir(&from).is_ok_and(|mut entries| entries.next().is_none());
+            if !is_empty || self.engine.kind != Kind::Podman {
+                self.copy(name, at, |packer| packer.all(&from, Path::new("."), Owner::Worker(WORKER)))?;
+            }
         }
+        Ok(())
     }
 
     fn copy(
@@ -455,22 +442,6 @@ fn await_ready(road: &Road, until: Instant, build: &str) -> Result<(), SandboxEr
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_image_of_a_registry_needs_its_digest() {
-        let id = "2f54c4ecd6fcdd3a2712214439baa3e49fe526e55b86a9fa0a0ae435bbd0989c";
-        let registry = [format!("docker.io/library/python@sha256:{id}")];
-        assert_eq!(needs_digest("python:3.12", id, &registry), Some(registry[0].clone()));
-        assert_eq!(needs_digest("python", id, &registry), Some(registry[0].clone()));
-        // Not the identity of this image, though it looks like one.
-        assert_eq!(needs_digest("abcdefabcdef", id, &registry), Some(registry[0].clone()));
-        for named in [registry[0].as_str(), id, &format!("sha256:{id}"), &id[..12]] {
-            assert_eq!(needs_digest(named, id, &registry), None, "{named}");
-        }
-        // Made here: Docker says nothing, podman that it is its own.
-        assert_eq!(needs_digest("made-here:1", id, &[]), None);
-        assert_eq!(needs_digest("localhost/made", id, &[format!("localhost/made@sha256:{id}")]), None);
-    }
 
     #[test]
     fn only_a_worker_that_is_known_to_be_dead_is_dead() {

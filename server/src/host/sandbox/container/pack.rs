@@ -97,7 +97,8 @@ impl<W: Write> Packer<W> {
         Ok(())
     }
 
-    fn link(&mut self, at: &Path, target: &[u8], owner: Owner) -> io::Result<()> {
+    /// A link; its target is kept as text.
+    pub(super) fn link(&mut self, at: &Path, target: &[u8], owner: Owner) -> io::Result<()> {
         let mut header = head(EntryType::Symlink, 0o777, owner, 0);
         // The text as it is; only what does not fit goes another way.
         match header.set_link_name_literal(target) {
@@ -272,6 +273,8 @@ impl Unpack<'_> {
 
     /// The names of a path, from the top of the tree.
     fn names(&self, path: &[u8]) -> Result<Vec<CString>, TreeError> {
+        let is_top = self.top.as_bytes().strip_suffix(b"/").is_some_and(|top| !top.is_empty() && path == top);
+        let path = if is_top { b"" } else { path };
         let path = match path.strip_prefix(self.top.as_bytes()) {
             // podman calls the directory itself `/`, Docker by its name.
             Some(rest) if !self.top.is_empty() => rest,

@@ -12,6 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::super::frames::{self, Decoder, Kind};
 use super::super::keeper::Keeper;
 use super::super::orphan::Note;
@@ -182,9 +184,17 @@ impl Vessel {
     /// Kills everything inside and waits for it; whether nothing is left.
     fn barrier(&mut self) -> bool {
         let Self { engine, name, .. } = self;
-        // It may have exited by itself.
-        let _ = engine.ask(&["kill", "--signal", "KILL", name], PATIENCE);
-        let waited = engine.ask(&["wait", name], PATIENCE).is_ok();
+        let is_told = |first: &OwnedFd| rustix::process::pidfd_send_signal(first, Signal::KILL).is_ok();
+        if !self.first.as_ref().is_some_and(is_told) {
+            // It may have exited by itself.
+            let _ = engine.ask(&["kill", "--signal", "KILL", name], PATIENCE);
+        }
+        let wait: &[&str] = match engine.kind {
+            // It would look four times a second.
+            EngineKind::Podman => &["wait", "--interval", "20ms", name],
+            EngineKind::Docker => &["wait", name],
+        };
+        let waited = engine.ask(wait, PATIENCE).is_ok();
         // podman says `stopped` until it has cleaned up behind a container; what is copied out meanwhile is not whole.
         if engine.kind == EngineKind::Podman {
             let _ = engine.ask(&["container", "cleanup", name], PATIENCE);
@@ -205,29 +215,36 @@ impl Vessel {
         waited && has_exited && is_seen_dead && is_reaped
     }
 
-    /// Brings back what is in a directory inside.
-    fn bring(
+    /// Brings back what is in a directory inside, which the engine's stream calls `top`.
+    pub(super) fn bring(
         &self,
         from: &str,
+        top: &str,
         into: &Path,
         tree: &TrialTree,
         limits: &TreeLimits,
     ) -> Result<(), SandboxError> {
         pack::empty(into, tree.owner()).map_err(TreeError::io("empty", into))?;
         let source = format!("{}:{from}", self.name);
-        let top = match self.engine.kind {
-            EngineKind::Podman => String::from("/"),
-            EngineKind::Docker => from.rsplit('/').next().map(|name| format!("{name}/")).unwrap_or_default(),
-        };
         let take = |_, stdout| {
             let mut stdout = stdout;
-            let unpacked = pack::unpack(&mut stdout, &top, into, tree.owner(), limits);
+            let unpacked = pack::unpack(&mut stdout, top, into, tree.owner(), limits);
             // The end of the stream is no part of the archive, and an engine that cannot write fails.
             let _ = std::io::copy(&mut stdout, &mut std::io::sink());
             unpacked
         };
         self.engine.run(&["cp", &source, "-"], TRANSFER, take)??;
         Ok(())
+    }
+
+    /// What the stream of a volume calls the directory that it is mounted at.
+    fn top_of(&self, mounted: &str) -> String {
+        match self.engine.kind {
+            EngineKind::Podman => String::from("/"),
+            EngineKind::Docker => {
+                mounted.rsplit('/').next().map(|name| format!("{name}/")).unwrap_or_default()
+            }
+        }
     }
 
     /// Removes it; whether nothing of it is there any more.
@@ -419,9 +436,10 @@ impl Contained {
             bytes: self.limits.disk_bytes.saturating_mul(2),
             ..TreeLimits::default()
         };
-        self.vessel.bring("/workspace", &tree.path(), tree, &limits)?;
-        match self.vessel.logs {
-            Some(logs) => self.vessel.bring(logs, &tree.out(), tree, &limits),
+        let vessel = &self.vessel;
+        vessel.bring("/workspace", &vessel.top_of("/workspace"), &tree.path(), tree, &limits)?;
+        match vessel.logs {
+            Some(logs) => vessel.bring(logs, &vessel.top_of(logs), &tree.out(), tree, &limits),
             None => Ok(()),
         }
     }

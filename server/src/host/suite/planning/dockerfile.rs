@@ -10,9 +10,12 @@ use crate::host::suite::places;
 use crate::host::suite::plan::{Build, BuildStep, Note, TaskRefused};
 
 /// Where a task is that names no other place.
-const WORKDIR: &str = "/app";
+pub(super) const WORKDIR: &str = "/app";
+
 /// What the Dockerfile comes to.
 pub(super) struct Environment {
+    /// The image of its `FROM`; empty without a Dockerfile.
+    pub(super) from: String,
     pub(super) root: String,
     pub(super) workdir: String,
     pub(super) env: Vec<(String, String)>,
@@ -20,19 +23,34 @@ pub(super) struct Environment {
 }
 
 impl Planning<'_> {
+    /// The same where the root is that of this machine, and a ready image cannot be had.
+    ///
+    /// # Errors
+    /// As [`Planning::environment`].
+    pub(super) fn on_this_machine(&mut self) -> Result<Environment, TaskRefused> {
+        match &self.task.config.environment.docker_image {
+            Some(image) if !self.harness.files().is_file(&self.dockerfile()) => {
+                Err(self.refused(image.span, "a ready image needs a container"))
+            }
+            _ => self.environment(),
+        }
+    }
+
     /// Where the tree lies, what makes it, and which variables it has.
     ///
     /// # Errors
     /// The first line that a sandbox cannot carry out.
     pub(super) fn environment(&mut self) -> Result<Environment, TaskRefused> {
+        let ignore = self.below(&self.task.environment, ".dockerignore");
+        if self.harness.files().is_file(&ignore) {
+            let reason = "what `.dockerignore` leaves out is known to a container engine only";
+            return Err(TaskRefused::new(ignore, 1, reason));
+        }
         let file = self.dockerfile();
         let read = if self.harness.files().is_file(&file) {
             let document = self.harness.document(&file).ok_or_else(|| unreadable(&file))?;
-            dockerfile::parse(document.source()).map_err(|refused| TaskRefused {
-                file: file.clone(),
-                line: refused.line,
-                reason: refused.reason,
-            })?
+            dockerfile::parse(document.source())
+                .map_err(|refused| TaskRefused::new(file.clone(), refused.line, refused.reason))?
         } else {
             Dockerfile::default()
         };
@@ -42,14 +60,15 @@ impl Planning<'_> {
         }
         let own = self.task.config.environment.workdir.clone();
         let (root, workdir) = self.workdirs(&read, own.as_ref(), &file)?;
-        let mut made = Environment { root, workdir, env: Vec::new(), build: Vec::new() };
+        let from = read.image.clone();
+        let mut made = Environment { from, root, workdir, env: Vec::new(), build: Vec::new() };
         let mut at = if read.instructions.iter().any(|one| matches!(one.step, Step::Workdir(_))) {
             made.root.clone()
         } else {
             own.map_or_else(|| WORKDIR.to_owned(), |own| places::absolute("/", &own).unwrap_or_default())
         };
         for instruction in &read.instructions {
-            let refused = |reason: String| TaskRefused { file: file.clone(), line: instruction.line, reason };
+            let refused = |reason: String| TaskRefused::new(file.clone(), instruction.line, reason);
             self.step(instruction.line, &instruction.step, &mut at, &mut made).map_err(refused)?;
         }
         if let Some(directory) =
@@ -72,11 +91,8 @@ impl Planning<'_> {
         let mut at = String::from("/");
         for instruction in &read.instructions {
             let Step::Workdir(written) = &instruction.step else { continue };
-            let outside = || TaskRefused {
-                file: file.clone(),
-                line: instruction.line,
-                reason: String::from("the directory lies above the root"),
-            };
+            let outside =
+                || TaskRefused::new(file.clone(), instruction.line, "the directory lies above the root");
             at = places::absolute(&at, written).ok_or_else(outside)?;
             all.push((at.clone(), file.clone(), instruction.line));
         }
@@ -93,7 +109,7 @@ impl Planning<'_> {
         let root =
             all.iter().map(|(path, ..)| path).min_by_key(|path| path.len()).cloned().unwrap_or_default();
         for (path, file, line) in &all {
-            let refused = |reason: String| TaskRefused { file: file.clone(), line: *line, reason };
+            let refused = |reason: String| TaskRefused::new(file.clone(), *line, reason);
             places::check_root(path).map_err(refused)?;
             if places::below(path, &root).is_none() {
                 return Err(refused(format!(

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use harness_schema::files::Files;
 
 use super::*;
-use crate::host::suite::plan::BuildStep;
+use crate::host::sandbox::{Image, Unavailable};
+use crate::host::suite::plan::{Build, BuildStep};
 
 /// A task on disk, because a plan reads what it identifies.
 struct Place(PathBuf);
@@ -31,6 +32,13 @@ impl Place {
         let path = self.0.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
+    }
+
+    /// The plan where these images are.
+    fn plan_on(&self, images: &Known) -> Result<TaskPlan, TaskRefused> {
+        let files: Files = crate::host::disk::load(&self.0);
+        let harness = Harness::resolve(&files, None);
+        TaskPlan::on(&harness, &self.0, harness.suite().task("t").unwrap(), Some(images))
     }
 
     fn plan(&self) -> Result<TaskPlan, TaskRefused> {
@@ -134,6 +142,128 @@ fn a_task_that_needs_more_is_refused_on_its_line() {
             "`tasks/t/environment/docker-compose.yaml`, line 1: several services need a container{ending}"
         )
     );
+}
+
+/// Images by name, with their directories.
+struct Known(Vec<(String, &'static str)>);
+
+impl Images for Known {
+    fn named(&self, name: &str) -> Result<Image, Unavailable> {
+        let known = self.0.iter().find(|(known, _)| known == name);
+        known
+            .map(|(name, workdir)| Image {
+                name: name.clone(),
+                id: Digest::of(name.as_bytes()),
+                workdir: String::from(*workdir),
+                variables: BTreeMap::new(),
+            })
+            .ok_or_else(|| Unavailable::new(format!("no `{name}`"), format!("pull `{name}`")))
+    }
+
+    fn standard(&self) -> &str {
+        "standard:1"
+    }
+
+    fn typed(&self, arguments: &[&str]) -> String {
+        format!("engine {}", arguments.join(" "))
+    }
+}
+
+#[test]
+fn a_task_runs_on_the_image_that_it_names() {
+    let known = |names: &[(&str, &'static str)]| {
+        Known(names.iter().map(|(name, workdir)| ((*name).to_owned(), *workdir)).collect())
+    };
+    let id = |name: &str| Some(Digest::of(name.as_bytes()));
+    let config = "[environment]\ndocker_image = \"made:1\"\n";
+    let place = Place::new(
+        "named",
+        &[("task.toml", config), ("environment/Dockerfile", "FROM x\nRUN apt-get update\n")],
+    );
+    let plan = place.plan_on(&known(&[("made:1", "/srv/x/")])).unwrap();
+    assert_eq!((plan.root.as_str(), plan.workdir.as_str()), ("/srv/x", "/srv/x"));
+    assert_eq!(plan.digests.image, id("made:1"));
+    // Everything is in the image; the Dockerfile says how it was made.
+    assert_eq!(plan.build, [Build { line: 0, step: BuildStep::Image }]);
+    let spec = |plan: &TaskPlan| plan.image.as_ref().map(|image| image.id);
+    assert_eq!(spec(&plan), id("made:1"));
+    let other = place.plan_on(&known(&[("made:1", "")])).unwrap();
+    assert_eq!(other.root, "/app");
+    place.write("tasks/t/task.toml", &format!("{config}workdir = \"/srv/x/deep\"\n"));
+    let plan = place.plan_on(&known(&[("made:1", "/srv/x")])).unwrap();
+    assert_eq!((plan.root.as_str(), plan.workdir.as_str()), ("/srv/x", "/srv/x/deep"));
+    assert_eq!(plan.build.len(), 2);
+    place.write("tasks/t/task.toml", config);
+    let refused = |place: &Place, images: &Known| place.plan_on(images).unwrap_err().to_string();
+    assert_eq!(refused(&place, &known(&[])), "`tasks/t/task.toml`, line 2: no `made:1`; pull `made:1`");
+    let system = refused(&place, &known(&[("made:1", "/usr/src")]));
+    assert!(
+        system.contains("`/usr/src` belongs to the system") && system.contains("environment.workdir"),
+        "{system}"
+    );
+}
+
+#[test]
+fn a_dockerfile_is_carried_out_on_its_image_or_built_by_a_person() {
+    let known = |names: &[&str]| Known(names.iter().map(|name| ((*name).to_owned(), "")).collect());
+    let image = |plan: &TaskPlan| plan.digests.image;
+    let id = |name: &str| Some(Digest::of(name.as_bytes()));
+    let place = Place::new("from", &[("environment/Dockerfile", "# x\nFROM x:1\nCOPY . .\n")]);
+    let plan = place.plan_on(&known(&["x:1", "standard:1"])).unwrap();
+    assert_eq!((image(&plan), plan.build.len(), plan.notes.len()), (id("x:1"), 1, 0));
+    let plan = place.plan_on(&known(&["standard:1"])).unwrap();
+    assert_eq!(image(&plan), id("standard:1"));
+    let notes: Vec<(usize, &str)> = plan.notes.iter().map(|note| (note.line, note.what.as_str())).collect();
+    assert_eq!(notes, [(2, "`x:1` is not on this machine, `standard:1` stands in for it")]);
+    let refused = |images: &Known| place.plan_on(images).unwrap_err().to_string();
+    assert!(refused(&known(&[])).ends_with("Dockerfile`, line 2: no `standard:1`; pull `standard:1`"));
+    // What a sandbox cannot do, a person does; the name says what it was made from.
+    place.write("tasks/t/environment/Dockerfile", "FROM x:1\nRUN pip install y\n");
+    let message = refused(&known(&["x:1", "standard:1"]));
+    let (reason, command) = message.split_once("; build its image yourself with `").unwrap();
+    assert!(
+        reason.ends_with("Dockerfile`, line 2: packages are installed with `pip`, which needs a container")
+    );
+    let name = command.strip_prefix("engine build --tag ").and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(
+        name.starts_with("localhost/self-harness-task:") && command.ends_with("tasks/t/environment`"),
+        "{command}"
+    );
+    let plan = place.plan_on(&known(&[name])).unwrap();
+    assert_eq!((image(&plan), plan.build.len(), plan.root.as_str()), (id(name), 1, "/app"));
+    place.write("tasks/t/environment/Dockerfile", "FROM x:1\nRUN pip install z\n");
+    assert_ne!(refused(&known(&[name])), message);
+}
+
+#[test]
+fn what_no_container_is_given_is_refused_on_its_line() {
+    let images = Known(vec![(String::from("standard:1"), "")]);
+    let refused =
+        |files: &[(&str, &str)]| Place::new("opened", files).plan_on(&images).unwrap_err().to_string();
+    let compose = |text: &str| refused(&[("environment/docker-compose.yaml", text)]);
+    let ending = "; no container is given that: take it out of the task";
+    for (text, line, reason) in [
+        ("services:\n  main:\n    image: x\n    privileged: true\n", 4, "`privileged` gives the container"),
+        ("services:\n  main:\n    pid: host\n", 3, "`pid` has the container share a namespace"),
+        ("services:\n  a: {}\n  b:\n    devices: [/dev/kvm]\n", 4, "`devices` gives the container something"),
+        (
+            "services:\n  main:\n    volumes:\n      - /var/run/docker.sock:/var/run/docker.sock\n",
+            3,
+            "the volume `\"/var/run/docker.sock:/var/run/docker.sock\"` is a path of this machine",
+        ),
+        ("x: &x true\nservices:\n  main:\n    privileged: *x\n", 4, "`privileged` gives the container"),
+    ] {
+        let message = compose(text);
+        let place = format!("`tasks/t/environment/docker-compose.yaml`, line {line}: {reason}");
+        assert!(message.starts_with(&place) && message.ends_with(ending), "{message}");
+    }
+    let harmless = compose("services:\n  main:\n    image: x\n");
+    assert!(
+        harmless.ends_with("line 1: the services of a compose file are not started; run the task with a Harbor agent, or change that line"),
+        "{harmless}"
+    );
+    let gpus = refused(&[("task.toml", "[environment]\ngpus = 1\n")]);
+    assert!(gpus.contains("line 2: graphics processors are devices of this machine"), "{gpus}");
 }
 
 #[test]

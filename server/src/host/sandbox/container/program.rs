@@ -1,0 +1,102 @@
+//! Our executable as containers have it: in a volume that a worker fills once, which all of its containers mount read-only. A
+//! copy into each of them would be the longest part of a start.
+
+use std::path::Path;
+use std::process::ChildStdin;
+
+use super::super::beneath;
+use super::super::spec::SandboxError;
+use super::super::tree::TreeError;
+use super::engine::Engine;
+use super::pack::{Owner, Packer};
+use super::running::{PATIENCE, Vessel, lock, opened};
+use super::{Container, arguments};
+
+/// The name of the executable in the volume.
+const NAME: &str = "init";
+
+/// A volume that holds our executable; it is removed with the last backend that knows it.
+#[derive(Debug)]
+pub(super) struct Program {
+    engine: Engine,
+    volume: String,
+}
+
+impl Container {
+    /// The volume that holds our executable, of that build.
+    pub(super) fn program(&self, build: &str, image: &str) -> Result<String, SandboxError> {
+        let mut programs = lock(&self.known.programs);
+        if let Some(program) = programs.get(build) {
+            return Ok(program.volume.clone());
+        }
+        let program = self.bring_program(image)?;
+        let volume = program.volume.clone();
+        programs.insert(build.to_owned(), program);
+        Ok(volume)
+    }
+
+    fn bring_program(&self, image: &str) -> Result<Program, SandboxError> {
+        let trials = self.trials.directory();
+        let id = beneath::random_name().map_err(TreeError::io("name a volume beside", trials))?;
+        let volume = volume(&id);
+        let (worker, house) = (self.worker(), self.house());
+        let [worker, house] = arguments::Whose { worker: &worker, house: &house }.labels();
+        // From here on it is removed if anything goes wrong.
+        let program = Program { engine: self.engine.clone(), volume };
+        let words = ["volume", "create", "--label", &worker, "--label", &house, &program.volume];
+        self.engine.ask(&words, PATIENCE)?;
+        let mounted = format!("{}:{}:nocopy", program.volume, arguments::PROGRAM);
+        let vessel = Vessel {
+            engine: self.engine.clone(),
+            name: arguments::name(&id),
+            logs: None,
+            client: None,
+            first: None,
+        };
+        self.idle(&id, image, &["--volume", &mounted])?;
+        let mut executable = opened(&self.executable)?;
+        self.copy(
+            &vessel.name,
+            arguments::PROGRAM,
+            |packer: &mut Packer<std::io::BufWriter<ChildStdin>>| {
+                packer.file(&mut executable, Path::new(NAME), 0o755, Owner::Root)
+            },
+        )?;
+        Ok(program)
+    }
+
+    /// Removes the volumes of workers that are gone.
+    pub(super) fn sweep_programs(&self) -> Result<(), SandboxError> {
+        let filter = format!("label={}={}", arguments::HOUSE, self.house());
+        let listed = self.engine.ask(&["volume", "ls", "--quiet", "--filter", &filter], PATIENCE)?;
+        let format = format!("{{{{index .Labels \"{}\"}}}}", arguments::WORKER_LABEL);
+        for volume in listed.split_whitespace() {
+            // One that goes away meanwhile is somebody else's to remove.
+            let Ok(worker) = self.engine.ask(&["volume", "inspect", "--format", &format, volume], PATIENCE)
+            else {
+                continue;
+            };
+            if super::is_dead(worker.trim()) {
+                // One that is in use stays for the next sweep.
+                let _ = self.engine.ask(&["volume", "rm", volume], PATIENCE);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where our executable is in a container.
+pub(super) fn inside() -> String {
+    format!("{}/{NAME}", arguments::PROGRAM)
+}
+
+fn volume(id: &str) -> String {
+    format!("{}-program", arguments::name(id))
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // What is in use, or cannot be removed now, is swept later.
+        let _ = self.engine.ask(&["volume", "rm", &self.volume], PATIENCE);
+    }
+}

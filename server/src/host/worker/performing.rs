@@ -23,6 +23,7 @@ use crate::engine::verdict::{Verdict, VoidCause};
 use crate::failure::Failure;
 use crate::host::agents::Cancel;
 use crate::host::clock;
+use crate::host::egress::Egress;
 use crate::host::machine::Machine;
 use crate::host::meter::Meter;
 use crate::host::model::{self, Client, Settings};
@@ -101,6 +102,7 @@ struct Shared {
     seed: Option<i64>,
     /// Whether there is a sandbox.
     is_confined: bool,
+    egress: Egress,
 }
 
 /// A trial that runs.
@@ -169,6 +171,7 @@ impl<'a> Performance<'a> {
             seed: subject.harness.manifest().model.value.seed.as_ref().map(|seed| seed.value),
             archives: archives(&trials),
             is_confined: choice != Choice::None,
+            egress: Egress::of(choice, machine.network),
             tasks: BTreeMap::new(),
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -556,7 +559,12 @@ impl<'a> Performance<'a> {
 
 impl Shared {
     fn bench(&self) -> Bench<'_> {
-        Bench { backend: &*self.backend, trials: &self.trials, archives: &self.archives }
+        Bench {
+            backend: &*self.backend,
+            trials: &self.trials,
+            archives: &self.archives,
+            egress: &self.egress,
+        }
     }
 
     fn perform(

@@ -283,7 +283,7 @@ fn programs_find_the_proxy_by_their_variables() {
 import urllib.request, urllib.error
 def get(url):
     try:
-        urllib.request.urlopen(url, timeout=20)
+        urllib.request.urlopen(url, timeout=2)
     except (urllib.error.URLError, OSError) as error:
         return str(error)
 print(get('https://other.example/'))

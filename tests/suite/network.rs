@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread;
 
 use futures_util::future::BoxFuture;
-use harness_schema::harness::Harness;
 use self_harness::engine::atif;
 use self_harness::engine::verdict::{Verdict, VoidCause};
 use self_harness::host::agents::Cancel;
@@ -91,6 +90,21 @@ reply = { text = "I fetch.", calls = [{ tool = "shell", arguments = { command = 
 reply = { text = "done" }
 "#;
 
+/// The same as a program that asks the model itself, on the other road.
+const PROGRAM: &str = r#"
+import json, os, subprocess, urllib.request
+body = {"model": os.environ["MODEL_NAME"], "messages": [{"role": "user", "content": "What now?"}]}
+headers = {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "content-type": "application/json"}
+asked = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completions", json.dumps(body).encode(), headers)
+answer = json.load(urllib.request.urlopen(asked, timeout=20))
+call = answer["choices"][0]["message"]["tool_calls"][0]["function"]
+subprocess.run(json.loads(call["arguments"])["command"], shell=True)
+"#;
+
+const COMMAND: &str = "schema = 1\nname = \"lab\"\n\n[model]\nendpoint = \"http://127.0.0.1:9/v1\"\nname = \"fetcher\"\n\n\
+    [agent]\nkind = \"command\"\nargv = [\"python3\", \"{harness_dir}/agent.py\"]\nfiles = [\"agent.py\"]\n\
+    env = { MODEL_NAME = \"{model_name}\" }\n";
+
 const HARNESS: &str = "schema = 1\nname = \"lab\"\n\n[model]\nendpoint = \"http://127.0.0.1:9/v1\"\nname = \"fetcher\"\n\n\
     [agent]\nkind = \"native\"\n\n[prompt]\nsystem = { text = \"You work.\" }\n\n[[tool]]\nname = \"shell\"\n\
     builtin = \"shell\"\ndescription = \"Runs a command.\"\n";
@@ -106,11 +120,12 @@ fn files(config: &str) -> [(&str, &str); 5] {
 }
 
 /// Lets the agent work on a task; what came of it, and what was seen on the roads.
-fn trial(lab: &Lab, task: &AdmittedTask, egress: &Egress) -> (Done, Option<Seen>) {
+fn trial(lab: &Lab, task: &AdmittedTask, egress: &Egress, manifest: &str) -> (Done, Option<Seen>) {
     let root = lab.bench().archives.with_file_name("harness");
     fs::create_dir_all(&root).unwrap();
-    fs::write(root.join("harness.toml"), HARNESS).unwrap();
-    let harness = Harness::resolve(&disk::load(&root), None);
+    fs::write(root.join("harness.toml"), manifest).unwrap();
+    fs::write(root.join("agent.py"), PROGRAM).unwrap();
+    let harness = disk::complete(&root, disk::scan(&root), None).1;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let server = runtime.block_on(Server::start(Persona::read("fetcher.toml", PERSONA).unwrap(), 0)).unwrap();
     let settings = Settings::of(&harness.manifest().model).unwrap();
@@ -135,6 +150,13 @@ fn trial(lab: &Lab, task: &AdmittedTask, egress: &Egress) -> (Done, Option<Seen>
     (done.unwrap(), seen.map(|text| serde_json::from_str(&text).unwrap()))
 }
 
+/// What is told of the agent's attempts.
+const OF_AGENT: [&str; 3] = [
+    "agent evil.example:443 refused: `evil.example` is not among the `allowed_hosts` of the task",
+    "agent truth.example:443 refused: `truth.example` is not among the `allowed_hosts` of the task",
+    "agent numbers.example:443 open (93.184.216.34), 1 bytes out, 5 bytes in",
+];
+
 #[test]
 fn each_phase_reaches_the_hosts_that_the_task_names_for_it() {
     let mut lab = Lab::new("network");
@@ -143,18 +165,11 @@ fn each_phase_reaches_the_hosts_that_the_task_names_for_it() {
     // The solution and the verifiers of the admission had their roads as well.
     let lines = lab.egress.seen().lines();
     assert!(lines.iter().any(|line| line.starts_with("oracle numbers.example:443 open")), "{lines:?}");
-    let (done, seen) = trial(&lab, &task, &lab.egress);
+    let (done, seen) = trial(&lab, &task, &lab.egress, HARNESS);
     assert_eq!(done.judged.verdict, Verdict::Pass, "{:#?}", done.judged);
     let mut lines = seen.unwrap().lines();
     let agent: Vec<String> = lines.drain(..3).collect();
-    assert_eq!(
-        agent,
-        [
-            "agent evil.example:443 refused: `evil.example` is not among the `allowed_hosts` of the task",
-            "agent truth.example:443 refused: `truth.example` is not among the `allowed_hosts` of the task",
-            "agent numbers.example:443 open (93.184.216.34), 1 bytes out, 5 bytes in",
-        ]
-    );
+    assert_eq!(agent, OF_AGENT);
     // The verdict is looked at twice: as it is, and with checks that must fail.
     assert!(lines.iter().all(|line| line.starts_with("verifier ")), "{lines:?}");
     assert!(lines[0].starts_with("verifier numbers.example:443 refused"), "{lines:?}");
@@ -162,11 +177,21 @@ fn each_phase_reaches_the_hosts_that_the_task_names_for_it() {
 }
 
 #[test]
+fn a_program_has_the_road_to_the_model_and_that_to_its_hosts() {
+    let mut lab = Lab::new("network-command");
+    lab.egress = Egress::by(Ceiling::Allowlist, Arc::new(Fake(server())));
+    let task = lab.admitted(&files(CONFIG));
+    let (done, seen) = trial(&lab, &task, &lab.egress, COMMAND);
+    assert_eq!((done.judged.verdict, done.requests), (Verdict::Pass, 1), "{done:#?}");
+    assert_eq!(seen.unwrap().lines()[..3], OF_AGENT);
+}
+
+#[test]
 fn a_machine_that_allows_less_than_the_plan_voids_the_trial() {
     let mut lab = Lab::new("network-ceiling");
     lab.egress = Egress::by(Ceiling::Allowlist, Arc::new(Fake(server())));
     let task = lab.admitted(&files(CONFIG));
-    let (done, seen) = trial(&lab, &task, &Egress::new(Ceiling::Off));
+    let (done, seen) = trial(&lab, &task, &Egress::new(Ceiling::Off), HARNESS);
     assert_eq!(done.judged.verdict, Verdict::Void(VoidCause::EnvironmentSetup), "{:#?}", done.judged);
     assert!(
         done.judged.cause.contains("`network` in the `config.toml` of this machine is `off`"),

@@ -55,20 +55,24 @@ pub(super) struct Counts {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Log {
-    noted: Mutex<(Vec<(Connection, Arc<Counts>)>, u64)>,
+pub(super) struct Log(Mutex<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    each: Vec<(Connection, Arc<Counts>)>,
+    more: u64,
 }
 
 impl Log {
     /// Notes a connection; what it carries afterwards is counted in `counts`.
     pub(super) fn note(&self, connection: Connection, counts: Arc<Counts>) {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.0.len() < MAX_NOTED { noted.0.push((connection, counts)) } else { noted.1 += 1 }
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.each.len() < MAX_NOTED { noted.each.push((connection, counts)) } else { noted.more += 1 }
     }
 
     pub(super) fn seen(&self) -> Seen {
-        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = noted.0.iter().map(|(connection, counts)| {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = noted.each.iter().map(|(connection, counts)| {
             let cut = *counts.cut.lock().unwrap_or_else(PoisonError::into_inner);
             Connection {
                 sent: counts.sent.load(Ordering::Relaxed),
@@ -77,7 +81,7 @@ impl Log {
                 ..connection.clone()
             }
         });
-        Seen { connections: each.collect(), more: noted.1 }
+        Seen { connections: each.collect(), more: noted.more }
     }
 }
 

@@ -5,8 +5,8 @@
 //! What a phase may reach is an [`Access`]; what tasks may reach at most is the machine's [`Ceiling`]. Each connection is noted, and
 //! the notes are evidence of the trial.
 
-mod access;
 mod target;
+mod access;
 mod address;
 mod log;
 mod refusal;

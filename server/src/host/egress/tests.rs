@@ -248,6 +248,38 @@ fn what_is_too_much_or_too_quiet_is_cut() {
 }
 
 #[test]
+fn much_goes_both_ways_at_once() {
+    const MUCH: usize = 24 << 20;
+    let lab = Lab::one_host();
+    let (inside, outside) = lab.tunnel();
+    let began = Instant::now();
+    let sending = |stream: &TcpStream| {
+        let mut stream = stream.try_clone().unwrap();
+        std::thread::spawn(move || {
+            stream.write_all(&vec![7; MUCH]).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        })
+    };
+    let receiving = |mut stream: TcpStream| {
+        std::thread::spawn(move || {
+            let mut all = Vec::new();
+            // Nobody reads at once, so that the proxy has to wait.
+            std::thread::sleep(Duration::from_millis(200));
+            stream.read_to_end(&mut all).unwrap();
+            assert!(all.iter().all(|byte| *byte == 7));
+            all.len()
+        })
+    };
+    let senders = [sending(&inside), sending(&outside)];
+    let received = [receiving(inside), receiving(outside)].map(|thread| thread.join().unwrap());
+    senders.map(|thread| thread.join().unwrap());
+    println!("MEASURED {} MiB through the proxy: {:?}", (2 * MUCH) >> 20, began.elapsed());
+    assert_eq!(received, [MUCH; 2]);
+    let seen = &lab.log.seen().connections[0];
+    assert_eq!((seen.sent, seen.received), (MUCH as u64, MUCH as u64));
+}
+
+#[test]
 fn there_are_so_many_connections_at_once_and_more_wait() {
     let lab = Lab::one_host();
     let mut all: Vec<_> = (0..MAX_CONNECTIONS).map(|_| lab.tunnel()).collect();

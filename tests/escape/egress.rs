@@ -271,7 +271,7 @@ fn a_machine_that_allows_less_opens_nothing() {
         let mut sandbox: Box<dyn Sandbox> =
             lab.start_with(|spec| spec.network = egress.road(access, Network::Off));
         let error = egress.open(access, "agent", &mut *sandbox).unwrap_err().to_string();
-        assert!(error.contains("`network` in the `config.toml` of this machine"), "{error}");
+        assert!(error.contains("in the `config.toml` of this machine allows less"), "{error}");
     }
 }
 

@@ -194,7 +194,7 @@ fn a_machine_that_allows_less_than_the_plan_voids_the_trial() {
     let (done, seen) = trial(&lab, &task, &Egress::new(Ceiling::Off), HARNESS);
     assert_eq!(done.judged.verdict, Verdict::Void(VoidCause::EnvironmentSetup), "{:#?}", done.judged);
     assert!(
-        done.judged.cause.contains("`network` in the `config.toml` of this machine is `off`"),
+        done.judged.cause.contains("`network = \"off\"` in the `config.toml` of this machine allows less"),
         "{:#?}",
         done.judged
     );

@@ -229,7 +229,9 @@ impl TaskPlan {
         };
         for reach in self.networks().filter(|reach| reach.access != Access::Off) {
             if ceiling < reach.access.needs() {
-                return refused(reach, egress::over(reach.access.needs(), ceiling));
+                let needed = reach.access.needs();
+                let reason = egress::over(needed, ceiling);
+                return refused(reach, format!("{reason} (`network = \"{}\"` would do)", needed.word()));
             }
             if !egress::is_carried_by(choice) {
                 let backend = choice.word();

@@ -233,7 +233,9 @@ fn a_machine_may_allow_less_than_a_task_asks_for() {
     assert!(within(Ceiling::Public).is_ok());
     let error = within(Ceiling::Allowlist).unwrap_err();
     assert!(
-        error.starts_with("`tasks/t/task.toml`, line 6: the task asks for any public host, and `network` in"),
+        error.starts_with(
+            "`tasks/t/task.toml`, line 6: the task asks for any public host, and `network = \"allowlist\"` in"
+        ),
         "{error}"
     );
     let error = within(Ceiling::Off).unwrap_err();

@@ -272,7 +272,7 @@ fn much_goes_both_ways_at_once() {
     };
     let senders = [sending(&inside), sending(&outside)];
     let received = [receiving(inside), receiving(outside)].map(|thread| thread.join().unwrap());
-    senders.map(|thread| thread.join().unwrap());
+    senders.into_iter().for_each(|thread| thread.join().unwrap());
     println!("MEASURED {} MiB through the proxy: {:?}", (2 * MUCH) >> 20, began.elapsed());
     assert_eq!(received, [MUCH; 2]);
     let seen = &lab.log.seen().connections[0];

@@ -10,6 +10,7 @@ mod attacker;
 mod files;
 mod processes;
 mod network;
+mod egress;
 mod kernel;
 mod resources;
 mod kill;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use harness_schema::harness::Harness;
 use self_harness::engine::verdict::{Verdict, VoidCause};
 use self_harness::host::disk;
+use self_harness::host::egress::Egress;
+use self_harness::host::machine::Ceiling;
 use self_harness::host::sandbox::bubblewrap::Bubblewrap;
 use self_harness::host::sandbox::snapshot::{TreeLimits, TreeSnapshot, snapshot};
 use self_harness::host::sandbox::spec::Mount;
@@ -22,6 +24,7 @@ pub(crate) struct Lab {
     directory: PathBuf,
     archives: PathBuf,
     pub(crate) backend: Bubblewrap,
+    pub(crate) egress: Egress,
 }
 
 impl Lab {
@@ -39,11 +42,16 @@ impl Lab {
             run_as,
             ..Bubblewrap::of_this_machine()
         };
-        Self { archives: directory.join("archives"), backend, directory }
+        Self { archives: directory.join("archives"), backend, egress: Egress::new(Ceiling::Off), directory }
     }
 
     pub(crate) fn bench(&self) -> Bench<'_> {
-        Bench { backend: &self.backend, trials: &self.backend.trials, archives: &self.archives }
+        Bench {
+            backend: &self.backend,
+            trials: &self.backend.trials,
+            archives: &self.archives,
+            egress: &self.egress,
+        }
     }
 
     /// Files that nothing of a test should leave behind.

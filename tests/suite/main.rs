@@ -14,3 +14,4 @@ mod rewards;
 mod admission;
 mod steps;
 mod cancelled;
+mod network;

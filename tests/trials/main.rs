@@ -12,3 +12,4 @@ mod sinks;
 mod hidden;
 mod demo;
 mod unsandboxed;
+mod network;

@@ -74,8 +74,9 @@ pub fn lines(asked: &Asked<'_>) -> String {
             "Executes",
             match asked.guarantees.lacking().is_empty() {
                 true => format!(
-                    "the agent's commands and each task's tests/test.sh, in the {} sandbox, without network",
-                    asked.guarantees.backend
+                    "the agent's commands and each task's tests/test.sh, in the {} sandbox, {}",
+                    asked.guarantees.backend,
+                    asked.subject.network()
                 ),
                 false => String::from(
                     "the agent's commands and each task's tests/test.sh WITHOUT A SANDBOX, with your rights",

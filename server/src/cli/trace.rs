@@ -11,7 +11,9 @@ use super::{locate, outcome, terminal};
 use crate::engine::trace::{Arguments as Given, Source, Trace};
 use crate::engine::transcript;
 use crate::failure::Failure;
+use crate::host::egress::Seen;
 use crate::host::store::run_name;
+use crate::host::trial::NETWORK;
 
 /// How much of one text is shown, in characters, unless all of it is asked for.
 const SHOWN: usize = 1200;
@@ -86,6 +88,11 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     out.push_str(&steps(&trace, if arguments.full { usize::MAX } else { SHOWN }));
     if let Ok(verifier) = fs::read_to_string(store.trial_directory(&trial.id).join("verifier.txt")) {
         out.push_str(&format!("\nverifier\n{}\n", indented(&verifier, SHOWN * 4)));
+    }
+    let network = fs::read_to_string(store.trial_directory(&trial.id).join(NETWORK)).ok();
+    if let Some(seen) = network.and_then(|text| serde_json::from_str::<Seen>(&text).ok()) {
+        let most = if arguments.full { usize::MAX } else { SHOWN * 4 };
+        out.push_str(&format!("\nnetwork\n{}\n", indented(&seen.lines().join("\n"), most)));
     }
     terminal::print(&visible(&out))?;
     Ok(0)

@@ -5,6 +5,7 @@
 //! max_cost_usd = 5.0            # the lower of this and the manifest's holds; 5 if nothing is said
 //! max_parallel = 8              # and of this
 //! sandbox = "auto"              # bubblewrap; or "container", or "none" on machines that are thrown away: see `host::sandbox`
+//! network = "allowlist"         # what tasks may reach at most: "off", the hosts that they name, or "public" for any host
 //! toolchains = ["/opt/agents"]  # directories with programs that can be read inside of sandboxes, except in containers
 //!
 //! [container]                   # for `sandbox = "container"`
@@ -40,6 +41,8 @@ pub struct Machine {
     pub max_parallel: Option<usize>,
     /// How trials are kept apart from this machine.
     sandbox: Wanted,
+    /// What tasks may reach at most.
+    pub network: Ceiling,
     /// Directories with programs that can be read inside of sandboxes.
     pub toolchains: Vec<PathBuf>,
     /// Which engine makes containers, and from what.
@@ -85,6 +88,7 @@ impl Default for Machine {
             max_cost_usd: DEFAULT_MAX_COST,
             max_parallel: None,
             sandbox: Wanted::Auto,
+            network: Ceiling::default(),
             toolchains: Vec::new(),
             container: None,
             key: Vec::new(),
@@ -101,6 +105,31 @@ enum Wanted {
     Bubblewrap,
     Container,
     None,
+}
+
+/// What the tasks of any project may reach of the network at most. No value reaches addresses that are not public.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ceiling {
+    /// Nobody.
+    Off,
+    /// The hosts that a task names.
+    #[default]
+    Allowlist,
+    /// Any host.
+    Public,
+}
+
+impl Ceiling {
+    /// The word in the configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Allowlist => "allowlist",
+            Self::Public => "public",
+        }
+    }
 }
 
 /// Where the configuration lies.
@@ -250,6 +279,10 @@ mod tests {
         .unwrap();
         assert_eq!((machine.max_cost_usd, machine.sandbox()), (2.0, Choice::Bubblewrap));
         assert_eq!(read("sandbox = \"none\"\n").unwrap().sandbox(), Choice::None);
+        assert_eq!(machine.network, Ceiling::Allowlist);
+        for ceiling in [Ceiling::Off, Ceiling::Allowlist, Ceiling::Public] {
+            assert_eq!(read(&format!("network = \"{}\"\n", ceiling.word())).unwrap().network, ceiling);
+        }
         let source = |url: &str| machine.key_source(&Endpoint::read(url).unwrap(), Some("MODEL_API_KEY"));
         assert_eq!(source("https://a.example/v1"), KeySource::Command(vec!["pass".into(), "a".into()]));
         assert_eq!(source("https://b.example:8443/v1"), KeySource::Variable("B_KEY".into()));
@@ -294,6 +327,7 @@ mod tests {
                 "[container]\nimage = \"--privileged\"\n",
                 "the image `--privileged` in `[container]`, which is no",
             ),
+            ("network = \"all\"\n", "line 1: unknown variant `all`"),
             ("toolchains = [\"agents\"]\n", "the toolchain `agents`, which is no absolute path"),
             ("[[key]]\norigin = \"models.example\"\nvariable = \"A\"\n", "which is no origin"),
             ("[[key]]\norigin = \"https://a.example\"\n", "no one way"),

@@ -19,6 +19,7 @@ pub mod scripted;
 pub mod example;
 pub mod meter;
 pub mod relay;
+pub mod egress;
 pub mod agents;
 #[cfg(target_os = "linux")]
 pub mod suite;

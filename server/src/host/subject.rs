@@ -1,7 +1,7 @@
 //! What a run measures: a harness, its tasks and the contract that both stand under, read from a project and identified by
 //! digests. Executes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use harness_schema::digest::Digest;
@@ -14,6 +14,8 @@ use harness_schema::syntax::Document;
 use harness_schema::text::Text;
 
 use super::disk;
+use super::egress::{Access, AllowList};
+use super::machine::{Ceiling, Machine};
 use super::sandbox::{Choice, Guarantee, Guarantees, Images, POLICY};
 use super::suite::{TaskPlan, TaskRefused};
 use crate::engine::contract::{self, Contract};
@@ -75,9 +77,13 @@ impl Subject {
 
     fn of(root: &Path, harness: Harness, guarantees: &Guarantees, images: Option<&dyn Images>) -> Self {
         let contract = contract(harness.manifest(), guarantees);
+        // Where the configuration cannot be read nothing is started anyway.
+        let (ceiling, choice) = Machine::read()
+            .map_or((Ceiling::Off, Choice::default()), |machine| (machine.network, machine.sandbox()));
         let scheduled = harness.suite().tasks.iter().filter(|task| !task.excluded);
         let tasks = scheduled.filter_map(|task| {
-            let plan = TaskPlan::on(&harness, root, task, images);
+            let plan = TaskPlan::on(&harness, root, task, images)
+                .and_then(|plan| plan.within(ceiling, choice));
             Some(Planned { id: task.id.clone(), split: task.split?, plan })
         });
         let mut tasks: Vec<Planned> = tasks.collect();
@@ -145,6 +151,28 @@ impl Subject {
             }
         }
         Digest::of_parts(parts.iter().map(Vec::as_slice))
+    }
+
+    /// Which hosts the tasks may reach together, in words that follow what runs where.
+    #[must_use]
+    pub fn network(&self) -> String {
+        let plans = self.tasks.iter().filter_map(|task| task.plan.as_ref().ok());
+        let all: Vec<&Access> = plans.flat_map(TaskPlan::networks).map(|reach| &reach.access).collect();
+        if all.contains(&&Access::Public) {
+            return String::from("with the network: tasks may reach any public host (ports 443 and 80)");
+        }
+        let lists = all.iter().filter_map(|access| match access {
+            Access::Hosts(list) => Some(list),
+            Access::Off | Access::Public => None,
+        });
+        let hosts: BTreeSet<String> = lists.flat_map(AllowList::entries).collect();
+        match hosts.is_empty() {
+            true => String::from("without network"),
+            false => {
+                let hosts: Vec<String> = hosts.into_iter().collect();
+                format!("without network but for what tasks name: {} (ports 443 and 80)", hosts.join(", "))
+            }
+        }
     }
 
     /// The key of a trial of a task.

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::agents::{self, Cancel, Work, Worked, command};
+use super::egress::Seen;
 use super::meter::Meter;
 use super::model::Client;
 use super::redact::Redactor;
@@ -28,6 +29,9 @@ use crate::host::record::TrialRecord;
 
 /// How often a command of a cancelled trial is told to end.
 const STOP_AGAIN: Duration = Duration::from_millis(100);
+
+/// The file in a trial's directory that tells which hosts were asked for, and what became of that: a [`Seen`].
+pub const NETWORK: &str = "network.json";
 
 /// A trial to run.
 pub struct Trial<'a> {
@@ -83,6 +87,8 @@ pub struct Cancelled;
 /// # Errors
 /// [`Cancelled`] if it was cancelled; nothing of it is left then.
 pub fn perform(trial: &Trial<'_>) -> Result<Done, Cancelled> {
+    let egress = trial.bench.egress.fresh();
+    let trial = &Trial { bench: Bench { egress: &egress, ..trial.bench }, ..*trial };
     let plan = trial.task.plan();
     let mut done = Done::nothing();
     let mut before = trial.task.template().tree.clone();
@@ -117,6 +123,7 @@ pub fn perform(trial: &Trial<'_>) -> Result<Done, Cancelled> {
     done.judged.flags = flags(done.judged.flags, done.worked.as_ref());
     done.trace = Digest::of_parts(traces.iter().map(|trace| trace.bytes().as_slice()));
     keep_output(trial, &mut done);
+    keep_seen(trial, egress.seen());
     Ok(done)
 }
 
@@ -156,8 +163,15 @@ fn one_step(
             }
         }
     }
+    let access = &asked.agent_network.access;
+    spec.network = trial.bench.egress.road(access, spec.network);
     let mut sandbox = match trial.bench.backend.start(spec) {
         Ok(sandbox) => sandbox,
+        Err(error) => return void(VoidCause::EnvironmentSetup, error.to_string()),
+    };
+    let road = match trial.bench.egress.open(access, "agent", &mut *sandbox) {
+        Ok(road) => road,
+        // A sandbox that is dropped takes its tree with it.
         Err(error) => return void(VoidCause::EnvironmentSetup, error.to_string()),
     };
     let work = Work {
@@ -181,6 +195,7 @@ fn one_step(
         let worked = agents::native::work(&work, &mut *sandbox);
         (Some(worked), sandbox.kill())
     };
+    drop(road);
     if let Some(task) = impatient {
         task.abort();
     }
@@ -279,6 +294,15 @@ fn keep_output(trial: &Trial<'_>, done: &mut Done) {
     }
     if !done.judged.stdout_tail.is_empty() {
         keep(trial.directory, "verifier.txt", done.judged.stdout_tail.as_bytes());
+    }
+}
+
+/// Keeps what was seen on the roads to other hosts, if there was anything.
+fn keep_seen(trial: &Trial<'_>, seen: Seen) {
+    if !seen.is_empty() {
+        let mut document = serde_json::to_value(seen).unwrap_or_default();
+        trial.redactor.json(&mut document);
+        keep(trial.directory, NETWORK, &serde_json::to_vec_pretty(&document).unwrap_or_default());
     }
 }
 

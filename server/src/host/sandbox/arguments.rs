@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::spec::{PATH, Spec};
+use super::spec::{PATH, PROXY_VARIABLES, Spec};
 
 /// Where our executable is seen inside.
 pub const INSIDE: &str = "/run/self-harness/init";
@@ -130,7 +130,8 @@ fn variables(line: &mut Line, spec: &Spec) {
         ("GIT_CONFIG_VALUE_1", "false"),
     ];
     let of_verifiers = of_verifiers.into_iter().filter(|_| spec.phase == super::spec::Phase::Verify);
-    for (name, value) in own.into_iter().chain(of_verifiers).chain(spec.env.each()) {
+    let of_roads = PROXY_VARIABLES.into_iter().filter(|_| spec.network.has_egress());
+    for (name, value) in own.into_iter().chain(of_verifiers).chain(of_roads).chain(spec.env.each()) {
         line.words(["--setenv", name, value]);
     }
 }

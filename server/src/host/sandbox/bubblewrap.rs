@@ -21,7 +21,7 @@ use super::guarantee::{Guarantees, Unavailable};
 use super::keeper::{Keeper, Kept};
 use super::orphan::{self, Note};
 use super::running::{self, Running};
-use super::spec::{Backend, MODEL_ADDRESS, Network, Sandbox, SandboxError, Spec};
+use super::spec::{Backend, EGRESS_ADDRESS, MODEL_ADDRESS, Sandbox, SandboxError, Spec};
 use super::tree::{Identity, TreeError, Trials};
 use super::wire::{self, Report, Setup};
 use super::{probe, procfs, program, remedy};
@@ -189,7 +189,8 @@ impl Bubblewrap {
         let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
         let stderr = outer.stderr.take();
         let id = spec.tree.id().to_owned();
-        let mut launched = Launched { id, outer: Some(outer), control, first: None, listener: None, stderr };
+        let mut launched =
+            Launched { id, outer: Some(outer), control, first: None, roads: Roads::default(), stderr };
         launched.await_first(spec, info)?;
         launched.await_ready(spec, &build)?;
         Ok(launched)
@@ -219,7 +220,8 @@ fn setup(spec: &Spec, build: &str) -> Setup {
         memory_bytes: spec.limits.memory_bytes,
         processes: spec.limits.processes,
         file_bytes: spec.limits.file_bytes,
-        has_model_route: spec.network == Network::Model,
+        has_model_route: spec.network.has_model(),
+        has_egress_route: spec.network.has_egress(),
         contained: None,
     }
 }
@@ -291,8 +293,15 @@ struct Launched {
     outer: Option<Child>,
     control: OwnedFd,
     first: Option<(i32, OwnedFd)>,
-    listener: Option<TcpListener>,
+    roads: Roads,
     stderr: Option<ChildStderr>,
+}
+
+/// The sockets that were handed over.
+#[derive(Default)]
+struct Roads {
+    model: Option<TcpListener>,
+    egress: Option<TcpListener>,
 }
 
 impl Launched {
@@ -336,7 +345,7 @@ impl Launched {
         }
         match wire::receive::<Report>(&self.control) {
             Ok(Some((Report::Ready { build: inside }, handed))) if inside == build => {
-                self.listener = listener(spec, handed)?;
+                self.roads = roads(spec, handed)?;
                 Ok(())
             }
             Ok(Some((Report::Ready { build: inside }, _))) => Err(SandboxError::Start(format!(
@@ -402,7 +411,8 @@ impl Launched {
             first,
             control: std::sync::Arc::new(control),
             stopped: std::sync::Arc::default(),
-            listener: self.listener.take(),
+            listener: self.roads.model.take(),
+            egress: self.roads.egress.take(),
             keeper,
             tree: Some(spec.tree),
             limits: spec.limits,
@@ -418,21 +428,23 @@ impl Drop for Launched {
     }
 }
 
-/// The socket that was handed over, if one was asked for. It has to be what it was asked to be.
-fn listener(spec: &Spec, handed: Vec<OwnedFd>) -> Result<Option<TcpListener>, SandboxError> {
-    let mut listeners = handed.into_iter().map(TcpListener::from);
-    match (spec.network, listeners.next(), listeners.next()) {
-        (Network::Off, None, None) => Ok(None),
-        (Network::Model, Some(one), None) => {
-            let listens = rustix::net::sockopt::socket_acceptconn(&one).unwrap_or(false);
-            let address = one.local_addr().ok();
-            if listens && address == Some(MODEL_ADDRESS) {
-                return Ok(Some(one));
-            }
-            Err(not_safe("what was handed over for the model is no socket that listens there"))
+/// The sockets that were handed over: exactly those that were asked for, each listening where it was asked to.
+fn roads(spec: &Spec, handed: Vec<OwnedFd>) -> Result<Roads, SandboxError> {
+    let mut roads = Roads::default();
+    for socket in handed.into_iter().map(TcpListener::from) {
+        let listens = rustix::net::sockopt::socket_acceptconn(&socket).unwrap_or(false);
+        let road = match socket.local_addr() {
+            Ok(MODEL_ADDRESS) if listens => &mut roads.model,
+            Ok(EGRESS_ADDRESS) if listens => &mut roads.egress,
+            _ => return Err(not_safe("what was handed over as a road is no socket that listens there")),
+        };
+        if road.replace(socket).is_some() {
+            return Err(not_safe("a road was handed over twice"));
         }
-        _ => Err(not_safe("other sockets were handed over than were asked for")),
     }
+    let are_asked_for = roads.model.is_some() == spec.network.has_model()
+        && roads.egress.is_some() == spec.network.has_egress();
+    if are_asked_for { Ok(roads) } else { Err(not_safe("other roads were handed over than were asked for")) }
 }
 
 /// A wall is not as it has to be.

@@ -75,14 +75,14 @@ impl Control {
         }
     }
 
-    /// Says that everything was checked.
+    /// Says that everything was checked, and hands over the sockets of the roads that there are.
     ///
     /// # Errors
     /// The system's, if the worker is gone.
-    pub(super) fn ready(&mut self, build: String, listener: Option<&TcpListener>) -> io::Result<()> {
+    pub(super) fn ready(&mut self, build: String, listeners: &[TcpListener]) -> io::Result<()> {
         match self {
             Self::Socket(socket) => {
-                let handed: Vec<_> = listener.map(AsFd::as_fd).into_iter().collect();
+                let handed: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
                 wire::send(&*socket, &Report::Ready { build }, &handed)
             }
             Self::Line(line) => line.report(&Report::Ready { build }),

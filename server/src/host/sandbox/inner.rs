@@ -18,7 +18,7 @@ use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, Wa
 
 use super::confine::Confinement;
 use super::control::{Control, Heard, Line, Work};
-use super::spec::MODEL_ADDRESS;
+use super::spec::{EGRESS_ADDRESS, MODEL_ADDRESS};
 use super::wire::{self, Report, Request, Setup};
 use super::{beneath, frames, procfs, self_test};
 use crate::host::spawn;
@@ -56,17 +56,17 @@ pub(super) fn stage(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
 /// The life of the first process.
 fn first_process(mut control: Control, setup: &Setup) -> u8 {
     match prepare(setup) {
-        Ok((confinement, listener)) => {
+        Ok((confinement, listeners)) => {
             let executable = "/proc/self/exe".as_ref();
             let build = match &setup.contained {
                 Some(_) => wire::build_of_copy(executable),
                 None => wire::build(executable),
             };
-            if control.ready(build.unwrap_or_default(), listener.as_ref()).is_err() {
+            if control.ready(build.unwrap_or_default(), &listeners).is_err() {
                 return UNSAFE;
             }
-            // From here on only the worker has it.
-            drop(listener);
+            // From here on only the worker has them.
+            drop(listeners);
             Supervisor { control, setup, confinement, command: None }.run()
         }
         Err(why) => {
@@ -77,8 +77,8 @@ fn first_process(mut control: Control, setup: &Setup) -> u8 {
     }
 }
 
-/// Checks the walls and puts the last of them up. The socket for the model is opened before any program could take its place.
-fn prepare(setup: &Setup) -> Result<(Confinement, Option<TcpListener>), String> {
+/// Checks the walls and puts the last of them up. The sockets of roads are opened before any program could take their places.
+fn prepare(setup: &Setup) -> Result<(Confinement, Vec<TcpListener>), String> {
     let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     check_identity()?;
     if setup.contained.is_some() {
@@ -109,11 +109,15 @@ fn prepare(setup: &Setup) -> Result<(Confinement, Option<TcpListener>), String> 
         .map_err(io::Error::from)
         .map_err(failed("the standard descriptors cannot be let go"))?;
     let confinement = Confinement::new(&setup.writable, setup.processes, setup.file_bytes)?;
-    let listener = match setup.has_model_route {
-        true => Some(TcpListener::bind(MODEL_ADDRESS).map_err(failed("no socket listens for the model"))?),
-        false => None,
-    };
-    Ok((confinement, listener))
+    let mut listeners = Vec::new();
+    if setup.has_model_route {
+        listeners.push(TcpListener::bind(MODEL_ADDRESS).map_err(failed("no socket listens for the model"))?);
+    }
+    if setup.has_egress_route {
+        let listener = TcpListener::bind(EGRESS_ADDRESS);
+        listeners.push(listener.map_err(failed("no socket listens for other hosts"))?);
+    }
+    Ok((confinement, listeners))
 }
 
 fn check_identity() -> Result<(), String> {

@@ -65,7 +65,7 @@ pub use spec::{
 pub use tree::{TrialTree, Trials};
 
 /// The version of everything that decides what a sandbox allows. Results under different versions are not compared.
-pub const POLICY: u32 = 2;
+pub const POLICY: u32 = 3;
 
 /// How trials are kept apart from the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

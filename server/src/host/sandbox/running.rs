@@ -39,6 +39,8 @@ pub(super) struct Running {
     pub(super) stopped: Arc<Mutex<Option<Instant>>>,
     /// The socket for the model, until somebody takes it.
     pub(super) listener: Option<TcpListener>,
+    /// The socket for other hosts, until somebody takes it.
+    pub(super) egress: Option<TcpListener>,
     /// The thread beside it.
     pub(super) keeper: Keeper,
     /// The tree; gone when the sandbox is dead.
@@ -288,6 +290,10 @@ impl Sandbox for Running {
 
     fn take_listener(&mut self) -> Option<TcpListener> {
         self.listener.take()
+    }
+
+    fn take_egress(&mut self) -> Option<TcpListener> {
+        self.egress.take()
     }
 
     fn stopper(&self) -> Option<Stopper> {

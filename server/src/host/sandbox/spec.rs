@@ -44,10 +44,50 @@ pub enum Network {
     /// The same with one road to the model: the first process listens at [`MODEL_ADDRESS`] and hands the socket to the
     /// worker before any command is run ([`Sandbox::take_listener`]).
     Model,
+    /// The same with one road to a proxy: the first process listens at [`EGRESS_ADDRESS`] and hands that socket over
+    /// ([`Sandbox::take_egress`]). Which hosts can be reached by it is decided by whoever serves it.
+    Egress,
+    /// Both roads.
+    Both,
+}
+
+impl Network {
+    /// Whether there is a road to the model.
+    #[must_use]
+    pub fn has_model(self) -> bool {
+        matches!(self, Self::Model | Self::Both)
+    }
+
+    /// Whether there is a road to a proxy.
+    #[must_use]
+    pub fn has_egress(self) -> bool {
+        matches!(self, Self::Egress | Self::Both)
+    }
+
+    /// The same with a road to a proxy.
+    #[must_use]
+    pub fn with_egress(self) -> Self {
+        if self.has_model() { Self::Both } else { Self::Egress }
+    }
 }
 
 /// Where programs in a sandbox reach the model: on their own loopback, never on that of the host.
 pub const MODEL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3129);
+
+/// Where programs in a sandbox reach the proxy, on their own loopback too.
+pub const EGRESS_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3128);
+
+/// The variables by which programs find the proxy, where there is one. What is on their own loopback is asked directly.
+pub const PROXY_VARIABLES: [(&str, &str); 8] = [
+    ("HTTPS_PROXY", "http://127.0.0.1:3128"),
+    ("HTTP_PROXY", "http://127.0.0.1:3128"),
+    ("ALL_PROXY", "http://127.0.0.1:3128"),
+    ("NO_PROXY", "127.0.0.1,localhost,::1"),
+    ("https_proxy", "http://127.0.0.1:3128"),
+    ("http_proxy", "http://127.0.0.1:3128"),
+    ("all_proxy", "http://127.0.0.1:3128"),
+    ("no_proxy", "127.0.0.1,localhost,::1"),
+];
 
 /// Where programs are looked for in a sandbox.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -349,9 +389,15 @@ pub trait Sandbox: Send {
     /// A [`SandboxError`] if it could not be started, or if the sandbox has ended.
     fn exec(&mut self, command: &Exec) -> Result<Executed, SandboxError>;
 
-    /// The socket on which programs inside ask for the model, once, if the sandbox has that road ([`Network::Model`]). It is
-    /// in the sandbox's own network and answers to nobody else.
+    /// The socket on which programs inside ask for the model, once, if the sandbox has that road ([`Network::has_model`]). It
+    /// is in the sandbox's own network and answers to nobody else.
     fn take_listener(&mut self) -> Option<TcpListener> {
+        None
+    }
+
+    /// The socket on which programs inside ask for other hosts, once, if the sandbox has that road
+    /// ([`Network::has_egress`]). It is in the sandbox's own network too.
+    fn take_egress(&mut self) -> Option<TcpListener> {
         None
     }
 

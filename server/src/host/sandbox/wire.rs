@@ -46,6 +46,9 @@ pub(super) struct Setup {
     pub(super) file_bytes: u64,
     /// Whether programs inside have a road to the model.
     pub(super) has_model_route: bool,
+    /// Whether they have a road to a proxy.
+    #[serde(default)]
+    pub(super) has_egress_route: bool,
     /// What is different in a container.
     #[serde(default)]
     pub(super) contained: Option<Contained>,
@@ -89,7 +92,7 @@ pub(super) enum Order {
 /// From the first process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// Everything was checked; commands may come. If there is a road to the model, the socket that listens comes with it.
+    /// Everything was checked; commands may come. For each road that there is, the socket that listens comes with it.
     Ready {
         /// Identity of the executable, as seen inside.
         build: String,

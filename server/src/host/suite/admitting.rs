@@ -215,7 +215,10 @@ impl Admitting<'_> {
         let mut spec = self.plan.spec(Phase::Oracle, tree);
         spec.mounts.push(Mount::new(directory, "/solution"));
         spec.env = Env::of(self.plan.env.each().chain(self.step.solution_env.each()))?;
+        let access = &self.step.agent_network.access;
+        spec.network = self.bench.egress.road(access, spec.network);
         let mut sandbox = self.bench.backend.start(spec)?;
+        let _road = self.bench.egress.open(access, "oracle", &mut *sandbox)?;
         let command = script(&format!("/solution/{SOLVE}")).within(self.step.agent_timeout);
         let executed = sandbox.exec(&self.plan.command(command))?;
         let how = match &executed.ended {

@@ -98,13 +98,18 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use harness_schema::task::NetworkMode;
+    use harness_schema::path::FilePath;
 
     use super::*;
     use crate::engine::contract;
     use crate::engine::verdict::Flags;
+    use crate::host::egress::Access;
     use crate::host::sandbox::spec::Env;
-    use crate::host::suite::plan::StepPlan;
+    use crate::host::suite::plan::{Reach, StepPlan};
+
+    fn nobody() -> Reach {
+        Reach { access: Access::Off, file: FilePath::parse("tasks/t/task.toml").unwrap(), line: 1 }
+    }
 
     fn plan(strategy: RewardStrategy, least: &[f64]) -> TaskPlan {
         let digest = Digest::of(b"");
@@ -112,7 +117,9 @@ mod tests {
             name: format!("s{number}"),
             instruction: String::new(),
             agent_timeout: Duration::from_secs(1),
+            agent_network: nobody(),
             verifier_timeout: Duration::from_secs(1),
+            verifier_network: nobody(),
             verifier_env: Env::default(),
             tests: Vec::new(),
             tests_digest: digest,
@@ -132,8 +139,6 @@ mod tests {
             build: Vec::new(),
             build_timeout: Duration::from_secs(1),
             memory_bytes: 1,
-            network: NetworkMode::NoNetwork,
-            allowed_hosts: Vec::new(),
             healthcheck: None,
             steps: steps.collect(),
             strategy,

@@ -11,6 +11,7 @@ use globset::GlobBuilder;
 use super::bundle::{Bundle, BundleError, Entry, Writer};
 use super::plan::{BuildStep, Health, StepPlan, TaskPlan};
 use crate::engine::verdict::VoidCause;
+use crate::host::egress::Egress;
 use crate::host::sandbox::beneath;
 use crate::host::sandbox::snapshot::{self, TreeLimits, TreeSnapshot};
 use crate::host::sandbox::spec::{Cause, Env};
@@ -31,6 +32,8 @@ pub struct Bench<'a> {
     pub trials: &'a Trials,
     /// A directory of ours for frozen trees.
     pub archives: &'a Path,
+    /// Opens the roads to other hosts that a task asks for.
+    pub egress: &'a Egress,
 }
 
 /// The start tree of a task, frozen.

@@ -147,7 +147,10 @@ pub(super) fn look(
     spec.mounts.push(Mount::new(spec.tree.directory().join("tests"), "/tests"));
     let variables = plan.env.each().chain(step.verifier_env.each());
     spec.env = Env::of(variables)?;
+    let access = &step.verifier_network.access;
+    spec.network = bench.egress.road(access, spec.network);
     let mut sandbox = bench.backend.start(spec)?;
+    let _road = bench.egress.open(access, "verifier", &mut *sandbox)?;
     let command = plan.command(script(&format!("/tests/{SCRIPT}")).within(step.verifier_timeout));
     let executed = sandbox.exec(&command)?;
     let dead = sandbox.kill()?;

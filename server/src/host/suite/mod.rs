@@ -22,5 +22,5 @@ pub use admitting::{NotAdmitted, admit};
 pub use bundle::{Bundle, BundleError};
 pub use combining::{combine, goes_on};
 pub use environment::{Bench, PrepareError, Template, begin, build, healthy};
-pub use plan::{Changed, Health, StepPlan, TaskPlan, TaskRefused};
+pub use plan::{Changed, Health, Reach, StepPlan, TaskPlan, TaskRefused};
 pub use verifying::{Judged, verify};

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use harness_schema::digest::Digest;
 use harness_schema::path::FilePath;
-use harness_schema::task::{NetworkMode, RewardStrategy};
+use harness_schema::task::RewardStrategy;
 
 use super::bundle::{Bundle, BundleError};
 use crate::engine::contract;
+use crate::host::egress::{self, Access};
+use crate::host::machine::Ceiling;
 use crate::host::sandbox::spec::Env;
-use crate::host::sandbox::{Exec, Image, Limits, Phase, Spec, TrialTree};
+use crate::host::sandbox::{Choice, Exec, Image, Limits, Phase, Spec, TrialTree};
 
 /// A task that can be run.
 #[derive(Clone, Debug)]
@@ -35,10 +37,6 @@ pub struct TaskPlan {
     pub build_timeout: Duration,
     /// The memory of all processes together, in bytes: the lower of the task's and the default.
     pub memory_bytes: u64,
-    /// The network that the task asks for; none unless it is written.
-    pub network: NetworkMode,
-    /// The hosts of an allowlist.
-    pub allowed_hosts: Vec<String>,
     /// How it is known that the environment has started.
     pub healthcheck: Option<Health>,
     /// The steps; one without a name for a task of one step.
@@ -66,8 +64,12 @@ pub struct StepPlan {
     pub instruction: String,
     /// How long the agent may work: the least of what harness, task and step allow.
     pub agent_timeout: Duration,
+    /// What the agent may reach, and the solution in its place.
+    pub agent_network: Reach,
     /// How long the verifier may work.
     pub verifier_timeout: Duration,
+    /// What the verifier may reach.
+    pub verifier_network: Reach,
     /// Variables of the verifier, beside those of the task.
     pub verifier_env: Env,
     /// Directories of the verifier on the host: `tests/` of the task, and over it that of the step.
@@ -84,6 +86,17 @@ pub struct StepPlan {
     pub healthcheck: Option<Health>,
     /// The least rewards with which the trial goes on; the empty name means the only reward.
     pub min_reward: BTreeMap<String, f64>,
+}
+
+/// What a phase may reach of the network; nobody, unless it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Which hosts.
+    pub access: Access,
+    /// The file that says so.
+    pub file: FilePath,
+    /// The line that says so, from 1.
+    pub line: usize,
 }
 
 /// Something that is done to make the start tree.
@@ -220,6 +233,36 @@ impl TaskPlan {
             }
         }
         Ok(())
+    }
+
+    /// What its agents and verifiers may reach, in the order of the steps.
+    pub fn networks(&self) -> impl Iterator<Item = &Reach> {
+        self.steps.iter().flat_map(|step| [&step.agent_network, &step.verifier_network])
+    }
+
+    /// The plan, if a machine allows what it reaches: no more than `ceiling`, and nobody where the backend has no roads.
+    ///
+    /// # Errors
+    /// The first line that asks for more.
+    pub fn within(self, ceiling: Ceiling, choice: Choice) -> Result<Self, TaskRefused> {
+        let refused = |reach: &Reach, reason: String| {
+            Err(TaskRefused { file: reach.file.clone(), line: reach.line, reason })
+        };
+        for reach in self.networks().filter(|reach| reach.access != Access::Off) {
+            if ceiling < reach.access.needs() {
+                let needed = reach.access.needs();
+                let reason = egress::over(needed, ceiling);
+                return refused(reach, format!("{reason} (`network = \"{}\"` would do)", needed.word()));
+            }
+            if !egress::is_carried_by(choice) {
+                let backend = choice.word();
+                let reason = format!(
+                    "the task asks for the network, and a sandbox of `{backend}` has no road to other hosts yet (`sandbox = \"auto\"` in the `config.toml` of this machine would do)"
+                );
+                return refused(reach, reason);
+            }
+        }
+        Ok(self)
     }
 
     /// A sandbox around a tree, as the task wants it. Tests and solutions are no part of it.

@@ -3,6 +3,7 @@
 mod dockerfile;
 mod compose;
 mod image;
+mod network;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,11 @@ use harness_schema::harness::{self, Harness};
 use harness_schema::path::FilePath;
 use harness_schema::syntax::decode::{Entries, Spanned};
 use harness_schema::task::{
-    AgentConfig, CONFIG, EnvironmentMode, Healthcheck, MinReward, NetworkMode, Os, Task, VerifierConfig,
-    shown_instruction,
+    AgentConfig, CONFIG, EnvironmentMode, Healthcheck, MinReward, Os, Task, VerifierConfig, shown_instruction,
 };
 use harness_schema::text::{Span, Text};
 
+use self::network::Written;
 use super::bundle::{Bundle, BundleError, Entry};
 use super::plan::{Health, Note, StepPlan, TaskPlan, TaskRefused};
 use crate::engine::contract;
@@ -87,9 +88,6 @@ impl Planning<'_> {
         let env = environment.env.iter().cloned().chain(own);
         let env = self.env(env, &config.environment.env)?;
         let steps = self.steps()?;
-        let network = config.agent.network_mode.as_deref().copied();
-        let network = network.or(config.environment.network()).unwrap_or(NetworkMode::NoNetwork);
-        let hosts = config.agent.allowed_hosts.as_ref().or(config.environment.allowed_hosts.as_ref());
         let limit = Limits::default().memory_bytes;
         let tasks =
             self.harness.manifest().tasks.as_ref().map(|tasks| tasks.value.clone()).unwrap_or_default();
@@ -106,10 +104,6 @@ impl Planning<'_> {
                 .environment
                 .memory_mb()
                 .map_or(limit, |mb| mb.saturating_mul(1 << 20).min(limit)),
-            network,
-            allowed_hosts: hosts
-                .map(|hosts| hosts.iter().map(|host| host.value.clone()).collect())
-                .unwrap_or_default(),
             healthcheck: config
                 .environment
                 .healthcheck
@@ -189,10 +183,6 @@ impl Planning<'_> {
             let what = String::from("the agent is not told what happened before");
             self.notes.push(Note { file, line: 1, what });
         }
-        let network = environment.network_mode.as_ref().or(config.agent.network_mode.as_ref());
-        if let Some(mode) = network.filter(|mode| mode.value != NetworkMode::NoNetwork) {
-            self.note(mode.span, "the sandbox has no network");
-        }
     }
 
     fn note(&mut self, span: Span, what: &str) {
@@ -212,7 +202,7 @@ impl Planning<'_> {
             let solution = self.task.solution.is_some().then(|| self.below(&self.task.dir, "solution"));
             let solution = solution.map(|path| self.on_host(&path));
             let tests = vec![self.on_host(&self.task.tests)];
-            let mut step = self.one_step(&file, tests, &[&config.agent], &config.verifier)?;
+            let mut step = self.one_step(&file, tests, &[&config.agent], [&config.verifier; 2])?;
             step.solution = solution;
             return Ok(vec![step]);
         }
@@ -229,8 +219,8 @@ impl Planning<'_> {
             let tests = tests.iter().map(|path| self.on_host(path)).collect();
             let file = step.instruction.clone().unwrap_or_else(|| self.below(&step.dir, "instruction.md"));
             let agents: [&AgentConfig; 2] = [&config.agent, &written.agent];
-            let verifier = if written.verifier.is_written() { &written.verifier } else { &config.verifier };
-            let mut planned = self.one_step(&file, tests, &agents, verifier)?;
+            let verifiers = [&config.verifier, &written.verifier];
+            let mut planned = self.one_step(&file, tests, &agents, verifiers)?;
             planned.name.clone_from(&step.name);
             planned.workdir = step.workdir.as_ref().map(|path| self.on_host(path));
             planned.solution =
@@ -254,8 +244,10 @@ impl Planning<'_> {
         instruction: &FilePath,
         tests: Vec<PathBuf>,
         agents: &[&AgentConfig],
-        verifier: &VerifierConfig,
+        verifiers: [&Spanned<VerifierConfig>; 2],
     ) -> Result<StepPlan, TaskRefused> {
+        let [of_task, own] = verifiers;
+        let verifier = if own.is_written() { own } else { of_task };
         let document = self.harness.document(instruction).ok_or_else(|| unreadable(instruction))?;
         let mut agent_timeout = self.harness.manifest().agent.timeout.get();
         for limit in agents.iter().filter_map(|agent| agent.timeout_sec.as_ref()) {
@@ -268,7 +260,10 @@ impl Planning<'_> {
             name: String::new(),
             instruction: shown_instruction(document.source()).to_owned(),
             agent_timeout,
+            agent_network: self.network(agents.iter().map(|agent| Written::of_agent(agent)))?,
             verifier_timeout: self.seconds(&verifier.timeout_sec)?,
+            verifier_network: self
+                .network(verifiers.into_iter().map(|verifier| Written::of_verifier(verifier)))?,
             verifier_env: self.env(env, &verifier.env)?,
             tests,
             tests_digest: Digest::of(b""),
@@ -289,14 +284,12 @@ impl Planning<'_> {
             plan.sources.push((path, digest));
         }
         let canonical = format!(
-            "{} {} {:?} {:?} {} {:?} {:?} {:?} {:?} {:?}",
+            "{} {} {:?} {:?} {} {:?} {:?} {:?}",
             plan.root,
             plan.workdir,
             plan.env,
             plan.build_timeout,
             plan.memory_bytes,
-            plan.network,
-            plan.allowed_hosts,
             plan.healthcheck,
             plan.strategy,
             plan.rewards
@@ -314,9 +307,15 @@ impl Planning<'_> {
                 return Err(TaskRefused::new(file, 1, "the verifier is missing"));
             }
             step.tests_digest = tests.digest();
-            let judged = format!("{:?} {:?} {:?}", step.verifier_timeout, step.verifier_env, step.min_reward);
+            let judged = format!(
+                "{:?} {:?} {:?} {}",
+                step.verifier_timeout, step.verifier_env, step.min_reward, step.verifier_network.access
+            );
             verifier.extend([step.tests_digest.bytes().to_vec(), judged.into_bytes()]);
-            let asked = format!("{} {:?} {:?}", step.name, step.agent_timeout, step.healthcheck);
+            let asked = format!(
+                "{} {:?} {:?} {}",
+                step.name, step.agent_timeout, step.healthcheck, step.agent_network.access
+            );
             task.extend([asked.into_bytes(), step.instruction.clone().into_bytes()]);
             task.push(step.tests_digest.bytes().to_vec());
             if let Some(workdir) = step.workdir.clone() {

@@ -23,6 +23,7 @@ use crate::engine::verdict::{Verdict, VoidCause};
 use crate::failure::Failure;
 use crate::host::agents::Cancel;
 use crate::host::clock;
+use crate::host::egress::Egress;
 use crate::host::machine::Machine;
 use crate::host::meter::Meter;
 use crate::host::model::{self, Client, Settings};
@@ -103,6 +104,7 @@ struct Shared {
     is_confined: bool,
     /// What it proved to hold.
     guarantees: String,
+    egress: Egress,
 }
 
 /// A trial that runs.
@@ -174,6 +176,7 @@ impl<'a> Performance<'a> {
             archives: archives(&trials),
             is_confined: choice != Choice::None,
             guarantees: guarantees.line(),
+            egress: Egress::of(choice, machine.network),
             tasks: BTreeMap::new(),
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -564,7 +567,12 @@ impl<'a> Performance<'a> {
 
 impl Shared {
     fn bench(&self) -> Bench<'_> {
-        Bench { backend: &*self.backend, trials: &self.trials, archives: &self.archives }
+        Bench {
+            backend: &*self.backend,
+            trials: &self.trials,
+            archives: &self.archives,
+            egress: &self.egress,
+        }
     }
 
     fn perform(

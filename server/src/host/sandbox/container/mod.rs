@@ -405,6 +405,7 @@ impl Container {
             processes: USER_PROCESSES,
             file_bytes: spec.limits.file_bytes,
             has_model_route: false,
+            has_egress_route: false,
             contained: Some(wire::Contained {
                 env,
                 disk_bytes: spec.limits.disk_bytes,

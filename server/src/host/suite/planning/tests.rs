@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use harness_schema::files::Files;
 
 use super::*;
-use crate::host::sandbox::{Image, Unavailable};
+use crate::host::egress::Access;
+use crate::host::machine::Ceiling;
+use crate::host::sandbox::{Choice, Image, Unavailable};
 use crate::host::suite::plan::{Build, BuildStep};
 
 /// A task on disk, because a plan reads what it identifies.
@@ -68,7 +70,9 @@ fn a_plan_has_what_a_run_needs() {
     let plan = place.plan().unwrap();
     assert_eq!((plan.root.as_str(), plan.workdir.as_str()), ("/srv", "/srv/deep"));
     assert_eq!(plan.env.each().collect::<Vec<_>>(), [("A", "1"), ("MODE", "fast")]);
-    assert_eq!((plan.memory_bytes, plan.network), (512 << 20, NetworkMode::Public));
+    assert_eq!(plan.memory_bytes, 512 << 20);
+    let networks: Vec<(&Access, usize)> = plan.networks().map(|reach| (&reach.access, reach.line)).collect();
+    assert_eq!(networks, [(&Access::Public, 3), (&Access::Public, 3)]);
     let step = &plan.steps[0];
     assert_eq!((step.instruction.as_str(), plan.has_steps()), ("Do it.\n", false));
     let seconds = [step.agent_timeout, step.verifier_timeout].map(|limit| limit.as_secs());
@@ -84,7 +88,7 @@ fn a_plan_has_what_a_run_needs() {
     assert_eq!(plan.build[1].step, copy);
     assert!(matches!(&plan.build[3].step, BuildStep::Run { directory, .. } if directory == "/srv/deep"));
     let notes: Vec<(usize, &str)> = plan.notes.iter().map(|note| (note.line, note.what.as_str())).collect();
-    assert_eq!(notes, [(3, "the sandbox has no network"), (7, "`CMD` means nothing without an image")]);
+    assert_eq!(notes, [(7, "`CMD` means nothing without an image")]);
 }
 
 #[test]
@@ -314,4 +318,91 @@ fn steps_are_planned_one_by_one() {
     assert_eq!((one.min_reward.get(""), two.min_reward.len()), (Some(&0.5), 0));
     assert!(one.workdir.is_some() && one.solution.is_some() && two.solution.is_none());
     assert!(plan.solution.is_some());
+}
+
+/// What agent and verifier of each step may reach.
+fn networks(name: &str, config: &str) -> Vec<String> {
+    let files = [
+        ("task.toml", config),
+        ("steps/one/instruction.md", "First."),
+        ("steps/two/instruction.md", "Then."),
+    ];
+    let plan = Place::new(name, &files).plan().unwrap();
+    plan.networks().map(|reach| reach.access.to_string()).collect()
+}
+
+#[test]
+fn a_phase_reaches_what_it_says_else_what_its_task_says() {
+    let environment =
+        "[environment]\nnetwork_mode = \"allowlist\"\nallowed_hosts = [\"B.example\", \"a.example\"]\n";
+    assert_eq!(networks("reach-none", ""), ["no host", "no host"]);
+    assert_eq!(networks("reach-older", "[environment]\nallow_internet = true\n"), ["any public host"; 2]);
+    assert_eq!(networks("reach-both", environment), ["a.example, b.example"; 2]);
+    let verifier = format!("{environment}[verifier]\nnetwork_mode = \"no-network\"\n");
+    assert_eq!(networks("reach-verifier", &verifier), ["a.example, b.example", "no host"]);
+    let agent = "[agent]\nnetwork_mode = \"allowlist\"\nallowed_hosts = [\"*.c.example\"]\n";
+    assert_eq!(networks("reach-agent", agent), ["*.c.example", "no host"]);
+    assert_eq!(networks("reach-empty", "[environment]\nnetwork_mode = \"allowlist\"\n"), ["no host"; 2]);
+    let steps = format!(
+        "{environment}{agent}[[steps]]\nname = \"one\"\nagent = {{ network_mode = \"public\" }}\n[[steps]]\nname = \"two\"\n\
+         verifier = {{ network_mode = \"public\" }}\n"
+    );
+    assert_eq!(
+        networks("reach-steps", &steps),
+        ["any public host", "a.example, b.example", "*.c.example", "any public host"]
+    );
+}
+
+#[test]
+fn a_machine_may_allow_less_than_a_task_asks_for() {
+    let config = "[environment]\nnetwork_mode = \"allowlist\"\nallowed_hosts = [\"a.example\"]\n\n[verifier]\nnetwork_mode = \"public\"\n";
+    let plan = Place::new("ceiling", &[("task.toml", config)]).plan().unwrap();
+    let within =
+        |ceiling| plan.clone().within(ceiling, Choice::Bubblewrap).map_err(|error| error.to_string());
+    assert!(within(Ceiling::Public).is_ok());
+    let error = within(Ceiling::Allowlist).unwrap_err();
+    assert!(
+        error.starts_with(
+            "`tasks/t/task.toml`, line 6: the task asks for any public host, and `network = \"allowlist\"` in"
+        ),
+        "{error}"
+    );
+    let error = within(Ceiling::Off).unwrap_err();
+    assert!(
+        error.starts_with("`tasks/t/task.toml`, line 2: the task asks for hosts of the network, and"),
+        "{error}"
+    );
+    let quiet = Place::new("ceiling-off", &[]).plan().unwrap();
+    assert!(quiet.within(Ceiling::Off, Choice::Bubblewrap).is_ok());
+}
+
+#[test]
+fn a_host_that_is_no_name_is_refused_on_its_line() {
+    let config =
+        "[agent]\nnetwork_mode = \"allowlist\"\nallowed_hosts = [\n  \"a.example\",\n  \"10.0.0.0/8\",\n]\n";
+    let error = refusal("bad-host", &[("task.toml", config)]);
+    assert!(
+        error
+            .starts_with("`tasks/t/task.toml`, line 5: `10.0.0.0/8` in `allowed_hosts` is no name of a host"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_may_be_reached_is_in_the_digests() {
+    let place = Place::new("network-digests", &[]);
+    let with = |config: &str| {
+        place.write("tasks/t/task.toml", config);
+        place.plan().unwrap().digests
+    };
+    let hosts = |section: &str, hosts: &str| {
+        with(&format!("[{section}]\nnetwork_mode = \"allowlist\"\nallowed_hosts = [{hosts}]\n"))
+    };
+    let none = with("");
+    let (one, two) = (hosts("agent", "\"a.example\""), hosts("agent", "\"a.example\", \"b.example\""));
+    assert!(none.task != one.task && one.task != two.task && none.verifier == one.verifier);
+    assert_eq!(two, hosts("agent", "\"b.example\", \"A.example\""), "order and case mean nothing");
+    let verifier = hosts("verifier", "\"a.example\"");
+    assert!(verifier.verifier != none.verifier);
+    assert_ne!(with("[agent]\nnetwork_mode = \"public\"\n"), one);
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use std::{env, fs, io};
 
 use self_harness::engine::score;
-use self_harness::host::record::{AgreementRecord, 
-    BudgetRecord, EventRecord, RunRecord, SlotRecord, SpentRecord, TrialRecord,
+use self_harness::host::record::{
+    AgreementRecord, BudgetRecord, EventRecord, RunRecord, SlotRecord, SpentRecord, TrialRecord,
 };
 use self_harness::host::sandbox;
 use self_harness::host::store::{RunState, RunningTrial, Store, run_name};

@@ -12,3 +12,5 @@ mod sinks;
 mod hidden;
 mod demo;
 mod unsandboxed;
+mod consent;
+mod imported;

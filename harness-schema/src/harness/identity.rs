@@ -172,8 +172,7 @@ mod tests {
         let of = |manifest: &str, prompt: &str, program: &str| {
             let files = Files::from_texts([("harness.toml", manifest), ("s.md", prompt)]);
             let program = Digest::of(program.as_bytes());
-            Harness::resolve(&files, None)
-                .executed(|path| (path.as_str() == "bin/t").then_some(program))
+            Harness::resolve(&files, None).executed(|path| (path.as_str() == "bin/t").then_some(program))
         };
         let first = of(MANIFEST, "p", "x");
         assert_eq!(first, of(&MANIFEST.replace("40", "41").replace("\"d\"", "\"e\""), "q", "x"));
@@ -186,9 +185,13 @@ mod tests {
         ];
         assert!(others.iter().all(|other| *other != first));
         // Each thing has its own name.
-        let names: Vec<&Executed> = others[3].iter().filter(|item| first.get(item.0) != Some(item.1)).map(|item| item.0).collect();
+        let names: Vec<&Executed> =
+            others[3].iter().filter(|item| first.get(item.0) != Some(item.1)).map(|item| item.0).collect();
         assert_eq!(names, [&Executed::Key("model.endpoint".into())]);
-        assert!(first.contains_key(&Executed::Tool("t".into())) && first.contains_key(&Executed::Program("bin/t".into())));
+        assert!(
+            first.contains_key(&Executed::Tool("t".into()))
+                && first.contains_key(&Executed::Program("bin/t".into()))
+        );
     }
 
     #[test]

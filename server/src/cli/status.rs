@@ -194,7 +194,10 @@ fn may_go_on(
     let contract = subject.contract_digest(|id| wanted.contains(id)).to_string();
     if (contract, subject.harness_digest().to_string()) != (record.contract.clone(), record.harness.clone()) {
         return Err(Failure::config(
-            format!("{} cannot go on: a task or the harness changed since it was started", run_name(stored.number)),
+            format!(
+                "{} cannot go on: a task or the harness changed since it was started",
+                run_name(stored.number)
+            ),
             "start another one with `self-harness evaluate`; what was measured under other tasks is kept",
         ));
     }
@@ -217,14 +220,12 @@ fn may_go_on(
     // It is one run, and was asked for when it was started.
     reasons.retain(|reason| *reason != Reason::Unsandboxed || ticket.is_none());
     let goes_on = reasons.is_empty();
-    let question =
-        Question { root, asked: &asked, items: &items, terms: &terms, reasons: &reasons, goes_on };
+    let question = Question { root, asked: &asked, items: &items, terms: &terms, reasons: &reasons, goes_on };
     let flags = Flags { yes: yes && !goes_on, trust: false };
     let Some(how) = consent::given(&question, flags)? else { return Ok(false) };
     let agreement = AgreementRecord::of(&now, &terms, how);
-    let is_known = ticket.is_some_and(|ticket| {
-        (&ticket.execution, &ticket.key) == (&agreement.execution, &agreement.key)
-    });
+    let is_known = ticket
+        .is_some_and(|ticket| (&ticket.execution, &ticket.key) == (&agreement.execution, &agreement.key));
     if !is_known {
         store.agree(stored.number, at, &agreement).map_err(failed)?;
     }

@@ -405,7 +405,10 @@ mod tests {
             Reason::Money { was: Some(5.0), now: Some(5.5) }
         );
         assert_eq!(reason(&|asked| asked.max_cost = None), Reason::Money { was: Some(5.0), now: None });
-        assert!(matches!(reason(&|asked| asked.endpoint = "https://b.example/v1".into()), Reason::Endpoint { .. }));
+        assert!(matches!(
+            reason(&|asked| asked.endpoint = "https://b.example/v1".into()),
+            Reason::Endpoint { .. }
+        ));
         let pair = KeyPair { source: "A_KEY".into(), origin: "https://b.example".into() };
         assert_eq!(reason(&|asked| asked.key = Some(pair.clone())), Reason::Key(pair.clone()));
         let pair = KeyPair { source: "B_KEY".into(), origin: "https://a.example".into() };

@@ -179,7 +179,8 @@ impl Document {
         }
         let value: Value =
             serde_json::from_slice(&bytes).map_err(|_| Unread::Damaged("it is no JSON document"))?;
-        let version = value.get("version").and_then(Value::as_u64).ok_or(Unread::Damaged("it has no version"))?;
+        let version =
+            value.get("version").and_then(Value::as_u64).ok_or(Unread::Damaged("it has no version"))?;
         if T::VERSION < version {
             return Err(Unread::Error(StateError::TooNew { path: self.path.clone(), version }));
         }
@@ -228,7 +229,9 @@ impl Document {
             file.write_all(b"\n")?;
             file.sync_all()?;
             fs::rename(&new, &self.path)?;
-            if cfg!(unix) && let Some(directory) = self.path.parent() {
+            if cfg!(unix)
+                && let Some(directory) = self.path.parent()
+            {
                 File::open(directory)?.sync_all()?;
             }
             Ok(())
@@ -294,7 +297,8 @@ mod tests {
     }
 
     fn place(name: &str) -> (PathBuf, Document) {
-        let directory = std::env::temp_dir().join(format!("self-harness-state-{}-{name}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("self-harness-state-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         (directory.clone(), Document::new(&directory.join("state"), "names.json"))
     }

@@ -145,7 +145,9 @@ pub fn reasons(reasons: &[Reason]) -> Vec<String> {
                 }
             }
             Reason::FirstOfVerb => sentences.push(String::from("it was not started here before")),
-            Reason::Endpoint { was, now } => sentences.push(format!("the model answers at {now}, not at {was}")),
+            Reason::Endpoint { was, now } => {
+                sentences.push(format!("the model answers at {now}, not at {was}"))
+            }
             Reason::Key(KeyPair { source, origin }) => {
                 sentences.push(format!("the key from {source} was not sent to {origin} from here before"));
             }
@@ -161,7 +163,9 @@ pub fn reasons(reasons: &[Reason]) -> Vec<String> {
                 now.word(),
                 was.word()
             )),
-            Reason::Unsandboxed => sentences.push(String::from("there is no sandbox, which is asked for each run")),
+            Reason::Unsandboxed => {
+                sentences.push(String::from("there is no sandbox, which is asked for each run"))
+            }
         }
     }
     sentences
@@ -213,7 +217,26 @@ mod tests {
             Reason::Weaker { guarantee: "network".into(), was: Strength::Held, now: Strength::Missing },
             Reason::Unsandboxed,
         ]);
-        insta::assert_snapshot!(said.join("\n"), @"");
+        let mut expected: Vec<String> = vec![
+            "`model.endpoint` in harness.toml changed".into(),
+            "the tool `shell` is new".into(),
+            "the file `bin/t` is gone".into(),
+        ];
+        expected.extend((0..9).map(|number| format!("the task `t-{number:02}` changed")));
+        let rest = [
+            "and 5 more that decide what is executed",
+            "it was not started here before",
+            "the model answers at https://b.example, not at https://a.example",
+            "the key from A_KEY was not sent to https://b.example from here before",
+            "72 trials, not 8",
+            "it may cost $5.00, not $1.00",
+            "nothing limits what it costs; the limit was $1.00",
+            "the sandbox is `none`, not `bubblewrap`",
+            "the sandbox keeps less: `network` is missing, and was held",
+            "there is no sandbox, which is asked for each run",
+        ];
+        expected.extend(rest.map(String::from));
+        assert_eq!(said, expected);
     }
 
     #[test]
@@ -227,8 +250,10 @@ mod tests {
             (ItemKind::Task, "b"),
             (ItemKind::Sandbox, "guarantees"),
         ];
-        let all: Items = all.into_iter().map(|(kind, name)| ((kind, name.into()), Digest::of(b"1"))).collect();
-        let said: Vec<String> = items(&all).iter().map(|line| format!("{}: {}", line.what, line.text)).collect();
+        let all: Items =
+            all.into_iter().map(|(kind, name)| ((kind, name.into()), Digest::of(b"1"))).collect();
+        let said: Vec<String> =
+            items(&all).iter().map(|line| format!("{}: {}", line.what, line.text)).collect();
         assert_eq!(said, ["Manifest: [agent] [model]", "Tools: shell", "Tasks: 2 tasks with their tests"]);
     }
 }

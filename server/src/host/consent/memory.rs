@@ -169,7 +169,8 @@ mod tests {
 
     impl Place {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("self-harness-consent-{}-{name}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("self-harness-consent-{}-{name}", std::process::id()));
             let _ = fs::remove_dir_all(&path);
             fs::create_dir_all(path.join("one")).unwrap();
             fs::create_dir_all(path.join("other")).unwrap();

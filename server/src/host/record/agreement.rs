@@ -163,7 +163,8 @@ mod tests {
         assert_eq!((back.terms(), back.how), (terms, HowAgreed::Flag));
         let later = text.replace("\"flag\"", "\"telepathy\"");
         assert_eq!(serde_json::from_str::<AgreementRecord>(&later).unwrap().how, HowAgreed::Unknown);
-        let items: Items = ItemKind::ALL.into_iter().map(|kind| ((kind, "a".into()), Digest::of(b"1"))).collect();
+        let items: Items =
+            ItemKind::ALL.into_iter().map(|kind| ((kind, "a".into()), Digest::of(b"1"))).collect();
         assert_eq!(ItemRecord::items(&ItemRecord::all(&items)), items);
     }
 }

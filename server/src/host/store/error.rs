@@ -121,8 +121,12 @@ impl StoreError {
             Self::NoDirectory { .. } => "remove it or move it away; checks work without a store",
             Self::TooNew { .. } => "install the newer version, or move the store away to start a new one",
             Self::Full { .. } => "make room on the disk; what is stored stays as it is",
-            Self::Unregistered { .. } => "see whether `$XDG_STATE_HOME` (or `~/.local/state`) is yours and can be written",
-            Self::Damaged { .. } | Self::Strange { .. } => "move the store away to start a new one; the harness does not need it",
+            Self::Unregistered { .. } => {
+                "see whether `$XDG_STATE_HOME` (or `~/.local/state`) is yours and can be written"
+            }
+            Self::Damaged { .. } | Self::Strange { .. } => {
+                "move the store away to start a new one; the harness does not need it"
+            }
             Self::Io { .. } | Self::Database { .. } => {
                 "see whether the directory is yours and can be written"
             }

@@ -107,7 +107,8 @@ impl Known {
             stores.0.insert(id.clone(), here);
             id
         });
-        let (id, notice) = registered.map_err(|source| StoreError::Unregistered { path: path.into(), source })?;
+        let (id, notice) =
+            registered.map_err(|source| StoreError::Unregistered { path: path.into(), source })?;
         if let Some(notice) = notice {
             tracing::warn!("{notice}");
         }

@@ -253,8 +253,9 @@ impl Store {
         let version: i64 =
             transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(&failed)?;
         if version == 0 {
-            let there: i64 =
-                transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(&failed)?;
+            let there: i64 = transaction
+                .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+                .map_err(&failed)?;
             if there != 0 {
                 return Err(StoreError::Strange { path: self.path.clone() });
             }

@@ -221,7 +221,8 @@ fn many_who_make_the_store_at_once_all_have_it() {
             let openers = [(); 8].map(|()| {
                 scope.spawn(|| {
                     gate.wait();
-                    root.open().and_then(|mut store| store.create_run(&run_record(), &AgreementRecord::default()))
+                    root.open()
+                        .and_then(|mut store| store.create_run(&run_record(), &AgreementRecord::default()))
                 })
             });
             openers.map(|opener| opener.join().unwrap().map_err(|error| error.to_string()))
@@ -230,4 +231,143 @@ fn many_who_make_the_store_at_once_all_have_it() {
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
     }
+}
+
+/// Copies a directory as `cp -r` does.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// A store with one run and one trial that passed.
+fn filled(root: &Root) {
+    let mut store = root.open().unwrap();
+    let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
+    let lease = store.claim().unwrap().unwrap();
+    assert!(store.end_trial(&lease, number, 0, AT, &trial("t0", "k", "pass"), &ended(0, "pass")).unwrap());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_project_that_was_moved_keeps_its_store_and_a_copy_does_not() {
+    let root = Root::new("moved");
+    filled(&root);
+    let moved = root.0.join("moved");
+    fs::create_dir(&moved).unwrap();
+    fs::rename(root.0.join(DIRECTORY), moved.join(DIRECTORY)).unwrap();
+    let store = Store::open_existing_with(&moved, &root.known()).unwrap().unwrap();
+    assert!(!store.is_foreign() && store.measured(&Digest::of(b"k")).unwrap().is_some());
+    drop(store);
+    let copied = root.0.join("copied");
+    copy(&moved, &copied);
+    let mut foreign = Store::open_existing_with(&copied, &root.known()).unwrap().unwrap();
+    assert!(foreign.is_foreign());
+    // It is shown, and cannot be written.
+    assert_eq!(foreign.latest_run().unwrap().unwrap().record, run_record());
+    assert!(foreign.create_run(&run_record(), &AgreementRecord::default()).is_err());
+    // The same at another user's.
+    let stranger = Known::at(&root.0.join("stranger"));
+    assert!(Store::open_with(&moved, &stranger).unwrap().is_foreign());
+    assert!(!Store::open_with(&moved, &root.known()).unwrap().is_foreign());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_database_that_was_put_in_the_place_of_ours_is_foreign() {
+    let (root, other) = (Root::new("replaced"), Root::new("replacing"));
+    filled(&root);
+    filled(&other);
+    let database = root.0.join(".self-harness/state.db");
+    fs::remove_file(&database).unwrap();
+    fs::copy(other.0.join(".self-harness/state.db"), &database).unwrap();
+    assert!(root.open().unwrap().is_foreign());
+    // In the very same file, which has the number of ours.
+    let root = Root::new("overwritten");
+    filled(&root);
+    fs::write(
+        root.0.join(".self-harness/state.db"),
+        fs::read(other.0.join(".self-harness/state.db")).unwrap(),
+    )
+    .unwrap();
+    assert!(root.open().unwrap().is_foreign());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_store_of_our_own_takes_the_place_of_a_foreign_one_and_nothing_of_it_counts() {
+    let root = Root::new("place");
+    filled(&root);
+    let here = Known::at(&root.0.join("here"));
+    let (mut store, aside) = Store::replace_foreign_with(&root.0, &here).unwrap();
+    assert!(!store.is_foreign() && aside.join("state.db").is_file());
+    assert_eq!(store.measured(&Digest::of(b"k")).unwrap(), None);
+    assert_eq!(store.latest_run().unwrap(), None);
+    // No name means two runs.
+    assert_eq!(store.create_run(&run_record(), &AgreementRecord::default()).unwrap(), 2);
+    let imported = Store::imported(&root.0).unwrap().unwrap();
+    assert!(imported.is_foreign());
+    assert_eq!(imported.run(1).unwrap().unwrap().record, run_record());
+    // Whoever comes later finds it done.
+    let (again, _) = Store::replace_foreign_with(&root.0, &here).unwrap();
+    assert_eq!(again.latest_run().unwrap().unwrap().number, 2);
+    let mode = fs::metadata(root.0.join(".self-harness/state.db")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_project_brings_in_the_place_of_a_store_leads_nowhere() {
+    use std::os::unix::fs::symlink;
+    let (root, victim) = (Root::new("brought"), Root::new("victim"));
+    let file = victim.0.join("file");
+    fs::write(&file, "precious").unwrap();
+    let directory = root.0.join(DIRECTORY);
+    fs::create_dir(&directory).unwrap();
+    symlink(&victim.0, directory.join("trials")).unwrap();
+    symlink(&file, directory.join(".gitignore")).unwrap();
+    symlink(&file, directory.join("worker.log")).unwrap();
+    symlink(&file, directory.join("state.db-wal")).unwrap();
+    let store = root.open().unwrap();
+    assert!(!store.is_foreign());
+    for name in ["trials", "worker.log"] {
+        assert!(fs::symlink_metadata(directory.join(name)).is_err());
+        assert!(fs::symlink_metadata(directory.join("imported-1").join(name)).unwrap().is_symlink());
+    }
+    // Later it may bring more, into a store of ours.
+    symlink(&victim.0, directory.join("trials")).unwrap();
+    assert!(matches!(store.clear_trial_directory("r-0001-0000-0"), Err(StoreError::NoDirectory { .. })));
+    fs::remove_file(directory.join("trials")).unwrap();
+    fs::create_dir(directory.join("trials")).unwrap();
+    let of_trial = directory.join("trials/r-0001-0000-0");
+    symlink(&victim.0, &of_trial).unwrap();
+    assert!(store.read_of_trial("r-0001-0000-0", "file").is_err());
+    assert!(store.read_of_trial("../../../file", "file").is_err());
+    assert_eq!(store.clear_trial_directory("r-0001-0000-0").unwrap(), of_trial);
+    assert!(fs::symlink_metadata(&of_trial).is_err());
+    drop(store);
+    let shared = directory.join("state.db-shm");
+    let _ = fs::remove_file(&shared);
+    symlink(&file, &shared).unwrap();
+    assert!(matches!(root.open(), Err(StoreError::NoDirectory { what: "a link", .. })));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    assert_eq!(fs::read_dir(&victim.0).unwrap().count(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_foreign_database_with_triggers_is_refused() {
+    let root = Root::new("triggers");
+    filled(&root);
+    let store = root.open().unwrap();
+    let trigger = "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM trial; END";
+    store.connection.execute_batch(trigger).unwrap();
+    drop(store);
+    let stranger = Known::at(&root.0.join("stranger"));
+    assert!(matches!(Store::open_with(&root.0, &stranger), Err(StoreError::Strange { .. })));
 }

@@ -27,7 +27,8 @@ pub fn work(root: &Path) -> Result<(), Failure> {
     loop {
         let mut store = Store::open(root).map_err(|error| error.to_failure())?;
         if store.is_foreign() {
-            let message = format!("`{}` was written by another machine or copied here", store.path().display());
+            let message =
+                format!("`{}` was written by another machine or copied here", store.path().display());
             return Err(Failure::user(message, "start a run of your own with `self-harness evaluate`"));
         }
         let Some(lease) = store.claim().map_err(|error| error.to_failure())? else { return Ok(()) };

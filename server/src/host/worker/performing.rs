@@ -613,7 +613,8 @@ fn agreed(root: &Path, store: &Store, stored: &StoredRun, subject: &Subject) -> 
     let model = &subject.harness.manifest().model.value;
     let key = consent::key_pair(&key_source(model)?, &model.endpoint.value);
     if key != ticket.terms().key {
-        let message = "the model's key comes from elsewhere, or goes elsewhere, than you agreed to for this run";
+        let message =
+            "the model's key comes from elsewhere, or goes elsewhere, than you agreed to for this run";
         return Err(Failure::config(message, hint).into());
     }
     Ok(())

@@ -10,8 +10,7 @@ use self_harness::host::record::{EventRecord, HowAgreed};
 use crate::lab::{Lab, WRITER, kill};
 
 /// Gives a program a terminal.
-const TERMINAL: &str =
-    "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+const TERMINAL: &str = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 
 /// Runs a command on a terminal where somebody types an answer; the exit code, and everything that was shown.
 fn on_terminal(lab: &Lab, arguments: &[&str], answer: &str) -> (Option<i32>, String) {
@@ -40,7 +39,10 @@ fn who_agreed_is_asked_again_only_when_something_changed() {
     let evaluate = ["evaluate", "--repeats", "1"];
     let (code, shown) = on_terminal(&lab, &evaluate, "n");
     assert_eq!(code, Some(130), "{shown}");
-    assert!(shown.contains(ASKED) && shown.contains("[agent]") && shown.contains("2 tasks with their tests"), "{shown}");
+    assert!(
+        shown.contains(ASKED) && shown.contains("[agent]") && shown.contains("2 tasks with their tests"),
+        "{shown}"
+    );
     assert!(!shown.contains("Changed since"), "{shown}");
     assert!(lab.store().latest_run().unwrap().is_none());
     let (code, shown) = on_terminal(&lab, &evaluate, "y");
@@ -123,7 +125,10 @@ fn esc_127_a_key_that_goes_elsewhere_is_asked_even_where_the_project_is_trusted(
     lab.variables.insert(String::from("XDG_CONFIG_HOME"), config.display().to_string());
     let (code, shown) = on_terminal(&lab, &["evaluate", "--repeats", "1", "--trust"], "n");
     assert_eq!(code, Some(130), "{shown}");
-    assert!(shown.contains(&format!("the key from OTHER_KEY was not sent to {origin} from here before")), "{shown}");
+    assert!(
+        shown.contains(&format!("the key from OTHER_KEY was not sent to {origin} from here before")),
+        "{shown}"
+    );
     assert!(shown.contains("key from OTHER_KEY, which this machine has not sent there before"), "{shown}");
     let (code, _) = on_terminal(&lab, &["evaluate", "--repeats", "1", "--trust"], "y");
     assert_eq!(code, Some(0));
@@ -159,7 +164,10 @@ fn esc_126_what_changed_after_consent_pauses_the_run_and_is_asked_again() {
     let refused = lab.run(&["status", "--resume"]);
     let aside = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(2), "{aside}");
-    assert!(aside.contains("Changed since you agreed:") && aside.contains("the task `t-00` changed"), "{aside}");
+    assert!(
+        aside.contains("Changed since you agreed:") && aside.contains("the task `t-00` changed"),
+        "{aside}"
+    );
     assert_eq!(lab.status()["spent"]["trials"].as_u64(), before);
     let (code, shown) = on_terminal(&lab, &["status", "--resume"], "y");
     assert_eq!(code, Some(0), "{shown}\n{}", lab.worker_log());

@@ -31,7 +31,9 @@ fn copy(from: &Path, to: &Path) {
 fn forge(root: &Path) {
     let store = Connection::open(root.join(".self-harness/state.db")).unwrap();
     for table in ["trial", "event"] {
-        let query = format!("UPDATE {table} SET body = replace(body, '\"verdict\":\"fail\"', '\"verdict\":\"pass\"')");
+        let query = format!(
+            "UPDATE {table} SET body = replace(body, '\"verdict\":\"fail\"', '\"verdict\":\"pass\"')"
+        );
         assert!(0 < store.execute(&query, []).unwrap());
     }
     store.execute("UPDATE trial SET verdict = 'pass'", []).unwrap();
@@ -45,7 +47,10 @@ fn esc_129_a_store_that_a_project_ships_fakes_no_trial() {
     forge(&lab.root());
     // Whoever may write to a store of one's own can forge it: this is what has to be kept from others.
     let believed = lab.ok(&["evaluate", "--repeats", "1", "--yes"]);
-    assert!(believed.contains("held-in 1/1") && believed.contains("2 of 2 trials known before"), "{believed}");
+    assert!(
+        believed.contains("held-in 1/1") && believed.contains("2 of 2 trials known before"),
+        "{believed}"
+    );
     let known = Known::at(&stranger(&mut lab));
     for arguments in [&["status"][..], &["report"], &["report", "r-0001"]] {
         let shown = lab.ok(arguments);
@@ -82,7 +87,12 @@ fn a_run_that_a_project_ships_is_not_run() {
     kill(lab.worker().unwrap());
     lab.until("the worker is gone", |lab| lab.worker().is_none());
     stranger(&mut lab);
-    for arguments in [&["status", "--resume"][..], &["status", "--resume", "--yes"], &["status", "--follow"], &["status", "--cancel"]] {
+    for arguments in [
+        &["status", "--resume"][..],
+        &["status", "--resume", "--yes"],
+        &["status", "--follow"],
+        &["status", "--cancel"],
+    ] {
         let refused = lab.run(arguments);
         let aside = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {aside}");
@@ -96,7 +106,8 @@ fn a_run_that_a_project_ships_is_not_run() {
     assert_eq!(refused.status.code(), Some(2), "{aside}");
     assert!(aside.contains("nobody can be asked") && !aside.contains("following"), "{aside}");
     assert!(lab.worker().is_none());
-    let events = Store::open_existing_with(&root, &Known::at(&lab.state().join("self-harness"))).unwrap().unwrap();
+    let events =
+        Store::open_existing_with(&root, &Known::at(&lab.state().join("self-harness"))).unwrap().unwrap();
     assert!(!events.is_foreign(), "nothing was put aside");
 }
 

@@ -13,6 +13,7 @@ use crate::engine::consent::execution_digest;
 use crate::engine::contract::Role;
 use crate::engine::plan::Slot;
 use crate::failure::Failure;
+use crate::host::agents::command;
 use crate::host::consent::Memory;
 use crate::host::machine::Machine;
 use crate::host::model::{Endpoint, KeySource};
@@ -133,6 +134,11 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
     }
     let guarantees = proven(arguments.unsandboxed)?;
     let subject = Subject::read(root, &guarantees);
+    if !arguments.unsandboxed {
+        let hint = "nothing was run: no trial would measure anything";
+        command::ready(&subject.harness, &Machine::read()?.toolchains)
+            .map_err(|error| Failure::config(error.to_string(), hint))?;
+    }
     let record = record(&subject, arguments)?;
     let key = key_source(&subject)?;
     let recalled = Memory::of_this_user().recall(root);

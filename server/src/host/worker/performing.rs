@@ -42,6 +42,10 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How long a write is tried again while the disk is full.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// An agent that ends so often before it asks the model, where it never did anything else, does not start (`method` 2.3): there is
+/// nothing to wait for.
+const NOT_STARTED: u32 = 2;
+
 /// Performs a run until it is over, paused, or another worker has taken over.
 ///
 /// # Errors
@@ -130,6 +134,8 @@ struct Performance<'a> {
     /// When trials are killed that still run.
     kill_at: Option<Instant>,
     beaten: Instant,
+    /// Trials in a row in which the agent asked the model for nothing.
+    not_started: u32,
 }
 
 impl<'a> Performance<'a> {
@@ -201,6 +207,7 @@ impl<'a> Performance<'a> {
             told,
             kill_at: None,
             beaten: Instant::now(),
+            not_started: 0,
         };
         store.set_state(stored.number, RunState::Running)?;
         performance.discard_left(store)?;
@@ -532,6 +539,16 @@ impl<'a> Performance<'a> {
         let (at, lease, number) = (self.now(), self.lease, self.number);
         patiently(|| store.end_trial(lease, number, slot, at, &record, &event))?;
         self.run.apply(at, &Event::Ended { slot, verdict, spent });
+        match verdict {
+            Verdict::Void(VoidCause::AgentStart) => self.not_started += 1,
+            Verdict::Void(_) => {}
+            Verdict::Pass | Verdict::Fail => self.not_started = 0,
+        }
+        let has_worked = self.run.states().iter().any(|state| matches!(state, State::Filled(_)));
+        if NOT_STARTED <= self.not_started && !has_worked && self.run.paused().is_none() {
+            let why = format!("the agent does not start: {}", record.detail);
+            return self.append(store, &EventRecord::Paused { why });
+        }
         let pauses = done.worked.as_ref().is_some_and(|worked| worked.pauses);
         if pauses && matches!(verdict, Verdict::Void(_)) && self.run.paused().is_none() {
             self.append(store, &EventRecord::Paused { why: record.detail })?;

@@ -189,7 +189,8 @@ fn write_program(lab: &Lab, argv: &str, program: &str) {
     lab.write_harness(4, "");
     let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     let (model, tasks) = (manifest.find("[agent]").unwrap(), manifest.find("[tasks]").unwrap());
-    let agent = format!("[agent]\nkind = \"command\"\ntimeout = \"2m\"\nfiles = [\"agent.py\"]\nargv = {argv}\n\n");
+    let agent =
+        format!("[agent]\nkind = \"command\"\ntimeout = \"2m\"\nfiles = [\"agent.py\"]\nargv = {argv}\n\n");
     lab.write("agent.py", program);
     lab.write("harness.toml", &format!("{}{agent}{}", &manifest[..model], &manifest[tasks..]));
 }
@@ -215,7 +216,8 @@ fn a_program_that_does_not_start_costs_no_waiting_and_is_no_fail() {
     let trials = lab.store().trials(1).unwrap();
     // As many as ran side by side, each with its cause.
     assert!((2..=8).contains(&trials.len()), "{}", trials.len());
-    let cause = |trial: &self_harness::host::record::TrialRecord| trial.cause.as_deref() == Some("agent-start");
+    let cause =
+        |trial: &self_harness::host::record::TrialRecord| trial.cause.as_deref() == Some("agent-start");
     assert!(trials.iter().all(|trial| trial.verdict == "void" && cause(trial)), "{trials:?}");
 }
 
@@ -228,7 +230,10 @@ fn ci_reads_a_run_as_junit() {
     let verdicts = lab.verdicts();
     let fails = verdicts.values().filter(|verdict| *verdict == "fail").count().to_string();
     let root = parsed.root_element();
-    assert_eq!((root.attribute("tests"), root.attribute("failures"), root.attribute("errors")), (Some("8"), Some(fails.as_str()), Some("0")));
+    assert_eq!(
+        (root.attribute("tests"), root.attribute("failures"), root.attribute("errors")),
+        (Some("8"), Some(fails.as_str()), Some("0"))
+    );
     assert!(text.contains("t-00 #1") && !text.contains("t-01"), "{text}");
 }
 

@@ -194,3 +194,39 @@ fn a_run_that_was_agreed_to_goes_on_without_a_question() {
     let printed = lab.ok(&["status", "--resume"]);
     assert!(printed.contains("evaluate finished"), "{printed}");
 }
+
+#[test]
+fn a_run_that_nobody_agreed_to_waits_for_somebody() {
+    let lab = interrupted("no-ticket");
+    let database = lab.root().join(".self-harness/state.db");
+    let store = rusqlite::Connection::open(database).unwrap();
+    store.execute("DELETE FROM event WHERE body LIKE '%\"agreed\"%'", []).unwrap();
+    drop(store);
+    let root = lab.root();
+    lab.ok(&["worker", "--root", root.to_str().unwrap()]);
+    let shown = lab.ok(&["status"]);
+    assert!(shown.contains("nobody has agreed to this run"), "{shown}");
+    // Somebody who has agreed to nothing here is asked.
+    fs::remove_file(lab.state().join("self-harness/consent.json")).unwrap();
+    assert_eq!(lab.run(&["status", "--resume"]).status.code(), Some(2));
+    let printed = lab.ok(&["status", "--resume", "--yes"]);
+    assert!(printed.contains("evaluate finished"), "{printed}");
+}
+
+#[test]
+fn two_projects_that_are_agreed_to_at_once_are_both_remembered() {
+    let labs = ["this", "that"].map(|name| Lab::new(name, WRITER, 2));
+    let state = labs[0].state();
+    let running = [&labs[0], &labs[1]].map(|lab| {
+        let mut command = lab.command(&["evaluate", "--repeats", "1", "--yes"]);
+        command.env("XDG_STATE_HOME", &state).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    });
+    for mut each in running {
+        assert!(each.wait().unwrap().success());
+    }
+    let remembered = fs::read_to_string(state.join("self-harness/consent.json")).unwrap();
+    for lab in &labs {
+        let root = lab.root().canonicalize().unwrap();
+        assert!(remembered.contains(root.to_str().unwrap()), "{remembered}");
+    }
+}

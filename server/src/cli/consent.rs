@@ -98,7 +98,7 @@ pub fn given(question: &Question<'_>, flags: Flags) -> Result<Option<HowAgreed>,
         question.reasons.iter().filter(|reason| !(flags.trust && reason.is_about_trust())).collect();
     if flags.yes {
         terminal::print_aside(&text(question));
-        remember(question, HowAgreed::Flag, true);
+        remember(question, HowAgreed::Flag, !flags.trust);
         return Ok(Some(HowAgreed::Flag));
     }
     let can_ask = io::stdin().is_terminal();

@@ -44,6 +44,12 @@ pub enum StateError {
         /// Its format.
         version: u64,
     },
+    /// It belongs to somebody else, who may say anything in it.
+    #[error("`{path}` belongs to another user; move it away, or set `XDG_STATE_HOME` to a directory of your own", path = .path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
     /// It has no JSON form.
     #[error("`{path}` cannot be written: {source}", path = .path.display())]
     Unwritable {
@@ -167,6 +173,9 @@ impl Document {
         if !there.is_file() {
             return Err(Unread::Damaged("it is no file"));
         }
+        if !is_ours(&there) {
+            return Err(Unread::Error(StateError::NotOurs { path: self.path.clone() }));
+        }
         if is_open_to_others(&there) {
             return Err(Unread::Damaged("others could write to it"));
         }
@@ -261,6 +270,18 @@ fn private(options: &mut OpenOptions) {
 #[cfg(not(unix))]
 fn private(_: &mut OpenOptions) {}
 
+/// Where it can be told who owns a file.
+#[cfg(target_os = "linux")]
+fn is_ours(there: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    there.uid() == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_ours(_: &fs::Metadata) -> bool {
+    true
+}
+
 #[cfg(unix)]
 fn is_open_to_others(there: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -350,7 +371,8 @@ mod tests {
         let (directory, document) = place("damaged");
         push(&document, "a").unwrap();
         let good = fs::read(document.path()).unwrap();
-        let damages: [(&str, &dyn Fn(&Path)); 5] = [
+        type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+        let damages: [Damage<'_>; 5] = [
             ("no JSON document", &|path| fs::write(path, "{\"version\": 3, \"con").unwrap()),
             ("no version", &|path| fs::write(path, "[]").unwrap()),
             ("another form", &|path| fs::write(path, "{\"version\": 3, \"content\": {\"a\": 1}}").unwrap()),
@@ -386,6 +408,19 @@ mod tests {
         assert!(found.content.0.is_empty() && found.notice.unwrap().contains("later version"));
         assert!(matches!(push(&document, "c"), Err(StateError::TooNew { version: 4, .. })));
         assert_eq!(fs::read_to_string(document.path()).unwrap(), later);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_document_of_another_user_is_not_believed() {
+        let (directory, document) = place("other");
+        push(&document, "a").unwrap();
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(document.path(), Some(4711), None).is_ok() {
+            let found = document.read::<Names>();
+            assert!(found.content.0.is_empty() && found.notice.unwrap().contains("another user"));
+            assert!(matches!(push(&document, "b"), Err(StateError::NotOurs { .. })));
+        }
         fs::remove_dir_all(directory).unwrap();
     }
 }

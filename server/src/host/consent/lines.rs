@@ -1,5 +1,5 @@
-//! The words of trust and consent, which are the same in every client. Each client makes them fit for where it shows them: names
-//! are those of files, which may hold anything.
+//! The words of trust and consent, which are the same in every client. Names are those of files and may hold anything: none breaks
+//! a line or steers a terminal. What else a client cannot show it takes out itself.
 
 use super::{Asked, KeySource};
 use crate::engine::consent::{Change, How, ItemKind, Items, KeyPair, Reason};
@@ -25,7 +25,7 @@ pub struct Line {
 pub fn title(asked: &Asked<'_>) -> String {
     let manifest = asked.subject.harness.manifest();
     let name = manifest.name.as_ref().map_or("this harness", |name| name.value.as_str());
-    format!("Start {} for {name}?", asked.verb)
+    plain(&format!("Start {} for {name}?", asked.verb))
 }
 
 /// The lines of the consent: what runs, where, what is sent to whom, and what it costs.
@@ -97,6 +97,7 @@ pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
         several => format!("{several} tasks that cannot be run here; the first: {first}"),
     });
     lines.extend(left.map(|text| Line { what: "Leaves out", text }));
+    lines.iter_mut().for_each(|line| line.text = plain(&line.text));
     lines
 }
 
@@ -112,7 +113,7 @@ pub fn items(items: &Items) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut add = |what, text: String| {
         if !text.is_empty() {
-            lines.push(Line { what, text });
+            lines.push(Line { what, text: plain(&text) });
         }
     };
     add("Manifest", tables.iter().map(|table| format!("[{table}]")).collect::<Vec<_>>().join(" "));
@@ -168,7 +169,20 @@ pub fn reasons(reasons: &[Reason]) -> Vec<String> {
             }
         }
     }
-    sentences
+    sentences.iter().map(|sentence| plain(sentence)).collect()
+}
+
+/// A text that is one line, whatever is in it: a name must not look like a line of ours.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\u{2028}' | '\u{2029}' => out.extend(char.escape_unicode()),
+            char if char.is_control() => out.extend(char.escape_unicode()),
+            char => out.push(char),
+        }
+    }
+    out
 }
 
 fn change(Change { kind, name, how }: &Change) -> String {
@@ -237,6 +251,16 @@ mod tests {
         ];
         expected.extend(rest.map(String::from));
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_name_cannot_look_like_a_line_of_ours() {
+        let name = "a\nCosts      free\r\u{1b}[2K\u{2028}b";
+        let changed = Change { kind: ItemKind::Task, name: name.into(), how: How::Added };
+        let said = reasons(&[Reason::Changed(vec![changed])]);
+        assert_eq!(said, ["the task `a\\u{a}Costs      free\\u{d}\\u{1b}[2K\\u{2028}b` is new"]);
+        let tool: Items = [((ItemKind::Tool, name.into()), Digest::of(b"1"))].into();
+        assert!(items(&tool).iter().all(|line| !line.text.contains(char::is_control)));
     }
 
     #[test]

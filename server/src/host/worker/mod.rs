@@ -4,6 +4,7 @@
 
 mod lean;
 mod admitting;
+mod ticket;
 mod performing;
 mod starting;
 

@@ -14,20 +14,18 @@ use harness_schema::digest::Digest;
 use tokio::runtime::Runtime;
 
 use super::admitting::{self, Checked};
-use super::{BEAT, archives};
+use super::{BEAT, archives, ticket};
 use crate::engine::atif;
 use crate::engine::budget::Spent;
-use crate::engine::consent::{Reason, changes, execution_digest};
 use crate::engine::plan::{Action, Event, Finish, Run, Slot, State};
 use crate::engine::trace::End;
 use crate::engine::verdict::{Verdict, VoidCause};
 use crate::failure::Failure;
 use crate::host::agents::Cancel;
 use crate::host::clock;
-use crate::host::consent::{self, Memory};
 use crate::host::machine::Machine;
 use crate::host::meter::Meter;
-use crate::host::model::{self, Client, Endpoint, KeySource, Settings};
+use crate::host::model::{self, Client, Settings};
 use crate::host::record::{EventRecord, SpentRecord, TrialRecord, finish_word, verdict_word};
 use crate::host::redact::{Redactor, SecretString};
 use crate::host::sandbox::{self, Backend, Choice, Trials};
@@ -172,7 +170,7 @@ impl<'a> Performance<'a> {
         let subject = Subject::with_texts(root, &stored.record.files, &guarantees);
         let (harness, contract) = (subject.harness_digest(), contract_of(&subject, stored));
         // Before a key is read, or anything is started.
-        agreed(root, store, stored, &subject)?;
+        ticket::check(root, store, stored, &subject)??;
         let (client, redactor) = client_of(&subject)?;
         let trials = Trials::of_this_machine(sandbox::identity(choice));
         let shared = Shared {
@@ -610,40 +608,6 @@ fn patiently<T>(mut write: impl FnMut() -> Result<T, StoreError>) -> Result<T, S
     }
 }
 
-/// What is about to be used is what somebody agreed to for this run; else the reason why it waits for somebody.
-fn agreed(root: &Path, store: &Store, stored: &StoredRun, subject: &Subject) -> Result<(), NotPrepared> {
-    let hint = "look at what changed, and resume it";
-    let Some(ticket) = store.agreement(stored.number)? else {
-        return Err(Failure::config("nobody has agreed to this run", hint).into());
-    };
-    let items = subject.execution_items();
-    if execution_digest(&items).to_string() != ticket.execution {
-        let known = Memory::of_this_user().recall(root).agreed.trusted;
-        let known = known.filter(|known| execution_digest(known).to_string() == ticket.execution);
-        let changed = known.map(|known| vec![Reason::Changed(changes(&known, &items))]);
-        let changed = changed.map(|reasons| consent::reasons(&reasons).join(", ")).unwrap_or_default();
-        let colon = if changed.is_empty() { "" } else { ": " };
-        let message =
-            format!("what decides what is executed has changed since you agreed to this run{colon}{changed}");
-        return Err(Failure::config(message, hint).into());
-    }
-    let model = &subject.harness.manifest().model.value;
-    let key = consent::key_pair(&key_source(model)?, &model.endpoint.value);
-    if key != ticket.terms().key {
-        let message =
-            "the model's key comes from elsewhere, or goes elsewhere, than you agreed to for this run";
-        return Err(Failure::config(message, hint).into());
-    }
-    Ok(())
-}
-
-fn key_source(model: &harness_schema::manifest::Model) -> Result<KeySource, Failure> {
-    let endpoint = Endpoint::read(&model.endpoint.value)
-        .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
-    let variable = model.api_key_env.as_ref().map(|name| name.value.as_str());
-    Ok(Machine::read()?.key_source(&endpoint, variable))
-}
-
 fn contract_of(subject: &Subject, stored: &StoredRun) -> Digest {
     let wanted: BTreeSet<&str> = stored.record.slots.iter().map(|slot| slot.task.as_str()).collect();
     subject.contract_digest(move |id| wanted.contains(id))
@@ -654,7 +618,7 @@ fn client_of(subject: &Subject) -> Result<(Client, Redactor), Failure> {
     let model = &subject.harness.manifest().model.value;
     let settings = Settings::of(model)
         .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
-    let key = key_source(model)?.read(|name| std::env::var_os(name)).map_err(|error| {
+    let key = ticket::key_source(model)?.read(|name| std::env::var_os(name)).map_err(|error| {
         Failure::config(error.to_string(), "the key is read when a run starts and stored nowhere")
     })?;
     let client = Client::new(settings, key.as_ref())

@@ -11,7 +11,7 @@ use std::{env, fs, io};
 
 use self_harness::engine::score;
 use self_harness::host::record::{
-    BudgetRecord, EventRecord, RunRecord, SlotRecord, SpentRecord, TrialRecord,
+    AgreementRecord, BudgetRecord, EventRecord, RunRecord, SlotRecord, SpentRecord, TrialRecord,
 };
 use self_harness::host::sandbox;
 use self_harness::host::store::{RunState, RunningTrial, Store, run_name};
@@ -195,7 +195,7 @@ fn write_store(root: &Path, trials: usize) -> Outcome<()> {
         key_variable: None,
     };
     let mut store = Store::open(root)?;
-    let number = store.create_run(&record)?;
+    let number = store.create_run(&record, &AgreementRecord::default())?;
     let lease = store.claim()?.ok_or("somebody works on this store")?;
     store.set_state(number, RunState::Running)?;
     let mut now = Duration::ZERO;

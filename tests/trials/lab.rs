@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use self_harness::host::record::TrialRecord;
-use self_harness::host::store::Store;
+use self_harness::host::store::{Known, Store};
 use serde_json::Value;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_self-harness");
@@ -154,16 +154,20 @@ impl Lab {
 
     /// The newest run, once there is one.
     pub(crate) fn has_run(&self) -> bool {
-        let store = Store::open_existing(&self.root()).unwrap();
-        store.is_some_and(|store| store.latest_run().unwrap().is_some())
+        self.existing().is_some_and(|store| store.latest_run().unwrap().is_some())
     }
 
     pub(crate) fn status(&self) -> Value {
         serde_json::from_str(&self.ok(&["status", "--json"])).unwrap()
     }
 
+    /// The store as the binary sees it: by the same state directory.
+    fn existing(&self) -> Option<Store> {
+        Store::open_existing_with(&self.root(), &Known::at(&self.state().join("self-harness"))).unwrap()
+    }
+
     pub(crate) fn store(&self) -> Store {
-        Store::open_existing(&self.root()).unwrap().unwrap()
+        self.existing().unwrap()
     }
 
     /// The trials of the newest run that measured something: the verdict by task and repeat. No slot has two.

@@ -13,3 +13,5 @@ mod hidden;
 mod demo;
 mod unsandboxed;
 mod network;
+mod consent;
+mod imported;

@@ -184,6 +184,59 @@ fn a_program_is_measured_as_the_agent_of_our_own_is() {
     assert!(trace.contains("→ shell {\"command\":\"ls -la\"}"), "{trace}");
 }
 
+/// Writes a harness whose agent is a program.
+fn write_program(lab: &Lab, argv: &str, program: &str) {
+    lab.write_harness(4, "");
+    let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
+    let (model, tasks) = (manifest.find("[agent]").unwrap(), manifest.find("[tasks]").unwrap());
+    let agent =
+        format!("[agent]\nkind = \"command\"\ntimeout = \"2m\"\nfiles = [\"agent.py\"]\nargv = {argv}\n\n");
+    lab.write("agent.py", program);
+    lab.write("harness.toml", &format!("{}{agent}{}", &manifest[..model], &manifest[tasks..]));
+}
+
+#[test]
+fn a_program_that_does_not_start_costs_no_waiting_and_is_no_fail() {
+    let lab = Lab::new("no-start", WRITER, 4);
+    // One that is not there: nothing is begun.
+    write_program(&lab, "[\"no-such-agent\", \"{instruction_file}\"]", "");
+    let refused = lab.run(&["evaluate", "--repeats", "1", "--yes"]);
+    let aside = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(3), "{aside}");
+    assert!(aside.contains("`no-such-agent`, the first of `agent.argv`"), "{aside}");
+    assert!(lab.store().latest_run().unwrap().is_none());
+    // One that dies before it asks the model: the run waits for somebody at once, with its last words.
+    let argv = "[\"python3\", \"{harness_dir}/agent.py\"]";
+    write_program(&lab, argv, "import sys\nsys.exit('no configuration')\n");
+    let output = lab.run(&["evaluate", "--repeats", "2", "--yes"]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{printed}\n{}", lab.worker_log());
+    assert!(printed.contains("paused at 0 of 8 trials: the agent does not start"), "{printed}");
+    assert!(printed.contains("no configuration"), "{printed}");
+    let trials = lab.store().trials(1).unwrap();
+    // As many as ran side by side, each with its cause.
+    assert!((2..=8).contains(&trials.len()), "{}", trials.len());
+    let cause =
+        |trial: &self_harness::host::record::TrialRecord| trial.cause.as_deref() == Some("agent-start");
+    assert!(trials.iter().all(|trial| trial.verdict == "void" && cause(trial)), "{trials:?}");
+}
+
+#[test]
+fn ci_reads_a_run_as_junit() {
+    let lab = Lab::new("junit", WRITER, 4);
+    lab.ok(&["evaluate", "--repeats", "2", "--yes"]);
+    let text = lab.ok(&["report", "--format", "junit"]);
+    let parsed = roxmltree::Document::parse(&text).unwrap();
+    let verdicts = lab.verdicts();
+    let fails = verdicts.values().filter(|verdict| *verdict == "fail").count().to_string();
+    let root = parsed.root_element();
+    assert_eq!(
+        (root.attribute("tests"), root.attribute("failures"), root.attribute("errors")),
+        (Some("8"), Some(fails.as_str()), Some("0"))
+    );
+    assert!(text.contains("t-00 #1") && !text.contains("t-01"), "{text}");
+}
+
 #[test]
 fn a_worker_leaves_no_frozen_tree_and_sweeps_those_of_dead_ones() {
     let lab = Lab::new("trees", WRITER, 2);

@@ -46,35 +46,65 @@ const EXECUTED: [&str; 6] = ["schema", "model", "agent", "tasks", "budget", "sur
 /// The keys of a tool that decide what is executed.
 const EXECUTED_OF_TOOL: [&str; 2] = ["builtin", "run"];
 
+/// Something in a harness that decides what is executed, where, or at whose cost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Executed {
+    /// A key of the manifest, as `model.endpoint`.
+    Key(String),
+    /// The named tool, as far as it names a program.
+    Tool(String),
+    /// A file that is executed, by its path.
+    Program(String),
+}
+
 impl Harness {
-    /// The digest of everything in the harness that decides what is executed, where, and at whose cost (`security` 2.3), the
+    /// Everything in the harness that decides what is executed, where, and at whose cost (`security` 2.3), with its digest, the
     /// bytes of its programs among it; `of_file` is that of [`Harness::digest`]. The tasks are no part of it.
     #[must_use]
-    pub fn execution_digest(&self, mut of_file: impl FnMut(&FilePath) -> Option<Digest>) -> Digest {
-        let mut parts: Vec<Vec<u8>> = vec![b"execution/1".to_vec()];
-        let mut add = |key: &str, value: Option<&Value>| {
-            let mut out = key.as_bytes().to_vec();
-            if let Some(value) = value {
+    pub fn executed(
+        &self,
+        mut of_file: impl FnMut(&FilePath) -> Option<Digest>,
+    ) -> BTreeMap<Executed, Digest> {
+        let mut all: BTreeMap<Executed, Vec<u8>> = BTreeMap::new();
+        let mut add = |item: Executed, value: &Value| {
+            // Of equal keys the first counts, as everywhere.
+            all.entry(item).or_insert_with(|| {
+                let mut out = Vec::new();
                 canonical(value, &mut out);
-            }
-            parts.push(out);
+                out
+            });
         };
         for key in EXECUTED {
-            add(key, self.tree().root.get(key));
-        }
-        for tool in &self.tools {
-            add(&tool.name, None);
-            for key in EXECUTED_OF_TOOL {
-                add(key, tool.value().get(key));
+            let Some(value) = self.tree().root.get(key) else { continue };
+            match &value.kind {
+                Kind::Table(table) => {
+                    for entry in &table.entries {
+                        add(Executed::Key(format!("{key}.{}", entry.key.name)), &entry.value);
+                    }
+                }
+                _ => add(Executed::Key(key.to_owned()), value),
             }
         }
+        for tool in &self.tools {
+            let mut out = Vec::new();
+            for key in EXECUTED_OF_TOOL {
+                out.extend(key.as_bytes());
+                if let Some(value) = tool.value().get(key) {
+                    canonical(value, &mut out);
+                }
+            }
+            // Tools of one name are a problem of the harness; all of them count.
+            all.entry(Executed::Tool(tool.name.to_string())).or_default().extend(out);
+        }
+        let mut digests: BTreeMap<Executed, Digest> =
+            all.into_iter().map(|(item, bytes)| (item, Digest::of(&bytes))).collect();
         for (path, _) in self.named.iter().filter(|(_, role)| **role == Role::Program) {
             let digest =
                 self.files().document(path).map(|document| document.digest()).or_else(|| of_file(path));
-            parts.push(path.as_str().as_bytes().to_vec());
-            parts.push(digest.map(|digest| digest.bytes().to_vec()).unwrap_or_default());
+            let digest = digest.unwrap_or_else(|| Digest::of(b""));
+            digests.insert(Executed::Program(path.as_str().to_owned()), digest);
         }
-        Digest::of_parts(parts.iter().map(Vec::as_slice))
+        digests
     }
 }
 
@@ -142,8 +172,7 @@ mod tests {
         let of = |manifest: &str, prompt: &str, program: &str| {
             let files = Files::from_texts([("harness.toml", manifest), ("s.md", prompt)]);
             let program = Digest::of(program.as_bytes());
-            Harness::resolve(&files, None)
-                .execution_digest(|path| (path.as_str() == "bin/t").then_some(program))
+            Harness::resolve(&files, None).executed(|path| (path.as_str() == "bin/t").then_some(program))
         };
         let first = of(MANIFEST, "p", "x");
         assert_eq!(first, of(&MANIFEST.replace("40", "41").replace("\"d\"", "\"e\""), "q", "x"));
@@ -155,6 +184,14 @@ mod tests {
             of(&moved, "p", "x"),
         ];
         assert!(others.iter().all(|other| *other != first));
+        // Each thing has its own name.
+        let names: Vec<&Executed> =
+            others[3].iter().filter(|item| first.get(item.0) != Some(item.1)).map(|item| item.0).collect();
+        assert_eq!(names, [&Executed::Key("model.endpoint".into())]);
+        assert!(
+            first.contains_key(&Executed::Tool("t".into()))
+                && first.contains_key(&Executed::Program("bin/t".into()))
+        );
     }
 
     #[test]

@@ -33,6 +33,7 @@ use crate::syntax::data::{Tree, Value};
 use crate::syntax::decode::BadSpans;
 use crate::text::Span;
 
+pub use identity::Executed;
 pub use names::owner_in as owner_in_surface_id;
 pub use suite::Task;
 pub use surfaces::selector as written_selector;

@@ -1,145 +1,117 @@
-//! Asks before anything is executed or spent: what runs, where, what it sends to whom, and what it costs.
+//! Asks on the terminal before anything is executed or spent, unless the person has agreed to the same before.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use harness_schema::split::Split;
 
 use super::report::excerpt::visible;
 use super::terminal;
+use crate::engine::consent::{Items, KeyPair, Reason, Terms};
 use crate::failure::Failure;
+use crate::host::consent::{self, Asked, Line, Memory};
 use crate::host::model::KeySource;
-use crate::host::sandbox::Guarantees;
+use crate::host::record::{HowAgreed, RunRecord};
+use crate::host::sandbox::{Choice, Guarantees};
 use crate::host::subject::Subject;
 
-/// What is to be started.
-pub struct Asked<'a> {
-    /// The verb.
-    pub verb: &'a str,
-    /// What it is about.
-    pub subject: &'a Subject,
-    /// The sandbox.
-    pub guarantees: &'a Guarantees,
-    /// Trials.
-    pub trials: usize,
-    /// Of these many held-in tasks.
-    pub held_in: usize,
-    /// And held-out ones.
-    pub held_out: usize,
-    /// Repeats of each.
-    pub repeats: u32,
-    /// Side by side.
-    pub parallel: usize,
-    /// Where the model's key comes from.
-    pub key: &'a KeySource,
-    /// The cap on money, in US dollars.
-    pub max_cost: Option<f64>,
+/// What the command line says in place of a person.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flags {
+    /// `--yes`: agrees to everything that is started.
+    pub yes: bool,
+    /// `--trust`: trusts what decides what is executed as it is now, for this once; spending is asked for as always.
+    pub trust: bool,
 }
 
-/// The lines of the consent, which are the same in every client.
+/// Something that has to be agreed to.
+pub struct Question<'a> {
+    /// Where.
+    pub root: &'a Path,
+    /// To what.
+    pub asked: &'a Asked<'a>,
+    /// What decides what is executed.
+    pub items: &'a Items,
+    /// What it may spend.
+    pub terms: &'a Terms,
+    /// Why it is asked; nothing if it need not be.
+    pub reasons: &'a [Reason],
+    /// Whether it may go on unasked where nobody could be asked: the same run was agreed to before.
+    pub goes_on: bool,
+}
+
+/// What a run asks for.
 #[must_use]
-pub fn lines(asked: &Asked<'_>) -> String {
-    let manifest = asked.subject.harness.manifest();
-    let model = &manifest.model.value;
-    let name = manifest.name.as_ref().map_or("this harness", |name| name.value.as_str());
-    let is_local = is_local(&model.endpoint.value);
-    let here = if is_local { " (this machine)" } else { "" };
-    let key = match asked.key {
-        KeySource::Variable(variable) => format!(", key from {variable}"),
-        KeySource::Command(_) => String::from(", key from the command that this machine names"),
-        KeySource::None => String::from(", no key"),
+pub fn of_run<'a>(
+    record: &'a RunRecord,
+    subject: &'a Subject,
+    guarantees: &'a Guarantees,
+    key: &'a KeySource,
+    keys_anywhere: &BTreeSet<KeyPair>,
+) -> Asked<'a> {
+    let count = |split: Split| {
+        let of_split = record.slots.iter().filter(|slot| slot.split == split.word());
+        of_split.map(|slot| slot.task.as_str()).collect::<BTreeSet<_>>().len()
     };
-    let costs = match (&model.price, is_local) {
-        (None, true) => String::from("free (local endpoint)"),
-        (None, false) => String::from("price unknown, limited by trials and tokens"),
-        (Some(_), _) => {
-            asked.max_cost.map_or(String::from("no limit is set"), |most| format!("stops at ${most:.2}"))
-        }
-    };
-    let rows = [
-        (
-            "Runs",
-            format!(
-                "{} trials: {} held-in and {} held-out tasks, {} each, {} at a time",
-                asked.trials,
-                asked.held_in,
-                asked.held_out,
-                if asked.repeats == 1 {
-                    String::from("1 repeat")
-                } else {
-                    format!("{} repeats", asked.repeats)
-                },
-                asked.parallel
-            ),
-        ),
-        (
-            "Executes",
-            match asked.guarantees.lacking().is_empty() {
-                true => format!(
-                    "the agent's commands and each task's tests/test.sh, in the {} sandbox, {}",
-                    asked.guarantees.backend,
-                    asked.subject.network()
-                ),
-                false => String::from(
-                    "the agent's commands and each task's tests/test.sh WITHOUT A SANDBOX, with your rights",
-                ),
-            },
-        ),
-        (
-            "Sends",
-            format!(
-                "prompts, tools, task texts and tool output to {}{here}, and nowhere else",
-                model.endpoint.value
-            ),
-        ),
-        ("Model", format!("{}{key}", model.name.value)),
-        ("Costs", costs),
-        ("Writes", String::from(".self-harness/ in this folder; your files are not edited")),
-    ];
-    let left: Vec<String> = asked
-        .subject
-        .tasks
-        .iter()
-        .filter_map(|task| Some(format!("{} ({})", task.id, task.plan.as_ref().err()?)))
-        .collect();
-    let left = left.first().map(|first| match left.len() {
-        1 => first.clone(),
-        several => format!("{several} tasks that cannot be run here; the first: {first}"),
-    });
-    let mut out = format!("Start {} for {name}?\n", asked.verb);
-    let images = images(asked.subject).map(|images| ("Images", images));
-    for (what, text) in rows.into_iter().chain(images).chain(left.map(|left| ("Leaves out", left))) {
+    let endpoint = &subject.harness.manifest().model.value.endpoint.value;
+    Asked {
+        verb: &record.verb,
+        subject,
+        guarantees,
+        backend: Choice::named(&record.sandbox).unwrap_or_default().word(),
+        trials: record.slots.len(),
+        held_in: count(Split::HeldIn),
+        held_out: count(Split::HeldOut),
+        repeats: record.repeats,
+        parallel: record.parallel,
+        key,
+        is_new_key: consent::key_pair(key, endpoint).is_some_and(|pair| !keys_anywhere.contains(&pair)),
+        max_cost: record.budget.cost,
+    }
+}
+
+/// The text of a question.
+fn text(question: &Question<'_>) -> String {
+    let Question { asked, items, reasons, .. } = question;
+    let mut out = format!("{}\n", consent::title(asked));
+    let because = consent::reasons(reasons);
+    if reasons.contains(&Reason::NeverTrusted) {
+        let decides: Vec<String> = consent::items(items).into_iter().map(|line| line.text).collect();
+        out.push_str(&format!("{:<10} {}\n", "Trusts", decides.join(", ")));
+    } else if !because.is_empty() {
+        out.push_str("Changed since you agreed:\n");
+        because.iter().for_each(|sentence| out.push_str(&format!("  {sentence}\n")));
+    }
+    for Line { what, text } in consent::lines(asked) {
         out.push_str(&format!("{what:<10} {text}\n"));
     }
     visible(&out).into_owned()
 }
 
-/// The images that tasks run on, where there are containers.
-fn images(subject: &Subject) -> Option<String> {
-    let mut tasks: BTreeMap<String, usize> = BTreeMap::new();
-    for image in subject.tasks.iter().filter_map(|task| task.plan.as_ref().ok()?.image.as_ref()) {
-        *tasks.entry(format!("`{}` ({})", image.name, image.id.short(12))).or_default() += 1;
-    }
-    let each = tasks.iter().map(|(image, tasks)| match tasks {
-        1 => format!("{image} for 1 task"),
-        several => format!("{image} for {several} tasks"),
-    });
-    let all = each.collect::<Vec<_>>().join(", ");
-    (!all.is_empty()).then_some(all)
-}
-
-fn is_local(endpoint: &str) -> bool {
-    crate::host::model::Endpoint::read(endpoint).is_ok_and(|endpoint| endpoint.is_loopback())
-}
-
-/// Asks; whether it may start. Where nobody can be asked, `yes` has to have been given.
+/// Asks if there is something to ask, and remembers the answer; how it was agreed to, or `None` if it was not.
 ///
 /// # Errors
 /// A [`Failure`] if nobody can be asked.
-pub fn given(asked: &Asked<'_>, yes: bool) -> Result<bool, Failure> {
-    terminal::print_aside(&lines(asked));
-    if yes {
-        return Ok(true);
+pub fn given(question: &Question<'_>, flags: Flags) -> Result<Option<HowAgreed>, Failure> {
+    let left: Vec<&Reason> =
+        question.reasons.iter().filter(|reason| !(flags.trust && reason.is_about_trust())).collect();
+    if flags.yes {
+        terminal::print_aside(&text(question));
+        remember(question, HowAgreed::Flag, !flags.trust);
+        return Ok(Some(HowAgreed::Flag));
     }
-    if !io::stdin().is_terminal() {
+    let can_ask = io::stdin().is_terminal();
+    if left.is_empty() && (can_ask || question.goes_on) {
+        let asked = question.asked;
+        if !question.goes_on {
+            let line = format!("{} trials, as you agreed before\n", asked.trials);
+            terminal::print_aside(&visible(&line));
+        }
+        return Ok(Some(HowAgreed::Before));
+    }
+    terminal::print_aside(&text(question));
+    if !can_ask {
         let hint = "read the lines above, and add `--yes` to agree to them";
         return Err(Failure::user("nobody can be asked here whether this may start", hint));
     }
@@ -149,5 +121,17 @@ pub fn given(asked: &Asked<'_>, yes: bool) -> Result<bool, Failure> {
     io::stdin().lock().read_line(&mut answer).map_err(|error| {
         Failure::host(format!("the answer cannot be read: {error}"), "add `--yes` to agree")
     })?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+    if !["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+        return Ok(None);
+    }
+    remember(question, HowAgreed::Asked, !flags.trust);
+    Ok(Some(HowAgreed::Asked))
+}
+
+/// Whoever cannot be remembered is asked again.
+fn remember(question: &Question<'_>, how: HowAgreed, keeps_trust: bool) {
+    let Question { root, items, terms, .. } = question;
+    if let Err(error) = Memory::of_this_user().agree(root, items, terms, how, keeps_trust) {
+        terminal::print_aside(&visible(&format!("note: what you agreed to is not remembered: {error}\n")));
+    }
 }

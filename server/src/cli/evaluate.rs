@@ -6,14 +6,18 @@ use clap::ValueEnum;
 use harness_schema::manifest::{AgentKind, Gate};
 use harness_schema::split::{Split, TaskPattern};
 
-use super::consent::{self, Asked};
+use super::consent::{self, Flags, Question};
+use super::report::excerpt::visible;
 use super::{follow, locate, outcome, terminal};
+use crate::engine::consent::execution_digest;
 use crate::engine::contract::Role;
 use crate::engine::plan::Slot;
 use crate::failure::Failure;
+use crate::host::agents::command;
+use crate::host::consent::Memory;
 use crate::host::machine::Machine;
 use crate::host::model::{Endpoint, KeySource};
-use crate::host::record::{BudgetRecord, RunRecord, SlotRecord};
+use crate::host::record::{AgreementRecord, BudgetRecord, RunRecord, SlotRecord};
 use crate::host::sandbox::{Choice, Guarantees};
 use crate::host::store::{RunState, Store, StoredRun, run_name};
 use crate::host::subject::Subject;
@@ -61,6 +65,9 @@ pub struct Arguments {
     /// Agrees to what is started, and trusts what decides what is executed, without asking
     #[arg(long)]
     yes: bool,
+    /// Trusts what decides what is executed as it is now, this once; spending is asked for as always
+    #[arg(long)]
+    trust: bool,
     /// Returns when the run is started; `status` follows it
     #[arg(long)]
     detach: bool,
@@ -109,13 +116,17 @@ pub fn demo(root: &Path, repeats: u32) -> Result<u8, Failure> {
 pub fn finish(root: &Path, store: &mut Store, stored: &StoredRun) -> Result<u8, Failure> {
     let seen = follow::to_the_end(root, store, stored)?;
     terminal::print(&outcome::table(store, stored, &seen)?)?;
-    terminal::print(&format!("{}\n", follow::ending(&seen, stored)))?;
+    terminal::print(&format!("{}\n", visible(&follow::ending(&seen, stored))))?;
     Ok(follow::exit_code(&seen))
 }
 
 /// Asks and stores a run; `None` if the person does not want it. An open run is followed instead of a second one.
 fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option<StoredRun>, Failure> {
-    let open = store.open_runs().map_err(|error| error.to_failure())?;
+    // Nobody here has agreed to what a store from elsewhere wants to be run.
+    let open = match store.is_foreign() {
+        true => Vec::new(),
+        false => store.open_runs().map_err(|error| error.to_failure())?,
+    };
     if let Some(open) = open.into_iter().find(|run| run.state != RunState::Paused) {
         let name = run_name(open.number);
         terminal::print_aside(&format!("following {name}, started from {}\n", open.record.started_by));
@@ -123,34 +134,35 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
     }
     let guarantees = proven(arguments.unsandboxed)?;
     let subject = Subject::read(root, &guarantees, Machine::read()?.images().as_deref());
-    let record = record(&subject, arguments)?;
-    let count = |split: Split| {
-        let mut ids: Vec<&str> = record
-            .slots
-            .iter()
-            .filter(|slot| slot.split == split.word())
-            .map(|slot| slot.task.as_str())
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids.len()
-    };
-    let asked = Asked {
-        verb: "evaluate",
-        subject: &subject,
-        guarantees: &guarantees,
-        trials: record.slots.len(),
-        held_in: count(Split::HeldIn),
-        held_out: count(Split::HeldOut),
-        repeats: record.repeats,
-        parallel: record.parallel,
-        key: &key_source(&subject)?,
-        max_cost: record.budget.cost,
-    };
-    if !consent::given(&asked, arguments.yes)? {
-        return Ok(None);
+    if !arguments.unsandboxed {
+        let hint = "nothing was run: no trial would measure anything";
+        command::ready(&subject.harness, &Machine::read()?.toolchains)
+            .map_err(|error| Failure::config(error.to_string(), hint))?;
     }
-    let number = store.create_run(&record).map_err(|error| error.to_failure())?;
+    let record = record(&subject, arguments)?;
+    let key = key_source(&subject)?;
+    let recalled = Memory::of_this_user().recall(root);
+    if let Some(notice) = &recalled.notice {
+        terminal::print_aside(&visible(&format!("note: {notice}\n")));
+    }
+    let asked = consent::of_run(&record, &subject, &guarantees, &key, &recalled.keys_anywhere);
+    let (items, terms) = (asked.items(), asked.terms());
+    let reasons = recalled.agreed.reasons(&items, &terms);
+    let question =
+        Question { root, asked: &asked, items: &items, terms: &terms, reasons: &reasons, goes_on: false };
+    let flags = Flags { yes: arguments.yes, trust: arguments.trust };
+    let Some(how) = consent::given(&question, flags)? else { return Ok(None) };
+    if store.is_foreign() {
+        let (own, aside) = Store::replace_foreign(root).map_err(|error| error.to_failure())?;
+        terminal::print_aside(&visible(&format!(
+            "{}; it is kept as `{}`, and none of its trials is reused\n",
+            locate::IMPORTED,
+            aside.display()
+        )));
+        *store = own;
+    }
+    let agreement = AgreementRecord::of(&execution_digest(&items), &terms, how);
+    let number = store.create_run(&record, &agreement).map_err(|error| error.to_failure())?;
     store.run(number).map_err(|error| error.to_failure())
 }
 
@@ -249,7 +261,10 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
 }
 
 /// Where the model's key comes from on this machine.
-fn key_source(subject: &Subject) -> Result<KeySource, Failure> {
+///
+/// # Errors
+/// A [`Failure`] if the endpoint or the configuration cannot be read.
+pub fn key_source(subject: &Subject) -> Result<KeySource, Failure> {
     let model = &subject.harness.manifest().model.value;
     let endpoint = Endpoint::read(&model.endpoint.value)
         .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;

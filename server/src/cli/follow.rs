@@ -42,6 +42,14 @@ pub struct Seen {
     last: i64,
 }
 
+#[cfg(test)]
+impl Seen {
+    /// A run that somebody else has told.
+    pub(super) fn of(run: Run, state: RunState, unfillable: Vec<(String, String)>) -> Self {
+        Self { run, state, is_interrupted: false, unfillable, reused: 0, last: 0 }
+    }
+}
+
 /// How often Ctrl-C was pressed.
 static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 

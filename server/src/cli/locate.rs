@@ -52,6 +52,29 @@ pub fn sound(root: &Path) -> Result<Harness, Failure> {
     }
 }
 
+/// What is said of a store that this machine has not made.
+pub const IMPORTED: &str = "imported: written by another machine or copied here";
+
+/// The run that a person names, else the newest, with the store that holds it: that of the project, or the one from elsewhere
+/// that was put aside for it.
+///
+/// # Errors
+/// A [`Failure`] if there is none.
+pub fn found(root: &Path, name: Option<&str>) -> Result<(Store, StoredRun), Failure> {
+    let own = store(root).and_then(|store| Ok((run(root, &store, name)?, store)));
+    let missing = match own {
+        Ok((stored, store)) => return Ok((store, stored)),
+        Err(failure) => failure,
+    };
+    match Store::imported(root).map_err(|error| error.to_failure())? {
+        Some(imported) => {
+            let stored = run(root, &imported, name).map_err(|_| missing)?;
+            Ok((imported, stored))
+        }
+        None => Err(missing),
+    }
+}
+
 /// The store of a project that has one.
 ///
 /// # Errors

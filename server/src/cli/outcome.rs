@@ -103,7 +103,7 @@ fn mark(state: Option<&State>) -> String {
 }
 
 /// Why a trial did not pass, in half a line.
-fn reason(trial: &TrialRecord) -> String {
+pub(super) fn reason(trial: &TrialRecord) -> String {
     if trial.flags.iter().any(|flag| flag == "tampered") {
         return format!("tampered: {}", trial.detail);
     }

@@ -1,14 +1,24 @@
 //! `status`: where the runs of a project stand, and what to do about them: cancel, resume, retry, discard.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 
+use super::consent::{self, Flags, Question};
+use super::report::excerpt::visible;
 use super::{evaluate, follow, locate, terminal};
+use crate::engine::consent::{Reason, execution_digest};
 use crate::engine::plan::State;
 use crate::engine::score;
 use crate::failure::Failure;
-use crate::host::store::{RunState, run_name};
+use crate::host::consent::Memory;
+use crate::host::machine::Machine;
+use crate::host::record::AgreementRecord;
+use crate::host::sandbox::Choice;
+use crate::host::store::{RunState, Store, StoredRun, run_name};
+use crate::host::subject::Subject;
 
 /// The arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +44,9 @@ pub struct Arguments {
     /// Gives a run up that is not over; what was measured is kept
     #[arg(long, group = "what")]
     discard: bool,
+    /// Agrees to what is executed as it is now, without asking
+    #[arg(long, requires = "what")]
+    yes: bool,
     /// Follows the run until it is over
     #[arg(long)]
     follow: bool,
@@ -45,12 +58,18 @@ pub struct Arguments {
 /// A [`Failure`] if there is no run.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.root.as_deref())?;
-    let mut store = locate::store(&root)?;
-    let stored = locate::run(&root, &store, arguments.run.as_deref())?;
+    let (mut store, stored) = locate::found(&root, arguments.run.as_deref())?;
     let failed = |error: crate::host::store::StoreError| error.to_failure();
     let name = run_name(stored.number);
     let seen = follow::look_at(&store, &stored)?;
     let is_over = seen.state == RunState::Ended;
+    let changes = arguments.cancel || arguments.discard || arguments.resume || arguments.retry;
+    if store.is_foreign() && (changes || arguments.follow) {
+        return Err(Failure::user(
+            format!("{name} is {}", locate::IMPORTED),
+            "start a run of your own with `self-harness evaluate`",
+        ));
+    }
     if arguments.cancel || arguments.discard {
         if is_over {
             return Err(Failure::user(format!("{name} is over"), "there is nothing to cancel"));
@@ -81,6 +100,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 "follow it with `self-harness status --follow`",
             ));
         }
+        if !may_go_on(&root, &mut store, &stored, seen.run.spent().time, arguments.yes)? {
+            terminal::print_aside("nothing was started\n");
+            return Ok(130);
+        }
         if !seen.is_interrupted {
             store.resume(stored.number, seen.run.spent().time, arguments.retry).map_err(failed)?;
         }
@@ -104,6 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             "harness": stored.record.harness,
             "contract": stored.record.contract,
             "model": stored.record.model,
+            "imported": store.is_foreign(),
             "trials": {
                 "total": states.len(),
                 "done": count(|state| matches!(state, State::Filled(_))),
@@ -127,7 +151,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         (false, false) => format!("{name} {} · {}", stored.record.verb, follow::line(&seen, &stored)),
         _ => follow::ending(&seen, &stored),
     };
-    terminal::print(&format!("{line}\n"))?;
+    if store.is_foreign() {
+        terminal::print(&format!("{}\n", locate::IMPORTED))?;
+    }
+    terminal::print(&format!("{}\n", visible(&line)))?;
     if seen.run.finished().is_none() && 0 < seen.run.spent().trials {
         let spent = seen.run.spent();
         terminal::print(&format!(
@@ -137,4 +164,70 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         ))?;
     }
     Ok(0)
+}
+
+/// Whether a run may go on: it may if it is what somebody agreed to when it was started, or agrees to now.
+fn may_go_on(
+    root: &Path,
+    store: &mut Store,
+    stored: &StoredRun,
+    at: Duration,
+    yes: bool,
+) -> Result<bool, Failure> {
+    let failed = |error: crate::host::store::StoreError| error.to_failure();
+    let record = &stored.record;
+    let chosen = Machine::read()?.sandbox();
+    let started = Choice::named(&record.sandbox).unwrap_or_default();
+    if chosen != started {
+        return Err(Failure::config(
+            format!(
+                "the run was started with the sandbox `{}`, and this machine has `{}` now",
+                started.word(),
+                chosen.word()
+            ),
+            "set `sandbox` in your configuration back, or start another run",
+        ));
+    }
+    let guarantees = evaluate::proven(chosen == Choice::None)?;
+    let subject = Subject::with_texts(root, &record.files, &guarantees);
+    let wanted: BTreeSet<&str> = record.slots.iter().map(|slot| slot.task.as_str()).collect();
+    let contract = subject.contract_digest(|id| wanted.contains(id)).to_string();
+    if (contract, subject.harness_digest().to_string()) != (record.contract.clone(), record.harness.clone()) {
+        return Err(Failure::config(
+            format!(
+                "{} cannot go on: a task or the harness changed since it was started",
+                run_name(stored.number)
+            ),
+            "start another one with `self-harness evaluate`; what was measured under other tasks is kept",
+        ));
+    }
+    let recalled = Memory::of_this_user().recall(root);
+    let key = evaluate::key_source(&subject)?;
+    let asked = consent::of_run(record, &subject, &guarantees, &key, &recalled.keys_anywhere);
+    let (items, terms) = (asked.items(), asked.terms());
+    let now = execution_digest(&items);
+    let ticket = store.agreement(stored.number).map_err(failed)?;
+    let mut agreed = recalled.agreed;
+    if let Some(ticket) = &ticket {
+        // Whoever started it agreed to this, whatever was agreed to for other runs since.
+        if ticket.execution == now.to_string() {
+            agreed.trusted = Some(items.clone());
+        }
+        agreed.keys.extend(ticket.terms().key);
+        agreed.terms.insert(ticket.verb.clone(), ticket.terms());
+    }
+    let mut reasons = agreed.reasons(&items, &terms);
+    // It is one run, and was asked for when it was started.
+    reasons.retain(|reason| *reason != Reason::Unsandboxed || ticket.is_none());
+    let goes_on = reasons.is_empty();
+    let question = Question { root, asked: &asked, items: &items, terms: &terms, reasons: &reasons, goes_on };
+    let flags = Flags { yes: yes && !goes_on, trust: false };
+    let Some(how) = consent::given(&question, flags)? else { return Ok(false) };
+    let agreement = AgreementRecord::of(&now, &terms, how);
+    let is_known = ticket
+        .is_some_and(|ticket| (&ticket.execution, &ticket.key) == (&agreement.execution, &agreement.key));
+    if !is_known {
+        store.agree(stored.number, at, &agreement).map_err(failed)?;
+    }
+    Ok(true)
 }

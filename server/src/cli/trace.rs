@@ -1,7 +1,6 @@
 //! `trace RUN TASK`: what the agent did in a trial, step after step. Held-in tasks only: who reads how held-out tasks fail
 //! teaches with what must judge.
 
-use std::fs;
 use std::path::PathBuf;
 
 use harness_schema::manifest::TranscriptFormat;
@@ -47,9 +46,11 @@ pub struct Arguments {
 /// A [`Failure`] if there is no such trial.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.root.as_deref())?;
-    let store = locate::store(&root)?;
     let name = Some(arguments.run.as_str()).filter(|name| *name != "latest");
-    let stored = locate::run(&root, &store, name)?;
+    let (store, stored) = locate::found(&root, name)?;
+    if store.is_foreign() {
+        terminal::print_aside(&format!("{}\n", locate::IMPORTED));
+    }
     let trials = outcome::trials(&store, &stored)?;
     let of_task = || trials.values().filter(|trial| trial.task == arguments.task);
     if of_task().any(|trial| trial.split != "held-in") {
@@ -69,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Failure::user(message, "`self-harness report` lists the tasks and repeats of a run")
     })?;
     let path = store.trial_directory(&trial.id).join("trajectory.json");
-    let text = fs::read_to_string(&path).map_err(|error| {
+    let text = store.read_of_trial(&trial.id, "trajectory.json").map_err(|error| {
         let message = format!("the transcript of {} cannot be read: {error}", trial.id);
         Failure::host(message, "it may have been removed, or the trial was void before the agent began")
     })?;
@@ -86,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     out.push('\n');
     out.push_str(&steps(&trace, if arguments.full { usize::MAX } else { SHOWN }));
-    if let Ok(verifier) = fs::read_to_string(store.trial_directory(&trial.id).join("verifier.txt")) {
+    if let Ok(verifier) = store.read_of_trial(&trial.id, "verifier.txt") {
         out.push_str(&format!("\nverifier\n{}\n", indented(&verifier, SHOWN * 4)));
     }
     let network = fs::read_to_string(store.trial_directory(&trial.id).join(NETWORK)).ok();

@@ -3,6 +3,7 @@
 
 pub mod split;
 pub mod contract;
+pub mod consent;
 pub mod dockerfile;
 pub mod verdict;
 pub mod reward;

@@ -26,6 +26,8 @@ pub mod suite;
 #[cfg(target_os = "linux")]
 pub mod subject;
 #[cfg(target_os = "linux")]
+pub mod consent;
+#[cfg(target_os = "linux")]
 pub mod trial;
 #[cfg(target_os = "linux")]
 pub mod worker;

@@ -16,6 +16,10 @@ use crate::engine::plan::{Design, Event, Finish, Slot};
 use crate::engine::trace::Usage;
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
 
+mod agreement;
+
+pub use agreement::{AgreementRecord, HowAgreed, ItemRecord, KeyRecord};
+
 /// A run as it was started. Everything that a worker needs to perform it, besides the tasks, which are looked up by digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -106,6 +110,11 @@ pub struct SpentRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventRecord {
+    /// Somebody agreed to what is executed and spent from here on: the ticket of the worker.
+    Agreed {
+        /// To what.
+        agreement: AgreementRecord,
+    },
     /// A trial began.
     Started {
         /// The slot.
@@ -382,7 +391,7 @@ impl EventRecord {
             Self::Resumed { retries } => Event::Resumed { retries: *retries },
             Self::Cancelled => Event::Cancelled,
             Self::Finished { finish } => Event::Finished(finish_of(finish)),
-            Self::Checked { .. } | Self::Unknown => return None,
+            Self::Agreed { .. } | Self::Checked { .. } | Self::Unknown => return None,
         })
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use harness_schema::digest::Digest;
 use harness_schema::files::Files;
-use harness_schema::harness::Harness;
+use harness_schema::harness::{Executed, Harness};
 use harness_schema::manifest::{AgentKind, Manifest};
 use harness_schema::path::FilePath;
 use harness_schema::split::Split;
@@ -18,7 +18,8 @@ use super::egress::{Access, AllowList};
 use super::machine::{Ceiling, Machine};
 use super::sandbox::{Choice, Guarantee, Guarantees, Images, POLICY};
 use super::suite::{TaskPlan, TaskRefused};
-use crate::engine::contract::{self, Contract};
+use crate::engine::consent::{self, ItemKind, Items};
+use crate::engine::contract::{self, Contract, Task};
 use crate::failure::Failure;
 
 /// The version of the native agent: what changes its behaviour changes this.
@@ -135,22 +136,37 @@ impl Subject {
         self.contract.digest(tasks)
     }
 
+    /// Everything that decides what is executed, where, and at whose cost, with its digest (`security` 2.3).
+    #[must_use]
+    pub fn execution_items(&self) -> Items {
+        let executed = self.harness.executed(|path| self.of_file(path)).into_iter().map(|(item, digest)| {
+            let item = match item {
+                Executed::Key(name) => (ItemKind::Key, name),
+                Executed::Tool(name) => (ItemKind::Tool, name),
+                Executed::Program(path) => (ItemKind::Program, path),
+            };
+            (item, digest)
+        });
+        let tasks = self.tasks.iter().map(|task| {
+            let digest = task.plan.as_ref().map_or_else(
+                |_| Digest::of(b""),
+                |plan| {
+                    let bytes = |digest: Option<Digest>| digest.map(|digest| digest.bytes().to_vec());
+                    let [solution, image] = [plan.solution, plan.digests.image].map(|it| bytes(it).unwrap_or_default());
+                    let Task { task, verifier, .. } = plan.digests;
+                    Digest::of_parts([task.bytes().as_slice(), verifier.bytes(), &solution, &image])
+                },
+            );
+            ((ItemKind::Task, task.id.clone()), digest)
+        });
+        let sandbox = ((ItemKind::Sandbox, String::from("guarantees")), self.contract.guarantees);
+        executed.chain(tasks).chain([sandbox]).collect()
+    }
+
     /// The digest of all that decides what is executed, where, and at whose cost (`security` 2.3).
     #[must_use]
     pub fn execution_digest(&self) -> Digest {
-        let mut parts = vec![self.harness.execution_digest(|path| self.of_file(path)).bytes().to_vec()];
-        parts.push(self.contract.guarantees.bytes().to_vec());
-        for task in &self.tasks {
-            parts.push(task.id.as_bytes().to_vec());
-            if let Ok(plan) = &task.plan {
-                parts.push(plan.digests.task.bytes().to_vec());
-                parts.push(plan.digests.verifier.bytes().to_vec());
-                for digest in [plan.solution, plan.digests.image] {
-                    parts.push(digest.map(|digest| digest.bytes().to_vec()).unwrap_or_default());
-                }
-            }
-        }
-        Digest::of_parts(parts.iter().map(Vec::as_slice))
+        consent::execution_digest(&self.execution_items())
     }
 
     /// Which hosts the tasks may reach together, in words that follow what runs where.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use crate::failure::Failure;
+use crate::host::state::StateError;
 
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,20 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+    /// It is from elsewhere, and holds more than a store does.
+    #[error("`{path}` holds views, triggers or virtual tables, which no store of self-harness has", path = .path.display())]
+    Strange {
+        /// The database.
+        path: PathBuf,
+    },
+    /// It cannot be noted that this machine has made it.
+    #[error("it cannot be noted that `{path}` was made here", path = .path.display())]
+    Unregistered {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: StateError,
+    },
     /// Another worker has taken over.
     #[error("another worker has taken over the runs of `{path}`", path = .path.display())]
     Fenced {
@@ -106,7 +121,12 @@ impl StoreError {
             Self::NoDirectory { .. } => "remove it or move it away; checks work without a store",
             Self::TooNew { .. } => "install the newer version, or move the store away to start a new one",
             Self::Full { .. } => "make room on the disk; what is stored stays as it is",
-            Self::Damaged { .. } => "move the store away to start a new one; the harness does not need it",
+            Self::Unregistered { .. } => {
+                "see whether `$XDG_STATE_HOME` (or `~/.local/state`) is yours and can be written"
+            }
+            Self::Damaged { .. } | Self::Strange { .. } => {
+                "move the store away to start a new one; the harness does not need it"
+            }
             Self::Io { .. } | Self::Database { .. } => {
                 "see whether the directory is yours and can be written"
             }

@@ -4,24 +4,26 @@
 //! Everything that belongs together is one transaction: a trial and the event that it ended are stored both or not at all.
 
 mod error;
+mod known;
+mod opening;
 mod lease;
 mod runs;
 mod trials;
 mod replay;
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness_schema::digest::Digest;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::clock;
 use super::record::{EventRecord, RunRecord};
 
 pub use error::StoreError;
+pub use known::Known;
 pub use lease::Lease;
 
 /// The directory of the store, beside the manifest.
@@ -31,6 +33,9 @@ pub const DIRECTORY: &str = ".self-harness";
 const VERSION: i64 = 1;
 
 const SCHEMA: &str = include_str!("schema.sql");
+
+/// More than any transcript has.
+const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// How long a statement waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(10);
@@ -123,6 +128,7 @@ pub struct Count {
 pub struct Store {
     path: PathBuf,
     connection: Connection,
+    is_foreign: bool,
 }
 
 /// The name of a run, as people read it.
@@ -138,96 +144,59 @@ pub fn run_number(name: &str) -> Option<i64> {
 }
 
 impl Store {
-    /// Opens the store of a project, or makes it.
-    ///
-    /// # Errors
-    /// A [`StoreError`] if it cannot be made, or a later version wrote it.
-    pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let directory = directory(root)?;
-        match make_private(&directory) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(StoreError::io("make", &directory)(error));
-            }
-            _ => {}
-        }
-        // What is in there belongs to this machine.
-        let ignore = directory.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(&ignore, "*\n").map_err(StoreError::io("write", &ignore))?;
-        }
-        Self::connect(&directory, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
-    }
-
-    /// Opens the store of a project if there is one.
-    ///
-    /// # Errors
-    /// A [`StoreError`] if it is there and cannot be read.
-    pub fn open_existing(root: &Path) -> Result<Option<Self>, StoreError> {
-        let directory = directory(root)?;
-        if !directory.join("state.db").is_file() {
-            return Ok(None);
-        }
-        Self::connect(&directory, OpenFlags::SQLITE_OPEN_READ_WRITE).map(Some)
-    }
-
-    fn connect(directory: &Path, flags: OpenFlags) -> Result<Self, StoreError> {
-        let path = directory.join("state.db");
-        let failed = StoreError::database(&path);
-        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        // The way to it may have links, the database itself may be none.
-        let real = directory.canonicalize().map_err(StoreError::io("open", directory))?.join("state.db");
-        let connection = Connection::open_with_flags(&real, flags).map_err(&failed)?;
-        connection.busy_timeout(BUSY).map_err(&failed)?;
-        // A database from elsewhere may name functions in its schema and make itself inconsistent on purpose.
-        connection
-            .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
-            .and_then(|_| {
-                connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
-            })
-            .map_err(&failed)?;
-        let mut store = Self { path, connection };
-        store.prepare()?;
-        Ok(store)
-    }
-
-    fn prepare(&mut self) -> Result<(), StoreError> {
-        let failed = StoreError::database(&self.path);
-        let version: i64 =
-            self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(&failed)?;
-        if VERSION < version {
-            return Err(StoreError::TooNew { path: self.path.clone(), version, known: VERSION });
-        }
-        keep_a_log(&self.connection)
-            .and_then(|()| self.connection.pragma_update(None, "synchronous", "full"))
-            // The log of a small store should not be four times as large as the store.
-            .and_then(|()| self.connection.pragma_update(None, "wal_autocheckpoint", 200))
-            .and_then(|()| self.connection.pragma_update(None, "foreign_keys", true))
-            .map_err(&failed)?;
-        if version == VERSION {
-            return Ok(());
-        }
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        // Another process may have been first.
-        let version: i64 =
-            transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(&failed)?;
-        if version == 0 {
-            transaction.execute_batch(SCHEMA).map_err(&failed)?;
-            transaction.pragma_update(None, "user_version", VERSION).map_err(&failed)?;
-        }
-        transaction.commit().map_err(&failed)
-    }
-
     /// The database.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The directory of a trial's transcript and verifier output.
+    /// Whether it was written by another machine or is a copy: it can be read, and nothing in it was measured here.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// The directory of a trial's transcript and verifier output. A name that leads elsewhere is none that we gave.
     #[must_use]
     pub fn trial_directory(&self, id: &str) -> PathBuf {
-        self.path.with_file_name("trials").join(id)
+        let is_plain = !id.starts_with('.')
+            && !id.is_empty()
+            && id.chars().all(|char| char.is_ascii_alphanumeric() || "._-".contains(char));
+        self.path.with_file_name("trials").join(if is_plain { id } else { "unnamed" })
+    }
+
+    /// Removes what lies where a trial is about to keep its files: a link there would lead what is written elsewhere.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it cannot be removed.
+    pub fn clear_trial_directory(&self, id: &str) -> Result<PathBuf, StoreError> {
+        let directory = self.trial_directory(id);
+        let above = self.path.with_file_name("trials");
+        if fs::symlink_metadata(&above).is_ok_and(|there| !there.is_dir()) {
+            return Err(StoreError::NoDirectory { path: above, what: "no directory" });
+        }
+        let removed = match fs::symlink_metadata(&directory) {
+            Ok(there) if there.is_dir() => fs::remove_dir_all(&directory),
+            Ok(_) => fs::remove_file(&directory),
+            Err(_) => Ok(()),
+        };
+        removed.map_err(StoreError::io("clear", &directory))?;
+        Ok(directory)
+    }
+
+    /// A file that a trial has left in its directory; nothing that a link there leads to, and no more than a transcript is.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn read_of_trial(&self, id: &str, name: &str) -> io::Result<String> {
+        let path = self.trial_directory(id).join(name).canonicalize()?;
+        let here = self.path.with_file_name("").canonicalize()?;
+        if !path.starts_with(&here) || !fs::metadata(&path)?.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no file of the store"));
+        }
+        let mut text = String::new();
+        fs::File::open(&path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Where the worker writes what it has to say.
@@ -292,50 +261,6 @@ fn add(
         .and_then(|mut statement| statement.execute(params![run, at, signed(clock::wall_ms()), body]))
         .map_err(StoreError::database(path))?;
     Ok(transaction.last_insert_rowid())
-}
-
-/// The directory of the store of a project: no link, so that nothing is written elsewhere.
-fn directory(root: &Path) -> Result<PathBuf, StoreError> {
-    let path = root.join(DIRECTORY);
-    match fs::symlink_metadata(&path) {
-        Ok(there) if there.is_symlink() => Err(StoreError::NoDirectory { path, what: "a link" }),
-        Ok(there) if !there.is_dir() => Err(StoreError::NoDirectory { path, what: "no directory" }),
-        _ => Ok(path),
-    }
-}
-
-/// Switches a database to a write-ahead log, which stays with the file. The switch needs the file alone, and SQLite does not
-/// wait for that by itself: whoever makes a store beside somebody else asks again.
-fn keep_a_log(connection: &Connection) -> rusqlite::Result<()> {
-    let began = Instant::now();
-    loop {
-        let mode =
-            connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0)).and_then(|mode| {
-                match mode.as_str() {
-                    "wal" => Ok(()),
-                    _ => connection.pragma_update(None, "journal_mode", "wal"),
-                }
-            });
-        match mode {
-            Err(rusqlite::Error::SqliteFailure(error, _))
-                if error.code == ErrorCode::DatabaseBusy && began.elapsed() < BUSY =>
-            {
-                thread::sleep(Duration::from_millis(5));
-            }
-            mode => return mode,
-        }
-    }
-}
-
-#[cfg(unix)]
-fn make_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn make_private(path: &Path) -> std::io::Result<()> {
-    fs::create_dir(path)
 }
 
 /// The bytes of a key; one that is no digest is kept as it is written.

@@ -6,22 +6,58 @@ use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::{Lease, RunState, Store, StoreError, StoredEvent, StoredRun, add, signed, unsigned};
 use crate::host::clock;
-use crate::host::record::{EventRecord, RunRecord};
+use crate::host::record::{AgreementRecord, EventRecord, RunRecord};
 
 impl Store {
-    /// Stores a new run, which waits for a worker; its number.
+    /// Stores a new run, which waits for a worker, with what was agreed to; its number.
     ///
     /// # Errors
     /// A [`StoreError`].
-    pub fn create_run(&mut self, record: &RunRecord) -> Result<i64, StoreError> {
+    pub fn create_run(&mut self, record: &RunRecord, agreement: &AgreementRecord) -> Result<i64, StoreError> {
         let body = serde_json::to_string(record).map_err(StoreError::damaged(&self.path, "run"))?;
-        self.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO run (created, state, body) VALUES (?1, ?2, ?3)",
-                params![signed(clock::wall_ms()), RunState::Queued.word(), body],
-            )?;
-            Ok(transaction.last_insert_rowid())
-        })
+        let failed = StoreError::database(&self.path);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let values = params![signed(clock::wall_ms()), RunState::Queued.word(), body];
+        transaction
+            .execute("INSERT INTO run (created, state, body) VALUES (?1, ?2, ?3)", values)
+            .map_err(&failed)?;
+        let number = transaction.last_insert_rowid();
+        let event = EventRecord::Agreed { agreement: agreement.clone() };
+        add(&transaction, &self.path, number, Duration::ZERO, &event)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(number)
+    }
+
+    /// Notes that somebody agreed to a run as it is now: it may go on.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn agree(&mut self, run: i64, at: Duration, agreement: &AgreementRecord) -> Result<(), StoreError> {
+        let failed = StoreError::database(&self.path);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        add(&transaction, &self.path, run, at, &EventRecord::Agreed { agreement: agreement.clone() })?;
+        transaction.commit().map_err(&failed)
+    }
+
+    /// What was agreed to last for a run: the ticket of its worker.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn agreement(&self, run: i64) -> Result<Option<AgreementRecord>, StoreError> {
+        let query = "SELECT body FROM event WHERE run = ?1 AND body LIKE '{\"event\":\"agreed\",%'
+            ORDER BY seq DESC LIMIT 1";
+        let body: Option<String> = self
+            .connection
+            .query_row(query, [run], |row| row.get(0))
+            .optional()
+            .map_err(StoreError::database(&self.path))?;
+        let Some(body) = body else { return Ok(None) };
+        match serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "event"))? {
+            EventRecord::Agreed { agreement } => Ok(Some(agreement)),
+            _ => Ok(None),
+        }
     }
 
     /// A run.

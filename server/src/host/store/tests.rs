@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::plan::Action;
-use crate::host::record::{SlotRecord, SpentRecord, TrialRecord};
+use crate::host::record::{AgreementRecord, SlotRecord, SpentRecord, TrialRecord};
 
 /// A project directory that goes away with the test.
 struct Root(PathBuf);
@@ -11,14 +11,25 @@ impl Root {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("self-harness-store-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
+        let _ = fs::remove_dir_all(path.with_extension("state"));
         fs::create_dir_all(&path).unwrap();
         Self(path)
+    }
+
+    /// The stores that were made by whoever works here.
+    fn known(&self) -> Known {
+        Known::at(&self.0.with_extension("state"))
+    }
+
+    fn open(&self) -> Result<Store, StoreError> {
+        Store::open_with(&self.0, &self.known())
     }
 }
 
 impl Drop for Root {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(self.0.with_extension("state"));
     }
 }
 
@@ -72,8 +83,8 @@ const AT: Duration = Duration::from_millis(1500);
 fn what_is_stored_is_there_when_it_is_opened_again() {
     let root = Root::new("again");
     let number = {
-        let mut store = Store::open(&root.0).unwrap();
-        let number = store.create_run(&run_record()).unwrap();
+        let mut store = root.open().unwrap();
+        let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
         let lease = store.claim().unwrap().unwrap();
         let started = EventRecord::Started { slot: 0, attempt: 0 };
         let running = RunningTrial { id: "t0".into(), slot: 0, tokens: 0, cost: Some(0.0) };
@@ -85,22 +96,23 @@ fn what_is_stored_is_there_when_it_is_opened_again() {
         );
         number
     };
-    let store = Store::open_existing(&root.0).unwrap().unwrap();
+    let store = Store::open_existing_with(&root.0, &root.known()).unwrap().unwrap();
     let run = store.latest_run().unwrap().unwrap();
     assert_eq!((run.number, run.state, &run.record), (number, RunState::Queued, &run_record()));
     assert_eq!(store.measured(&Digest::of(b"k")).unwrap().unwrap().id, "t0");
     assert_eq!(store.running(number).unwrap(), []);
     let (mut folded, last) = store.fold(&run).unwrap();
-    assert_eq!((folded.next(AT), last), (Action::Start { slot: 1, attempt: 0 }, 2));
+    assert_eq!((folded.next(AT), last), (Action::Start { slot: 1, attempt: 0 }, 3));
     assert_eq!(store.events(number, 1).unwrap()[0].at, AT);
+    assert_eq!(store.agreement(number).unwrap(), Some(AgreementRecord::default()));
     assert_eq!(fs::read_to_string(root.0.join(".self-harness/.gitignore")).unwrap(), "*\n");
 }
 
 #[test]
 fn a_trial_is_measured_once_and_void_ones_as_often_as_they_happen() {
     let root = Root::new("once");
-    let mut store = Store::open(&root.0).unwrap();
-    let number = store.create_run(&run_record()).unwrap();
+    let mut store = root.open().unwrap();
+    let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
     let lease = store.claim().unwrap().unwrap();
     let mut end = |slot, attempt, trial: TrialRecord| {
         let trial = TrialRecord { attempt, ..trial };
@@ -119,10 +131,10 @@ fn a_trial_is_measured_once_and_void_ones_as_often_as_they_happen() {
 #[test]
 fn one_worker_at_a_time_and_the_one_before_is_fenced() {
     let root = Root::new("lease");
-    let mut store = Store::open(&root.0).unwrap();
-    let number = store.create_run(&run_record()).unwrap();
+    let mut store = root.open().unwrap();
+    let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
     let lease = store.claim().unwrap().unwrap();
-    let mut other = Store::open(&root.0).unwrap();
+    let mut other = root.open().unwrap();
     assert!(other.has_worker().unwrap());
     assert_eq!(other.claim().unwrap(), None);
     // It has been silent for long.
@@ -142,7 +154,7 @@ fn one_worker_at_a_time_and_the_one_before_is_fenced() {
 #[cfg(target_os = "linux")]
 fn a_worker_that_died_is_followed_at_once() {
     let root = Root::new("dead");
-    let mut store = Store::open(&root.0).unwrap();
+    let mut store = root.open().unwrap();
     store.claim().unwrap().unwrap();
     // The same number, another process.
     store.connection.execute("UPDATE lease SET started = started + 1", []).unwrap();
@@ -154,10 +166,10 @@ fn a_worker_that_died_is_followed_at_once() {
 #[test]
 fn a_store_of_a_later_version_is_left_alone() {
     let root = Root::new("later");
-    let store = Store::open(&root.0).unwrap();
+    let store = root.open().unwrap();
     store.connection.pragma_update(None, "user_version", 9).unwrap();
     drop(store);
-    let error = Store::open(&root.0).unwrap_err();
+    let error = root.open().unwrap_err();
     assert!(
         error
             .to_string()
@@ -171,22 +183,22 @@ fn a_store_of_a_later_version_is_left_alone() {
 fn a_store_behind_a_link_is_refused() {
     let (root, elsewhere) = (Root::new("link"), Root::new("target"));
     std::os::unix::fs::symlink(&elsewhere.0, root.0.join(DIRECTORY)).unwrap();
-    assert!(matches!(Store::open(&root.0), Err(StoreError::NoDirectory { what: "a link", .. })));
+    assert!(matches!(root.open(), Err(StoreError::NoDirectory { what: "a link", .. })));
     assert!(fs::read_dir(&elsewhere.0).unwrap().next().is_none());
     // And so is a database behind one.
     let root = Root::new("database");
-    drop(Store::open(&root.0).unwrap());
+    drop(root.open().unwrap());
     let path = root.0.join(".self-harness/state.db");
     fs::rename(&path, elsewhere.0.join("state.db")).unwrap();
     std::os::unix::fs::symlink(elsewhere.0.join("state.db"), &path).unwrap();
-    assert!(matches!(Store::open(&root.0), Err(StoreError::Database { .. })));
+    assert!(matches!(root.open(), Err(StoreError::Database { .. })));
 }
 
 #[test]
 fn resuming_forgets_who_wanted_it_to_end() {
     let root = Root::new("resume");
-    let mut store = Store::open(&root.0).unwrap();
-    let number = store.create_run(&run_record()).unwrap();
+    let mut store = root.open().unwrap();
+    let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
     store.ask_cancel(number).unwrap();
     store.ask_cancel(number).unwrap();
     assert_eq!(store.cancels(number).unwrap(), 2);
@@ -209,7 +221,8 @@ fn many_who_make_the_store_at_once_all_have_it() {
             let openers = [(); 8].map(|()| {
                 scope.spawn(|| {
                     gate.wait();
-                    Store::open(&root.0).and_then(|mut store| store.create_run(&run_record()))
+                    root.open()
+                        .and_then(|mut store| store.create_run(&run_record(), &AgreementRecord::default()))
                 })
             });
             openers.map(|opener| opener.join().unwrap().map_err(|error| error.to_string()))
@@ -218,4 +231,143 @@ fn many_who_make_the_store_at_once_all_have_it() {
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
     }
+}
+
+/// Copies a directory as `cp -r` does.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// A store with one run and one trial that passed.
+fn filled(root: &Root) {
+    let mut store = root.open().unwrap();
+    let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
+    let lease = store.claim().unwrap().unwrap();
+    assert!(store.end_trial(&lease, number, 0, AT, &trial("t0", "k", "pass"), &ended(0, "pass")).unwrap());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_project_that_was_moved_keeps_its_store_and_a_copy_does_not() {
+    let root = Root::new("moved");
+    filled(&root);
+    let moved = root.0.join("moved");
+    fs::create_dir(&moved).unwrap();
+    fs::rename(root.0.join(DIRECTORY), moved.join(DIRECTORY)).unwrap();
+    let store = Store::open_existing_with(&moved, &root.known()).unwrap().unwrap();
+    assert!(!store.is_foreign() && store.measured(&Digest::of(b"k")).unwrap().is_some());
+    drop(store);
+    let copied = root.0.join("copied");
+    copy(&moved, &copied);
+    let mut foreign = Store::open_existing_with(&copied, &root.known()).unwrap().unwrap();
+    assert!(foreign.is_foreign());
+    // It is shown, and cannot be written.
+    assert_eq!(foreign.latest_run().unwrap().unwrap().record, run_record());
+    assert!(foreign.create_run(&run_record(), &AgreementRecord::default()).is_err());
+    // The same at another user's.
+    let stranger = Known::at(&root.0.join("stranger"));
+    assert!(Store::open_with(&moved, &stranger).unwrap().is_foreign());
+    assert!(!Store::open_with(&moved, &root.known()).unwrap().is_foreign());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_database_that_was_put_in_the_place_of_ours_is_foreign() {
+    let (root, other) = (Root::new("replaced"), Root::new("replacing"));
+    filled(&root);
+    filled(&other);
+    let database = root.0.join(".self-harness/state.db");
+    fs::remove_file(&database).unwrap();
+    fs::copy(other.0.join(".self-harness/state.db"), &database).unwrap();
+    assert!(root.open().unwrap().is_foreign());
+    // In the very same file, which has the number of ours.
+    let root = Root::new("overwritten");
+    filled(&root);
+    fs::write(
+        root.0.join(".self-harness/state.db"),
+        fs::read(other.0.join(".self-harness/state.db")).unwrap(),
+    )
+    .unwrap();
+    assert!(root.open().unwrap().is_foreign());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_store_of_our_own_takes_the_place_of_a_foreign_one_and_nothing_of_it_counts() {
+    let root = Root::new("place");
+    filled(&root);
+    let here = Known::at(&root.0.join("here"));
+    let (mut store, aside) = Store::replace_foreign_with(&root.0, &here).unwrap();
+    assert!(!store.is_foreign() && aside.join("state.db").is_file());
+    assert_eq!(store.measured(&Digest::of(b"k")).unwrap(), None);
+    assert_eq!(store.latest_run().unwrap(), None);
+    // No name means two runs.
+    assert_eq!(store.create_run(&run_record(), &AgreementRecord::default()).unwrap(), 2);
+    let imported = Store::imported(&root.0).unwrap().unwrap();
+    assert!(imported.is_foreign());
+    assert_eq!(imported.run(1).unwrap().unwrap().record, run_record());
+    // Whoever comes later finds it done.
+    let (again, _) = Store::replace_foreign_with(&root.0, &here).unwrap();
+    assert_eq!(again.latest_run().unwrap().unwrap().number, 2);
+    let mode = fs::metadata(root.0.join(".self-harness/state.db")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_project_brings_in_the_place_of_a_store_leads_nowhere() {
+    use std::os::unix::fs::symlink;
+    let (root, victim) = (Root::new("brought"), Root::new("victim"));
+    let file = victim.0.join("file");
+    fs::write(&file, "precious").unwrap();
+    let directory = root.0.join(DIRECTORY);
+    fs::create_dir(&directory).unwrap();
+    symlink(&victim.0, directory.join("trials")).unwrap();
+    symlink(&file, directory.join(".gitignore")).unwrap();
+    symlink(&file, directory.join("worker.log")).unwrap();
+    symlink(&file, directory.join("state.db-wal")).unwrap();
+    let store = root.open().unwrap();
+    assert!(!store.is_foreign());
+    for name in ["trials", "worker.log"] {
+        assert!(fs::symlink_metadata(directory.join(name)).is_err());
+        assert!(fs::symlink_metadata(directory.join("imported-1").join(name)).unwrap().is_symlink());
+    }
+    // Later it may bring more, into a store of ours.
+    symlink(&victim.0, directory.join("trials")).unwrap();
+    assert!(matches!(store.clear_trial_directory("r-0001-0000-0"), Err(StoreError::NoDirectory { .. })));
+    fs::remove_file(directory.join("trials")).unwrap();
+    fs::create_dir(directory.join("trials")).unwrap();
+    let of_trial = directory.join("trials/r-0001-0000-0");
+    symlink(&victim.0, &of_trial).unwrap();
+    assert!(store.read_of_trial("r-0001-0000-0", "file").is_err());
+    assert!(store.read_of_trial("../../../file", "file").is_err());
+    assert_eq!(store.clear_trial_directory("r-0001-0000-0").unwrap(), of_trial);
+    assert!(fs::symlink_metadata(&of_trial).is_err());
+    drop(store);
+    let shared = directory.join("state.db-shm");
+    let _ = fs::remove_file(&shared);
+    symlink(&file, &shared).unwrap();
+    assert!(matches!(root.open(), Err(StoreError::NoDirectory { what: "a link", .. })));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    assert_eq!(fs::read_dir(&victim.0).unwrap().count(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_foreign_database_with_triggers_is_refused() {
+    let root = Root::new("triggers");
+    filled(&root);
+    let store = root.open().unwrap();
+    let trigger = "CREATE TRIGGER t AFTER INSERT ON run BEGIN DELETE FROM trial; END";
+    store.connection.execute_batch(trigger).unwrap();
+    drop(store);
+    let stranger = Known::at(&root.0.join("stranger"));
+    assert!(matches!(Store::open_with(&root.0, &stranger), Err(StoreError::Strange { .. })));
 }

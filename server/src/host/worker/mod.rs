@@ -4,6 +4,7 @@
 
 mod lean;
 mod admitting;
+mod ticket;
 mod performing;
 mod starting;
 
@@ -26,6 +27,11 @@ pub fn work(root: &Path) -> Result<(), Failure> {
     lean::give_back();
     loop {
         let mut store = Store::open(root).map_err(|error| error.to_failure())?;
+        if store.is_foreign() {
+            let message =
+                format!("`{}` was written by another machine or copied here", store.path().display());
+            return Err(Failure::user(message, "start a run of your own with `self-harness evaluate`"));
+        }
         let Some(lease) = store.claim().map_err(|error| error.to_failure())? else { return Ok(()) };
         let outcome = all(root, &mut store, &lease);
         // What stays is swept by the next worker.

@@ -14,7 +14,7 @@ use harness_schema::digest::Digest;
 use tokio::runtime::Runtime;
 
 use super::admitting::{self, Checked};
-use super::{BEAT, archives};
+use super::{BEAT, archives, ticket};
 use crate::engine::atif;
 use crate::engine::budget::Spent;
 use crate::engine::plan::{Action, Event, Finish, Run, Slot, State};
@@ -40,6 +40,10 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// How long a write is tried again while the disk is full.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// An agent that ends so often before it asks the model, where it never did anything else, does not start (`method` 2.3): there is
+/// nothing to wait for.
+const NOT_STARTED: u32 = 2;
 
 /// Performs a run until it is over, paused, or another worker has taken over.
 ///
@@ -132,6 +136,8 @@ struct Performance<'a> {
     /// When trials are killed that still run.
     kill_at: Option<Instant>,
     beaten: Instant,
+    /// Trials in a row in which the agent asked the model for nothing.
+    not_started: u32,
 }
 
 impl<'a> Performance<'a> {
@@ -169,6 +175,8 @@ impl<'a> Performance<'a> {
         let subject = Subject::with_texts(root, &stored.record.files, &guarantees, images.as_deref());
         subject.fits(choice)?;
         let (harness, contract) = (subject.harness_digest(), contract_of(&subject, stored));
+        // Before a key is read, or anything is started.
+        ticket::check(root, store, stored, &subject)??;
         let (client, redactor) = client_of(&subject)?;
         let trials = Trials::of_this_machine(sandbox::identity(choice));
         let shared = Shared {
@@ -205,6 +213,7 @@ impl<'a> Performance<'a> {
             told,
             kill_at: None,
             beaten: Instant::now(),
+            not_started: 0,
         };
         store.set_state(stored.number, RunState::Running)?;
         performance.discard_left(store)?;
@@ -255,16 +264,10 @@ impl<'a> Performance<'a> {
         Ok(())
     }
 
-    /// What is run must be what was consented to and what earlier trials of this run were measured under.
+    /// What is run must be what earlier trials of this run were measured under.
     fn check_digests(&mut self, store: &mut Store, stored: &StoredRun) -> Result<(), NotPrepared> {
         let record = &stored.record;
         let (harness, contract) = (self.shared.harness.to_string(), self.shared.contract.to_string());
-        let execution = self.shared.subject.execution_digest().to_string();
-        if execution != record.execution {
-            let hint = "look at what changed and start it again";
-            let message = "what decides what is executed has changed since the run was started";
-            return Err(Failure::config(message, hint).into());
-        }
         if (harness, contract) != (record.harness.clone(), record.contract.clone()) {
             let finish = finish_word(&Finish::ContractBroken).to_owned();
             self.append(store, &EventRecord::Finished { finish })?;
@@ -496,7 +499,8 @@ impl<'a> Performance<'a> {
         patiently(|| store.start_trial(lease, number, at, &began, &event))?;
         self.run.apply(at, &Event::Started { slot, attempt });
         let running = Running { id, cancel: Cancel::new(), meter: Meter::default(), record };
-        self.spawn(slot, asked, &running, store.trial_directory(&running.id));
+        let directory = store.clear_trial_directory(&running.id)?;
+        self.spawn(slot, asked, &running, directory);
         self.running.insert(slot, running);
         Ok(())
     }
@@ -557,6 +561,16 @@ impl<'a> Performance<'a> {
         let (at, lease, number) = (self.now(), self.lease, self.number);
         patiently(|| store.end_trial(lease, number, slot, at, &record, &event))?;
         self.run.apply(at, &Event::Ended { slot, verdict, spent });
+        match verdict {
+            Verdict::Void(VoidCause::AgentStart) => self.not_started += 1,
+            Verdict::Void(_) => {}
+            Verdict::Pass | Verdict::Fail => self.not_started = 0,
+        }
+        let has_worked = self.run.states().iter().any(|state| matches!(state, State::Filled(_)));
+        if NOT_STARTED <= self.not_started && !has_worked && self.run.paused().is_none() {
+            let why = format!("the agent does not start: {}", record.detail);
+            return self.append(store, &EventRecord::Paused { why });
+        }
         let pauses = done.worked.as_ref().is_some_and(|worked| worked.pauses);
         if pauses && matches!(verdict, Verdict::Void(_)) && self.run.paused().is_none() {
             self.append(store, &EventRecord::Paused { why: record.detail })?;
@@ -633,9 +647,7 @@ fn client_of(subject: &Subject) -> Result<(Client, Redactor), Failure> {
     let model = &subject.harness.manifest().model.value;
     let settings = Settings::of(model)
         .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
-    let variable = model.api_key_env.as_ref().map(|name| name.value.as_str());
-    let source = Machine::read()?.key_source(&settings.endpoint, variable);
-    let key = source.read(|name| std::env::var_os(name)).map_err(|error| {
+    let key = ticket::key_source(model)?.read(|name| std::env::var_os(name)).map_err(|error| {
         Failure::config(error.to_string(), "the key is read when a run starts and stored nowhere")
     })?;
     let client = Client::new(settings, key.as_ref())

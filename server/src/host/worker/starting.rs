@@ -47,7 +47,12 @@ pub fn ensure(root: &Path, store: &Store, key_variable: Option<&str>) -> Result<
     if is_large {
         let _ = std::fs::remove_file(&log);
     }
-    let log = OpenOptions::new().create(true).append(true).open(&log).map_err(failed)?;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    // A link there would have us write elsewhere.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW);
+    let log = options.open(&log).map_err(failed)?;
     let mut command = spawn::command(std::env::current_exe().map_err(failed)?);
     command.arg("worker").arg("--root").arg(root);
     for name in PASSED.into_iter().chain(key_variable) {

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use harness_schema::harness::Harness;
-use harness_schema::manifest::{Stdin, TranscriptFormat};
+use harness_schema::manifest::{AgentKind, Stdin, TranscriptFormat};
 
 pub use self::files::lay_out;
 pub use self::program::find_program;
@@ -92,6 +92,19 @@ pub fn check(harness: &Harness) -> Result<(), CommandError> {
     words.argv(harness)?;
     words.transcript(harness)?;
     words.env(harness).map(drop)
+}
+
+/// The same, and whether the program will be found in the sandbox; `toolchains` are those of this machine. Nothing of it
+/// concerns an agent of another kind.
+///
+/// # Errors
+/// A [`CommandError`] that says what to change.
+pub fn ready(harness: &Harness, toolchains: &[PathBuf]) -> Result<(), CommandError> {
+    if harness.manifest().agent.value.kind.value != AgentKind::Command {
+        return Ok(());
+    }
+    check(harness)?;
+    find_program(harness, toolchains)
 }
 
 /// What a program did, before what it left is read.

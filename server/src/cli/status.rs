@@ -189,7 +189,7 @@ fn may_go_on(
         ));
     }
     let guarantees = evaluate::proven(chosen == Choice::None)?;
-    let subject = Subject::with_texts(root, &record.files, &guarantees);
+    let subject = Subject::with_texts(root, &record.files, &guarantees, Machine::read()?.images().as_deref());
     let wanted: BTreeSet<&str> = record.slots.iter().map(|slot| slot.task.as_str()).collect();
     let contract = subject.contract_digest(|id| wanted.contains(id)).to_string();
     if (contract, subject.harness_digest().to_string()) != (record.contract.clone(), record.harness.clone()) {

@@ -1,6 +1,7 @@
 //! `trace RUN TASK`: what the agent did in a trial, step after step. Held-in tasks only: who reads how held-out tasks fail
 //! teaches with what must judge.
 
+use std::fs;
 use std::path::PathBuf;
 
 use harness_schema::manifest::TranscriptFormat;

@@ -83,8 +83,8 @@ impl Subject {
             .map_or((Ceiling::Off, Choice::default()), |machine| (machine.network, machine.sandbox()));
         let scheduled = harness.suite().tasks.iter().filter(|task| !task.excluded);
         let tasks = scheduled.filter_map(|task| {
-            let plan = TaskPlan::on(&harness, root, task, images)
-                .and_then(|plan| plan.within(ceiling, choice));
+            let plan =
+                TaskPlan::on(&harness, root, task, images).and_then(|plan| plan.within(ceiling, choice));
             Some(Planned { id: task.id.clone(), split: task.split?, plan })
         });
         let mut tasks: Vec<Planned> = tasks.collect();
@@ -152,7 +152,8 @@ impl Subject {
                 |_| Digest::of(b""),
                 |plan| {
                     let bytes = |digest: Option<Digest>| digest.map(|digest| digest.bytes().to_vec());
-                    let [solution, image] = [plan.solution, plan.digests.image].map(|it| bytes(it).unwrap_or_default());
+                    let [solution, image] =
+                        [plan.solution, plan.digests.image].map(|it| bytes(it).unwrap_or_default());
                     let Task { task, verifier, .. } = plan.digests;
                     Digest::of_parts([task.bytes().as_slice(), verifier.bytes(), &solution, &image])
                 },

@@ -22,7 +22,7 @@ const MAX_DIFFERS: usize = 160;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// It proposes an edit.
-    Edit(Draft),
+    Edit(Box<Draft>),
     /// It has none, for a reason.
     Decline {
         /// The reason, in its words.
@@ -309,7 +309,7 @@ fn of_object(object: Value) -> Result<Reply, Unusable> {
             Err(error) => schema(error.to_string()),
             Ok(draft) => match misfit(&draft) {
                 Some(why) => schema(why),
-                None => Ok(Reply::Edit(draft)),
+                None => Ok(Reply::Edit(Box::new(draft))),
             },
         },
         _ => schema(String::from("`action` is neither `edit` nor `decline`")),

@@ -245,9 +245,8 @@ impl TaskPlan {
     /// # Errors
     /// The first line that asks for more.
     pub fn within(self, ceiling: Ceiling, choice: Choice) -> Result<Self, TaskRefused> {
-        let refused = |reach: &Reach, reason: String| {
-            Err(TaskRefused { file: reach.file.clone(), line: reach.line, reason })
-        };
+        let refused =
+            |reach: &Reach, reason: String| Err(TaskRefused::new(reach.file.clone(), reach.line, reason));
         for reach in self.networks().filter(|reach| reach.access != Access::Off) {
             if ceiling < reach.access.needs() {
                 let needed = reach.access.needs();

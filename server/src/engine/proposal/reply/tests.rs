@@ -16,7 +16,7 @@ fn object() -> Value {
 
 fn edit(reply: Result<Reply, Unusable>) -> Draft {
     match reply {
-        Ok(Reply::Edit(draft)) => draft,
+        Ok(Reply::Edit(draft)) => *draft,
         other => panic!("{other:?}"),
     }
 }

@@ -85,8 +85,12 @@ pub fn lines(asked: &Asked<'_>) -> String {
         (
             "Sends",
             format!(
-                "prompts, tools, task texts and tool output to {}{here}, and nowhere else",
-                model.endpoint.value
+                "prompts, tools, task texts and tool output to {}{here}, and nowhere else{}",
+                model.endpoint.value,
+                match asked.subject.has_network() {
+                    true => "; what runs in a sandbox may send what it sees to the hosts above",
+                    false => "",
+                }
             ),
         ),
         ("Model", format!("{}{key}", model.name.value)),

@@ -48,6 +48,9 @@ fn hosts_are_asked_for_before_and_told_afterwards() {
         aside.contains("without network but for what tasks name: files.example.com (ports 443 and 80)"),
         "{aside}"
     );
+    assert!(
+        aside.contains("and nowhere else; what runs in a sandbox may send what it sees to the hosts above\n")
+    );
     let trace = lab.ok(&["trace", "latest", "t-00"]);
     assert!(trace.contains("HTTP/1.1 403 Forbidden"), "{trace}");
     let refused =
@@ -76,7 +79,7 @@ fn what_a_machine_does_not_allow_is_left_out_with_its_key() {
     configured(&mut lab, "network = \"off\"\n");
     let aside = evaluate(&lab);
     assert!(aside.contains("2 tasks that cannot be run here; the first: t-00 (`tasks/t-00/task.toml`, line 4: the task asks for hosts of the network"), "{aside}");
-    assert!(aside.contains(", without network\n"), "{aside}");
+    assert!(aside.contains(", without network\n") && aside.contains(", and nowhere else\n"), "{aside}");
     let void = lab.store().trials(2).unwrap();
     assert!(void.iter().all(|trial| trial.verdict == "void"), "{void:?}");
     configured(&mut lab, "network = \"public\"\n");

@@ -170,15 +170,25 @@ impl Subject {
         consent::execution_digest(&self.execution_items())
     }
 
+    /// What the phases of all tasks may reach.
+    fn networks(&self) -> impl Iterator<Item = &Access> {
+        let plans = self.tasks.iter().filter_map(|task| task.plan.as_ref().ok());
+        plans.flat_map(TaskPlan::networks).map(|reach| &reach.access)
+    }
+
+    /// Whether any task may reach a host.
+    #[must_use]
+    pub fn has_network(&self) -> bool {
+        self.networks().any(|access| *access != Access::Off)
+    }
+
     /// Which hosts the tasks may reach together, in words that follow what runs where.
     #[must_use]
     pub fn network(&self) -> String {
-        let plans = self.tasks.iter().filter_map(|task| task.plan.as_ref().ok());
-        let all: Vec<&Access> = plans.flat_map(TaskPlan::networks).map(|reach| &reach.access).collect();
-        if all.contains(&&Access::Public) {
+        if self.networks().any(|access| *access == Access::Public) {
             return String::from("with the network: tasks may reach any public host (ports 443 and 80)");
         }
-        let lists = all.iter().filter_map(|access| match access {
+        let lists = self.networks().filter_map(|access| match access {
             Access::Hosts(list) => Some(list),
             Access::Off | Access::Public => None,
         });

@@ -79,8 +79,12 @@ pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
         Line {
             what: "Sends",
             text: format!(
-                "prompts, tools, task texts and tool output to {}{here}, and nowhere else",
-                model.endpoint.value
+                "prompts, tools, task texts and tool output to {}{here}, and nowhere else{}",
+                model.endpoint.value,
+                match asked.subject.has_network() {
+                    true => "; what runs in a sandbox may send what it sees to the hosts above",
+                    false => "",
+                }
             ),
         },
         Line { what: "Model", text: format!("{}{key}{new}", model.name.value) },

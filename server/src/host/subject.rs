@@ -124,9 +124,10 @@ impl Subject {
             let digest = task.plan.as_ref().map_or_else(
                 |_| Digest::of(b""),
                 |plan| {
-                    let solution = plan.solution.map(|digest| digest.bytes().to_vec()).unwrap_or_default();
-                    let Task { task, verifier, .. } = plan.digests;
-                    Digest::of_parts([task.bytes().as_slice(), verifier.bytes(), &solution])
+                    let Task { task, verifier, image } = plan.digests;
+                    let [solution, image] = [plan.solution, image]
+                        .map(|digest| digest.map(|digest| digest.bytes().to_vec()).unwrap_or_default());
+                    Digest::of_parts([task.bytes().as_slice(), verifier.bytes(), &solution, &image])
                 },
             );
             ((ItemKind::Task, task.id.clone()), digest)

@@ -118,6 +118,20 @@ impl Belongings {
     }
 }
 
+/// What this process has once nothing of it is on its way out: a thread that was waited for is seen a little longer.
+fn settled(directory: &Path) -> Belongings {
+    let mut seen = Belongings::of(directory);
+    for _ in 0..50 {
+        std::thread::sleep(Duration::from_millis(200));
+        let again = Belongings::of(directory);
+        if again == seen {
+            break;
+        }
+        seen = again;
+    }
+    seen
+}
+
 /// Numbers and targets of the descriptors of this process, the listing's own not included.
 fn descriptors() -> BTreeSet<String> {
     let entries = fs::read_dir("/proc/self/fd").unwrap().flatten().map(|entry| entry.path());
@@ -145,7 +159,7 @@ fn canceller() {
     let backend = backend(Path::new(&directory));
     // The first one starts what lives as long as the process.
     cancel_one(&backend, &mut Moments(1));
-    let before = Belongings::of(Path::new(&directory));
+    let before = settled(Path::new(&directory));
     let (asked, ran, seen) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
     std::thread::scope(|scope| {
         for thread in 0..AT_ONCE {
@@ -160,7 +174,7 @@ fn canceller() {
             });
         }
     });
-    let after = Belongings::of(Path::new(&directory));
+    let after = settled(Path::new(&directory));
     assert_eq!(after, before);
     assert_eq!(after.processes, Vec::<i32>::new());
     assert_eq!(fs::read_dir(backend.trials.directory()).unwrap().count(), 0);

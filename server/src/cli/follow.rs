@@ -197,8 +197,8 @@ pub fn line(seen: &Seen, stored: &StoredRun) -> String {
     }
     let spent = run.spent();
     parts.push(match stored.record.budget.cost {
-        Some(most) => format!("{} of ${most:.2}", score::money(spent.cost)),
-        None => score::money(spent.cost),
+        Some(most) if spent.cost != Some(0.0) => format!("{} of ${most:.2}", score::money(spent.cost)),
+        _ => score::money(spent.cost),
     });
     parts.push(remaining(run, done));
     parts.join(" · ")

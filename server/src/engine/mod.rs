@@ -17,3 +17,5 @@ pub mod atif;
 pub mod action;
 pub mod detector;
 pub mod runtime;
+pub mod proposal;
+pub mod gate;

@@ -13,7 +13,9 @@ const TMP_BYTES: u64 = 256 << 20;
 const SMALL_BYTES: u64 = 64 << 20;
 
 /// Files below `/etc` that say where programs, libraries and certificates are. Never all of `/etc`.
-const ETC: &[&str] = &["alternatives", "ssl", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"];
+const ETC: &[&str] = &["alternatives", "ssl", "ld.so.cache"];
+/// Where `/etc/ssl/certs` leads to on some distributions.
+const CERTIFICATES: &str = "/etc/ca-certificates/extracted";
 /// Parts of `/proc` that speak to the machine.
 const READ_ONLY_PROC: &[&str] = &["/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
 
@@ -146,6 +148,8 @@ fn system(line: &mut Line, machine: &Machine, numbers: &Descriptors) {
         let path = format!("/etc/{name}");
         line.bind("--ro-bind-try", &path, &path);
     }
+    line.bind("--ro-bind-try", CERTIFICATES, CERTIFICATES);
+    // Files of the root itself, which is read-only at the end: each mount that is spared is time of every start.
     let files = [
         (numbers.passwd, "/etc/passwd"),
         (numbers.group, "/etc/group"),
@@ -153,7 +157,7 @@ fn system(line: &mut Line, machine: &Machine, numbers: &Descriptors) {
         (numbers.nsswitch, "/etc/nsswitch.conf"),
     ];
     for (number, at) in files {
-        line.words(["--perms", "0644", "--ro-bind-data", &number.to_string(), at]);
+        line.words(["--perms", "0644", "--file", &number.to_string(), at]);
     }
     for toolchain in &machine.toolchains {
         line.bind("--ro-bind", toolchain, &toolchain.to_string_lossy());

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Stdio};
@@ -269,8 +270,10 @@ fn machine(toolchains: &[PathBuf]) -> Machine {
         machine.directories.push(String::from("/nix/store"));
     }
     let hidden = ["/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/kcore", "/proc/sched_debug"];
-    machine.hidden =
-        hidden.iter().filter(|path| Path::new(path).exists()).map(|path| (*path).to_owned()).collect();
+    // What only root may read, nobody inside may.
+    let is_readable =
+        |path: &&&str| fs::metadata(path).is_ok_and(|there| there.permissions().mode() & 0o004 != 0);
+    machine.hidden = hidden.iter().filter(is_readable).map(|path| (*path).to_owned()).collect();
     machine
 }
 

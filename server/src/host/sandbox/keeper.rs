@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -51,16 +51,16 @@ pub(super) struct Kept {
 impl Keeper {
     /// Starts to look after a sandbox.
     pub(super) fn start(kept: Kept) -> std::io::Result<Self> {
-        Self::with(kept, procfs::machine_memory)
+        Self::with(kept, Host { memory: procfs::machine_memory, disk: |path| beneath::space(path).ok() })
     }
 
-    fn with(kept: Kept, memory: fn() -> Option<(u64, u64)>) -> std::io::Result<Self> {
+    fn with(kept: Kept, host: Host) -> std::io::Result<Self> {
         let wake = Arc::new(rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?);
         let why = Arc::new(Mutex::new(None));
         let (leftovers, received) = mpsc::channel();
         let pid = kept.pid;
         lock(&LIVING).insert(pid, ());
-        let watch = Watch { kept, memory, wake: Arc::clone(&wake), why: Arc::clone(&why) };
+        let watch = Watch { kept, host, wake: Arc::clone(&wake), why: Arc::clone(&why) };
         let thread =
             thread::Builder::new().name(String::from("sandbox")).spawn(move || watch.run(&received))?;
         Ok(Self { leftovers: Some(leftovers), wake, why, thread: Some(thread), pid })
@@ -92,10 +92,17 @@ impl Drop for Keeper {
     }
 }
 
+/// Free bytes and all of them, as the machine tells them.
+#[derive(Clone, Copy)]
+struct Host {
+    memory: fn() -> Option<(u64, u64)>,
+    /// Of the disk on which a directory lies.
+    disk: fn(&Path) -> Option<(u64, u64)>,
+}
+
 struct Watch {
     kept: Kept,
-    /// Free memory of the machine and all of it, in bytes.
-    memory: fn() -> Option<(u64, u64)>,
+    host: Host,
     wake: Arc<OwnedFd>,
     why: Arc<Mutex<Option<Ended>>>,
 }
@@ -160,12 +167,12 @@ impl Watch {
 
     /// Why the sandbox has to end, if it has to.
     fn look(&self, measure: bool) -> Option<Ended> {
-        if let Ok((free, all)) = beneath::space(&self.kept.directory)
+        if let Some((free, all)) = (self.host.disk)(&self.kept.directory)
             && free < floor_of_disk(all, lock(&LIVING).len() as u64)
         {
             return Some(Ended::Died(Cause::HostFloor("disk space")));
         }
-        if let Some((free, all)) = (self.memory)()
+        if let Some((free, all)) = (self.host.memory)()
             && free < (all / 20).max(GIB).min(all / 4)
             && self.is_largest()
         {
@@ -201,6 +208,26 @@ fn floor_of_disk(all: u64, living: u64) -> u64 {
     (all / 20).max(2 * GIB * living).min(all / 4)
 }
 
+/// Of so many sandboxes wanted beside each other on the disk of a directory, how many have room: each may write half a gibibyte
+/// before the floor is reached. One has room always: whether it can work is said by its own end.
+#[must_use]
+pub fn room(directory: &Path, wanted: usize) -> usize {
+    let mut there = Some(directory);
+    // It may not be made yet; its disk is that of the directory that will hold it.
+    while let Some(missing) = there.filter(|path| !path.exists()) {
+        there = missing.parent();
+    }
+    there.and_then(|path| beneath::space(path).ok()).map_or(wanted, |(free, all)| room_on(free, all, wanted))
+}
+
+fn room_on(free: u64, all: u64, wanted: usize) -> usize {
+    let has_room = |count: &usize| {
+        let count = *count as u64;
+        floor_of_disk(all, count).saturating_add(count * (GIB / 2)) <= free
+    };
+    (1..=wanted).rev().find(has_room).unwrap_or(1)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -223,13 +250,24 @@ mod tests {
         };
         let sleep = || std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let (mut enough, mut little) = (sleep(), sleep());
-        let with_enough = Keeper::with(kept(&enough), || Some((3 * GIB, 16 * GIB))).unwrap();
-        let with_little = Keeper::with(kept(&little), || Some((GIB / 2, 16 * GIB))).unwrap();
+        let host = |memory| Host { memory, disk: |_| Some((50 * GIB, 100 * GIB)) };
+        let with_enough = Keeper::with(kept(&enough), host(|| Some((3 * GIB, 16 * GIB)))).unwrap();
+        let with_little = Keeper::with(kept(&little), host(|| Some((GIB / 2, 16 * GIB)))).unwrap();
         assert!(!little.wait().unwrap().success());
         assert_eq!(with_little.why(), Some(Ended::Died(Cause::HostFloor("memory"))));
         assert_eq!((with_enough.why(), enough.try_wait().unwrap()), (None, None));
         enough.kill().unwrap();
         enough.wait().unwrap();
+    }
+
+    #[test]
+    fn no_more_sandboxes_are_started_than_the_disk_has_room_for() {
+        assert_eq!(room_on(90 * GIB, 100 * GIB, 8), 8);
+        assert_eq!(room_on(24 * GIB, 252 * GIB, 16), 9);
+        assert_eq!(room_on(6 * GIB, 100 * GIB, 8), 2);
+        assert_eq!((room_on(GIB, 100 * GIB, 8), room_on(0, 0, 8)), (1, 1));
+        let here = std::env::temp_dir();
+        assert_eq!(room(&here.join("not/made/yet"), 1), 1);
     }
 
     #[test]

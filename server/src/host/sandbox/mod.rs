@@ -55,6 +55,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use guarantee::{Guarantee, Guarantees, Unavailable};
+#[cfg(target_os = "linux")]
+pub use keeper::room;
 pub use spec::{
     Backend, Dead, Ended, Exec, Executed, Limits, Network, Phase, Sandbox, SandboxError, Spec, Stopper,
 };

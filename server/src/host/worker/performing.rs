@@ -289,7 +289,11 @@ impl<'a> Performance<'a> {
         }
         let mut tasks = BTreeMap::new();
         let guarantees = shared.subject.contract.guarantees;
-        let (number, parallel) = (self.number, self.run.design().parallel);
+        let number = self.number;
+        let parallel = sandbox::room(shared.trials.directory(), self.run.design().parallel);
+        if parallel < self.run.design().parallel {
+            tracing::warn!(parallel, "the disk has no room for more trials at a time");
+        }
         let reader = Store::open(&shared.subject.root)?;
         let bench = shared.bench();
         admitting::admit(plans, &reader, &guarantees, &bench, parallel, |checked| {
@@ -362,7 +366,16 @@ impl<'a> Performance<'a> {
             self.keep_budget();
             let action = self.run.next(self.now());
             match action {
-                Action::Start { slot, attempt } => self.start(store, slot, attempt)?,
+                Action::Start { slot, attempt } => {
+                    let wanted = self.running.len() + 1;
+                    if sandbox::room(self.shared.trials.directory(), wanted) < wanted {
+                        // When one of those that run has ended there is room again.
+                        tracing::debug!(running = self.running.len(), "the disk has no room for more trials");
+                        self.hear(store, BEAT)?;
+                    } else {
+                        self.start(store, slot, attempt)?;
+                    }
+                }
                 Action::Wait { until } => {
                     let wait = until.map_or(BEAT, |until| until.saturating_sub(self.now()));
                     self.hear(store, wait)?;

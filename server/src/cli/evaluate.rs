@@ -88,6 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.directory.as_deref())?;
     locate::sound(&root)?;
     let mut store = Store::open(&root).map_err(|error| error.to_failure())?;
+    locate::say_notice(&store);
     let started = start(&root, &mut store, arguments)?;
     let Some(stored) = started else {
         terminal::print_aside("nothing was started\n");

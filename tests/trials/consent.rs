@@ -50,7 +50,10 @@ fn who_agreed_is_asked_again_only_when_something_changed() {
     // The same, and less, is known; so is a text that the agent reads.
     let (code, shown) = on_terminal(&lab, &evaluate, "n");
     assert_eq!(code, Some(0), "{shown}");
-    assert!(!shown.contains(ASKED) && shown.contains("2 trials, as you agreed before"), "{shown}");
+    assert!(
+        !shown.contains(ASKED) && shown.contains("2 trials, free (local endpoint), as you agreed before"),
+        "{shown}"
+    );
     let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     lab.write("harness.toml", &manifest.replace("You write numbers.", "You write good numbers."));
     let (code, shown) = on_terminal(&lab, &["evaluate", "--repeats", "1", "--split", "held-in"], "n");

@@ -105,7 +105,9 @@ pub fn given(question: &Question<'_>, flags: Flags) -> Result<Option<HowAgreed>,
     if left.is_empty() && (can_ask || question.goes_on) {
         let asked = question.asked;
         if !question.goes_on {
-            let line = format!("{} trials, as you agreed before\n", asked.trials);
+            let costs = consent::lines(asked).into_iter().find(|line| line.what == "Costs");
+            let costs = costs.map(|line| format!(", {}", line.text)).unwrap_or_default();
+            let line = format!("{} trials{costs}, as you agreed before\n", asked.trials);
             terminal::print_aside(&visible(&line));
         }
         return Ok(Some(HowAgreed::Before));

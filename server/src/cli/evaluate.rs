@@ -31,6 +31,7 @@ Examples:
   self-harness evaluate                      every task, as often as the manifest says
   self-harness evaluate --task 'parse-*'     only these tasks
   self-harness evaluate --repeats 2 --yes    without asking, for CI
+  self-harness evaluate --trust              once, after you have looked at what changed in the project
 
 A trial that was measured before under the same contract is not paid again.";
 
@@ -87,6 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.directory.as_deref())?;
     locate::sound(&root)?;
     let mut store = Store::open(&root).map_err(|error| error.to_failure())?;
+    locate::say_notice(&store);
     let started = start(&root, &mut store, arguments)?;
     let Some(stored) = started else {
         terminal::print_aside("nothing was started\n");
@@ -133,10 +135,12 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
         return Ok(Some(open));
     }
     let guarantees = proven(arguments.unsandboxed)?;
-    let subject = Subject::read(root, &guarantees, Machine::read()?.images().as_deref());
-    if !arguments.unsandboxed {
+    let machine = Machine::read()?;
+    let subject = Subject::read(root, &guarantees, machine.images().as_deref());
+    // What another backend will have inside cannot be told from here.
+    if machine.sandbox() == Choice::Bubblewrap {
         let hint = "nothing was run: no trial would measure anything";
-        command::ready(&subject.harness, &Machine::read()?.toolchains)
+        command::ready(&subject.harness, &machine.toolchains)
             .map_err(|error| Failure::config(error.to_string(), hint))?;
     }
     let record = record(&subject, arguments)?;

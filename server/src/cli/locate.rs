@@ -6,7 +6,9 @@ use harness_schema::check;
 use harness_schema::harness::{Harness, MANIFEST};
 use harness_schema::problem::Severity;
 
+use super::report::excerpt::visible;
 use super::report::plural;
+use super::terminal;
 use crate::failure::Failure;
 use crate::host::disk;
 use crate::host::store::{Store, StoredRun, run_number};
@@ -81,7 +83,14 @@ pub fn found(root: &Path, name: Option<&str>) -> Result<(Store, StoredRun), Fail
 /// A [`Failure`] if nothing was run here yet, or the store cannot be read.
 pub fn store(root: &Path) -> Result<Store, Failure> {
     let store = Store::open_existing(root).map_err(|error| error.to_failure())?;
-    store.ok_or_else(|| nothing_run(root))
+    store.inspect(say_notice).ok_or_else(|| nothing_run(root))
+}
+
+/// Says why a store counts as foreign, if that is for want of what this machine knew.
+pub fn say_notice(store: &Store) {
+    if let Some(notice) = store.notice() {
+        terminal::print_aside(&visible(&format!("note: {notice}\n")));
+    }
 }
 
 /// The run that a person names, else the newest.

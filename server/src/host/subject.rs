@@ -151,10 +151,9 @@ impl Subject {
             let digest = task.plan.as_ref().map_or_else(
                 |_| Digest::of(b""),
                 |plan| {
-                    let bytes = |digest: Option<Digest>| digest.map(|digest| digest.bytes().to_vec());
-                    let [solution, image] =
-                        [plan.solution, plan.digests.image].map(|it| bytes(it).unwrap_or_default());
-                    let Task { task, verifier, .. } = plan.digests;
+                    let Task { task, verifier, image } = plan.digests;
+                    let [solution, image] = [plan.solution, image]
+                        .map(|digest| digest.map(|digest| digest.bytes().to_vec()).unwrap_or_default());
                     Digest::of_parts([task.bytes().as_slice(), verifier.bytes(), &solution, &image])
                 },
             );

@@ -44,7 +44,7 @@ pub(super) fn document(
             report.add_test_suite(suite);
         }
     }
-    report.to_string().map_err(|error| Failure {
+    report.to_string().map(|text| format!("{}\n", text.trim_end())).map_err(|error| Failure {
         kind: crate::failure::FailureKind::Bug,
         message: format!("the report cannot be written: {error}"),
         hint: String::new(),

@@ -130,8 +130,13 @@ pub fn items(items: &Items) -> Vec<Line> {
     let names = |wanted: ItemKind| {
         items.keys().filter(move |(kind, _)| *kind == wanted).map(|(_, name)| name.as_str())
     };
-    let mut tables: Vec<&str> =
-        names(ItemKind::Key).map(|key| key.split('.').next().unwrap_or(key)).collect();
+    let mut tables: Vec<String> = names(ItemKind::Key)
+        .map(|key| match key.split_once('.') {
+            Some((table, _)) => format!("[{table}]"),
+            None if key == "surface" => String::from("[[surface]]"),
+            None => key.to_owned(),
+        })
+        .collect();
     tables.dedup();
     let mut lines = Vec::new();
     let mut add = |what, text: String| {
@@ -139,9 +144,16 @@ pub fn items(items: &Items) -> Vec<Line> {
             lines.push(Line { what, text: plain(&text) });
         }
     };
-    add("Manifest", tables.iter().map(|table| format!("[{table}]")).collect::<Vec<_>>().join(" "));
-    add("Tools", names(ItemKind::Tool).collect::<Vec<_>>().join(", "));
-    add("Programs", names(ItemKind::Program).collect::<Vec<_>>().join(", "));
+    if !tables.is_empty() {
+        add("Manifest", format!("harness.toml {}", tables.join(" ")));
+    }
+    let all = |what: &str, names: Vec<&str>| match names.len() {
+        0 => String::new(),
+        1 => format!("the {what} {}", names.concat()),
+        _ => format!("the {what}s {}", names.join(", ")),
+    };
+    add("Tools", all("tool", names(ItemKind::Tool).collect()));
+    add("Programs", all("file", names(ItemKind::Program).collect()));
     let tasks = names(ItemKind::Task).count();
     add(
         "Tasks",
@@ -292,7 +304,11 @@ mod tests {
             (ItemKind::Key, "agent.kind"),
             (ItemKind::Key, "model.endpoint"),
             (ItemKind::Key, "model.name"),
+            (ItemKind::Key, "schema"),
+            (ItemKind::Key, "surface"),
+            (ItemKind::Tool, "look"),
             (ItemKind::Tool, "shell"),
+            (ItemKind::Program, "bin/look"),
             (ItemKind::Task, "a"),
             (ItemKind::Task, "b"),
             (ItemKind::Sandbox, "guarantees"),
@@ -301,6 +317,12 @@ mod tests {
             all.into_iter().map(|(kind, name)| ((kind, name.into()), Digest::of(b"1"))).collect();
         let said: Vec<String> =
             items(&all).iter().map(|line| format!("{}: {}", line.what, line.text)).collect();
-        assert_eq!(said, ["Manifest: [agent] [model]", "Tools: shell", "Tasks: 2 tasks with their tests"]);
+        let expected = [
+            "Manifest: harness.toml [agent] [model] schema [[surface]]",
+            "Tools: the tools look, shell",
+            "Programs: the file bin/look",
+            "Tasks: 2 tasks with their tests",
+        ];
+        assert_eq!(said, expected);
     }
 }

@@ -65,10 +65,12 @@ impl Known {
         Self { document: Document::new(directory, "stores.json") }
     }
 
-    /// Whether a file may hold one of them: what its id is has not been looked at.
-    pub(super) fn may_hold(&self, path: &Path, file: &Metadata) -> bool {
+    /// Whether a file may hold one of them: what its id is has not been looked at. With it, a sentence for the person if what was
+    /// known is lost.
+    pub(super) fn may_hold(&self, path: &Path, file: &Metadata) -> (bool, Option<String>) {
         let here = Entry::of(path, file);
-        self.read().0.values().any(|entry| entry.is(&here))
+        let found = self.document.read::<Stores>();
+        (found.content.0.values().any(|entry| entry.is(&here)), found.notice)
     }
 
     /// Whether the store with this id in this file is one of them. If its project was moved, that is noted.

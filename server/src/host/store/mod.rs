@@ -129,6 +129,7 @@ pub struct Store {
     path: PathBuf,
     connection: Connection,
     is_foreign: bool,
+    notice: Option<String>,
 }
 
 /// The name of a run, as people read it.
@@ -154,6 +155,12 @@ impl Store {
     #[must_use]
     pub fn is_foreign(&self) -> bool {
         self.is_foreign
+    }
+
+    /// A sentence for the person if it counts as foreign because what this machine knew of its stores is lost.
+    #[must_use]
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
     }
 
     /// The directory of a trial's transcript and verifier output. A name that leads elsewhere is none that we gave.

@@ -166,8 +166,9 @@ impl Store {
             id = Some(known.register(&real, &file.map_err(StoreError::io("make", &real))?)?);
         }
         let file = fs::symlink_metadata(&real).map_err(StoreError::io("open", &real))?;
-        if !is_empty && !known.may_hold(&real, &file) {
-            return Self::foreign(directory);
+        if !is_empty && let (false, notice) = known.may_hold(&real, &file) {
+            let foreign = Self::foreign(directory)?;
+            return Ok(foreign.map(|store| Self { notice, ..store }));
         }
         let mut store = Self::opened(directory, &real, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         if store.version()? == VERSION {
@@ -217,7 +218,7 @@ impl Store {
             .and_then(|_| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false))
             .and_then(|_| connection.pragma_update(None, "cell_size_check", true))
             .map_err(&failed)?;
-        Ok(Self { path, connection, is_foreign: false })
+        Ok(Self { path, connection, is_foreign: false, notice: None })
     }
 
     /// The format of the database; 0 if nothing is in it yet.

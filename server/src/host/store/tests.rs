@@ -271,6 +271,14 @@ fn a_project_that_was_moved_keeps_its_store_and_a_copy_does_not() {
     // It is shown, and cannot be written.
     assert_eq!(foreign.latest_run().unwrap().unwrap().record, run_record());
     assert!(foreign.create_run(&run_record(), &AgreementRecord::default()).is_err());
+    // What this machine knew is lost, which is said once.
+    let lost = root.known();
+    let registered = root.0.with_extension("state").join("stores.json");
+    let kept = fs::read(&registered).unwrap();
+    fs::write(&registered, "{").unwrap();
+    let foreign = Store::open_existing_with(&moved, &lost).unwrap().unwrap();
+    assert!(foreign.is_foreign() && foreign.notice().unwrap().contains("stores.json.damaged-1"));
+    fs::write(&registered, kept).unwrap();
     // The same at another user's.
     let stranger = Known::at(&root.0.join("stranger"));
     assert!(Store::open_with(&moved, &stranger).unwrap().is_foreign());

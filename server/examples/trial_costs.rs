@@ -73,6 +73,30 @@ mod costs {
         if status.success() { Ok(took) } else { Err(format!("`{program}` ended with {status}").into()) }
     }
 
+    /// `/bin/true` in namespaces of its own with the least that a program needs, by bubblewrap and nobody else: what every sandbox
+    /// of this kind costs on this machine.
+    const WALLS: &[&str] = &[
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "/bin/true",
+    ];
+
+    /// How long that takes, from its start to the end of its namespaces.
+    pub(super) fn walls() -> Outcome<f64> {
+        bare("/usr/bin/bwrap", WALLS)
+    }
+
     /// A sandbox with one command, killed when it is idle.
     pub(super) fn sandbox(backend: &dyn Backend, trials: &Trials) -> Outcome<Sandboxed> {
         let (costs, dead) = one(backend, Spec::new(Phase::Agent, trials.fresh()?))?;
@@ -133,16 +157,18 @@ fn measure(rounds: usize) -> Outcome<()> {
         sandbox::backend(sandbox::Choice::Bubblewrap, Vec::new(), &sandbox::Containers::default()),
         costs::trials(),
     );
-    let [mut bash, mut bare_command, mut start, mut command, mut kill, mut snapshot] =
-        [const { Vec::new() }; 6];
+    let [mut bash, mut bare_command, mut walls, mut start, mut command, mut kill, mut snapshot] =
+        [const { Vec::new() }; 7];
     // The first round fills the page cache.
     for round in 0..=rounds {
         let shell = costs::bare("/bin/bash", &["-c", "true"])?;
         let program = costs::bare("/bin/true", &[])?;
+        let namespaces = costs::walls()?;
         let costs = costs::sandbox(&*backend, &trials)?;
         if 0 < round {
             bash.push(shell);
             bare_command.push(program);
+            walls.push(namespaces);
             start.push(costs.start);
             command.push(costs.command);
             kill.push(costs.kill);
@@ -155,7 +181,7 @@ fn measure(rounds: usize) -> Outcome<()> {
         }
     }
     let figures = json!({
-        "bash": bash, "bareCommand": bare_command, "start": start, "command": command, "kill": kill,
+        "bash": bash, "bareCommand": bare_command, "walls": walls, "start": start, "command": command, "kill": kill,
         "snapshot": snapshot,
     });
     Ok(writeln!(io::stdout(), "{figures}")?)

@@ -1,6 +1,8 @@
 //! Writes a trace as ATIF v1.8, Harbor's Agent Trajectory Interchange Format. What the format has no place for goes into
 //! `extra`; reading it again gives the same trace.
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::trace::{Arguments, Call, End, Observation, Source, Step, Trace};
@@ -24,6 +26,52 @@ pub struct About {
 /// The trace as ATIF.
 #[must_use]
 pub fn write(trace: &Trace, about: &About) -> Value {
+    let mut root = head(trace, about);
+    let steps = trace.steps.iter().enumerate().map(|(index, step)| self::step(index + 1, step));
+    root.insert("steps".to_owned(), steps.collect());
+    Value::Object(root)
+}
+
+/// The trace as ATIF, step by step: one that is large is never in memory a second time. What is written is what
+/// [`write`] gives, after `change` has seen it, part by part.
+pub struct Written<'a, C> {
+    /// What is written.
+    pub trace: &'a Trace,
+    /// What is said beside it.
+    pub about: &'a About,
+    /// Changes each part before it is written.
+    pub change: C,
+}
+
+impl<C: Fn(&mut Value)> Serialize for Written<'_, C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut root = Value::Object(head(self.trace, self.about));
+        (self.change)(&mut root);
+        let root = root.as_object().into_iter().flatten();
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in root {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry("steps", &Steps(self))?;
+        map.end()
+    }
+}
+
+struct Steps<'a, C>(&'a Written<'a, C>);
+
+impl<C: Fn(&mut Value)> Serialize for Steps<'_, C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let steps = self.0.trace.steps.iter().enumerate().map(|(index, step)| {
+            let mut value = self::step(index + 1, step);
+            (self.0.change)(&mut value);
+            value
+        });
+        serializer.collect_seq(steps)
+    }
+}
+
+/// Everything but the steps.
+fn head(trace: &Trace, about: &About) -> Map<String, Value> {
     let mut agent = object([
         ("name", json!(filled(&trace.agent.name).unwrap_or("unknown"))),
         ("version", json!(trace.agent.version.as_deref().unwrap_or("unknown"))),
@@ -37,18 +85,14 @@ pub fn write(trace: &Trace, about: &About) -> Value {
     let mut extra = Map::new();
     insert(&mut extra, "trial", filled(&about.trial).map(Value::from));
     insert(&mut extra, "end", trace.end.as_ref().map(|end| Value::from(end_word(end))));
-    let steps: Vec<Value> =
-        trace.steps.iter().enumerate().map(|(index, step)| self::step(index + 1, step)).collect();
     let mut root = object([
         ("schema_version", json!(VERSION)),
         ("session_id", json!(filled(&about.trial).unwrap_or("trial"))),
         ("agent", Value::Object(agent)),
     ]);
-    let count = steps.len();
-    root.insert("steps".to_owned(), Value::Array(steps));
-    insert(&mut root, "final_metrics", metrics(trace, count));
+    insert(&mut root, "final_metrics", metrics(trace, trace.steps.len()));
     insert(&mut root, "extra", Some(extra).filter(|extra| !extra.is_empty()).map(Value::Object));
-    Value::Object(root)
+    root
 }
 
 fn end_word(end: &End) -> String {

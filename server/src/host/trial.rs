@@ -3,12 +3,14 @@
 
 use std::any::Any;
 use std::fs;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness_schema::digest::Digest;
+use harness_schema::digest::{Digest, Hasher};
 use harness_schema::harness::Harness;
 use harness_schema::manifest::AgentKind;
+use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -272,17 +274,49 @@ fn take(trial: &Trial<'_>, step: usize, worked: &mut Worked, done: &mut Done, tr
         output: done.usage.output + worked.usage.output,
         cost: done.usage.cost.zip(worked.usage.cost).map(|(one, other)| one + other),
     };
-    let mut document = atif::write(&worked.trace, trial.about);
-    done.steps = std::mem::take(&mut worked.trace.steps).len();
-    trial.redactor.json(&mut document);
-    let bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
-    drop(document);
     let name = match step {
         0 => String::from("trajectory.json"),
         step => format!("trajectory-{}.json", step + 1),
     };
-    keep(trial.directory, &name, &bytes);
-    traces.push(Digest::of(&bytes));
+    let change = |part: &mut serde_json::Value| trial.redactor.json(part);
+    let document = atif::Written { trace: &worked.trace, about: trial.about, change };
+    traces.push(keep_document(trial.directory, &name, &document));
+    done.steps = std::mem::take(&mut worked.trace.steps).len();
+}
+
+/// Keeps a document for people, as [`keep`] does, and says the digest of its bytes.
+fn keep_document(directory: &Path, name: &str, document: &impl Serialize) -> Digest {
+    let file = fs::create_dir_all(directory).and_then(|()| fs::File::create(directory.join(name)));
+    // The digest is of what was said, whether it could be kept or not.
+    let mut digested = Digesting { file: file.map(BufWriter::new), hasher: Hasher::default() };
+    let written = serde_json::to_writer_pretty(&mut digested, document).map_err(io::Error::from);
+    let Digesting { file, hasher } = digested;
+    if let Err(error) = written.and(file).and_then(|mut file| file.flush()) {
+        tracing::warn!(%error, file = name, "a file of a trial cannot be kept");
+    }
+    hasher.finish()
+}
+
+/// A file that may be missing or full, and the digest of everything that was meant for it.
+struct Digesting {
+    file: io::Result<BufWriter<fs::File>>,
+    hasher: Hasher,
+}
+
+impl Write for Digesting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hasher.update(bytes);
+        if let Ok(file) = &mut self.file
+            && let Err(error) = file.write_all(bytes)
+        {
+            self.file = Err(error);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Keeps what the verifier said.

@@ -103,6 +103,12 @@ proptest! {
         }
         let about = About { trial: "t".into(), harness: "h".into(), contract: "c".into(), tool_definitions: Vec::new() };
         let written = write(&trace, &about);
+        // Step by step it is the same, and every part is seen before it is written.
+        let seen = std::cell::Cell::new(0);
+        let change = |_: &mut Value| seen.set(seen.get() + 1);
+        let streamed = serde_json::to_string(&Written { trace: &trace, about: &about, change }).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Value>(&streamed).unwrap(), written.clone());
+        prop_assert_eq!(seen.get(), trace.steps.len() + 1);
         let schema = schema();
         let errors: Vec<String> = schema.iter_errors(&written).map(|error| error.to_string()).collect();
         prop_assert!(errors.is_empty(), "{errors:?}");

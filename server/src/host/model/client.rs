@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use harness_schema::manifest::Protocol;
 use harness_schema::surface::approx_tokens;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Response, StatusCode, redirect};
+use reqwest::{Body, Response, StatusCode, redirect};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -239,10 +239,10 @@ impl Client {
     /// Sends a request; if the server wants the other name of `max_tokens`, once more with that.
     async fn exchange(&self, request: &Request<'_>, retry: u32) -> Result<Reply, Failed> {
         let has_new_name = self.has_new_name.load(Ordering::Relaxed);
-        let body = self.body(request, has_new_name);
-        let response = self.send(&body, request.seed, retry, HeaderMap::new()).await?;
+        let body = self.body(request, has_new_name).to_string();
+        let response = self.send(body, request.seed, retry, HeaderMap::new()).await?;
         if response.status().is_success() {
-            return self.read(response, &body, request).await;
+            return self.read(response, request).await;
         }
         let (status, headers) = (response.status(), response.headers().clone());
         let reported = self.reported(response).await?;
@@ -253,10 +253,10 @@ impl Client {
             return Err(self.refused(status, &headers, &reported));
         }
         self.has_new_name.store(true, Ordering::Relaxed);
-        let body = self.body(request, true);
-        let response = self.send(&body, request.seed, retry, HeaderMap::new()).await?;
+        let body = self.body(request, true).to_string();
+        let response = self.send(body, request.seed, retry, HeaderMap::new()).await?;
         if response.status().is_success() {
-            return self.read(response, &body, request).await;
+            return self.read(response, request).await;
         }
         let (status, headers) = (response.status(), response.headers().clone());
         let reported = self.reported(response).await?;
@@ -270,9 +270,10 @@ impl Client {
         }
     }
 
+    /// Sends a body. It is let go when it is written: a model may think for long, and conversations are large.
     pub(super) async fn send(
         &self,
-        body: &Value,
+        body: String,
         seed: Option<u32>,
         retry: u32,
         more: HeaderMap,
@@ -282,7 +283,7 @@ impl Client {
             Protocol::Openai => endpoint.below("chat/completions"),
             Protocol::Anthropic => endpoint.below("messages"),
         };
-        let mut call = self.http.post(url).header(CONTENT_TYPE, "application/json").body(body.to_string());
+        let mut call = self.http.post(url).header(CONTENT_TYPE, "application/json").body(Body::wrap(body));
         call = call.headers(more).header(RETRY_HEADER, retry);
         match self.settings.protocol {
             Protocol::Openai => {
@@ -335,7 +336,7 @@ impl Client {
     }
 
     /// Reads a good answer, streamed or not: a server may not know how to stream.
-    async fn read(&self, response: Response, body: &Value, request: &Request<'_>) -> Result<Reply, Failed> {
+    async fn read(&self, response: Response, request: &Request<'_>) -> Result<Reply, Failed> {
         let kind =
             response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_streamed = self.settings.stream && !kind.starts_with("application/json");
@@ -347,7 +348,7 @@ impl Client {
         };
         let mut reply = outcome.map_err(|unread| Failed::of(self.unread(unread)))?;
         if reply.usage.is_estimated {
-            reply.usage = estimated(body, &reply);
+            reply.usage = estimated(&self.body(request, false), &reply);
         }
         Ok(reply)
     }

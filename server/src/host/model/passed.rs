@@ -90,7 +90,8 @@ impl Client {
     }
 
     async fn pass(&self, written: &Written, retry: u32, deadline: Instant) -> Result<Passed, Failed> {
-        let response = self.send(&written.body, written.seed, retry, written.headers.clone()).await?;
+        let response =
+            self.send(written.body.to_string(), written.seed, retry, written.headers.clone()).await?;
         if !response.status().is_success() {
             let (status, headers) = (response.status(), response.headers().clone());
             let reported = self.reported(response).await?;

@@ -239,7 +239,7 @@ impl Client {
     /// Sends a request; if the server wants the other name of `max_tokens`, once more with that.
     async fn exchange(&self, request: &Request<'_>, retry: u32) -> Result<Reply, Failed> {
         let has_new_name = self.has_new_name.load(Ordering::Relaxed);
-        let body = self.body(request, has_new_name).to_string();
+        let body = self.written(request, has_new_name);
         let response = self.send(body, request.seed, retry, HeaderMap::new()).await?;
         if response.status().is_success() {
             return self.read(response, request).await;
@@ -253,7 +253,7 @@ impl Client {
             return Err(self.refused(status, &headers, &reported));
         }
         self.has_new_name.store(true, Ordering::Relaxed);
-        let body = self.body(request, true).to_string();
+        let body = self.written(request, true);
         let response = self.send(body, request.seed, retry, HeaderMap::new()).await?;
         if response.status().is_success() {
             return self.read(response, request).await;
@@ -261,6 +261,13 @@ impl Client {
         let (status, headers) = (response.status(), response.headers().clone());
         let reported = self.reported(response).await?;
         Err(self.refused(status, &headers, &reported))
+    }
+
+    fn written(&self, request: &Request<'_>, has_new_name: bool) -> String {
+        match self.settings.protocol {
+            Protocol::Openai => openai::written(&self.settings, request, has_new_name),
+            Protocol::Anthropic => anthropic::body(&self.settings, request).to_string(),
+        }
     }
 
     fn body(&self, request: &Request<'_>, has_new_name: bool) -> Value {

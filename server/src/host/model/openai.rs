@@ -3,7 +3,7 @@
 //! The format is OpenAI's (API reference, "Chat"); vLLM, SGLang, Ollama, llama.cpp, OpenRouter and LiteLLM speak it with
 //! differences, which are read leniently: calls without ids or indexes, arguments as objects, errors with status 200.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::conversation::{Arguments, Call, Message, Reply, Request, Stop, Tool, Usage, sendable_name};
 use super::error::{Reported, Unread};
@@ -12,6 +12,30 @@ use super::sse::Event;
 
 /// The body of a request. `max_tokens` is called `max_completion_tokens` where a server wants that.
 pub(super) fn body(settings: &Settings, request: &Request<'_>, has_new_name: bool) -> Value {
+    let mut body = fields(settings, request, has_new_name);
+    body.insert(String::from("messages"), request.messages.iter().map(message).collect());
+    Value::Object(body)
+}
+
+/// The same as it is sent. Message by message, because a long conversation is large enough once.
+pub(super) fn written(settings: &Settings, request: &Request<'_>, has_new_name: bool) -> String {
+    let mut out = String::from("{\"messages\":[");
+    for (at, each) in request.messages.iter().enumerate() {
+        if 0 < at {
+            out.push(',');
+        }
+        out.push_str(&message(each).to_string());
+    }
+    out.push(']');
+    // There is a model at least.
+    let fields = Value::Object(fields(settings, request, has_new_name)).to_string();
+    out.push(',');
+    out.push_str(fields.strip_prefix('{').unwrap_or("}"));
+    out
+}
+
+/// Everything but the messages.
+fn fields(settings: &Settings, request: &Request<'_>, has_new_name: bool) -> Map<String, Value> {
     let mut body = settings.request.clone();
     let limit = if has_new_name { "max_completion_tokens" } else { "max_tokens" };
     if !body.contains_key("max_completion_tokens") {
@@ -20,11 +44,10 @@ pub(super) fn body(settings: &Settings, request: &Request<'_>, has_new_name: boo
     if has_new_name {
         body.remove("max_tokens");
     }
-    for name in ["tools", "seed", "stream_options"] {
+    for name in ["messages", "tools", "seed", "stream_options"] {
         body.remove(name);
     }
     body.insert(String::from("model"), settings.name.as_str().into());
-    body.insert(String::from("messages"), request.messages.iter().map(message).collect());
     body.insert(String::from("stream"), settings.stream.into());
     if settings.stream {
         body.insert(String::from("stream_options"), json!({ "include_usage": true }));
@@ -46,7 +69,7 @@ pub(super) fn body(settings: &Settings, request: &Request<'_>, has_new_name: boo
     if let Some(seed) = request.seed {
         body.insert(String::from("seed"), seed.into());
     }
-    Value::Object(body)
+    body
 }
 
 fn message(message: &Message) -> Value {

@@ -11,8 +11,11 @@
 pub(super) fn give_back() {
     const KEPT_BYTES: libc::c_int = 1024 * 1024;
     const MAPPED_BYTES: libc::c_int = 64 * 1024;
+    // Texts that are smaller come from arenas, and what a thread has freed in its own is of use to no other.
+    const ARENAS: libc::c_int = 2;
     // SAFETY: `mallopt` takes two integers, and the C library guards its settings by a lock of its own (mallopt(3)).
     unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, ARENAS);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES);
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES);
     }

@@ -41,7 +41,10 @@ fn a_request_has_what_the_manifest_says() {
     let mut settings = settings();
     settings.temperature = Some(0.5);
     settings.request =
-        json!({ "reasoning_effort": "low", "model": "another", "seed": 1 }).as_object().unwrap().clone();
+        json!({ "reasoning_effort": "low", "model": "another", "seed": 1, "messages": ["none of ours"] })
+            .as_object()
+            .unwrap()
+            .clone();
     let call =
         Call { id: String::from("c1"), name: String::from("run it"), arguments: Arguments::read("{oops") };
     let messages = [
@@ -73,9 +76,16 @@ fn a_request_has_what_the_manifest_says() {
         "seed": 7,
     });
     assert_eq!(body(&settings, &request, false), expected);
+    let sent = |settings: &Settings, request: &Request<'_>, has_new_name: bool| {
+        serde_json::from_str::<Value>(&written(settings, request, has_new_name)).unwrap()
+    };
+    assert_eq!(sent(&settings, &request, false), expected);
     settings.stream = true;
     let request = Request { messages: &messages, tools: &[], seed: None };
     let streamed = body(&settings, &request, true);
+    assert_eq!(sent(&settings, &request, true), streamed);
+    let nothing = Request { messages: &[], tools: &[], seed: None };
+    assert_eq!(sent(&settings, &nothing, false), body(&settings, &nothing, false));
     assert_eq!(streamed["stream_options"], json!({ "include_usage": true }));
     assert_eq!(streamed["max_completion_tokens"], 8192);
     assert!(["max_tokens", "tools", "seed"].iter().all(|name| streamed.get(name).is_none()), "{streamed}");

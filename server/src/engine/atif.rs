@@ -33,7 +33,7 @@ pub fn write(trace: &Trace, about: &About) -> Value {
 }
 
 /// The trace as ATIF, step by step: one that is large is never in memory a second time. What is written is what
-/// [`write`] gives, after `change` has seen it, part by part.
+/// [`write()`] gives, after `change` has seen it, part by part.
 pub struct Written<'a, C> {
     /// What is written.
     pub trace: &'a Trace,

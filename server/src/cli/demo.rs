@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{evaluate, terminal};
 use crate::failure::Failure;
 use crate::host::example;
+use crate::host::machine::Machine;
 use crate::host::scripted::{Persona, Server};
 use crate::host::state;
 
@@ -29,7 +30,7 @@ pub struct Arguments {
 /// A [`Failure`] if the example cannot be written, or nothing can be run here.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     // Before anything is written: without a sandbox there is nothing to show.
-    evaluate::proven(false)?;
+    evaluate::proven(&Machine::read()?, false)?;
     let directory = match &arguments.directory {
         Some(directory) => std::path::absolute(directory).map_err(|error| not_written(directory, &error))?,
         None => state::directory().join("demo"),

@@ -134,17 +134,17 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
         terminal::print_aside(&format!("following {name}, started from {}\n", open.record.started_by));
         return Ok(Some(open));
     }
-    let guarantees = proven(arguments.unsandboxed)?;
     let machine = Machine::read()?;
-    let subject = Subject::read(root, &guarantees, machine.images().as_deref());
+    let guarantees = proven(&machine, arguments.unsandboxed)?;
+    let subject = Subject::read(root, &guarantees, &machine);
     // What another backend will have inside cannot be told from here.
     if machine.sandbox() == Choice::Bubblewrap {
         let hint = "nothing was run: no trial would measure anything";
         command::ready(&subject.harness, &machine.toolchains)
             .map_err(|error| Failure::config(error.to_string(), hint))?;
     }
-    let record = record(&subject, arguments)?;
-    let key = key_source(&subject)?;
+    let key = machine.key_of(&subject.harness.manifest().model.value)?;
+    let record = record(&subject, &machine, &key, arguments)?;
     let recalled = Memory::of_this_user().recall(root);
     if let Some(notice) = &recalled.notice {
         terminal::print_aside(&visible(&format!("note: {notice}\n")));
@@ -174,8 +174,7 @@ fn start(root: &Path, store: &mut Store, arguments: &Arguments) -> Result<Option
 ///
 /// # Errors
 /// A [`Failure`] if it does not hold what it must: nothing runs without one.
-pub fn proven(unsandboxed: bool) -> Result<Guarantees, Failure> {
-    let machine = Machine::read()?;
+pub fn proven(machine: &Machine, unsandboxed: bool) -> Result<Guarantees, Failure> {
     let choice = machine.sandbox();
     match (choice, unsandboxed) {
         (Choice::None, false) => {
@@ -206,13 +205,18 @@ pub fn proven(unsandboxed: bool) -> Result<Guarantees, Failure> {
 }
 
 /// The run that the arguments ask for.
-fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure> {
+fn record(
+    subject: &Subject,
+    machine: &Machine,
+    key: &KeySource,
+    arguments: &Arguments,
+) -> Result<RunRecord, Failure> {
     let manifest = subject.harness.manifest();
     if manifest.agent.value.kind.value == AgentKind::Harbor {
         let hint = "use `agent.kind = \"native\"` or `\"command\"`";
         return Err(Failure::config("Harbor agents cannot be run by this version", hint));
     }
-    subject.fits(Machine::read()?.sandbox())?;
+    subject.fits(machine.sandbox())?;
     let improve = &manifest.improve.value;
     let by_gate = if improve.gate.value == Gate::Certified { 4 } else { 2 };
     let written = improve.repeats.value.baseline.as_ref().map(|repeats| repeats.value);
@@ -220,7 +224,6 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
     let role = if arguments.smoke { Role::Smoke } else { Role::Baseline };
     let slots = slots(subject, arguments, repeats, role)?;
     let budget = &manifest.budget.value;
-    let machine = Machine::read()?;
     let most = budget
         .max_cost_usd
         .as_ref()
@@ -256,24 +259,12 @@ fn record(subject: &Subject, arguments: &Arguments) -> Result<RunRecord, Failure
         started_by: String::from("the command line"),
         model: model.name.value.clone(),
         repeats,
-        key_variable: match key_source(subject)? {
-            KeySource::Variable(name) => Some(name),
+        key_variable: match key {
+            KeySource::Variable(name) => Some(name.clone()),
             KeySource::None | KeySource::Command(_) => None,
         },
         slots: slots.iter().map(SlotRecord::of).collect(),
     })
-}
-
-/// Where the model's key comes from on this machine.
-///
-/// # Errors
-/// A [`Failure`] if the endpoint or the configuration cannot be read.
-pub fn key_source(subject: &Subject) -> Result<KeySource, Failure> {
-    let model = &subject.harness.manifest().model.value;
-    let endpoint = Endpoint::read(&model.endpoint.value)
-        .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
-    let variable = model.api_key_env.as_ref().map(|name| name.value.as_str());
-    Ok(Machine::read()?.key_source(&endpoint, variable))
 }
 
 /// What is to be filled: every task once before any is tried again, so that an early stop has seen all.

@@ -1,6 +1,5 @@
 //! `status`: where the runs of a project stand, and what to do about them: cancel, resume, retry, discard.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -176,22 +175,11 @@ fn may_go_on(
 ) -> Result<bool, Failure> {
     let failed = |error: crate::host::store::StoreError| error.to_failure();
     let record = &stored.record;
-    let chosen = Machine::read()?.sandbox();
-    let started = Choice::named(&record.sandbox).unwrap_or_default();
-    if chosen != started {
-        return Err(Failure::config(
-            format!(
-                "the run was started with the sandbox `{}`, and this machine has `{}` now",
-                started.word(),
-                chosen.word()
-            ),
-            "set `sandbox` in your configuration back, or start another run",
-        ));
-    }
-    let guarantees = evaluate::proven(chosen == Choice::None)?;
-    let subject = Subject::with_texts(root, &record.files, &guarantees, Machine::read()?.images().as_deref());
-    let wanted: BTreeSet<&str> = record.slots.iter().map(|slot| slot.task.as_str()).collect();
-    let contract = subject.contract_digest(|id| wanted.contains(id)).to_string();
+    let machine = Machine::read()?;
+    machine.still_has(&record.sandbox)?;
+    let guarantees = evaluate::proven(&machine, machine.sandbox() == Choice::None)?;
+    let subject = Subject::with_texts(root, &record.files, &guarantees, &machine);
+    let contract = subject.contract_of(record).to_string();
     if (contract, subject.harness_digest().to_string()) != (record.contract.clone(), record.harness.clone()) {
         return Err(Failure::config(
             format!(
@@ -202,7 +190,7 @@ fn may_go_on(
         ));
     }
     let recalled = Memory::of_this_user().recall(root);
-    let key = evaluate::key_source(&subject)?;
+    let key = machine.key_of(&subject.harness.manifest().model.value)?;
     let asked = consent::of_run(record, &subject, &guarantees, &key, &recalled.keys_anywhere);
     let (items, terms) = (asked.items(), asked.terms());
     let now = execution_digest(&items);

@@ -21,6 +21,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use harness_schema::manifest::Model;
 use serde::Deserialize;
 
 use super::model::{Endpoint, KeySource};
@@ -248,10 +249,37 @@ impl Machine {
         sandbox::sweep(self.sandbox(), &self.containers())
     }
 
+    /// Whether a run that was started with a backend can go on here.
+    ///
+    /// # Errors
+    /// A [`Failure`] if this machine has another one by now.
+    pub fn still_has(&self, started: &str) -> Result<(), Failure> {
+        let (started, chosen) = (Choice::named(started).unwrap_or_default(), self.sandbox());
+        if started == chosen {
+            return Ok(());
+        }
+        let message = format!(
+            "the run was started with the sandbox `{}`, and this machine has `{}` now",
+            started.word(),
+            chosen.word()
+        );
+        Err(Failure::config(message, "set `sandbox` in your configuration back, or start another run"))
+    }
+
+    /// Where the key of a model comes from.
+    ///
+    /// # Errors
+    /// A [`Failure`] if its endpoint cannot be read.
+    pub fn key_of(&self, model: &Model) -> Result<KeySource, Failure> {
+        let endpoint = Endpoint::read(&model.endpoint.value).map_err(|error| {
+            Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`")
+        })?;
+        Ok(self.key_source(&endpoint, model.api_key_env.as_ref().map(|name| name.value.as_str())))
+    }
+
     /// Where the key for an endpoint comes from: from what this machine says of its origin, else from the variable that the
     /// manifest names.
-    #[must_use]
-    pub fn key_source(&self, endpoint: &Endpoint, api_key_env: Option<&str>) -> KeySource {
+    fn key_source(&self, endpoint: &Endpoint, api_key_env: Option<&str>) -> KeySource {
         let origin = endpoint.origin();
         let known = self.key.iter().find(|key| key.origin.trim_end_matches('/') == origin);
         match (known, api_key_env) {

@@ -1,6 +1,7 @@
 //! Effects: everything that touches the machine. It knows the harness and the engine, never the editor or a protocol.
 
 pub mod memory;
+pub mod random;
 pub mod walk;
 pub mod disk;
 pub mod watch;
@@ -18,6 +19,7 @@ pub mod machine;
 pub mod scripted;
 pub mod example;
 pub mod meter;
+mod connections;
 pub mod relay;
 pub mod egress;
 pub mod agents;

@@ -15,8 +15,9 @@ use harness_schema::text::Text;
 
 use super::disk;
 use super::egress::{Access, AllowList};
-use super::machine::{Ceiling, Machine};
-use super::sandbox::{Choice, Guarantee, Guarantees, Images, POLICY};
+use super::machine::Machine;
+use super::record::RunRecord;
+use super::sandbox::{Choice, Guarantee, Guarantees, POLICY};
 use super::suite::{TaskPlan, TaskRefused};
 use crate::engine::consent::{self, ItemKind, Items};
 use crate::engine::contract::{self, Contract, Task};
@@ -50,13 +51,13 @@ pub struct Planned {
 }
 
 impl Subject {
-    /// Reads the harness of a project as it is on disk, under the guarantees of a sandbox; its tasks run on images if there
-    /// are any.
+    /// Reads the harness of a project as it is on disk, under the guarantees of a sandbox and as a machine can run it: on which
+    /// images, and how far tasks may reach.
     #[must_use]
-    pub fn read(root: &Path, guarantees: &Guarantees, images: Option<&dyn Images>) -> Self {
+    pub fn read(root: &Path, guarantees: &Guarantees, machine: &Machine) -> Self {
         let (files, harness) = disk::complete(root, disk::scan(root), None);
         drop(files);
-        Self::of(root, harness, guarantees, images)
+        Self::of(root, harness, guarantees, machine)
     }
 
     /// Reads a harness whose texts are these, and the tasks as they are on disk.
@@ -65,7 +66,7 @@ impl Subject {
         root: &Path,
         texts: &BTreeMap<String, String>,
         guarantees: &Guarantees,
-        images: Option<&dyn Images>,
+        machine: &Machine,
     ) -> Self {
         let open = texts
             .iter()
@@ -73,18 +74,17 @@ impl Subject {
         let files: Files = open.fold(disk::scan(root), |files, document| files.with_open(document));
         let (files, harness) = disk::complete(root, files, None);
         drop(files);
-        Self::of(root, harness, guarantees, images)
+        Self::of(root, harness, guarantees, machine)
     }
 
-    fn of(root: &Path, harness: Harness, guarantees: &Guarantees, images: Option<&dyn Images>) -> Self {
+    fn of(root: &Path, harness: Harness, guarantees: &Guarantees, machine: &Machine) -> Self {
         let contract = contract(harness.manifest(), guarantees);
-        // Where the configuration cannot be read nothing is started anyway.
-        let (ceiling, choice) = Machine::read()
-            .map_or((Ceiling::Off, Choice::default()), |machine| (machine.network, machine.sandbox()));
+        let images = machine.images();
+        let (ceiling, choice) = (machine.network, machine.sandbox());
         let scheduled = harness.suite().tasks.iter().filter(|task| !task.excluded);
         let tasks = scheduled.filter_map(|task| {
-            let plan =
-                TaskPlan::on(&harness, root, task, images).and_then(|plan| plan.within(ceiling, choice));
+            let plan = TaskPlan::on(&harness, root, task, images.as_deref())
+                .and_then(|plan| plan.within(ceiling, choice));
             Some(Planned { id: task.id.clone(), split: task.split?, plan })
         });
         let mut tasks: Vec<Planned> = tasks.collect();
@@ -161,6 +161,13 @@ impl Subject {
         });
         let sandbox = ((ItemKind::Sandbox, String::from("guarantees")), self.contract.guarantees);
         executed.chain(tasks).chain([sandbox]).collect()
+    }
+
+    /// The digest of the contract over the tasks of a run.
+    #[must_use]
+    pub fn contract_of(&self, run: &RunRecord) -> Digest {
+        let wanted: BTreeSet<&str> = run.slots.iter().map(|slot| slot.task.as_str()).collect();
+        self.contract_digest(|id| wanted.contains(id))
     }
 
     /// The digest of all that decides what is executed, where, and at whose cost (`security` 2.3).

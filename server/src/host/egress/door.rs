@@ -56,8 +56,6 @@ impl Door {
 
     /// Serves one connection to its end.
     pub(super) async fn serve(&self, mut inside: TcpStream) {
-        // What is asked and answered is small.
-        let _ = inside.set_nodelay(true);
         let (head, early) = match timeout(self.head_timeout, head(&mut inside)).await {
             Ok(Ok(Head::Whole { head, early })) => (head, early),
             Ok(Ok(Head::TooLong)) => return self.refuse(inside, None, &Refusal::LongHead).await,

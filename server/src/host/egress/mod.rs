@@ -18,10 +18,8 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
 
 pub use self::access::{Access, AllowList, BadHost, PORTS};
 pub use self::log::{Connection, Seen};
@@ -29,12 +27,11 @@ pub use self::outside::{Internet, Outside};
 
 use self::door::Door;
 use self::log::Log;
+use super::connections;
 use super::machine::Ceiling;
 use super::sandbox::spec::Network;
 use super::sandbox::{Choice, Sandbox, SandboxError};
 
-/// Connections at once; more wait in the kernel.
-const MAX_CONNECTIONS: usize = 64;
 /// Threads that wait for answers about names.
 const MAX_RESOLVING: usize = 8;
 
@@ -141,18 +138,19 @@ pub struct Proxy {
 impl Proxy {
     /// A thread of its own: what a task carries is no burden of the calls to the model.
     fn start(listener: TcpListener, door: Door) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(MAX_RESOLVING)
             .build()?;
-        let listener = {
-            let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener)?
-        };
+        let listener = connections::adopt(runtime.handle(), listener)?;
         let (ending, ended) = oneshot::channel();
+        let door = Arc::new(door);
+        let each = move |stream| {
+            let door = Arc::clone(&door);
+            async move { door.serve(stream).await }
+        };
         let work = move || {
-            runtime.block_on(serve(listener, Arc::new(door), ended));
+            runtime.block_on(connections::serve(listener, ended, each));
             // A name that nobody answers for is not waited for.
             runtime.shutdown_background();
         };
@@ -169,37 +167,6 @@ impl Drop for Proxy {
             let _ = thread.join();
         }
     }
-}
-
-/// Takes connections until it is to end.
-async fn serve(listener: tokio::net::TcpListener, door: Arc<Door>, mut ended: oneshot::Receiver<()>) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            _ = &mut ended => break,
-            next = next => next,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let door = Arc::clone(&door);
-                connections.spawn(async move {
-                    let _slot = slot;
-                    door.serve(stream).await;
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the proxy cannot take a connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-        while connections.try_join_next().is_some() {}
-    }
-    connections.shutdown().await;
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Mutex;
+use std::time::Duration;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
@@ -282,7 +283,7 @@ fn much_goes_both_ways_at_once() {
 #[test]
 fn there_are_so_many_connections_at_once_and_more_wait() {
     let lab = Lab::one_host();
-    let mut all: Vec<_> = (0..MAX_CONNECTIONS).map(|_| lab.tunnel()).collect();
+    let mut all: Vec<_> = (0..connections::MAX_CONNECTIONS).map(|_| lab.tunnel()).collect();
     let mut next = lab.connect();
     next.write_all(b"CONNECT b.example:443 HTTP/1.1\r\n\r\n").unwrap();
     next.set_read_timeout(Some(Duration::from_millis(300))).unwrap();

@@ -20,22 +20,22 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 pub use self::log::{Patience, Recorded};
 pub use self::refusal::Refusal;
 
 use self::door::Door;
 use self::log::Log;
+use super::connections;
 use super::meter::Meter;
 use super::model::Client;
 use super::redact::SecretString;
 use crate::engine::budget::Budget;
 
-/// Connections at once; more wait in the kernel.
-const MAX_CONNECTIONS: usize = 64;
 /// How long the head of a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest head of a request.
@@ -68,15 +68,12 @@ impl Relay {
         meter: Meter,
     ) -> io::Result<Self> {
         let token = token::fresh()?;
-        listener.set_nonblocking(true)?;
-        let listener = {
-            let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener)?
-        };
+        let listener = connections::adopt(runtime, listener)?;
         let log = Arc::new(Log::new(client, meter));
         let door = Arc::new(Door::new(client.clone(), token.clone(), seed, budget, Arc::clone(&log)));
         let (ending, ended) = oneshot::channel();
-        let task = runtime.spawn(serve(listener, door, ended));
+        let each = move |stream| serve(Arc::clone(&door), stream);
+        let task = runtime.spawn(connections::serve(listener, ended, each));
         Ok(Self { token, log, ending: Some(ending), task: Some(task), runtime: runtime.clone() })
     }
 
@@ -104,45 +101,17 @@ impl Relay {
     }
 }
 
-/// Takes connections until it is to end.
-async fn serve(listener: tokio::net::TcpListener, door: Arc<Door>, mut ended: oneshot::Receiver<()>) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            _ = &mut ended => break,
-            next = next => next,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let door = Arc::clone(&door);
-                // Answers are small pieces.
-                let _ = stream.set_nodelay(true);
-                connections.spawn(async move {
-                    let _slot = slot;
-                    let service = service_fn(move |request| answer::answer(Arc::clone(&door), request));
-                    let served = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(HEAD_TIMEOUT)
-                        .max_buf_size(MAX_HEAD_BYTES)
-                        .max_headers(MAX_HEADERS)
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                    if let Err(error) = served {
-                        tracing::debug!(%error, "a connection to the relay broke");
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the relay cannot take a connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-        while connections.try_join_next().is_some() {}
+/// One connection.
+async fn serve(door: Arc<Door>, stream: TcpStream) {
+    let service = service_fn(move |request| answer::answer(Arc::clone(&door), request));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection to the relay broke");
     }
-    connections.shutdown().await;
 }

@@ -4,15 +4,13 @@ use std::io;
 
 use subtle::ConstantTimeEq;
 
+use crate::host::random;
 use crate::host::redact::SecretString;
 
 /// A new token of 256 random bits. It begins as keys do, because some clients look at that, and because the redactor then
 /// finds it in whatever is recorded.
 pub(super) fn fresh() -> io::Result<SecretString> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(SecretString::new(format!("sk-trial-{digits}")))
+    Ok(SecretString::new(format!("sk-trial-{}", random::digits::<32>()?)))
 }
 
 /// Whether something shown is the token.

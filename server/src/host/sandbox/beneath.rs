@@ -10,6 +10,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::host::random;
+
 /// How deep a tree may be.
 pub const MAX_DEPTH: usize = 256;
 
@@ -127,7 +129,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
-    let mut moved = Moved { prefix: random_name()?, number: 0 };
+    let mut moved = Moved { prefix: random::name()?, number: 0 };
     loop {
         let names = names(&top, usize::MAX)?;
         if names.is_empty() {
@@ -165,16 +167,6 @@ fn flatten(top: &OwnedFd, name: &CString, moved: &mut Moved) -> io::Result<()> {
         rustix::fs::renameat(&directory, inner.bytes.as_c_str(), top, new)?;
     }
     Ok(rustix::fs::unlinkat(top, name.as_c_str(), AtFlags::REMOVEDIR)?)
-}
-
-/// Thirty-two random hexadecimal digits.
-///
-/// # Errors
-/// The system's.
-pub fn random_name() -> io::Result<String> {
-    let mut bytes = [0_u8; 16];
-    rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty())?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// How large a living tree is, as far as can be seen without changing it.

@@ -16,6 +16,7 @@ use super::self_test::{LEFT_BEHIND, Seen, Targets};
 use super::spec::{Backend, Ended, Exec, Phase, SandboxError, Spec};
 use super::tree::{Identity, Trials};
 use super::{beneath, procfs, wire};
+use crate::host::random;
 
 /// How long the probe may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -134,7 +135,7 @@ struct Lab {
 impl Lab {
     /// They belong to whoever a sandbox runs as: what only the owner of a file keeps from it would prove nothing.
     fn new(owner: Option<Identity>) -> io::Result<Self> {
-        let id = beneath::random_name()?;
+        let id = random::name()?;
         let directory: PathBuf = std::env::temp_dir().join(format!("self-harness-probe-{id}"));
         beneath::own_directory(&directory, 0o700)?;
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

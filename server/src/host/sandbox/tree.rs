@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(target_os = "linux")]
 use super::{beneath, orphan::Note};
+use crate::host::random;
 
 /// Who owns the trees if we are root: an ordinary user that nobody uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl Trials {
     pub fn fresh(&self) -> Result<TrialTree, TreeError> {
         self.open()?;
         #[cfg(target_os = "linux")]
-        let id = beneath::random_name().map_err(TreeError::io("name a tree in", &self.directory))?;
+        let id = random::name().map_err(TreeError::io("name a tree in", &self.directory))?;
         #[cfg(not(target_os = "linux"))]
         let id = format!("{}-{:?}", std::process::id(), std::time::Instant::now());
         let tree = TrialTree { directory: self.directory.join(&id), id, owner: self.owner };

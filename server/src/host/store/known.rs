@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::host::clock;
+use crate::host::random;
 use crate::host::state::{self, Document, Kept, Locked};
 
 /// The oldest are forgotten when there are more.
@@ -94,7 +95,8 @@ impl Known {
     /// Notes that a store is about to be made in this file; its id. Whoever makes it at the same time hears the same one.
     pub(super) fn register(&self, path: &Path, file: &Metadata) -> Result<String, StoreError> {
         let here = Entry::of(path, file);
-        let id = random_id().map_err(|source| StoreError::Io { what: "name", path: path.into(), source })?;
+        let id =
+            random::name().map_err(|source| StoreError::Io { what: "name", path: path.into(), source })?;
         let registered = self.document.change(|stores: &mut Stores| {
             if let Some((known, _)) =
                 stores.0.iter().find(|(_, entry)| entry.is(&here) && entry.path == here.path)
@@ -131,12 +133,6 @@ impl Known {
         }
         found.content
     }
-}
-
-fn random_id() -> std::io::Result<String> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(unix)]

@@ -12,6 +12,7 @@ use super::bundle::{Bundle, BundleError, Entry, Writer};
 use super::plan::{BuildStep, Health, StepPlan, TaskPlan};
 use crate::engine::verdict::VoidCause;
 use crate::host::egress::Egress;
+use crate::host::random;
 use crate::host::sandbox::beneath;
 use crate::host::sandbox::snapshot::{self, TreeLimits, TreeSnapshot};
 use crate::host::sandbox::spec::{Cause, Env};
@@ -137,7 +138,7 @@ impl Bench<'_> {
     pub fn archive(&self) -> Result<PathBuf, TreeError> {
         let failed = |source| TreeError::Io { what: "use", path: self.archives.to_path_buf(), source };
         beneath::own_directory(self.archives, 0o700).map_err(failed)?;
-        let name = beneath::random_name();
+        let name = random::name();
         let failed =
             |source| TreeError::Io { what: "name a file in", path: self.archives.to_path_buf(), source };
         Ok(self.archives.join(format!("{}.tree", name.map_err(failed)?)))

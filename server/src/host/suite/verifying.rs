@@ -14,7 +14,7 @@ use super::judging::{self, Look, NotRun, Said};
 use super::plan::{StepPlan, TaskPlan};
 use crate::engine::reward::{self, Check, CheckStatus};
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
-use crate::host::sandbox::beneath;
+use crate::host::random;
 use crate::host::sandbox::snapshot::TreeSnapshot;
 
 /// How often a verifier is run on one tree before what it leaves counts as it is.
@@ -223,7 +223,7 @@ pub(super) fn ask(
         path: bench.archives.to_path_buf(),
         source,
     };
-    let canaries = Canaries::new(&canary.styles, beneath::random_name).map_err(random)?;
+    let canaries = Canaries::new(&canary.styles, random::name).map_err(random)?;
     let look = judging::look(plan, step, &canaries.added(tests, &canary.way), tree, bench)?;
     let unseen = |name: &str| !look.has(CheckStatus::Failed, |reported| reported.contains(name));
     let said = look.says(&plan.rewards);

@@ -5,6 +5,7 @@
 mod lean;
 mod admitting;
 mod ticket;
+mod shared;
 mod performing;
 mod starting;
 
@@ -33,9 +34,11 @@ pub fn work(root: &Path) -> Result<(), Failure> {
             return Err(Failure::user(message, "start a run of your own with `self-harness evaluate`"));
         }
         let Some(lease) = store.claim().map_err(|error| error.to_failure())? else { return Ok(()) };
-        let outcome = all(root, &mut store, &lease);
+        let machine = Machine::read()?;
+        let trials = Trials::of_this_machine(sandbox::identity(machine.sandbox()));
+        let outcome = all(root, &mut store, &lease, &machine, &trials);
         // What stays is swept by the next worker.
-        let _ = fs::remove_dir_all(archives(&trials()?));
+        let _ = fs::remove_dir_all(archives(&trials));
         // A lease that stays is taken over when this process is gone.
         let _ = store.release(&lease);
         outcome?;
@@ -50,22 +53,23 @@ fn has_work(store: &Store) -> Result<bool, StoreError> {
     Ok(store.open_runs()?.iter().any(|run| run.state != RunState::Paused))
 }
 
-fn all(root: &Path, store: &mut Store, lease: &Lease) -> Result<(), Failure> {
+fn all(
+    root: &Path,
+    store: &mut Store,
+    lease: &Lease,
+    machine: &Machine,
+    trials: &Trials,
+) -> Result<(), Failure> {
     // What a worker that died has left may still run.
-    if let Err(error) = Machine::read()?.sweep() {
+    if let Err(error) = machine.sweep() {
         tracing::warn!(%error, "what earlier workers left cannot be removed");
     }
-    sweep_trees(&trials()?);
+    sweep_trees(trials);
     loop {
         let runs = store.open_runs().map_err(|error| error.to_failure())?;
         let Some(run) = runs.into_iter().find(|run| run.state != RunState::Paused) else { return Ok(()) };
         performing::perform(root, store, lease, &run)?;
     }
-}
-
-/// Where the trial trees of this machine lie.
-fn trials() -> Result<Trials, Failure> {
-    Ok(Trials::of_this_machine(sandbox::identity(Machine::read()?.sandbox())))
 }
 
 /// How often the store hears that the worker lives, and the worker hears what followers wish.

@@ -10,12 +10,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness_schema::digest::Digest;
-use tokio::runtime::Runtime;
-
+use super::BEAT;
 use super::admitting::{self, Checked};
-use super::{BEAT, archives, ticket};
-use crate::engine::atif;
+use super::shared::{NotPrepared, Shared};
 use crate::engine::budget::Spent;
 use crate::engine::plan::{Action, Event, Finish, Run, Slot, State};
 use crate::engine::trace::End;
@@ -23,17 +20,11 @@ use crate::engine::verdict::{Verdict, VoidCause};
 use crate::failure::Failure;
 use crate::host::agents::Cancel;
 use crate::host::clock;
-use crate::host::egress::Egress;
-use crate::host::machine::Machine;
 use crate::host::meter::Meter;
-use crate::host::model::{self, Client, Settings};
 use crate::host::record::{EventRecord, SpentRecord, TrialRecord, finish_word, verdict_word};
-use crate::host::redact::{Redactor, SecretString};
-use crate::host::sandbox::{self, Backend, Choice, Trials};
+use crate::host::sandbox;
 use crate::host::store::{Lease, RunState, RunningTrial, Store, StoreError, StoredRun, run_name};
-use crate::host::subject::Subject;
-use crate::host::suite::{AdmittedTask, Bench};
-use crate::host::trial::{self, Cancelled, Done};
+use crate::host::trial::{Cancelled, Done};
 
 /// How long trials that run may go on after somebody wanted the run to end.
 const GRACE: Duration = Duration::from_secs(30);
@@ -67,48 +58,11 @@ pub(super) fn perform(root: &Path, store: &mut Store, lease: &Lease, run: &Store
     }
 }
 
-enum NotPrepared {
-    Store(StoreError),
-    Failure(Failure),
-}
-
-impl From<StoreError> for NotPrepared {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<Failure> for NotPrepared {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
 /// A run as its events tell it, and how long it was at work until the last of them.
 fn resumed_at(store: &Store, run: &StoredRun) -> Result<(Run, Duration), StoreError> {
     let (folded, _) = store.fold(run)?;
     let at = folded.spent().time;
     Ok((folded, at))
-}
-
-/// What all trials of a run share.
-struct Shared {
-    subject: Subject,
-    tasks: BTreeMap<String, AdmittedTask>,
-    client: Client,
-    runtime: Runtime,
-    backend: Box<dyn Backend>,
-    trials: Trials,
-    archives: PathBuf,
-    redactor: Redactor,
-    harness: Digest,
-    contract: Digest,
-    seed: Option<i64>,
-    /// Whether there is a sandbox.
-    is_confined: bool,
-    /// What it proved to hold.
-    guarantees: String,
-    egress: Egress,
 }
 
 /// A trial that runs.
@@ -150,57 +104,7 @@ impl<'a> Performance<'a> {
     ) -> Result<Self, NotPrepared> {
         let (run, base) = resumed_at(store, stored)?;
         let (tell, told) = mpsc::channel();
-        let machine = Machine::read()?;
-        let choice = machine.sandbox();
-        if Choice::named(&stored.record.sandbox).unwrap_or_default() != choice {
-            let message = format!(
-                "the run was started with the sandbox `{}`, and this machine has `{}` now",
-                stored.record.sandbox,
-                choice.word()
-            );
-            return Err(Failure::config(
-                message,
-                "set `sandbox` in your configuration back, or start another run",
-            )
-            .into());
-        }
-        let backend = machine.backend();
-        let guarantees = backend.probe().map_err(|missing| Failure::host(missing.reason, missing.remedy))?;
-        if choice != Choice::None && !guarantees.lacking().is_empty() {
-            let lacking = guarantees.lacking().join("`, `");
-            let hint = "`self-harness doctor` says what a program inside could do";
-            return Err(Failure::host(format!("the sandbox does not hold `{lacking}`"), hint).into());
-        }
-        let images = machine.images();
-        let subject = Subject::with_texts(root, &stored.record.files, &guarantees, images.as_deref());
-        subject.fits(choice)?;
-        let (harness, contract) = (subject.harness_digest(), contract_of(&subject, stored));
-        // Before a key is read, or anything is started.
-        ticket::check(root, store, stored, &subject)??;
-        let (client, redactor) = client_of(&subject)?;
-        let trials = Trials::of_this_machine(sandbox::identity(choice));
-        let shared = Shared {
-            seed: subject.harness.manifest().model.value.seed.as_ref().map(|seed| seed.value),
-            archives: archives(&trials),
-            is_confined: choice != Choice::None,
-            guarantees: guarantees.line(),
-            egress: Egress::of(choice, machine.network),
-            tasks: BTreeMap::new(),
-            runtime: tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .map_err(|error| {
-                    Failure::host(format!("cannot start threads: {error}"), "see `ulimit -u`")
-                })?,
-            harness,
-            contract,
-            subject,
-            client,
-            backend,
-            trials,
-            redactor,
-        };
+        let shared = Shared::prepare(root, store, stored)?;
         let mut performance = Self {
             lease,
             number: stored.number,
@@ -579,50 +483,6 @@ impl<'a> Performance<'a> {
     }
 }
 
-impl Shared {
-    fn bench(&self) -> Bench<'_> {
-        Bench {
-            backend: &*self.backend,
-            trials: &self.trials,
-            archives: &self.archives,
-            egress: &self.egress,
-        }
-    }
-
-    fn perform(
-        &self,
-        asked: &Slot,
-        id: &str,
-        cancel: &Cancel,
-        meter: &Meter,
-        directory: &Path,
-    ) -> Result<Done, Cancelled> {
-        let task = self.tasks.get(&asked.task).ok_or(Cancelled)?;
-        let about = atif::About {
-            trial: id.to_owned(),
-            harness: self.harness.to_string(),
-            contract: self.contract.to_string(),
-            tool_definitions: Vec::new(),
-        };
-        let digest = task.plan().digests.task;
-        let repeat = u64::from(asked.repeat);
-        trial::perform(&trial::Trial {
-            harness: &self.subject.harness,
-            task,
-            bench: self.bench(),
-            client: &self.client,
-            runtime: self.runtime.handle(),
-            cancel,
-            meter,
-            seed: self.seed.map(|seed| model::seed::of_request(seed, &digest, asked.role.word(), repeat)),
-            about: &about,
-            root: &self.subject.root,
-            redactor: &self.redactor,
-            directory,
-        })
-    }
-}
-
 /// Tries again while the disk is full: a trial that was paid is not given up because of that.
 fn patiently<T>(mut write: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let began = Instant::now();
@@ -635,23 +495,4 @@ fn patiently<T>(mut write: impl FnMut() -> Result<T, StoreError>) -> Result<T, S
             outcome => return outcome,
         }
     }
-}
-
-fn contract_of(subject: &Subject, stored: &StoredRun) -> Digest {
-    let wanted: BTreeSet<&str> = stored.record.slots.iter().map(|slot| slot.task.as_str()).collect();
-    subject.contract_digest(move |id| wanted.contains(id))
-}
-
-/// The model's client, and what takes its key out of everything that is kept.
-fn client_of(subject: &Subject) -> Result<(Client, Redactor), Failure> {
-    let model = &subject.harness.manifest().model.value;
-    let settings = Settings::of(model)
-        .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
-    let key = ticket::key_source(model)?.read(|name| std::env::var_os(name)).map_err(|error| {
-        Failure::config(error.to_string(), "the key is read when a run starts and stored nowhere")
-    })?;
-    let client = Client::new(settings, key.as_ref())
-        .map_err(|error| Failure::host(error.to_string(), "see `[model]` in `harness.toml`"))?;
-    let secrets: Vec<SecretString> = key.into_iter().collect();
-    Ok((client, Redactor::new(&secrets)))
 }

@@ -3,13 +3,10 @@
 
 use std::path::Path;
 
-use harness_schema::manifest::Model;
-
 use crate::engine::consent::{Reason, changes, execution_digest};
 use crate::failure::Failure;
 use crate::host::consent::{self, Memory};
 use crate::host::machine::Machine;
-use crate::host::model::{Endpoint, KeySource};
 use crate::host::record::AgreementRecord;
 use crate::host::store::{Store, StoreError, StoredRun};
 use crate::host::subject::Subject;
@@ -26,14 +23,15 @@ pub(super) fn check(
     store: &Store,
     stored: &StoredRun,
     subject: &Subject,
+    machine: &Machine,
 ) -> Result<Result<(), Failure>, StoreError> {
     let Some(ticket) = store.agreement(stored.number)? else {
         return Ok(Err(Failure::config("nobody has agreed to this run", HINT)));
     };
-    Ok(fits(root, &ticket, subject))
+    Ok(fits(root, &ticket, subject, machine))
 }
 
-fn fits(root: &Path, ticket: &AgreementRecord, subject: &Subject) -> Result<(), Failure> {
+fn fits(root: &Path, ticket: &AgreementRecord, subject: &Subject, machine: &Machine) -> Result<(), Failure> {
     let items = subject.execution_items();
     if execution_digest(&items).to_string() != ticket.execution {
         let known = Memory::of_this_user().recall(root).agreed.trusted;
@@ -46,22 +44,11 @@ fn fits(root: &Path, ticket: &AgreementRecord, subject: &Subject) -> Result<(), 
         return Err(Failure::config(message, HINT));
     }
     let model = &subject.harness.manifest().model.value;
-    let key = consent::key_pair(&key_source(model)?, &model.endpoint.value);
+    let key = consent::key_pair(&machine.key_of(model)?, &model.endpoint.value);
     if key != ticket.terms().key {
         let message =
             "the model's key comes from elsewhere, or goes elsewhere, than you agreed to for this run";
         return Err(Failure::config(message, HINT));
     }
     Ok(())
-}
-
-/// Where the model's key comes from on this machine.
-///
-/// # Errors
-/// A [`Failure`] if the endpoint or the configuration cannot be read.
-pub(super) fn key_source(model: &Model) -> Result<KeySource, Failure> {
-    let endpoint = Endpoint::read(&model.endpoint.value)
-        .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
-    let variable = model.api_key_env.as_ref().map(|name| name.value.as_str());
-    Ok(Machine::read()?.key_source(&endpoint, variable))
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use harness_schema::digest::Digest;
 use serde::Deserialize;
 
-use super::super::beneath;
 use super::super::guarantee::Unavailable;
 use super::super::image::{Image, Images, is_name};
 use super::super::snapshot::TreeLimits;
@@ -16,6 +15,7 @@ use super::super::tree::{TreeError, TrialTree};
 use super::engine::{Kind, NO_IMAGE};
 use super::running::{PATIENCE, Vessel, lock};
 use super::{Container, arguments};
+use crate::host::random;
 
 /// What an image of a task is called that a person made: the name, and a colon with a digest of what it was made from.
 pub const BUILT: &str = "localhost/self-harness-task";
@@ -104,14 +104,8 @@ impl Container {
 
     /// Brings what an image has in a directory into a tree. The image is not run.
     pub(super) fn bring_out(&self, image: &str, from: &str, tree: &TrialTree) -> Result<(), SandboxError> {
-        let id = beneath::random_name().map_err(TreeError::io("name a container for", tree.directory()))?;
-        let vessel = Vessel {
-            engine: self.engine.clone(),
-            name: arguments::name(&id),
-            logs: None,
-            client: None,
-            first: None,
-        };
+        let id = random::name().map_err(TreeError::io("name a container for", tree.directory()))?;
+        let vessel = Vessel::new(&self.engine, arguments::name(&id), None);
         self.idle(&id, image, &[])?;
         let name = Path::new(from).file_name().unwrap_or_default().to_string_lossy();
         match vessel.bring(from, &format!("{name}/"), &tree.path(), tree, &TreeLimits::default()) {

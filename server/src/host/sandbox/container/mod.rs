@@ -259,13 +259,7 @@ impl Container {
         };
         // Before anything can be left behind.
         note(None)?;
-        let mut vessel = Vessel {
-            engine: self.engine.clone(),
-            name: name.clone(),
-            logs: spec.phase.logs(),
-            client: None,
-            first: None,
-        };
+        let mut vessel = Vessel::new(&self.engine, name.clone(), spec.phase.logs());
         let (worker, house) = (self.worker(), self.house());
         let whose = arguments::Whose { worker: &worker, house: &house };
         let source = arguments::Source { image: &id, program: &program };

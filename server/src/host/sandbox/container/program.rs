@@ -4,13 +4,13 @@
 use std::path::Path;
 use std::process::ChildStdin;
 
-use super::super::beneath;
 use super::super::spec::SandboxError;
 use super::super::tree::TreeError;
 use super::engine::Engine;
 use super::pack::{Owner, Packer};
 use super::running::{PATIENCE, Vessel, lock, opened};
 use super::{Container, arguments};
+use crate::host::random;
 
 /// The name of the executable in the volume.
 const NAME: &str = "init";
@@ -37,7 +37,7 @@ impl Container {
 
     fn bring_program(&self, image: &str) -> Result<Program, SandboxError> {
         let trials = self.trials.directory();
-        let id = beneath::random_name().map_err(TreeError::io("name a volume beside", trials))?;
+        let id = random::name().map_err(TreeError::io("name a volume beside", trials))?;
         let volume = volume(&id);
         let (worker, house) = (self.worker(), self.house());
         let [worker, house] = arguments::Whose { worker: &worker, house: &house }.labels();
@@ -46,13 +46,7 @@ impl Container {
         let words = ["volume", "create", "--label", &worker, "--label", &house, &program.volume];
         self.engine.ask(&words, PATIENCE)?;
         let mounted = format!("{}:{}:nocopy", program.volume, arguments::PROGRAM);
-        let vessel = Vessel {
-            engine: self.engine.clone(),
-            name: arguments::name(&id),
-            logs: None,
-            client: None,
-            first: None,
-        };
+        let vessel = Vessel::new(&self.engine, arguments::name(&id), None);
         self.idle(&id, image, &["--volume", &mounted])?;
         let mut executable = opened(&self.executable)?;
         self.copy(

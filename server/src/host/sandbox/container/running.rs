@@ -176,6 +176,11 @@ pub(super) struct Vessel {
 }
 
 impl Vessel {
+    /// A container of that name, which is not started yet.
+    pub(super) fn new(engine: &Engine, name: String, logs: Option<&'static str>) -> Self {
+        Self { engine: engine.clone(), name, logs, client: None, first: None }
+    }
+
     /// The volumes of a container of that name: the tree, and what leaves as reports.
     pub(super) fn volumes(name: &str) -> [String; 2] {
         [format!("{name}-tree"), format!("{name}-out")]

@@ -361,4 +361,4 @@ fn conflicting<'f>(lines: &[Line], fits: &'f [Fit], subject: &Subject) -> Option
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

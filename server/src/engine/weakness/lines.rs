@@ -154,16 +154,16 @@ pub fn new_rule(harness: &Harness) -> Option<Place> {
     appended(harness, NEW_RULE, &["runtime", "rule"])
 }
 
-/// The place of a new state: none if another agent runs, if it is switched off, or if there is no state that it could follow.
+/// The place of a new state: none if another agent runs, or if it is switched off. Where no state is written there is one with all
+/// tools (`formats` 1.4), and the new one follows it.
 #[must_use]
 pub fn new_state(harness: &Harness) -> Option<Place> {
-    harness
-        .tree()
-        .root
-        .at(&["orchestration", "state"])
-        .and_then(Value::as_list)
-        .filter(|states| !states.is_empty())?;
-    appended(harness, NEW_STATE, &["orchestration", "state"])
+    if harness.tree().root.get("orchestration").is_some() {
+        return appended(harness, NEW_STATE, &["orchestration", "state"]);
+    }
+    let end = harness.manifest_file().document.source().trim_end().len();
+    let place = Place { surface: NEW_STATE.to_owned(), file: harness.manifest_path(), span: Span::at(end) };
+    (harness.is_native() && !is_off(harness, NEW_STATE)).then_some(place)
 }
 
 fn appended(harness: &Harness, surface: &str, keys: &[&str]) -> Option<Place> {
@@ -235,14 +235,14 @@ mod tests {
             let harness = Harness::resolve(&Files::from_texts([("harness.toml", manifest)]), None);
             (new_rule(&harness).is_some(), new_state(&harness).is_some())
         };
-        assert_eq!(place("[runtime]\nmax_steps = 3\n"), (true, false));
+        assert_eq!(place("[runtime]\nmax_steps = 3\n"), (true, true));
         assert_eq!(
             place("[orchestration]\nstart = \"a\"\n[[orchestration.state]]\nid = \"a\"\n"),
             (true, true)
         );
-        assert_eq!(place("[[surface]]\nid = \"rules.new\"\nenabled = false\n"), (false, false));
+        assert_eq!(place("[[surface]]\nid = \"rules.new\"\nenabled = false\n"), (false, true));
         assert_eq!(place("[agent]\nkind = \"command\"\nargv = [\"x\"]\n"), (false, false));
         let twelve = "[[runtime.rule]]\nid = \"a\"\n".repeat(12);
-        assert_eq!(place(&twelve), (false, false));
+        assert_eq!(place(&twelve), (false, true));
     }
 }

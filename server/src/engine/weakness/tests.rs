@@ -192,9 +192,9 @@ fn a_rule_with_the_detector_as_its_trigger_is_violated_whatever_it_says() {
 #[test]
 fn two_lines_that_contradict_each_other_are_a_conflict() {
     let rules = "- Always check the result before you finish.\n- Look around.\n- Work in the task's directory.\n\
-        - Do not check the result twice.\n- Use the shell.\n";
+        - Do not check the result after an edit.\n- Use the shell.\n";
     let found = located(&with_rules(rules, ""), "no-verify-after-last-write");
-    assert_eq!(found[1], place("prompt.system", "conflicting", "- Do not check the result twice."));
+    assert_eq!(found[1], place("prompt.system", "conflicting", "- Do not check the result after an edit."));
 }
 
 #[test]

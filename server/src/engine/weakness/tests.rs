@@ -168,17 +168,27 @@ fn what_is_missing_has_a_place_of_its_own() {
 fn a_line_that_brings_it_about_is_found() {
     let demo = demo();
     let brief = "- Take one step at a time, and be brief.";
-    assert_eq!(located(&demo, "premature-finish"), [place("working-rules", "triggering", brief)]);
+    let state = place("states.new", "absent", "");
+    assert_eq!(
+        located(&demo, "premature-finish"),
+        [state.clone(), place("working-rules", "triggering", brief)]
+    );
     let verified = with_rules("- Look first.\n- Do not be brief.\n- Write what the task names.\n", "");
-    assert_eq!(located(&verified, "premature-finish"), [place("prompt.system", "absent", "")]);
+    assert_eq!(located(&verified, "premature-finish"), [state, place("prompt.system", "absent", "")]);
 }
 
 #[test]
 fn a_line_that_is_broken_comes_after_a_rule() {
     let line = "- Before you finish, verify the result: run it and check each point.";
     let rules = format!("- Look at what is there.\n- Use the shell.\n{line}\n- Be polite.\n");
+    let new = |surface| place(surface, "absent", "");
     let found = located(&with_rules(&rules, ""), "never-verified");
-    assert_eq!(found, [place("rules.new", "absent", ""), place("prompt.system", "violated", line)]);
+    assert_eq!(found, [new("states.new"), new("rules.new"), place("prompt.system", "violated", line)]);
+    // Prose stands first in what `no-write` points at, and comes last once it was said and did not help.
+    let line = "- Write every file that the task names at its path.";
+    let found =
+        located(&with_rules(&format!("- Look.\n{line}\n- Be polite.\n- Use the shell.\n"), ""), "no-write");
+    assert_eq!(found, [new("states.new"), place("prompt.system", "violated", line)]);
 }
 
 #[test]
@@ -194,7 +204,7 @@ fn two_lines_that_contradict_each_other_are_a_conflict() {
     let rules = "- Always check the result before you finish.\n- Look around.\n- Work in the task's directory.\n\
         - Do not check the result after an edit.\n- Use the shell.\n";
     let found = located(&with_rules(rules, ""), "no-verify-after-last-write");
-    assert_eq!(found[1], place("prompt.system", "conflicting", "- Do not check the result after an edit."));
+    assert_eq!(found[2], place("prompt.system", "conflicting", "- Do not check the result after an edit."));
 }
 
 #[test]
@@ -265,7 +275,7 @@ fn without_a_mechanism_the_cause_says_where_to_look() {
         let found = locate(&harness, &mined(vec![cluster]), seen, &BTreeSet::new());
         found[0].locations.iter().map(|location| location.role).collect::<Vec<_>>()
     };
-    assert_eq!(roles(of_cause(Cause::ArtifactMissing), &[]), [Role::Task, Role::Prompt]);
+    assert_eq!(roles(of_cause(Cause::ArtifactMissing), &[]), [Role::Task, Role::Prompt, Role::State]);
     assert_eq!(roles(of_cause(Cause::LimitContext), &[]), [Role::Limit, Role::Rule]);
     assert_eq!(roles(of_cause(Cause::VerifierNoReport), &[]), []);
     // What is found in half of its trials counts for more.

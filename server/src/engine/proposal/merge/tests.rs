@@ -102,7 +102,7 @@ fn lines_added_at_one_place_stand_one_after_the_other() {
     let other = said(&harness, "never-verified", end, &format!("{end}- Check the result.\n"));
     let text = union(&harness, &[&one, &other]).unwrap().remove(&path("s.md")).unwrap();
     assert!(text.contains("- Write the files.\n") && text.contains("- Check the result.\n"), "{text}");
-    assert_eq!(text.len(), source(&harness, "s.md").len() + 38);
+    assert_eq!(text.len(), source(&harness, "s.md").len() + 39);
 }
 
 #[test]

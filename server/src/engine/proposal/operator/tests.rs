@@ -88,7 +88,8 @@ fn a_want_of_checks_gets_a_rule_a_state_or_a_line() {
 #[test]
 fn what_brings_it_about_goes() {
     let all = of(&demo(), "premature-finish");
-    assert_eq!(names(&all), [(REMOVE_LINE, "working-rules"), (ADD_STATE, "states.new")]);
+    let expected = [(REMOVE_LINE, "working-rules"), (ADD_RULE, "rules.new"), (ADD_STATE, "states.new")];
+    assert_eq!(names(&all), expected);
     let edit = &all[0].draft.edits[0];
     assert_eq!(
         (edit.find.as_str(), edit.replace.as_str()),

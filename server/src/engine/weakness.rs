@@ -237,7 +237,7 @@ impl<'h> Texts<'h> {
                 value: 0.0,
             });
         }
-        let names = subject.phrases.keywords.iter().copied();
+        let names = std::iter::once(subject.phrases.keywords);
         let query = query(names.chain(subject.entities.iter().map(String::as_str)));
         let lines = self.lines(role);
         let fits = self.corpus.fits(lines, &query);
@@ -245,9 +245,9 @@ impl<'h> Texts<'h> {
         if let Some(fit) = conflicting(lines, &fits, subject) {
             return located(fit, Relation::Conflicting);
         }
-        let says = |fit: &&Fit| {
-            lines.get(fit.line).is_some_and(|line| words::says(&line.text, subject.phrases.causing).is_some())
-        };
+        let causes = subject.phrases.causes();
+        let says =
+            |fit: &&Fit| lines.get(fit.line).is_some_and(|line| words::says(&line.text, &causes).is_some());
         if let Some(fit) = best(fits.iter().filter(says)) {
             return located(fit, Relation::Triggering);
         }
@@ -266,16 +266,15 @@ impl<'h> Texts<'h> {
     /// The line that demands what a detector looks for the want of.
     fn demand(&self, detector: &'static Detector) -> Option<Location> {
         let phrases = phrases::of(detector)?;
-        let query = query(phrases.keywords.iter().copied());
+        let query = query([phrases.keywords]);
+        let causes = phrases.causes();
         let roles = Role::ALL.into_iter().filter(|role| *role == Role::Prompt || detector.at.contains(role));
         let best_of = |role| {
             let lines = self.lines(role);
             let fits = self.corpus.fits(lines, &query);
             let is_kept = |fit: &&Fit| {
                 demands(lines, fit)
-                    && lines
-                        .get(fit.line)
-                        .is_some_and(|line| words::says(&line.text, phrases.causing).is_none())
+                    && lines.get(fit.line).is_some_and(|line| words::says(&line.text, &causes).is_none())
             };
             located(lines, best(fits.iter().filter(is_kept))?, Relation::Violated)
         };

@@ -187,8 +187,9 @@ impl Target<'_> {
         let removed = |location: &Location| {
             let resolved = holding(self.harness, location)?;
             let is_triggering = location.relation == Relation::Triggering;
-            let causing = if is_triggering { self.subject.phrases.causing } else { &[] };
-            let (edit, gone) = removal::without(&location.surface, &resolved.value, &location.line, causing)?;
+            let causing = if is_triggering { self.subject.phrases.causes() } else { Vec::new() };
+            let (edit, gone) =
+                removal::without(&location.surface, &resolved.value, &location.line, &causing)?;
             let summary = format!("`{}` no longer says: {gone}", location.surface);
             let why = match is_triggering {
                 true => "This line asks for what goes wrong.",

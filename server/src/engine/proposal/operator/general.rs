@@ -22,7 +22,8 @@ struct General {
     sentence: Option<&'static str>,
 }
 
-const SNAPSHOT: &str = "Begin with a look at where you are: `pwd`, `ls -la`, and which programs are there (`command -v python3 git gcc node`).";
+const SNAPSHOT: &str = "Begin with a look at where you are: `pwd`, `ls -la`, and which programs are there \
+    (`command -v python3 git gcc node`).";
 
 /// All of them; the cheapest first.
 const ALL: [General; 5] = [
@@ -69,7 +70,8 @@ fn offer(harness: &Harness, cluster: &str, general: &General, role: Role) -> Opt
     let detector = detector::named(general.mechanism)?;
     let phrases = phrases::of(detector)?;
     let sentence = general.sentence.unwrap_or(phrases.sentence);
-    let why = "Too little is known of why tasks fail to aim at one mechanism; this helps most harnesses and costs little.";
+    let why = "Too little is known of why tasks fail to aim at one mechanism; this helps most harnesses and \
+        costs little.";
     if role == Role::Rule {
         lines::new_rule(harness)?;
         let is_start = general.sentence.is_some();

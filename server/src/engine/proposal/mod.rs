@@ -8,6 +8,8 @@ use harness_schema::path::FilePath;
 use self::reply::Scope;
 
 pub mod reply;
+pub mod operator;
+pub mod merge;
 
 /// Who made a proposal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,155 @@
+//! Ranks lines by how well they fit a query: Okapi BM25 (Robertson and Zaragoza 2009) with k1 = 1.2 and b = 0.75 (`method` 3.8), and an
+//! inverse document frequency that is never negative. How rare a term is, and how long a line is on the average, is taken from the
+//! lines of all surfaces: a kind that has one line alone could not be matched otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::lines::Line;
+use super::words::{small, terms};
+
+const K1: f64 = 1.2;
+const B: f64 = 0.75;
+/// A line that has less does not fit.
+const LEAST_VALUE: f64 = 2.0;
+/// A line with fewer terms of the query does not fit.
+const LEAST_TERMS: usize = 2;
+
+/// How well a line fits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fit {
+    /// Which line.
+    pub line: usize,
+    /// Its value.
+    pub value: f64,
+    /// How many different terms of the query it has.
+    pub terms: usize,
+}
+
+impl Fit {
+    /// Whether it counts as a match.
+    #[must_use]
+    pub fn is_match(&self) -> bool {
+        LEAST_VALUE <= self.value && LEAST_TERMS <= self.terms
+    }
+}
+
+/// The terms of a query: of some keywords and some names, each once.
+#[must_use]
+pub fn query<'q>(texts: impl IntoIterator<Item = &'q str>) -> BTreeSet<String> {
+    texts.into_iter().flat_map(terms).collect()
+}
+
+/// What is known of the lines among which some are ranked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Corpus {
+    /// How many lines have each term.
+    holders: BTreeMap<String, usize>,
+    lines: f64,
+    /// How many terms a line has on the average.
+    mean: f64,
+}
+
+impl Corpus {
+    /// What is known of some lines.
+    #[must_use]
+    pub fn of<'l>(lines: impl IntoIterator<Item = &'l Line>) -> Self {
+        let mut corpus = Self::default();
+        let mut length = 0.0;
+        for line in lines {
+            let terms = terms(&line.text);
+            corpus.lines += 1.0;
+            length += small(terms.len());
+            for term in terms.into_iter().collect::<BTreeSet<_>>() {
+                *corpus.holders.entry(term).or_default() += 1;
+            }
+        }
+        corpus.mean = length / corpus.lines.max(1.0);
+        corpus
+    }
+
+    /// The inverse document frequency of a term.
+    fn rarity(&self, term: &str) -> f64 {
+        let holders = small(self.holders.get(term).copied().unwrap_or_default());
+        libm::log(1.0 + (self.lines - holders + 0.5) / (holders + 0.5))
+    }
+
+    /// How well each of some lines fits a query, in their order.
+    #[must_use]
+    pub fn fits(&self, lines: &[Line], query: &BTreeSet<String>) -> Vec<Fit> {
+        let fit = |(at, line): (usize, &Line)| {
+            let own = terms(&line.text);
+            let norm = K1 * (1.0 - B + B * small(own.len()) / self.mean.max(1.0));
+            let mut fit = Fit { line: at, value: 0.0, terms: 0 };
+            for term in query {
+                let often = small(own.iter().filter(|other| *other == term).count());
+                if 0.0 < often {
+                    fit.value += self.rarity(term) * often * (K1 + 1.0) / (often + norm);
+                    fit.terms += 1;
+                }
+            }
+            fit
+        };
+        lines.iter().enumerate().map(fit).collect()
+    }
+}
+
+/// The best of some fits; of equal ones the earliest.
+#[must_use]
+pub fn best<'f>(fits: impl IntoIterator<Item = &'f Fit>) -> Option<&'f Fit> {
+    fits.into_iter().fold(None, |best: Option<&Fit>, fit| match best {
+        Some(best) if fit.value <= best.value => Some(best),
+        _ => Some(fit),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness_schema::path::FilePath;
+    use harness_schema::surface::Role;
+    use harness_schema::text::Span;
+
+    fn lines(texts: &[&str]) -> Vec<Line> {
+        let line = |text: &&str| Line {
+            surface: String::from("s"),
+            role: Role::Prompt,
+            file: FilePath::root(),
+            span: Span::default(),
+            text: (*text).to_owned(),
+        };
+        texts.iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_value_is_that_of_the_formula() {
+        // Two lines of two terms each: the length is the mean, so a term that stands once in one of them is worth its rarity,
+        // ln(1 + 1.5 / 1.5) = ln 2, and one that stands in both ln(1 + 0.5 / 2.5) = ln 1.2.
+        let lines = lines(&["check result", "check file"]);
+        let fits = Corpus::of(&lines).fits(&lines, &query(["check", "result"]));
+        assert!((fits[0].value - (libm::log(2.0) + libm::log(1.2))).abs() < 1e-12);
+        assert!((fits[1].value - libm::log(1.2)).abs() < 1e-12);
+        assert_eq!((fits[0].terms, fits[1].terms), (2, 1));
+        assert!(!fits[0].is_match(), "{fits:?}");
+    }
+
+    #[test]
+    fn the_best_of_equal_lines_is_the_earliest() {
+        let lines = lines(&[
+            "Work.",
+            "Check the result again.",
+            "Check the result again.",
+            "Look.",
+            "Read.",
+            "Wait.",
+        ]);
+        let fits = Corpus::of(&lines).fits(&lines, &query(["check", "results", "again"]));
+        let best = best(&fits).unwrap();
+        assert_eq!((best.line, best.terms, best.is_match()), (1, 3, true));
+    }
+
+    #[test]
+    fn nothing_fits_nothing() {
+        assert_eq!(Corpus::of(&[]).fits(&[], &query(["a"])), []);
+        assert_eq!(best(&[]), None);
+    }
+}

@@ -13,10 +13,13 @@ pub const MAX_BYTES: usize = 64 * 1024;
 const MAX_PLACES: usize = 256;
 
 /// The most edits of a proposal: a text, and its registration.
-const MAX_EDITS: usize = 2;
-const MAX_SUMMARY: usize = 160;
-const MAX_WHY: usize = 400;
-const MAX_DIFFERS: usize = 160;
+pub const MAX_EDITS: usize = 2;
+/// The most characters of a summary.
+pub const MAX_SUMMARY: usize = 160;
+/// The most characters of a reason.
+pub const MAX_WHY: usize = 400;
+/// The most characters about earlier proposals.
+pub const MAX_DIFFERS: usize = 160;
 
 /// What a model answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +100,18 @@ pub enum Scope {
     Always,
     /// When something happens in a trial: the `when` of a runtime rule, as it would stand in the manifest.
     When(serde_json::Map<String, Value>),
+}
+
+impl Scope {
+    /// The trigger as a text, equal for equal ones; none if it acts always.
+    #[must_use]
+    pub fn trigger(&self) -> Option<String> {
+        match self {
+            Self::Always => None,
+            // The keys of a map are in order, so equal triggers are equal texts.
+            Self::When(when) => Some(Value::Object(when.clone()).to_string()),
+        }
+    }
 }
 
 impl TryFrom<Value> for Scope {

@@ -9,6 +9,8 @@ use self::reply::Scope;
 use self::similarity::Shingles;
 
 pub mod reply;
+#[cfg(test)]
+mod fixture;
 mod refused;
 pub mod similarity;
 pub mod place;

@@ -74,11 +74,12 @@ FIELDS = (
 )
 TEXTS, TOOLS = "(?:add-rule|rewrite|remove|merge)", "tighten-tool"
 # By the slot's number, and again from 9 on.
-SLOTS = ("right", "useless", "right", "harmful", "overfitting", "oversized", "leaking", "malformed")
+SLOTS = ("right", "useless", "right, too", "harmful", "overfitting", "oversized", "leaking", "malformed")
 WORDS = {
     "hasty": {
         "words": CHECK,
         "right": "Before you finish, check the result against each point of the job, and mend what is wrong.",
+        "right, too": "Read back what you wrote, and compare it with the job.",
         "at the time": "The result was not checked. Check it against the job before you end.",
         "harmful": "Be quick: take as few steps as you can.",
         "overfitting": "Rows that stand twice count once.",
@@ -86,6 +87,7 @@ WORDS = {
     "stubborn": {
         "words": TURN,
         "right": "When a command fails, read why and take another way; do not run the same command again.",
+        "right, too": "After a failure try something different.",
         "at the time": "This has failed before. Take another way to do the job.",
         "harmful": "A command may fail by chance: keep trying.",
         "overfitting": "Scripts of a project lie beside what they work on.",
@@ -93,6 +95,7 @@ WORDS = {
     "messy": {
         "words": PLACE,
         "right": "Results go where the job says, and nowhere else: work in {{ workdir }} itself, never in a copy.",
+        "right, too": "Work in place: what the job asks for belongs below {{ workdir }}.",
         "at the time": "Results go where the job says, and nowhere else.",
         "of a tool": "Its arguments are a JSON object with `path` and `content`.",
         "harmful": "Begin with a copy of what is there, so that nothing is lost.",
@@ -235,7 +238,7 @@ def proposals(name):
     decline = json.dumps({"action": "decline", "reason": "the surface says it already"})
     # A surface that says it needs no other sentence; the text of the surface is quoted before that of any trial.
     seen = rf"[^<]*<<<data \w+: \S+>>>\n(?i:[^<]*(?:{words['words']}))"
-    yield rule("has-it", asked(TEXTS, numbers("right"), seen), decline)
+    yield rule("has-it", asked(TEXTS, numbers("right") + numbers("right, too"), seen), decline)
     yield rule("talks", asked("[a-z-]+", numbers("malformed")), f"I would say: {words['right']}")
     long = "\n".join(f"- {part}: {USELESS}" for part in (
         "First", "Then", "Next", "After that", "Later", "On the way", "In between", "Meanwhile", "Near the end",
@@ -250,12 +253,13 @@ def proposals(name):
     ):
         right = {TEXTS: words["right"], TOOLS: words.get("of a tool", words["right"])}.get(kind, now)
         for what, text in (
-            ("right", right), ("useless", USELESS), ("harmful", words["harmful"]),
+            ("right", right), ("right, too", words["right, too"] if kind in (TEXTS, "add-state") else right),
+            ("useless", USELESS), ("harmful", words["harmful"]),
             ("overfitting", words["overfitting"]), ("leaking", LEAKING),
         ):  # fmt: skip
             where = "texts" if kind == TEXTS else kind
             reply = edit(form.format(text), text[:150], scope=scope)
-            yield rule(f"proposes.{where}.{what}", asked(kind, numbers(what)), reply)
+            yield rule(f"proposes.{where}.{what.replace(', ', '-')}", asked(kind, numbers(what)), reply)
         yield rule(f"proposes.{where}.oversized", asked(kind, numbers("oversized")), edit(long, "says it all", scope=scope))
     limit = r"[^<]*<<<data \w+: (?:VALUE)"
     halves = [

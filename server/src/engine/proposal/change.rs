@@ -426,10 +426,11 @@ fn toml_value(value: &serde_json::Value) -> Option<String> {
             let is_bare = |key: &str| {
                 !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
             };
+            let fields: BTreeMap<&String, &Json> = fields.iter().collect();
             let entries: Option<Vec<String>> = fields
-                .iter()
+                .into_iter()
                 .map(|(key, value)| {
-                    let key = if is_bare(key) { key.clone() } else { toml_string(key) };
+                    let key = if is_bare(key) { key.to_owned() } else { toml_string(key) };
                     Some(format!("{key} = {}", toml_value(value)?))
                 })
                 .collect();

@@ -384,16 +384,17 @@ fn cut(text: &str, tokens: usize) -> String {
     let mut kept = String::new();
     let mut open: Option<String> = None;
     for line in text.split_inclusive('\n') {
-        let end = open.as_deref().map_or(0, str::len);
-        if tokens < approx_tokens(&kept) + approx_tokens(line) + (end + MARK.len()).div_ceil(4) + 1 {
+        let next = match line.strip_prefix("<<<data ").and_then(|rest| rest.split(':').next()) {
+            Some(border) if open.is_none() => Some(format!("<<<end {border}>>>\n")),
+            _ if open.as_deref() == Some(line) => None,
+            _ => open.clone(),
+        };
+        let end = next.as_deref().map_or(0, str::len) + MARK.len();
+        if tokens < approx_tokens(&kept) + approx_tokens(line) + end.div_ceil(4) + 1 {
             break;
         }
         kept.push_str(line);
-        match line.strip_prefix("<<<data ").and_then(|rest| rest.split(':').next()) {
-            Some(border) if open.is_none() => open = Some(format!("<<<end {border}>>>\n")),
-            _ if open.as_deref() == Some(line) => open = None,
-            _ => {}
-        }
+        open = next;
     }
     if kept.is_empty() {
         return kept;

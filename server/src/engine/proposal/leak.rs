@@ -123,7 +123,7 @@ fn names_task(text: &str, id: &str) -> bool {
     })
 }
 
-/// Paths, files, ports, identifiers and long numbers of a text, in lower case; of a path also its last part.
+/// Paths, files, ports, identifiers and long numbers of a text, in lower case; of a path also its parts.
 fn names(text: &str) -> BTreeSet<String> {
     let is_part = |each: char| each.is_alphanumeric() || "_-./:~@+".contains(each);
     let mut names = BTreeSet::new();
@@ -133,13 +133,8 @@ fn names(text: &str) -> BTreeSet<String> {
             matches!(pair, [one, two] if one.is_ascii_lowercase() && two.is_ascii_uppercase())
         });
         let folded = word.trim_start_matches("./").to_lowercase();
-        let last = folded.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-        let pieces = folded.split([':', '@']).map(str::to_owned);
-        for name in pieces.chain([folded.clone(), last]) {
-            if is_name(&name) {
-                names.insert(name);
-            }
-        }
+        let pieces = folded.split([':', '@', '/']).chain(folded.split([':', '@']));
+        names.extend(pieces.chain([folded.as_str()]).filter(|name| is_name(name)).map(str::to_owned));
         if is_camel {
             names.insert(folded);
         }

@@ -108,8 +108,12 @@ impl Scope {
     pub fn trigger(&self) -> Option<String> {
         match self {
             Self::Always => None,
-            // The keys of a map are in order, so equal triggers are equal texts.
-            Self::When(when) => Some(Value::Object(when.clone()).to_string()),
+            // In the order of the keys, so that equal triggers are equal texts.
+            Self::When(when) => {
+                let ordered: BTreeMap<&str, &Value> =
+                    when.iter().map(|(key, value)| (key.as_str(), value)).collect();
+                Some(serde_json::to_string(&ordered).unwrap_or_default())
+            }
         }
     }
 }

@@ -29,7 +29,8 @@ fn slots_go_round_clusters_surfaces_and_kinds() {
             "5 c-1 working-rules add-rule 0.2",
             "6 c-2 tool.shell.description tighten-tool 0.6",
             "7 c-1 working-rules rewrite 0.8",
-            "8 c-2 tool.shell.description tighten-tool 1",
+            // The second cluster has three cells; the first that is meant comes again, at another temperature.
+            "8 c-2 runtime.tool_timeout change-limit 1",
         ]
     );
 }

@@ -73,8 +73,9 @@ FIELDS = (
     r"surface: (?P<surface>\S+)\nedit: KIND "
 )
 TEXTS, TOOLS = "(?:add-rule|rewrite|remove|merge)", "tighten-tool"
-# By the slot's number, and again from 9 on.
-SLOTS = ("right", "useless", "right, too", "harmful", "overfitting", "oversized", "leaking", "malformed")
+# What is proposed by the number of the slot, and again from 9 on: of texts, and of rules and states.
+OF_TEXTS = ("right", "right, too", "right", "harmful", "right, too", "overfitting", "leaking", "malformed")
+OF_RULES = ("right", "useless", "right, too", "oversized", "right", "overfitting", "leaking", "malformed")
 WORDS = {
     "hasty": {
         "words": CHECK,
@@ -231,8 +232,8 @@ def proposals(name):
         })  # fmt: skip
         return text.replace('"SLOT"', "${slot}")
 
-    def numbers(what):
-        return [slot for slot in range(1, 65) if SLOTS[(slot - 1) % len(SLOTS)] == what]
+    def numbers(what, turns=OF_TEXTS):
+        return [slot for slot in range(1, 65) if turns[(slot - 1) % len(turns)] == what]
 
     yield rule("repairs", {"system": ASKED, "any": r"\AYour reply cannot be read"}, "I said what should change.")
     decline = json.dumps({"action": "decline", "reason": "the surface says it already"})
@@ -254,13 +255,15 @@ def proposals(name):
         right = {TEXTS: words["right"], TOOLS: words.get("of a tool", words["right"])}.get(kind, now)
         for what, text in (
             ("right", right), ("right, too", words["right, too"] if kind in (TEXTS, "add-state") else right),
-            ("useless", USELESS), ("harmful", words["harmful"]),
-            ("overfitting", words["overfitting"]), ("leaking", LEAKING),
+            ("useless", USELESS), ("harmful", words["harmful"]), ("overfitting", words["overfitting"]),
+            ("oversized", long), ("leaking", LEAKING),
         ):  # fmt: skip
             where = "texts" if kind == TEXTS else kind
-            reply = edit(form.format(text), text[:150], scope=scope)
-            yield rule(f"proposes.{where}.{what.replace(', ', '-')}", asked(kind, numbers(what)), reply)
-        yield rule(f"proposes.{where}.oversized", asked(kind, numbers("oversized")), edit(long, "says it all", scope=scope))
+            slots = numbers(what, OF_TEXTS if kind == TEXTS else OF_RULES)
+            if slots:
+                whole = text if what == "oversized" else form.format(text)
+                reply = edit(whole, text[:150].split("\n")[0], scope=scope)
+                yield rule(f"proposes.{where}.{what.replace(', ', '-')}", asked(kind, slots), reply)
     limit = r"[^<]*<<<data \w+: (?:VALUE)"
     halves = [
         ("outputs", r"runtime\.max_output_bytes>>>\n(?P<old>16384)\n", "8192"),

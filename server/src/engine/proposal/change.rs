@@ -78,7 +78,9 @@ pub(super) fn scope(draft: &Draft) -> Scope {
 pub(super) fn plan(draft: &Draft, harness: &Harness) -> Result<Vec<Change>, Refused> {
     let when = match scope(draft) {
         Scope::Always => None,
-        Scope::When(when) if draft.edits.iter().all(|edit| edit.surface == NEW_RULE) && draft.edits.len() == 1 => {
+        Scope::When(when)
+            if draft.edits.iter().all(|edit| edit.surface == NEW_RULE) && draft.edits.len() == 1 =>
+        {
             Some(when)
         }
         Scope::When(_) => {
@@ -94,7 +96,8 @@ pub(super) fn plan(draft: &Draft, harness: &Harness) -> Result<Vec<Change>, Refu
             replace: written.replace.replace("\r\n", "\n"),
             ..written.clone()
         };
-        let found = place::find(harness, &written.surface).map_err(|why| Refused::new(Guard::Surface, why))?;
+        let found =
+            place::find(harness, &written.surface).map_err(|why| Refused::new(Guard::Surface, why))?;
         let new = |spot| {
             if !edit.find.is_empty() {
                 let why = format!("`{}` is new and holds nothing that `find` could find", edit.surface);
@@ -183,9 +186,7 @@ fn in_surface(
         (Some(_), _) => found.iter().position(|(_, _, is_append, ..)| *is_append).unwrap_or_default(),
     };
     let Some((place, resolved, _, now, after)) = found.into_iter().nth(chosen) else { return Ok(()) };
-    let same = |change: &&mut Change| {
-        matches!(&change.spot, Spot::Part { file, selector, .. } if *file == place.target && *selector == place.selector)
-    };
+    let same = |change: &&mut Change| matches!(&change.spot, Spot::Part { file, selector, .. } if *file == place.target && *selector == place.selector);
     if let Some(earlier) = changes.iter_mut().find(same) {
         earlier.after = after;
         return Ok(());
@@ -256,8 +257,8 @@ pub(super) fn write(
         let edits = match &change.spot {
             Spot::Part { selector, limits, .. } => {
                 let resolved = selector.resolve_or_first(now);
-                let resolved = resolved
-                    .map_err(|why| Refused::new(Guard::Outside, why.message(file.as_str())))?;
+                let resolved =
+                    resolved.map_err(|why| Refused::new(Guard::Outside, why.message(file.as_str())))?;
                 let is_append = matches!(resolved.form, Form::Append { .. });
                 if !is_append && resolved.value != change.before {
                     let why = format!("`{}` shares text with another surface of the edit", change.surface);
@@ -286,7 +287,9 @@ fn of(refusal: &Refusal) -> Refused {
             if breaches.iter().any(is_of_text) { Guard::Placeholder } else { Guard::Caps }
         }
         Refusal::Breaks(_) | Refusal::Unwritable(_) | Refusal::Loosens(_) => Guard::Parse,
-        Refusal::Lost { .. } | Refusal::Heading(_) | Refusal::Outside(_) | Refusal::Rights(_) => Guard::Outside,
+        Refusal::Lost { .. } | Refusal::Heading(_) | Refusal::Outside(_) | Refusal::Rights(_) => {
+            Guard::Outside
+        }
     };
     Refused::new(guard, refusal.to_string())
 }
@@ -348,7 +351,11 @@ fn new_state(manifest: &Document, mechanism: &str, text: &str) -> Result<Vec<Tex
         Some(orchestration) => {
             let list = match orchestration.get("state").map(|states| &states.kind) {
                 Some(Kind::List(list)) if list.style == Style::Header => list,
-                _ => return Err(refused("a state can be added only where states are written as `[[orchestration.state]]`")),
+                _ => {
+                    return Err(refused(
+                        "a state can be added only where states are written as `[[orchestration.state]]`",
+                    ));
+                }
             };
             for state in &list.items {
                 edits.extend(led_to(state, &id, source)?);
@@ -371,7 +378,8 @@ fn led_to(state: &Value, id: &str, source: &str) -> Result<Vec<TextEdit>, Refuse
     let new_text = toml_string(id);
     let is_end = |value: &&Value| value.as_text() == Some(harness_schema::harness::END);
     let replaced = |value: &Value| TextEdit { span: value.span, new_text: new_text.clone() };
-    let mut edits: Vec<TextEdit> = state.get("on_limit").iter().copied().filter(is_end).map(replaced).collect();
+    let mut edits: Vec<TextEdit> =
+        state.get("on_limit").iter().copied().filter(is_end).map(replaced).collect();
     match state.get("next") {
         Some(next) => edits.extend(next.as_list().unwrap_or_default().iter().filter(is_end).map(replaced)),
         None => {
@@ -381,9 +389,13 @@ fn led_to(state: &Value, id: &str, source: &str) -> Result<Vec<TextEdit>, Refuse
             };
             let end = source.get(at.span.end as usize..).and_then(|rest| rest.find('\n'));
             let at = end.map_or(source.len(), |end| at.span.end as usize + end);
-            let break_before = if source.get(..at).is_some_and(|before| before.ends_with('\r')) { at - 1 } else { at };
+            let break_before =
+                if source.get(..at).is_some_and(|before| before.ends_with('\r')) { at - 1 } else { at };
             let line = if break_before < at { "\r\n" } else { "\n" };
-            edits.push(TextEdit { span: Span::at(break_before), new_text: format!("{line}next = [{new_text}]") });
+            edits.push(TextEdit {
+                span: Span::at(break_before),
+                new_text: format!("{line}next = [{new_text}]"),
+            });
         }
     }
     Ok(edits)
@@ -424,7 +436,8 @@ fn toml_value(value: &serde_json::Value) -> Option<String> {
         }
         Json::Object(fields) => {
             let is_bare = |key: &str| {
-                !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+                !key.is_empty()
+                    && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
             };
             let fields: BTreeMap<&String, &Json> = fields.iter().collect();
             let entries: Option<Vec<String>> = fields

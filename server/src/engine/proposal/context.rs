@@ -193,7 +193,9 @@ fn mechanism(weakness: &Weakness) -> &'static str {
 fn meaning(kind: EditKind) -> &'static str {
     match kind {
         EditKind::AddRule => "add a sentence that tells the agent what to do instead",
-        EditKind::AddTrigger => "add a runtime rule: `scope` has its trigger, `replace` what the agent is told then",
+        EditKind::AddTrigger => {
+            "add a runtime rule: `scope` has its trigger, `replace` what the agent is told then"
+        }
         EditKind::TightenTool => "say more exactly what the tool is for and how it is called",
         EditKind::ChangeLimit => "set another value",
         EditKind::Rewrite => "say a line in other words, so that it works",
@@ -234,7 +236,9 @@ fn surface(ask: &Ask<'_>) -> String {
     }
     let mut kept = placed.surface.limits.requires.clone();
     for place in &placed.places {
-        let (Some(Ok(resolved)), dialect) = (place.resolved(), place::dialect(ask.harness, placed, &place.target)) else {
+        let (Some(Ok(resolved)), dialect) =
+            (place.resolved(), place::dialect(ask.harness, placed, &place.target))
+        else {
             continue;
         };
         kept.extend(dialect.map(|dialect| place::placeholders(&resolved.value, dialect)).unwrap_or_default());
@@ -309,7 +313,9 @@ fn weakness(ask: &Ask<'_>) -> String {
 /// What works: detectors that stay silent where tasks pass, and the lines that see to it.
 fn protected(ask: &Ask<'_>) -> String {
     let lines = ask.protected.iter().take(MAX_PROTECTED).map(|protected| match &protected.line {
-        Some(line) => format!("- no {}: `{}` says: {}\n", protected.mechanism, line.surface, line.line.trim()),
+        Some(line) => {
+            format!("- no {}: `{}` says: {}\n", protected.mechanism, line.surface, line.line.trim())
+        }
         None => format!("- no {}\n", protected.mechanism),
     });
     lines.collect()
@@ -331,22 +337,30 @@ fn history(ask: &Ask<'_>) -> String {
 /// How to reply: the schema, and one good example.
 fn schema(ask: &Ask<'_>) -> String {
     let Slot { number, cluster, surface, kind, .. } = ask.slot;
+    let always = json!("always");
     let (edit, scope) = match kind {
-        EditKind::AddTrigger => (
-            json!({ "surface": surface, "at": "end", "replace": "You have begun the same download three times. Say what differs now, or do without it." }),
-            json!({ "when": { "detector": "retry-storm" } }),
-        ),
-        EditKind::ChangeLimit => {
-            (json!({ "surface": surface, "find": "the whole value", "replace": "another value" }), json!("always"))
+        EditKind::AddRule => {
+            let text = "- When a download fails twice, say so and go on without it.";
+            (json!({ "surface": surface, "at": "end", "replace": text }), always)
         }
-        EditKind::AddState => (
-            json!({ "surface": surface, "at": "end", "replace": "Read the request once more, and name what is still open." }),
-            json!("always"),
-        ),
-        _ => (
-            json!({ "surface": surface, "find": "a part that occurs once", "replace": "what should stand there" }),
-            json!("always"),
-        ),
+        EditKind::AddTrigger => {
+            let text =
+                "The same download has failed again and again. Say what differs now, or do without it.";
+            let when = json!({ "when": { "detector": "retry-storm" } });
+            (json!({ "surface": surface, "at": "end", "replace": text }), when)
+        }
+        EditKind::AddState => {
+            let text = "Read the request once more, and name what is still open.";
+            (json!({ "surface": surface, "at": "end", "replace": text }), always)
+        }
+        EditKind::ChangeLimit => (json!({ "surface": surface, "find": "90", "replace": "45" }), always),
+        EditKind::Remove => {
+            (json!({ "surface": surface, "find": "- Answer at once.\n", "replace": "" }), always)
+        }
+        EditKind::TightenTool | EditKind::Rewrite | EditKind::Merge => {
+            let text = "Download a file once, and keep it.";
+            (json!({ "surface": surface, "find": "Download what you need.", "replace": text }), always)
+        }
     };
     let example = json!({
         "action": "edit", "slot": number, "cluster": cluster, "mechanism": mechanism(ask.weakness), "edits": [edit],
@@ -355,7 +369,7 @@ fn schema(ask: &Ask<'_>) -> String {
     });
     format!(
         "One JSON object of this JSON Schema:\n\n{}\n\n`find` occurs exactly once in the surface; to add text leave it out and set \
-         `at`. `fixes` and `risks` are names of tasks above. A good reply looks like this:\n\n{example}\n\nTo decline: \
+         `at`. `fixes` and `risks` are names of tasks above. A good reply looks like this; the texts of its edit are of another harness:\n\n{example}\n\nTo decline: \
          {{\"action\": \"decline\", \"reason\": \"…\"}}\n",
         reply_schema()
     )
@@ -366,7 +380,8 @@ fn quoted(name: &str, text: &str) -> String {
     let mut round = 0_u32;
     let border = loop {
         // The border follows from the text, so whoever writes the text cannot write the border.
-        let border = Digest::of_parts([b"quote/1".as_slice(), &round.to_le_bytes(), text.as_bytes()]).short(16);
+        let border =
+            Digest::of_parts([b"quote/1".as_slice(), &round.to_le_bytes(), text.as_bytes()]).short(16);
         if !text.contains(&border) {
             break border;
         }

@@ -73,7 +73,8 @@ impl Example {
 /// The steps that are shown: those of the evidence and what is next to them, from the last evidence backwards if they are too
 /// many; without evidence the last ones. What the harness says at first is shown elsewhere or nowhere.
 fn around<'t>(trace: &'t Trace, evidence: &[usize]) -> Vec<&'t Step> {
-    let begins = trace.steps.iter().position(|step| step.source == Source::Agent).unwrap_or(trace.steps.len());
+    let begins =
+        trace.steps.iter().position(|step| step.source == Source::Agent).unwrap_or(trace.steps.len());
     let steps = trace.steps.get(begins..).unwrap_or_default();
     let distance = |step: &Step| {
         let near = evidence.iter().map(|index| index.abs_diff(step.index)).min();
@@ -132,12 +133,18 @@ fn without_names(text: &str, task: &str, alias: &str) -> String {
     static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let patterns = [
             (r"(?:/home|/Users)/[^/\s'\x22`:]+|[A-Za-z]:\\Users\\[^\\\s'\x22`]+", "~"),
-            (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)", "<SECRET>"),
+            (
+                r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+                "<SECRET>",
+            ),
             (
                 r"\b(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{12,}|xox[a-z]-[A-Za-z0-9-]{10,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)",
                 "<SECRET>",
             ),
-            (r"(?i)\b(?P<key>bearer|authorization:|api[_-]?key[\x22']?\s*[=:]|password[\x22']?\s*[=:]|token[\x22']?\s*[=:])\s*[\x22']?[^\s\x22',;]{8,}", "${key} <SECRET>"),
+            (
+                r"(?i)\b(?P<key>bearer|authorization:|api[_-]?key[\x22']?\s*[=:]|password[\x22']?\s*[=:]|token[\x22']?\s*[=:])\s*[\x22']?[^\s\x22',;]{8,}",
+                "${key} <SECRET>",
+            ),
         ];
         let compiled = patterns.iter().filter_map(|(pattern, mask)| Some((Regex::new(pattern).ok()?, *mask)));
         compiled.collect()

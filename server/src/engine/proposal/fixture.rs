@@ -118,7 +118,12 @@ pub(super) fn facts() -> Vec<HeldIn<TaskFacts>> {
             "The program `invoice.py` rounds too late: round each amount half up before it is added. Tax is 19 percent, see port 8061.",
             &["/app/invoice.py", "test_rounding", "python3", "8061", "/app/out.txt", "shell"],
         ),
-        task("join-orders", "data", "Write the totals to totals.csv, e.g. sorted.", &["/app/totals.csv", "/app/out.txt", "12345"]),
+        task(
+            "join-orders",
+            "data",
+            "Write the totals to totals.csv, e.g. sorted.",
+            &["/app/totals.csv", "/app/out.txt", "12345"],
+        ),
         task("list-owners", "text", "Write all owners to /app/out.txt.", &["/app/out.txt", "grep"]),
     ])
 }

@@ -35,12 +35,27 @@ const SURFACE_COST: f64 = 20.0;
 
 /// Values that a trial's cost hangs on: they may only go down.
 const BUDGETS: [&str; 9] = [
-    "max_steps", "max_iterations", "max_turns", "step_limit", "max_visits", "cost_limit", "max_cost", "time_limit",
+    "max_steps",
+    "max_iterations",
+    "max_turns",
+    "step_limit",
+    "max_visits",
+    "cost_limit",
+    "max_cost",
+    "time_limit",
     "max_tokens",
 ];
 /// Values that are fixed while harnesses are compared.
 const FIXED: [&str; 10] = [
-    "model", "model_name", "temperature", "top_p", "top_k", "seed", "endpoint", "base_url", "api_base",
+    "model",
+    "model_name",
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "endpoint",
+    "base_url",
+    "api_base",
     "max_output_tokens",
 ];
 
@@ -179,7 +194,10 @@ fn schema(draft: &Draft, against: &Against<'_>) -> Result<(), Refused> {
     // What an operator acts on may be no detector; a model names one, or none.
     let is_known = draft.mechanism == "none" || detector::named(&draft.mechanism).is_some();
     if *against.author == Author::Model && !is_known {
-        let why = format!("`{}` is no mechanism; name a detector", draft.mechanism.chars().take(60).collect::<String>());
+        let why = format!(
+            "`{}` is no mechanism; name a detector",
+            draft.mechanism.chars().take(60).collect::<String>()
+        );
         return Err(Refused::new(Guard::Schema, why));
     }
     Ok(())
@@ -195,8 +213,7 @@ fn surfaces(changes: &[Change]) -> BTreeSet<String> {
 }
 
 fn duplicate(changes: &[Change], scope: &Scope, against: &Against<'_>) -> Result<(), Refused> {
-    let shingles =
-        Shingles::of(changes.iter().map(|change| (change.before.as_str(), change.after.as_str())));
+    let shingles = Shingles::of(changes.iter().map(|change| (change.before.as_str(), change.after.as_str())));
     let ids: BTreeSet<String> = changes.iter().map(|change| change.surface.clone()).collect();
     let trigger = scope.trigger();
     let before = against.history.iter().find(|judged| {
@@ -214,12 +231,7 @@ fn duplicate(changes: &[Change], scope: &Scope, against: &Against<'_>) -> Result
     }
 }
 
-fn caps(
-    changes: &[Change],
-    sizes: &[Measure],
-    scope: &Scope,
-    against: &Against<'_>,
-) -> Result<(), Refused> {
+fn caps(changes: &[Change], sizes: &[Measure], scope: &Scope, against: &Against<'_>) -> Result<(), Refused> {
     let refused = |why: String| Err(Refused::new(Guard::Caps, why));
     let improve = &against.harness.manifest().improve;
     let most = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
@@ -292,8 +304,11 @@ fn fresh(before: &Harness, after: &Harness, files: &BTreeMap<FilePath, String>) 
         matches!(harness.role(file), Some(Role::Manifest | Role::Text | Role::Tool | Role::Surface))
     };
     // Tasks are none of an edit's; whatever it may concern stands in what the agent reads.
-    let own: BTreeSet<FilePath> =
-        after.named_files().filter(|file| is_own(after, file) || files.contains_key(*file)).cloned().collect();
+    let own: BTreeSet<FilePath> = after
+        .named_files()
+        .filter(|file| is_own(after, file) || files.contains_key(*file))
+        .cloned()
+        .collect();
     let mut fresh = Vec::new();
     for file in own {
         let mut old: BTreeMap<(&str, String, String), usize> = BTreeMap::new();
@@ -385,12 +400,7 @@ fn budget_knob(changes: &[Change], before: &Harness, after: &Harness) -> Result<
     }
 }
 
-fn leak(
-    changes: &[Change],
-    scope: &Scope,
-    fresh: &[Problem],
-    against: &Against<'_>,
-) -> Result<(), Refused> {
+fn leak(changes: &[Change], scope: &Scope, fresh: &[Problem], against: &Against<'_>) -> Result<(), Refused> {
     let refused = |why: String| Err(Refused::new(Guard::Leak, why));
     if let Some(problem) = fresh.iter().find(|problem| is_leak(problem)) {
         // What it says may be of a held-out task, so it is not repeated.

@@ -62,7 +62,8 @@ impl<'a> Secrets<'a> {
             secrets.runs.extend(runs(&words(&task.instruction)));
         }
         let texts = harness.texts().iter().filter_map(|text| text.text(harness.files()));
-        let surfaces = harness.surfaces().iter().flat_map(place::values).map(|resolved| resolved.value.as_str());
+        let surfaces =
+            harness.surfaces().iter().flat_map(place::values).map(|resolved| resolved.value.as_str());
         let tools = harness.tools().iter().map(|tool| tool.name.as_str());
         for text in texts.chain(surfaces).chain(tools) {
             secrets.own.extend(names(text));
@@ -129,9 +130,10 @@ fn names(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for word in text.split(|each| !is_part(each)) {
         let word = word.trim_matches(|each| ".:-@+".contains(each) && each != '.').trim_end_matches('.');
-        let is_camel = word.as_bytes().windows(2).any(|pair| {
-            matches!(pair, [one, two] if one.is_ascii_lowercase() && two.is_ascii_uppercase())
-        });
+        let is_camel = word
+            .as_bytes()
+            .windows(2)
+            .any(|pair| matches!(pair, [one, two] if one.is_ascii_lowercase() && two.is_ascii_uppercase()));
         let folded = word.trim_start_matches("./").to_lowercase();
         let pieces = folded.split([':', '@', '/']).chain(folded.split([':', '@']));
         names.extend(pieces.chain([folded.as_str()]).filter(|name| is_name(name)).map(str::to_owned));
@@ -174,8 +176,18 @@ fn runs(words: &[String]) -> impl Iterator<Item = Vec<String>> {
 fn is_condition(text: &str, family: &str) -> bool {
     const CONDITIONS: [&str; 9] = ["if", "when", "whenever", "for", "in", "on", "unless", "while", "with"];
     const TASKS: [&str; 12] = [
-        "task", "tasks", "job", "jobs", "problem", "problems", "exercise", "exercises", "category", "family",
-        "instruction", "kind",
+        "task",
+        "tasks",
+        "job",
+        "jobs",
+        "problem",
+        "problems",
+        "exercise",
+        "exercises",
+        "category",
+        "family",
+        "instruction",
+        "kind",
     ];
     const BETWEEN: [&str; 12] =
         ["is", "are", "about", "involves", "concerns", "uses", "of", "the", "a", "an", "called", "named"];
@@ -183,12 +195,16 @@ fn is_condition(text: &str, family: &str) -> bool {
     text.split(['.', '\n', ';']).any(|sentence| {
         let words = words(sentence);
         let is_task = |at: usize| words.get(at).is_some_and(|word| TASKS.contains(&word.as_str()));
-        let begins = (0..words.len()).filter(|at| !family.is_empty() && words.get(*at..).is_some_and(|rest| rest.starts_with(&family)));
+        let begins = (0..words.len()).filter(|at| {
+            !family.is_empty() && words.get(*at..).is_some_and(|rest| rest.starts_with(&family))
+        });
         begins.into_iter().any(|at| {
-            let is_condition = words.iter().take(at).rev().take(8).any(|word| CONDITIONS.contains(&word.as_str()));
+            let is_condition =
+                words.iter().take(at).rev().take(8).any(|word| CONDITIONS.contains(&word.as_str()));
             let follows = is_task(at + family.len());
             // Back over the small words between: "the task is about …".
-            let small = words.iter().take(at).rev().take_while(|word| BETWEEN.contains(&word.as_str())).count();
+            let small =
+                words.iter().take(at).rev().take_while(|word| BETWEEN.contains(&word.as_str())).count();
             let leads = 0 < small && at.checked_sub(small + 1).is_some_and(is_task);
             is_condition && (follows || leads)
         })

@@ -122,9 +122,14 @@ pub fn all(harness: &Harness) -> Vec<Shown<'_>> {
         (NEW_RULE, Role::Rule, "adds a runtime rule: a trigger, and a text that the agent is told then"),
         (NEW_STATE, Role::State, "adds a state before the end: a text that the agent is told then"),
     ];
-    all.extend(added.into_iter().filter(|(id, ..)| is_open(harness, id)).map(|(id, role, description)| {
-        Shown { id, role: Some(role), description, values: Vec::new() }
-    }));
+    all.extend(
+        added.into_iter().filter(|(id, ..)| is_open(harness, id)).map(|(id, role, description)| Shown {
+            id,
+            role: Some(role),
+            description,
+            values: Vec::new(),
+        }),
+    );
     all
 }
 
@@ -178,7 +183,10 @@ mod tests {
     #[test]
     fn placeholders_are_found_in_each_language() {
         let of = |text: &str, dialect| placeholders(text, dialect).into_iter().collect::<Vec<_>>();
-        assert_eq!(of("{{ a }} {% if b %}{{a}}{% endif %}", Dialect::Native), ["{%endif%}", "{%ifb%}", "{{a}}"]);
+        assert_eq!(
+            of("{{ a }} {% if b %}{{a}}{% endif %}", Dialect::Native),
+            ["{%endif%}", "{%ifb%}", "{{a}}"]
+        );
         assert_eq!(of("{a} {{literal}} {b.c!r}", Dialect::StrFormat), ["{a}", "{b.c!r}"]);
         assert_eq!(of("{{ unclosed", Dialect::Jinja), Vec::<String>::new());
     }

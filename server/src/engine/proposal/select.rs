@@ -100,7 +100,8 @@ pub fn choose(offers: Vec<Proposal>, weaknesses: &[Weakness], history: &[Judged]
         let places = k - picked.len();
         let needs = needs(&picked, open.iter().filter(allowed), k);
         // As long as there are more places than needs, the best is taken.
-        let is_needed = |offer: &&Offer| needs.is_empty() || needs.len() < places || needs.iter().any(|need| need(offer));
+        let is_needed =
+            |offer: &&Offer| needs.is_empty() || needs.len() < places || needs.iter().any(|need| need(offer));
         let best = open.iter().enumerate().filter(|(_, offer)| allowed(offer) && is_needed(offer));
         let mut at = None;
         for (index, offer) in best {
@@ -158,7 +159,9 @@ fn of_judged(judged: &Judged) -> Traits {
 /// q = .5 support share + .3 min(lift, 4)/4 + .2 \[when\] - .1 tokens/120; a cluster without a lift counts as one of lift 1.
 fn quality(proposal: &Proposal, weaknesses: &[Weakness]) -> f64 {
     let of_it = weaknesses.iter().find(|weakness| weakness.cluster.id == proposal.cluster);
-    let tasks = |weakness: &Weakness| weakness.cluster.supporters.iter().map(|each| each.task.clone()).collect::<Vec<_>>();
+    let tasks = |weakness: &Weakness| {
+        weakness.cluster.supporters.iter().map(|each| each.task.clone()).collect::<Vec<_>>()
+    };
     let all: BTreeSet<String> = weaknesses.iter().flat_map(tasks).collect();
     let support = of_it.map_or(0, |weakness| weakness.cluster.supporters.len());
     let share = if all.is_empty() { 0.0 } else { support as f64 / all.len() as f64 };
@@ -194,7 +197,8 @@ fn full(
     surfaces: &BTreeMap<String, usize>,
     most: usize,
 ) -> Option<Left> {
-    let is_full = |counts: &BTreeMap<String, usize>, name: &str| most <= counts.get(name).copied().unwrap_or_default();
+    let is_full =
+        |counts: &BTreeMap<String, usize>, name: &str| most <= counts.get(name).copied().unwrap_or_default();
     if is_full(mechanisms, &offer.traits.mechanism) {
         return Some(Left::Mechanism);
     }
@@ -206,7 +210,8 @@ fn full(
 fn needs<'o>(picked: &[Offer], open: impl Iterator<Item = &'o Offer>, k: usize) -> Vec<fn(&Offer) -> bool> {
     let all: [fn(&Offer) -> bool; 2] = [|offer| is_conditional(&offer.proposal), |offer| offer.is_of_second];
     let open: Vec<&Offer> = open.collect();
-    let is_open = |need: &fn(&Offer) -> bool| 1 < k && !picked.iter().any(need) && open.iter().any(|offer| need(offer));
+    let is_open =
+        |need: &fn(&Offer) -> bool| 1 < k && !picked.iter().any(need) && open.iter().any(|offer| need(offer));
     all.into_iter().filter(|need| is_open(need)).collect()
 }
 

@@ -144,7 +144,8 @@ pub fn assign(weaknesses: &[Weakness], harness: &Harness, k: u32) -> Vec<Slot> {
 /// The surfaces of a weakness: those of its locations, and what could be added where the mechanism points at it.
 fn aims(weakness: &Weakness, harness: &Harness) -> Vec<Aim> {
     let detector = weakness.cluster.mechanism;
-    let can_trigger = detector.is_some_and(|detector| detector.on != On::End) && place::is_open(harness, NEW_RULE);
+    let can_trigger =
+        detector.is_some_and(|detector| detector.on != On::End) && place::is_open(harness, NEW_RULE);
     let can_state = place::is_open(harness, NEW_STATE);
     let mut aims = Vec::new();
     for location in &weakness.locations {

@@ -3,10 +3,10 @@
 use harness_schema::surface::Role;
 use proptest::prelude::*;
 
+use super::super::Author;
 use super::super::fixture::{HELD_OUT, baseline, draft, facts, harness, held_in, reply_with, weakness};
 use super::super::guard::{self, Against};
 use super::super::reply::Reply;
-use super::super::Author;
 use super::*;
 
 fn example(alias: &str, excerpt: &str) -> Example {
@@ -19,17 +19,34 @@ fn example(alias: &str, excerpt: &str) -> Example {
 }
 
 fn slot(surface: &str, kind: EditKind) -> Slot {
-    Slot { number: 3, cluster: String::from("c-1"), surface: surface.to_owned(), role: Role::Prompt, kind, temperature: 0.8 }
+    Slot {
+        number: 3,
+        cluster: String::from("c-1"),
+        surface: surface.to_owned(),
+        role: Role::Prompt,
+        kind,
+        temperature: 0.8,
+    }
 }
 
 fn asked(surface: &str, kind: EditKind, excerpt: &str, window: Option<u64>, history: &[Judged]) -> Prompt {
     let harness = harness();
-    let weakness = weakness("c-1", "never-verified", &[("working-rules", Role::Prompt)], &["invoice-total", "join-orders"]);
+    let weakness = weakness(
+        "c-1",
+        "never-verified",
+        &[("working-rules", Role::Prompt)],
+        &["invoice-total", "join-orders"],
+    );
     let examples = held_in((1..=5).map(|at| example(&format!("T{at}"), excerpt)));
     let protected = [Protected { mechanism: "context-flood", line: None }];
     prompt(&Ask {
-        slot: &slot(surface, kind), weakness: &weakness, harness: &harness, examples: &examples, protected: &protected,
-        history, window,
+        slot: &slot(surface, kind),
+        weakness: &weakness,
+        harness: &harness,
+        examples: &examples,
+        protected: &protected,
+        history,
+        window,
     })
 }
 
@@ -38,20 +55,51 @@ fn the_parts_stand_in_order() {
     let proposal = {
         let (harness, facts, author) = (harness(), facts(), Author::Model);
         let against = Against {
-            harness: &harness, baseline: baseline(), history: &[], protected: &[], tasks: &facts, slot: None, author: &author,
+            harness: &harness,
+            baseline: baseline(),
+            history: &[],
+            protected: &[],
+            tasks: &facts,
+            slot: None,
+            author: &author,
         };
         guard::check(&draft(&reply_with("working-rules", None, "- Read it again.")), &against).unwrap()
     };
     let history = [Judged::of(&proposal, baseline(), true, false)];
     let prompt = asked("working-rules", EditKind::AddRule, "step 4, agent: I am done\n", None, &history);
     let parts = [
-        "# The request", "slot: 3", "cluster: c-1", "mechanism: never-verified", "surface: working-rules", "edit: add-rule",
-        "# The surface", "How the agent goes about a task.", "{{workdir}}", "<<<data ", "- Be brief.", "<<<end ",
-        "# Other surfaces", "`prompt.task` (task, ≈6 tokens)", "`rules.new`", "`states.new`",
-        "# The weakness", "failed with: value.mismatch", "seen in 2 tasks", "in the surface: absent",
-        "task T1: value.mismatch", "check: AssertionError", "step 4, agent: I am done", "task T3:",
-        "# What works", "no context-flood", "# Earlier proposals", "accepted: cluster c-1, working-rules: an edit",
-        "# The reply", "\"maxItems\":2", "\"mechanism\":\"never-verified\"", "decline",
+        "# The request",
+        "slot: 3",
+        "cluster: c-1",
+        "mechanism: never-verified",
+        "surface: working-rules",
+        "edit: add-rule",
+        "# The surface",
+        "How the agent goes about a task.",
+        "{{workdir}}",
+        "<<<data ",
+        "- Be brief.",
+        "<<<end ",
+        "# Other surfaces",
+        "`prompt.task` (task, ≈6 tokens)",
+        "`rules.new`",
+        "`states.new`",
+        "# The weakness",
+        "failed with: value.mismatch",
+        "seen in 2 tasks",
+        "in the surface: absent",
+        "task T1: value.mismatch",
+        "check: AssertionError",
+        "step 4, agent: I am done",
+        "task T3:",
+        "# What works",
+        "no context-flood",
+        "# Earlier proposals",
+        "accepted: cluster c-1, working-rules: an edit",
+        "# The reply",
+        "\"maxItems\":2",
+        "\"mechanism\":\"never-verified\"",
+        "decline",
     ];
     let mut rest = prompt.user.as_str();
     for part in parts {
@@ -66,7 +114,17 @@ fn the_parts_stand_in_order() {
 fn tasks_and_what_judges_them_are_not_in_it() {
     let prompt = asked("working-rules", EditKind::AddRule, "x\n", None, &[]);
     let all = format!("{}{}", prompt.system, prompt.user);
-    for hidden in ["invoice-total", "join-orders", "pick-fix", "tests/", "test.sh", "check.py", "127.0.0.1", HELD_OUT, "held"] {
+    for hidden in [
+        "invoice-total",
+        "join-orders",
+        "pick-fix",
+        "tests/",
+        "test.sh",
+        "check.py",
+        "127.0.0.1",
+        HELD_OUT,
+        "held",
+    ] {
         assert!(!all.contains(hidden), "{hidden}");
     }
 }

@@ -18,7 +18,11 @@ fn trace(steps: usize) -> Trace {
             tool: String::from("shell"),
             arguments: Arguments::Json(json!({ "command": format!("cat /home/ada/invoice-total/{at}") })),
             schema_ok: None,
-            observation: Some(Observation { text: format!("{at} {}", "x".repeat(2000)), exit: Some(1), ..Observation::default() }),
+            observation: Some(Observation {
+                text: format!("{at} {}", "x".repeat(2000)),
+                exit: Some(1),
+                ..Observation::default()
+            }),
         };
         trace.push(Step { calls: vec![call], ..Step::said(Source::Agent, format!("I look {at}"), "") });
     }
@@ -50,7 +54,10 @@ fn steps_stand_around_the_evidence() {
     assert_eq!(example.signature, "value.mismatch, direct, loop-consecutive");
     let steps: Vec<&str> = example.excerpt.lines().filter(|line| line.starts_with("step")).collect();
     assert_eq!(steps.len(), MAX_STEPS);
-    assert!(example.excerpt.contains("step 10, agent (evidence)") && example.excerpt.contains("step 20, agent (evidence)"));
+    assert!(
+        example.excerpt.contains("step 10, agent (evidence)")
+            && example.excerpt.contains("step 20, agent (evidence)")
+    );
     assert!(example.excerpt.contains("\n…\n"), "{}", example.excerpt);
     assert!(!example.excerpt.contains("be good") && !example.excerpt.contains(&"x".repeat(MAX_CHARS)));
 }

@@ -59,23 +59,33 @@ fn what_a_proposer_can_do_wrong_ends_in_a_named_rejection() {
     let named = |text: &str| match reply::read(text) {
         Err(unusable) => Refused::from(&unusable).guard.word(),
         Ok(Reply::Decline { .. }) => "declined",
-        Ok(Reply::Edit(draft)) => {
-            checked(&serde_json::to_value(json!({ "action": "edit" }).as_object().unwrap().clone().into_iter()
-                .chain(serde_json::to_value(&*draft).unwrap().as_object().unwrap().clone())
-                .collect::<serde_json::Map<_, _>>()).unwrap())
-            .map_or_else(|refused| refused.guard.word(), |_| "passed")
-        }
+        Ok(Reply::Edit(draft)) => checked(
+            &serde_json::to_value(
+                json!({ "action": "edit" })
+                    .as_object()
+                    .unwrap()
+                    .clone()
+                    .into_iter()
+                    .chain(serde_json::to_value(&*draft).unwrap().as_object().unwrap().clone())
+                    .collect::<serde_json::Map<_, _>>(),
+            )
+            .unwrap(),
+        )
+        .map_or_else(|refused| refused.guard.word(), |_| "passed"),
     };
     let whole = reply_with("working-rules", None, "- Read the result again.").to_string();
     assert_eq!(named(&whole), "passed");
     assert_eq!(named(""), "reply");
     assert_eq!(named("I would tell the agent to test more."), "reply");
     assert_eq!(named(&whole[..whole.len() / 2]), "reply");
-    let many: Vec<Value> = (0..200).map(|_| json!({ "surface": "working-rules", "at": "end", "replace": "x" })).collect();
+    let many: Vec<Value> =
+        (0..200).map(|_| json!({ "surface": "working-rules", "at": "end", "replace": "x" })).collect();
     let mut with_many = reply_with("working-rules", None, "x");
     with_many["edits"] = json!(many);
     assert_eq!(named(&with_many.to_string()), "schema");
-    for verifier in ["tests/test.sh", "tasks/invoice-total/tests/test.sh", "notes@tasks/invoice-total/tests/test.sh"] {
+    for verifier in
+        ["tests/test.sh", "tasks/invoice-total/tests/test.sh", "notes@tasks/invoice-total/tests/test.sh"]
+    {
         assert_eq!(named(&reply_with(verifier, None, "exit 0").to_string()), "surface", "{verifier}");
     }
     assert_eq!(named(&reply_with("working-rules", None, "- Write totals.csv first.").to_string()), "leak");
@@ -104,7 +114,10 @@ fn a_rule_comes_with_its_trigger() {
     let proposal = checked(&reply).unwrap();
     let manifest = text(&proposal, "harness.toml");
     let added = "\n\n[[runtime.rule]]\nid = \"never-verified\"\nwhen = { detector = \"never-verified\", event = \"finish\" }\nask_verify = { text = \"Nothing was checked. Check \\\"it\\\" first.\" }";
-    assert_eq!(manifest, fixture::MANIFEST.replace("steps are left.\" }", &format!("steps are left.\" }}{added}")));
+    assert_eq!(
+        manifest,
+        fixture::MANIFEST.replace("steps are left.\" }", &format!("steps are left.\" }}{added}"))
+    );
     assert_eq!(proposal.scope.trigger().unwrap(), r#"{"detector":"never-verified","event":"finish"}"#);
     // The next one of the same mechanism has another id, and one on a prefix injects.
     reply["scope"] = json!({ "when": { "detector": "loop-consecutive", "count": 4 } });
@@ -113,7 +126,10 @@ fn a_rule_comes_with_its_trigger() {
     reply["mechanism"] = json!("loop-consecutive");
     let proposal = checked(&reply).unwrap();
     let manifest = text(&proposal, "harness.toml");
-    assert!(manifest.contains("when = { count = 4, detector = \"loop-consecutive\" }\ninject = { text"), "{manifest}");
+    assert!(
+        manifest.contains("when = { count = 4, detector = \"loop-consecutive\" }\ninject = { text"),
+        "{manifest}"
+    );
 }
 
 #[test]
@@ -142,14 +158,22 @@ fn a_trigger_that_cannot_be_is_refused() {
 fn there_are_twelve_rules_at_most() {
     let mut manifest = fixture::MANIFEST.to_owned();
     for at in 0..11 {
-        manifest.push_str(&format!("\n[[runtime.rule]]\nid = \"r-{at}\"\nwhen = {{ step = 3 }}\ninject = {{ text = \"x\" }}\n"));
+        manifest.push_str(&format!(
+            "\n[[runtime.rule]]\nid = \"r-{at}\"\nwhen = {{ step = 3 }}\ninject = {{ text = \"x\" }}\n"
+        ));
     }
     let harness = candidate(&harness(), &[(FilePath::parse("harness.toml").unwrap(), manifest)].into());
     let mut reply = reply_with("rules.new", None, "Check first.");
     reply["scope"] = json!({ "when": { "step": 9 } });
     let author = Author::Model;
     let against = Against {
-        harness: &harness, baseline: baseline(), history: &[], protected: &[], tasks: &[], slot: None, author: &author,
+        harness: &harness,
+        baseline: baseline(),
+        history: &[],
+        protected: &[],
+        tasks: &[],
+        slot: None,
+        author: &author,
     };
     let refused = check(&draft(&reply), &against).unwrap_err();
     assert_eq!((refused.guard, refused.why.contains("12 runtime rules")), (Guard::Caps, true), "{refused}");
@@ -171,28 +195,49 @@ fn a_state_stands_before_the_end() {
     let first = candidate(&harness(), &proposal.files);
     let author = Author::Model;
     let against = Against {
-        harness: &first, baseline: baseline(), history: &[], protected: &[], tasks: &[], slot: None, author: &author,
+        harness: &first,
+        baseline: baseline(),
+        history: &[],
+        protected: &[],
+        tasks: &[],
+        slot: None,
+        author: &author,
     };
     let proposal = check(&draft(&second), &against).unwrap();
     let manifest = text(&proposal, "harness.toml");
-    assert!(manifest.contains("id = \"before-end-never-verified\"\nnext = [\"before-end-premature-finish\"]\n"), "{manifest}");
+    assert!(
+        manifest.contains("id = \"before-end-never-verified\"\nnext = [\"before-end-premature-finish\"]\n"),
+        "{manifest}"
+    );
     let after = candidate(&first, &proposal.files);
     assert!(check::all(&after).values().flatten().all(|problem| problem.severity != Severity::Error));
     // It is taken back byte for byte.
     let path = first.manifest_path();
     let Undo::Text(undo) = &invert(&first, &proposal)[&path] else { panic!("the manifest was there") };
-    assert_eq!(apply_all(manifest, std::slice::from_ref(undo)).unwrap(), first.document(&path).unwrap().source());
+    assert_eq!(
+        apply_all(manifest, std::slice::from_ref(undo)).unwrap(),
+        first.document(&path).unwrap().source()
+    );
 }
 
 #[test]
 fn limits_move_within_what_a_trial_may_cost() {
     refused(&reply_with("runtime.max_steps", Some("24"), "48"), Guard::BudgetKnob, "only go down");
     let proposal = checked(&reply_with("runtime.max_steps", Some("24"), "12")).unwrap();
-    assert_eq!(text(&proposal, "harness.toml"), fixture::MANIFEST.replace("max_steps = 24", "max_steps = 12"));
+    assert_eq!(
+        text(&proposal, "harness.toml"),
+        fixture::MANIFEST.replace("max_steps = 24", "max_steps = 12")
+    );
     let proposal = checked(&reply_with("runtime.tool_timeout", Some("20s"), "40s")).unwrap();
     assert!(text(&proposal, "harness.toml").contains("tool_timeout = \"40s\""));
-    assert_eq!(checked(&reply_with("runtime.max_steps", Some("24"), "soon")).unwrap_err().guard, Guard::Parse);
-    assert_eq!(checked(&reply_with("runtime.max_steps", Some("24"), "12\nmax_tokens = 9")).unwrap_err().guard, Guard::Parse);
+    assert_eq!(
+        checked(&reply_with("runtime.max_steps", Some("24"), "soon")).unwrap_err().guard,
+        Guard::Parse
+    );
+    assert_eq!(
+        checked(&reply_with("runtime.max_steps", Some("24"), "12\nmax_tokens = 9")).unwrap_err().guard,
+        Guard::Parse
+    );
 }
 
 #[test]
@@ -207,13 +252,18 @@ fn surfaces_are_found_in_one_place() {
 #[test]
 fn nothing_and_the_same_again_are_no_proposals() {
     refused(&reply_with("working-rules", Some("Be brief."), "Be  brief."), Guard::NoOp, "changes nothing");
-    let rule = reply_with("working-rules", None, "- Before you finish, run what you wrote and read what it says.");
+    let rule =
+        reply_with("working-rules", None, "- Before you finish, run what you wrote and read what it says.");
     let first = checked(&rule).unwrap();
     let judged = Judged::of(&first, baseline(), false, true);
     let again = checked_after(&rule, std::slice::from_ref(&judged), &[]).unwrap_err();
     assert_eq!(again.guard, Guard::Duplicate);
-    let alike = reply_with("working-rules", None, "- before you finish, run what you wrote and  read what it says.");
-    assert_eq!(checked_after(&alike, std::slice::from_ref(&judged), &[]).unwrap_err().guard, Guard::Duplicate);
+    let alike =
+        reply_with("working-rules", None, "- before you finish, run what you wrote and  read what it says.");
+    assert_eq!(
+        checked_after(&alike, std::slice::from_ref(&judged), &[]).unwrap_err().guard,
+        Guard::Duplicate
+    );
     // Against another baseline it may do something else.
     let elsewhere = Judged { baseline: Digest::of(b"other"), digest: Digest::of(b"d"), ..judged };
     assert!(checked_after(&rule, &[elsewhere], &[]).is_ok());
@@ -240,7 +290,8 @@ fn an_edit_is_small_and_leaves_what_protects() {
         value: 3.0,
     };
     let protected = [Protected { mechanism: "context-flood", line: Some(line) }];
-    let removal = checked_after(&reply_with("working-rules", Some("- Be brief.\n"), ""), &[], &protected).unwrap_err();
+    let removal =
+        checked_after(&reply_with("working-rules", Some("- Be brief.\n"), ""), &[], &protected).unwrap_err();
     assert_eq!(removal.guard, Guard::Caps);
     assert!(removal.why.contains("protects"), "{removal}");
     assert!(checked_after(&reply_with("working-rules", None, "- Read it again."), &[], &protected).is_ok());
@@ -249,7 +300,11 @@ fn an_edit_is_small_and_leaves_what_protects() {
 #[test]
 fn placeholders_stay_and_sections_end_where_they_ended() {
     refused(&reply_with("working-rules", Some(" in {{ workdir }}"), ""), Guard::Placeholder, "{{workdir}}");
-    refused(&reply_with("prompt.task", Some("{{ task.instruction }}"), "Do it."), Guard::Placeholder, "task.instruction");
+    refused(
+        &reply_with("prompt.task", Some("{{ task.instruction }}"), "Do it."),
+        Guard::Placeholder,
+        "task.instruction",
+    );
     refused(&reply_with("working-rules", None, "- {% if step %}"), Guard::Placeholder, "compile");
     refused(&reply_with("working-rules", None, "# Own section"), Guard::Outside, "heading");
     refused(&reply_with("working-rules", None, "- You are at {{ task.id }}."), Guard::Parse, "SH101");
@@ -285,7 +340,13 @@ fn the_slot_says_which_cluster_it_is() {
     };
     let (harness, author) = (harness(), Author::Model);
     let against = Against {
-        harness: &harness, baseline: baseline(), history: &[], protected: &[], tasks: &[], slot: Some(&slot), author: &author,
+        harness: &harness,
+        baseline: baseline(),
+        history: &[],
+        protected: &[],
+        tasks: &[],
+        slot: Some(&slot),
+        author: &author,
     };
     let proposal = check(&draft(&reply_with("working-rules", None, "- Read it.")), &against).unwrap();
     assert_eq!(proposal.cluster, "c-9");
@@ -293,16 +354,35 @@ fn the_slot_says_which_cluster_it_is() {
 
 fn any_edit() -> impl Strategy<Value = DraftEdit> {
     let surface = prop_oneof![
-        Just("working-rules"), Just("prompt.task"), Just("runtime.max_steps"), Just("runtime.tool_timeout"),
-        Just("rule.steps-run-out"), Just("rules.new"), Just("states.new"), Just("tool.shell.description"),
-        Just("notes@notes/a.md"), Just("harness.toml"), Just("@"), Just(""),
+        Just("working-rules"),
+        Just("prompt.task"),
+        Just("runtime.max_steps"),
+        Just("runtime.tool_timeout"),
+        Just("rule.steps-run-out"),
+        Just("rules.new"),
+        Just("states.new"),
+        Just("tool.shell.description"),
+        Just("notes@notes/a.md"),
+        Just("harness.toml"),
+        Just("@"),
+        Just(""),
     ];
     let words = prop_oneof![
-        "[ -~\n]{0,40}", "\\PC{0,20}", Just(String::from("{{ workdir }}")), Just(String::from("Be brief.")),
-        Just(String::from("24")), Just(String::from("\"\"\"\n[model]\nname = \"x\"")), Just(String::from("# H")),
+        "[ -~\n]{0,40}",
+        "\\PC{0,20}",
+        Just(String::from("{{ workdir }}")),
+        Just(String::from("Be brief.")),
+        Just(String::from("24")),
+        Just(String::from("\"\"\"\n[model]\nname = \"x\"")),
+        Just(String::from("# H")),
         Just(String::from("\r\n- é\u{2028}")),
     ];
-    let find = prop_oneof![Just(String::new()), Just(String::from("Be brief.")), Just(String::from("24")), "[ -~]{0,6}"];
+    let find = prop_oneof![
+        Just(String::new()),
+        Just(String::from("Be brief.")),
+        Just(String::from("24")),
+        "[ -~]{0,6}"
+    ];
     (surface, find, words, any::<bool>()).prop_map(|(surface, find, replace, is_end)| {
         let at = find.is_empty().then_some(if is_end { Edge::End } else { Edge::Start });
         DraftEdit { surface: surface.to_owned(), find, at, replace }

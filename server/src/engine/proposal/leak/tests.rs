@@ -35,7 +35,7 @@ fn names_and_numbers_of_few_tasks_are_told() {
         ("The sum is 12345.", "12345"),
         ("In invoice-total do this.", "invoice-total"),
         ("In JOIN_ORDERS do this.", "join-orders"),
-        ("Mind that it rounds each amount half up.", "amount half up"),
+        ("Mind that you round each amount half up.", "amount half up"),
         ("For python tasks, round late.", "python"),
         ("If the task is about data, sort it.", "data"),
     ] {

@@ -43,7 +43,14 @@ fn weaknesses() -> Vec<Weakness> {
 fn offers() -> Vec<Proposal> {
     vec![
         offer("check", "c-1", "never-verified", "prompt", "check the result before the end", false),
-        offer("check-again", "c-1", "never-verified", "prompt", "check the result before the very end", false),
+        offer(
+            "check-again",
+            "c-1",
+            "never-verified",
+            "prompt",
+            "check the result before the very end",
+            false,
+        ),
         offer("ask", "c-1", "never-verified", "rules.new", "nothing was checked yet", true),
         offer("turn", "c-2", "loop-consecutive", "prompt", "take another way after a failure", false),
         offer("state", "c-1", "premature-finish", "states.new", "read what you made", false),
@@ -83,12 +90,23 @@ fn the_order_of_the_offers_is_nothing() {
 #[test]
 fn at_most_half_is_of_one_mechanism_or_surface() {
     let many = |surface: &'static str| {
-        (0..6).map(move |at| offer(&format!("{surface}-{at}"), "c-1", "never-verified", &format!("{surface}{at}"), &format!("word{at}"), false))
+        (0..6).map(move |at| {
+            offer(
+                &format!("{surface}-{at}"),
+                "c-1",
+                "never-verified",
+                &format!("{surface}{at}"),
+                &format!("word{at}"),
+                false,
+            )
+        })
     };
     let choice = choose(many("s").collect(), &weaknesses(), &[], 4);
     assert_eq!(choice.chosen.len(), 2);
     assert!(choice.left.iter().all(|(_, why)| *why == Left::Mechanism));
-    let same_surface = (0..6).map(|at| offer(&format!("o-{at}"), "c-1", &format!("m-{at}"), "prompt", &format!("word{at}"), false));
+    let same_surface = (0..6).map(|at| {
+        offer(&format!("o-{at}"), "c-1", &format!("m-{at}"), "prompt", &format!("word{at}"), false)
+    });
     let choice = choose(same_surface.collect(), &weaknesses(), &[], 4);
     assert_eq!(choice.chosen.len(), 2);
     assert!(choice.left.iter().all(|(_, why)| *why == Left::Surface));
@@ -97,7 +115,8 @@ fn at_most_half_is_of_one_mechanism_or_surface() {
 #[test]
 fn what_failed_before_comes_later() {
     let one = offer("check", "c-1", "never-verified", "prompt", "check the result before the end", false);
-    let other = offer("turn", "c-2", "loop-consecutive", "rules.new", "take another way after a failure", false);
+    let other =
+        offer("turn", "c-2", "loop-consecutive", "rules.new", "take another way after a failure", false);
     let offers = vec![one.clone(), other];
     assert_eq!(names(&choose(offers.clone(), &weaknesses(), &[], 1)).0, ["check"]);
     let judged = Judged::of(&one, Digest::of(b"b"), false, true);

@@ -18,7 +18,12 @@ fn slots_go_round_clusters_surfaces_and_kinds() {
         &[("states.new", Role::State), ("rules.new", Role::Rule), ("working-rules", Role::Prompt)],
         &["a", "b"],
     );
-    let limits = weakness("c-2", "command-timeout", &[("runtime.tool_timeout", Role::Limit), ("tool.shell.description", Role::Tool)], &["c", "d"]);
+    let limits = weakness(
+        "c-2",
+        "command-timeout",
+        &[("runtime.tool_timeout", Role::Limit), ("tool.shell.description", Role::Tool)],
+        &["c", "d"],
+    );
     assert_eq!(
         slots(&[checks, limits], 4),
         [
@@ -50,7 +55,8 @@ fn cells_differ_as_long_as_there_are_others() {
 #[test]
 fn lines_that_are_there_may_be_dropped_or_merged() {
     let with = |relation| {
-        let mut weakness = weakness("c-1", "premature-finish", &[("working-rules", Role::Prompt)], &["a", "b"]);
+        let mut weakness =
+            weakness("c-1", "premature-finish", &[("working-rules", Role::Prompt)], &["a", "b"]);
         weakness.locations[0].line = String::from("- Be brief.");
         weakness.locations[0].relation = relation;
         let kinds = assign(&[weakness], &harness(), 8).into_iter().map(|slot| slot.kind);

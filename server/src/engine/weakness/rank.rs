@@ -16,7 +16,7 @@ const LEAST_TERMS: usize = 2;
 
 /// How well a line fits.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fit {
+pub(super) struct Fit {
     /// Which line.
     pub line: usize,
     /// Its value.
@@ -28,20 +28,20 @@ pub struct Fit {
 impl Fit {
     /// Whether it counts as a match.
     #[must_use]
-    pub fn is_match(&self) -> bool {
+    pub(super) fn is_match(&self) -> bool {
         LEAST_VALUE <= self.value && LEAST_TERMS <= self.terms
     }
 }
 
 /// The terms of a query: of some keywords and some names, each once.
 #[must_use]
-pub fn query<'q>(texts: impl IntoIterator<Item = &'q str>) -> BTreeSet<String> {
+pub(super) fn query<'q>(texts: impl IntoIterator<Item = &'q str>) -> BTreeSet<String> {
     texts.into_iter().flat_map(terms).collect()
 }
 
 /// What is known of the lines among which some are ranked.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Corpus {
+pub(super) struct Corpus {
     /// How many lines have each term.
     holders: BTreeMap<String, usize>,
     lines: f64,
@@ -52,7 +52,7 @@ pub struct Corpus {
 impl Corpus {
     /// What is known of some lines.
     #[must_use]
-    pub fn of<'l>(lines: impl IntoIterator<Item = &'l Line>) -> Self {
+    pub(super) fn of<'l>(lines: impl IntoIterator<Item = &'l Line>) -> Self {
         let mut corpus = Self::default();
         let mut length = 0.0;
         for line in lines {
@@ -75,7 +75,7 @@ impl Corpus {
 
     /// How well each of some lines fits a query, in their order.
     #[must_use]
-    pub fn fits(&self, lines: &[Line], query: &BTreeSet<String>) -> Vec<Fit> {
+    pub(super) fn fits(&self, lines: &[Line], query: &BTreeSet<String>) -> Vec<Fit> {
         let fit = |(at, line): (usize, &Line)| {
             let own = terms(&line.text);
             let norm = K1 * (1.0 - B + B * small(own.len()) / self.mean.max(1.0));
@@ -95,7 +95,7 @@ impl Corpus {
 
 /// The best of some fits; of equal ones the earliest.
 #[must_use]
-pub fn best<'f>(fits: impl IntoIterator<Item = &'f Fit>) -> Option<&'f Fit> {
+pub(super) fn best<'f>(fits: impl IntoIterator<Item = &'f Fit>) -> Option<&'f Fit> {
     fits.into_iter().fold(None, |best: Option<&Fit>, fit| match best {
         Some(best) if fit.value <= best.value => Some(best),
         _ => Some(fit),

@@ -369,7 +369,8 @@ fn schema(ask: &Ask<'_>) -> String {
     });
     format!(
         "One JSON object of this JSON Schema:\n\n{}\n\n`find` occurs exactly once in the surface; to add text leave it out and set \
-         `at`. `fixes` and `risks` are names of tasks above. A good reply looks like this; the texts of its edit are of another harness:\n\n{example}\n\nTo decline: \
+         `at`. `fixes` and `risks` are names of tasks above. A good reply looks like this; the \
+         texts of its edit are of another harness:\n\n{example}\n\nTo decline: \
          {{\"action\": \"decline\", \"reason\": \"…\"}}\n",
         reply_schema()
     )

@@ -64,6 +64,14 @@ id = "notes"
 select = ["new", "notes/*.md"]
 new_files = { max = 1 }
 
+[[surface]]
+id = "steps"
+parts = [
+    { select = ["new", "steps/*.md"] },
+    { file = "steps.yaml", select = ["yaml", "steps", "+"] },
+]
+new_files = { max = 1, text = { text = "Step\n\nTODO\n" } }
+
 [tasks]
 dir = "tasks"
 held_in = ["invoice-total", "join-orders", "list-owners"]
@@ -79,6 +87,7 @@ pub(super) fn harness() -> Harness {
     let files = Files::from_texts([
         ("harness.toml", MANIFEST),
         ("prompts/system.md", SYSTEM),
+        ("steps.yaml", "# In order.\nsteps:\n  - look\n"),
         ("prompts/task.md", "{{ task.instruction }}\n"),
         ("tasks/invoice-total/task.toml", "version = \"1.0\"\n"),
         ("tasks/invoice-total/instruction.md", "Mend invoice.py.\n"),

@@ -329,6 +329,29 @@ fn a_new_file_is_made_where_a_surface_says() {
 }
 
 #[test]
+fn a_text_and_its_registration_are_one_surface() {
+    let mut reply = reply_with("steps", None, "read");
+    reply["edits"] = json!([
+        { "surface": "steps@steps/read.md", "find": "TODO", "replace": "Read it again." },
+        { "surface": "steps", "at": "end", "replace": "read" }
+    ]);
+    let proposal = checked(&reply).unwrap();
+    assert_eq!(text(&proposal, "steps/read.md"), "Step\n\nRead it again.\n");
+    assert_eq!(text(&proposal, "steps.yaml"), "# In order.\nsteps:\n  - look\n  - read\n");
+    assert!(proposal.cost < 10.0, "{}", proposal.cost);
+    reply["edits"][0]["surface"] = json!("steps@steps/invoice-total.md");
+    refused(&reply, Guard::Leak, "invoice-total");
+}
+
+#[test]
+fn what_cannot_be_seen_is_not_proposed() {
+    for hidden in ["\u{200b}", "\u{202e}", "\u{1b}[8m", "\u{e0041}"] {
+        let reply = reply_with("working-rules", None, &format!("- Read it{hidden} again."));
+        refused(&reply, Guard::Schema, "invisible");
+    }
+}
+
+#[test]
 fn the_slot_says_which_cluster_it_is() {
     let slot = Slot {
         number: 1,
@@ -363,6 +386,8 @@ fn any_edit() -> impl Strategy<Value = DraftEdit> {
         Just("states.new"),
         Just("tool.shell.description"),
         Just("notes@notes/a.md"),
+        Just("steps"),
+        Just("steps@steps/a.md"),
         Just("harness.toml"),
         Just("@"),
         Just(""),

@@ -122,6 +122,9 @@ pub(super) fn plan(draft: &Draft, harness: &Harness) -> Result<Vec<Change>, Refu
             Place::NewState => changes.push(new("", Spot::State)?),
             Place::NewFile { surface, glob, path } => {
                 let file = new_file(harness, surface, glob, path, made)?;
+                if changes.iter().any(|change| matches!(&change.spot, Spot::File(other) if *other == file)) {
+                    return Err(Refused::new(Guard::Surface, format!("`{file}` is made twice")));
+                }
                 made += 1;
                 let skeleton = surface.surface.new_files.as_ref().map_or("", |new| new.skeleton.as_str());
                 changes.push(new(skeleton, Spot::File(file))?);

@@ -456,6 +456,24 @@ proptest! {
     }
 
     #[test]
+    fn no_reply_is_too_odd(at in 0_usize..600, what in "\\PC{0,12}|[{}\\[\\]\",:]{0,6}", drop in 0_usize..40) {
+        let mut reply: Vec<char> = reply_with("rules.new", None, "Look at {{ workdir }} first.").to_string().chars().collect();
+        let at = at.min(reply.len());
+        let end = (at + drop).min(reply.len());
+        reply.splice(at..end, what.chars());
+        let text: String = reply.into_iter().collect();
+        if let Ok(Reply::Edit(draft)) = reply::read(&text) {
+            let harness = harness();
+            let author = Author::Model;
+            let against = Against {
+                harness: &harness, baseline: baseline(), history: &[], protected: &[], tasks: &[], slot: None, author: &author,
+            };
+            let files = check(&draft, &against).map(|proposal| proposal.files).unwrap_or_default();
+            prop_assert!(files.keys().all(|file| file.as_str() == "harness.toml" || file.as_str() == "prompts/system.md"));
+        }
+    }
+
+    #[test]
     fn a_difference_is_the_whole_difference(before in "\\PC{0,30}", after in "\\PC{0,30}") {
         let edit = difference(&before, &after);
         prop_assert_eq!(apply_all(&before, std::slice::from_ref(&edit)).unwrap(), after.as_str());

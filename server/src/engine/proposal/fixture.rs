@@ -70,7 +70,7 @@ parts = [
     { select = ["new", "steps/*.md"] },
     { file = "steps.yaml", select = ["yaml", "steps", "+"] },
 ]
-new_files = { max = 1, text = { text = "Step\n\nTODO\n" } }
+new_files = { max = 1, text = { text = "Step\n\nWhat to do.\n" } }
 
 [tasks]
 dir = "tasks"
@@ -133,7 +133,12 @@ pub(super) fn facts() -> Vec<HeldIn<TaskFacts>> {
             "Write the totals to totals.csv, e.g. sorted.",
             &["/app/totals.csv", "/app/out.txt", "12345"],
         ),
-        task("list-owners", "text", "Write all owners to /app/out.txt.", &["/app/out.txt", "grep"]),
+        task(
+            "list-owners",
+            "text",
+            "Write all owners to /app/out.txt, as UTF-8 with times in ISO-8601.",
+            &["/app/out.txt", "grep"],
+        ),
     ])
 }
 

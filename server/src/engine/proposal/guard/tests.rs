@@ -221,6 +221,33 @@ fn a_state_stands_before_the_end() {
 }
 
 #[test]
+fn a_state_is_added_with_the_line_ends_of_the_file() {
+    let states = "\n[orchestration]\nstart = \"a\"\n\n[[orchestration.state]]\nid = \"a\" # first\nnext = [\"b\", \"end\"]\non_limit = \"end\"\n\n[[orchestration.state]]\nid = \"b\" # last\n\n[lint]\nallow = []\n";
+    let manifest = format!("{}{states}", fixture::MANIFEST).replace('\n', "\r\n");
+    let path = FilePath::parse("harness.toml").unwrap();
+    let harness = candidate(&harness(), &[(path.clone(), manifest.clone())].into());
+    let author = Author::Model;
+    let against = Against {
+        harness: &harness,
+        baseline: baseline(),
+        history: &[],
+        protected: &[],
+        tasks: &[],
+        slot: None,
+        author: &author,
+    };
+    let proposal = check(&draft(&reply_with("states.new", None, "Read it.")), &against).unwrap();
+    let id = "\"before-end-never-verified\"";
+    let expected = manifest
+        .replace("[\"b\", \"end\"]\r\non_limit = \"end\"", &format!("[\"b\", {id}]\r\non_limit = {id}"))
+        .replace("# last\r\n", &format!("# last\r\nnext = [{id}]\r\n"));
+    let added = format!(
+        "\r\n[[orchestration.state]]\r\nid = {id}\r\nprompt = {{ text = \"Read it.\" }}\r\nmax_visits = 2\r\n"
+    );
+    assert_eq!(proposal.files[&path], format!("{expected}{added}"));
+}
+
+#[test]
 fn limits_move_within_what_a_trial_may_cost() {
     refused(&reply_with("runtime.max_steps", Some("24"), "48"), Guard::BudgetKnob, "only go down");
     let proposal = checked(&reply_with("runtime.max_steps", Some("24"), "12")).unwrap();
@@ -332,7 +359,7 @@ fn a_new_file_is_made_where_a_surface_says() {
 fn a_text_and_its_registration_are_one_surface() {
     let mut reply = reply_with("steps", None, "read");
     reply["edits"] = json!([
-        { "surface": "steps@steps/read.md", "find": "TODO", "replace": "Read it again." },
+        { "surface": "steps@steps/read.md", "find": "What to do.", "replace": "Read it again." },
         { "surface": "steps", "at": "end", "replace": "read" }
     ]);
     let proposal = checked(&reply).unwrap();

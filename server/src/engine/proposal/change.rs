@@ -211,11 +211,27 @@ fn in_surface(
         spot: Spot::Part {
             file: place.target.clone(),
             selector: Arc::clone(&place.selector),
-            limits: placed.surface.limits.clone(),
+            limits: Limits {
+                only_tighten: placed.surface.limits.only_tighten
+                    || is_schema(harness, &place.target, &place.selector, resolved),
+                ..placed.surface.limits.clone()
+            },
             dialect: place::dialect(harness, placed, &place.target),
         },
     });
     Ok(())
+}
+
+/// Whether a place holds what a tool accepts, or a part of it. What a schema says beside that may be said in other words.
+fn is_schema(harness: &Harness, file: &FilePath, selector: &Selector, resolved: &Resolved) -> bool {
+    let steps = selector.steps();
+    let is_prose =
+        matches!(steps.last(), Some(Step::Key(key)) if ["description", "title"].contains(&key.as_str()));
+    let schemas =
+        harness.tools().iter().filter(|tool| tool.file == *file).flat_map(|tool| {
+            ["parameters", "inputSchema"].into_iter().filter_map(|key| tool.value().get(key))
+        });
+    !is_prose && schemas.into_iter().any(|schema| schema.span.contains(resolved.span))
 }
 
 /// How often a text holds another, overlapping ones counted.

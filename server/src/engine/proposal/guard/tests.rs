@@ -248,6 +248,38 @@ fn a_state_is_added_with_the_line_ends_of_the_file() {
 }
 
 #[test]
+fn a_tool_accepts_no_more_than_before() {
+    let tool = "[[tool]]\nname = \"fetch\"\ndescription = \"Fetches.\"\nrun = [\"fetch\"]\nparameters = { type = \"object\", properties = { url = { type = \"string\", description = \"Where.\" } }, required = [\"url\"] }\n";
+    let surface = |id: &str, more: &str| {
+        format!(
+            "[[surface]]\nid = \"{id}\"\nfile = \"harness.toml\"\nselect = [\"toml\", \"tool\", 1, \"parameters\"{more}]\n"
+        )
+    };
+    let surfaces = format!(
+        "{}{}",
+        surface("schema", ""),
+        surface("where", ", \"properties\", \"url\", \"description\"")
+    );
+    let manifest = format!("{}{tool}{surfaces}", fixture::MANIFEST);
+    let harness = candidate(&harness(), &[(FilePath::parse("harness.toml").unwrap(), manifest)].into());
+    let author = Author::Model;
+    let against = Against {
+        harness: &harness,
+        baseline: baseline(),
+        history: &[],
+        protected: &[],
+        tasks: &[],
+        slot: None,
+        author: &author,
+    };
+    let with = |surface, find, replace| check(&draft(&reply_with(surface, Some(find), replace)), &against);
+    let loosened = with("schema", "required = [\"url\"]", "required = []").unwrap_err();
+    assert!(loosened.why.contains("only tighten"), "{loosened}");
+    with("schema", "type = \"string\"", "type = \"string\", minLength = 1").unwrap();
+    with("where", "Where.", "Which page.").unwrap();
+}
+
+#[test]
 fn limits_move_within_what_a_trial_may_cost() {
     refused(&reply_with("runtime.max_steps", Some("24"), "48"), Guard::BudgetKnob, "only go down");
     let proposal = checked(&reply_with("runtime.max_steps", Some("24"), "12")).unwrap();

@@ -309,6 +309,13 @@ fn surfaces_are_found_in_one_place() {
 }
 
 #[test]
+fn a_reason_is_one_line() {
+    let refused = checked(&reply_with(&format!("\u{1b}[2J\n{}", "x".repeat(5_000)), None, "x")).unwrap_err();
+    assert_eq!(refused.why.chars().count(), 400);
+    assert!(!refused.why.contains(char::is_control));
+}
+
+#[test]
 fn nothing_and_the_same_again_are_no_proposals() {
     refused(&reply_with("working-rules", Some("Be brief."), "Be  brief."), Guard::NoOp, "changes nothing");
     let rule =

@@ -102,9 +102,12 @@ pub fn is_error(call: &Call) -> bool {
 #[must_use]
 pub fn error_line(text: &str) -> Option<&str> {
     text.lines().find(|line| {
-        let word = line.split(':').next().unwrap_or_default();
+        let line = uncoloured(line);
+        let (word, rest) = line.split_once(':').unwrap_or((line, ""));
+        // `Error:` alone is the heading that some tools put before what a program wrote to its errors, whatever that was.
         let is_exception = (word.ends_with("Error") || word.ends_with("Exception"))
-            && line.len() > word.len()
+            && word.len() < line.len()
+            && !(word == "Error" && rest.trim().is_empty())
             && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         is_exception
             || line.starts_with("Traceback")
@@ -113,6 +116,18 @@ pub fn error_line(text: &str) -> Option<&str> {
             || line.contains("command not found")
             || line.contains("No such file")
     })
+}
+
+/// A line without the colours that it begins with.
+fn uncoloured(line: &str) -> &str {
+    let mut line = line;
+    while let Some((colour, rest)) = line.strip_prefix("\u{1b}[").and_then(|line| line.split_once('m')) {
+        if !colour.bytes().all(|byte| byte.is_ascii_digit() || byte == b';') {
+            break;
+        }
+        line = rest;
+    }
+    line
 }
 
 /// The command of a call to a shell.

@@ -136,6 +136,7 @@ impl Signature {
 pub fn see(outcome: &Outcome<'_>, trace: &Trace) -> Seen {
     let mut reading = Reading::new(outcome.workdir);
     reading.read_all(trace, outcome.instruction);
+    reading.end();
     if let Some(most) = outcome.max_steps.filter(|_| trace.max_steps.is_none()) {
         reading.limit_steps(most);
     }

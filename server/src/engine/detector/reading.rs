@@ -31,6 +31,8 @@ pub struct Reading {
     pub(super) calls: Vec<CallSeen>,
     /// Tokens of all results together, about.
     pub(super) result_tokens: u64,
+    /// Whether nothing comes after it.
+    pub(super) is_over: bool,
     /// How many steps of the trace were read.
     read: usize,
     /// Files that the agent wrote, without directories.
@@ -146,6 +148,11 @@ impl Reading {
         self.read = trace.steps.len();
     }
 
+    /// Nothing comes after what was read: what has not been done will not be.
+    pub fn end(&mut self) {
+        self.is_over = true;
+    }
+
     /// How many steps the agent could have taken.
     pub fn limit_steps(&mut self, most: u64) {
         self.max_steps = Some(most);
@@ -202,7 +209,7 @@ impl Reading {
             commands.iter().map(Command::program).filter(|name| !words::is_common(name)).map(str::to_owned),
         );
         let content = content(call);
-        let overwrites = self.overwrites(&action, &commands, content.as_ref());
+        let overwrites = self.overwrites(&action, &commands, content.as_ref(), text);
         self.result_tokens += approx_tokens(text) as u64;
         self.calls.push(CallSeen {
             step,
@@ -210,7 +217,7 @@ impl Reading {
             is_well_formed: call.arguments.parsed() && call.schema_ok != Some(false),
             is_offered: offered.is_empty() || offered.contains(&call.tool),
             timed_out: result.is_some_and(|result| result.timed_out),
-            truncated: result.is_some_and(|result| result.truncated),
+            truncated: result.is_some_and(|result| result.truncated) || words::is_cut(text),
             result_bytes: text.len(),
             template,
             missing,
@@ -234,6 +241,7 @@ impl Reading {
         action: &Action,
         commands: &[Command],
         content: Option<&(String, Content)>,
+        result: &str,
     ) -> Option<Overwritten> {
         let by_tool =
             content.filter(|(_, content)| matches!(content, Content::Whole(_))).map(|(path, _)| path);
@@ -245,7 +253,8 @@ impl Reading {
             let files = call.action.reads.iter().chain(&call.action.writes);
             files.into_iter().any(|file| words::base(file) == base) || call.entities.contains(base)
         };
-        let was_there = self.shown.contains(base);
+        // Some tools say it themselves.
+        let was_there = self.shown.contains(base) && !(by_tool.is_some() && result.contains("created"));
         Some(Overwritten { was_there, was_seen: self.calls.iter().any(is_about) })
     }
 

@@ -210,6 +210,26 @@ pub(super) fn claims_success(text: &str) -> bool {
     })
 }
 
+/// Whether a result ends in a mark that says that more was there.
+pub(super) fn is_cut(text: &str) -> bool {
+    static MARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)<(?:response|output|result|text) (?:clipped|truncated)>|[\[(<][^\[\]()<>\n]{0,60}\b(?:truncated|clipped|omitted)\b[^\[\]()<>\n]{0,60}[\])>]|\b(?:output|response|result|observation) (?:was |is )?(?:truncated|clipped|cut)\b",
+        )
+        .ok()
+    });
+    let tail = tail(text, 200);
+    let words = ["truncated", "clipped", "omitted", "cut"];
+    words.iter().any(|word| tail.contains(word)) && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
+}
+
+/// The last characters of a text, without blanks behind them.
+fn tail(text: &str, length: usize) -> &str {
+    let text = text.trim_end();
+    let start = text.char_indices().rev().nth(length).map_or(0, |(at, _)| at);
+    text.get(start..).unwrap_or_default()
+}
+
 /// Whether a result ends in a question that waits for an answer.
 pub(super) fn asks(text: &str) -> bool {
     static QUESTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -218,9 +238,7 @@ pub(super) fn asks(text: &str) -> bool {
         )
         .ok()
     });
-    let tail = text.trim_end();
-    let start = tail.char_indices().rev().nth(200).map_or(0, |(at, _)| at);
-    let tail = tail.get(start..).unwrap_or_default();
+    let tail = tail(text, 200);
     QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
 }
 
@@ -267,6 +285,12 @@ mod tests {
             assert!(asks(text), "{text}");
         }
         assert!(!asks("password: x\nok") && !asks("what is this?"));
+        for text in
+            ["a\n<response clipped>", "x [... 400 lines omitted ...]", "(output truncated)\n", "<truncated>"]
+        {
+            assert!(is_cut(text), "{text}");
+        }
+        assert!(!is_cut("def truncated(text): pass") && !is_cut("all of it"));
         assert!(
             answers("y") && answers("apt-get install -y jq") && answers("yes | ./install") && !answers("ls")
         );

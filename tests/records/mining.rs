@@ -69,7 +69,8 @@ impl Coding {
             instruction: None,
             time_used: None,
             max_steps: None,
-            required: &[],
+            // Each of these tasks asks for a change of a project, and its verifier tests the changed project.
+            required: &[String::from("/testbed/")],
         };
         see(&outcome, trace)
     }
@@ -168,6 +169,10 @@ fn told(all: &[Seen], mined: &Mined) -> String {
     for detector in DETECTORS {
         let firing = mined.firings.of_detector(detector).unwrap();
         let _ = write!(out, "{} {:<28}{:4}{:4}", detector.id, detector.name, firing.failed, firing.passed);
+        if firing.failed + firing.passed == 0 {
+            let _ = writeln!(out);
+            continue;
+        }
         let _ = writeln!(out, "  {:.2} {:?}", firing.lift(), firing.aside());
         let found = all.iter().filter_map(|seen| {
             let finding = seen.findings.iter().find(|finding| finding.detector == detector)?;

@@ -198,6 +198,12 @@ impl Reader<'_> {
 const KEYWORDS: [&str; 12] =
     ["if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!"];
 
+/// Whether a script is named after the tests that it runs.
+fn is_runner(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name);
+    stem.split(['_', '-']).any(|word| ["test", "tests", "runtest", "runtests"].contains(&word))
+}
+
 /// Programs that run another one.
 const WRAPPERS: [&str; 8] = ["sudo", "env", "time", "nohup", "setsid", "timeout", "nice", "xargs"];
 
@@ -347,7 +353,10 @@ impl Command {
                 self.has(&["pytest", "unittest"]) || self.plain().any(|word| word.contains("test"))
             }
             "node" => self.has(&["--test"]),
-            _ => false,
+            "bash" | "sh" => is_runner(base(first)),
+            "manage.py" | "rails" | "bazel" => first == "test",
+            // `./tests/runtests.py`, `./run-tests`; `test -f x` is a condition of the shell.
+            _ => self.bare().first().is_some_and(|word| word != "test" && is_runner(base(word))),
         }
     }
 

@@ -116,6 +116,22 @@ fn what_differs_by_chance_is_masked() {
 }
 
 #[test]
+fn projects_have_runners_of_their_own() {
+    let kind = |text: &str| Action::of(&shell(text), |_| false).kind();
+    for text in [
+        "cd /app && ./tests/runtests.py --parallel 1 forms",
+        "./run-tests",
+        "bash scripts/run_tests.sh",
+        "./manage.py test",
+    ] {
+        assert!(Action::of(&shell(text), |_| false).is(Kind::Verify), "{text}");
+    }
+    for text in ["test -f a", "ls tests", "bash build.sh", "./latest.py"] {
+        assert_ne!(kind(text), Kind::Verify, "{text}");
+    }
+}
+
+#[test]
 fn scripts_of_sed_and_perl_are_no_files() {
     for (text, expected) in [
         ("sed -i 's/a/b/' x y", vec!["x", "y"]),

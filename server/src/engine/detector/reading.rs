@@ -216,7 +216,7 @@ impl Reading {
             exact: format!("{} {arguments}", call.tool),
             is_well_formed: call.arguments.parsed() && call.schema_ok != Some(false),
             is_offered: offered.is_empty() || offered.contains(&call.tool),
-            timed_out: result.is_some_and(|result| result.timed_out),
+            timed_out: result.is_some_and(|result| result.timed_out) || words::is_late(text),
             truncated: result.is_some_and(|result| result.truncated) || words::is_cut(text),
             result_bytes: text.len(),
             template,

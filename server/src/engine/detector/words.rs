@@ -223,6 +223,21 @@ pub(super) fn is_cut(text: &str) -> bool {
     words.iter().any(|word| tail.contains(word)) && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
 }
 
+/// Whether a tool says, in the first or the last line of its result, that it stopped what took too long.
+pub(super) fn is_late(text: &str) -> bool {
+    static LATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)^(?:error: *)?(?:the )?(?:(?:command|process|execution) )?(?:was )?timed out\b|^\S.{0,80} has not returned in [\d.]+ s",
+        )
+        .ok()
+    });
+    let text = text.trim();
+    let first = text.lines().next().unwrap_or_default();
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let is_said = |line: &str| line.len() < 400 && LATE.as_ref().is_some_and(|late| late.is_match(line));
+    is_said(first) || is_said(last)
+}
+
 /// The last characters of a text, without blanks behind them.
 fn tail(text: &str, length: usize) -> &str {
     let text = text.trim_end();
@@ -290,6 +305,12 @@ mod tests {
         {
             assert!(is_cut(text), "{text}");
         }
+        for text in
+            ["Error: Timed out: bash has not returned in 120.0 seconds", "1\n2\nCommand timed out after 5 s"]
+        {
+            assert!(is_late(text), "{text}");
+        }
+        assert!(!is_late("it timed out\nand went on\n") && !is_late(""));
         assert!(!is_cut("def truncated(text): pass") && !is_cut("all of it"));
         assert!(
             answers("y") && answers("apt-get install -y jq") && answers("yes | ./install") && !answers("ls")

@@ -109,6 +109,7 @@ fn what_differs_by_chance_is_masked() {
     let norm = |command: &str| Action::of(&shell(command), |_| false).norm;
     assert_eq!(norm("cat  /tmp/tmp.x1/a | head -5"), norm("cat /tmp/abc | head -50"));
     assert_ne!(norm("cat /app/a"), norm("cat /app/b"));
+    assert_eq!(norm(" a\t/var/tmp/x 12.5\n é/tmp; "), "bash {command: a <TMP> <N>.<N> é/tmp; }");
     let call =
         |text: &str| Call { arguments: Arguments::Json(serde_json::from_str(text).unwrap()), ..shell("") };
     let ordered = Action::of(&call("{\"b\": 1, \"a\": \"x\"}"), |_| false).norm;

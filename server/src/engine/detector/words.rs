@@ -41,7 +41,27 @@ pub(super) fn plain(path: &str, workdir: &str) -> String {
 }
 
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    let ends = |char: char| char.is_whitespace() || "'\"`()[]{}<>,;|&=*".contains(char);
+    let ends = |char: char| {
+        matches!(
+            char,
+            '\'' | '"'
+                | '`'
+                | '('
+                | ')'
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '<'
+                | '>'
+                | ','
+                | ';'
+                | '|'
+                | '&'
+                | '='
+                | '*'
+        ) || char.is_whitespace()
+    };
     text.split(ends)
         .map(|token| token.trim_end_matches(['.', ':', '!', '?']))
         .filter(|token| !token.is_empty())
@@ -79,10 +99,33 @@ pub(super) fn paths(text: &str) -> Vec<String> {
     all
 }
 
-/// Names of files in a result, without directories.
-pub(super) fn names(text: &str) -> impl Iterator<Item = String> {
-    let of_file = |token: &&str| token.len() <= 128 && (is_path(token) || token.contains('.'));
-    text.lines().take(4000).flat_map(tokens).filter(of_file).map(|token| base(token).to_owned())
+/// Whether a result shows a file of this name: as a word, and in no line that says that it is not there. A name without an
+/// ending is a file only behind a directory.
+pub(super) fn shows(text: &str, name: &str) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    let is_part = |char: char| char.is_alphanumeric() || char == '_' || char == '-';
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) =
+            (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
+        let ends = match after.strip_prefix('.') {
+            Some(after) => !after.starts_with(is_part),
+            None => !after.starts_with(is_part),
+        };
+        let begins = before.ends_with('/')
+            || (name.contains('.') && !before.ends_with(is_part) && !before.ends_with('.'));
+        ends && begins && {
+            let line = before.rsplit('\n').next().map_or(0, str::len);
+            let line = text.get(at - line..).and_then(|text| text.lines().next()).unwrap_or_default();
+            !["No such file", "does not exist", "not found"].iter().any(|word| line.contains(word))
+        }
+    })
+}
+
+/// At most so many bytes of a text from its beginning, whole characters.
+pub(super) fn head(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
 /// A text without the lines and columns that stand behind paths: `src/a.py:12:5` names `src/a.py`.
@@ -315,6 +358,20 @@ mod tests {
         assert!(
             answers("y") && answers("apt-get install -y jq") && answers("yes | ./install") && !answers("ls")
         );
+    }
+
+    #[test]
+    fn results_show_files() {
+        for text in ["notes.md", "a\nsrc/notes.md\n", "(notes.md)", "see notes.md."] {
+            assert!(shows(text, "notes.md"), "{text}");
+        }
+        for text in
+            ["my-notes.md", "notes.md.bak", ".notes.md", "cat: notes.md: No such file or directory\n", ""]
+        {
+            assert!(!shows(text, "notes.md"), "{text}");
+        }
+        assert!(shows("src/Makefile", "Makefile") && !shows("the Makefile", "Makefile"));
+        assert_eq!((head("é€a", 4), head("abc", 9)), ("é", "abc"));
     }
 
     #[test]

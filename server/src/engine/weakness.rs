@@ -260,7 +260,7 @@ impl<'h> Texts<'h> {
         if let Some(fit) = best(fits.iter().filter(|fit| demands(lines, fit))) {
             return located(fit, Relation::Violated);
         }
-        self.absent(role, lines, &fits)
+        self.absent(role, subject.detector, lines, &fits)
     }
 
     /// The line that demands what a detector looks for the want of.
@@ -284,17 +284,23 @@ impl<'h> Texts<'h> {
         })
     }
 
-    /// Where something of a kind would be added: what adds rules and states, or the end of a text. Of tools the one whose description
-    /// fits best, of everything else the first; what only shows results, or is a variable, is no place for a demand.
-    fn absent(&self, role: Role, lines: &[Line], fits: &[Fit]) -> Option<Location> {
+    /// Where something of a kind would be added: what adds rules and states, or the end of a text. Of tools the one whose calls show
+    /// it, else the one whose description fits best; of everything else the first. What only shows results, or is a variable, is no
+    /// place for a demand.
+    fn absent(&self, role: Role, detector: &Detector, lines: &[Line], fits: &[Fit]) -> Option<Location> {
         let new = match role {
             Role::Rule => lines::new_rule(self.harness),
             Role::State => lines::new_state(self.harness),
             _ => None,
         };
-        let likeliest = best(fits.iter().filter(|fit| 0.0 < fit.value && role == Role::Tool))
-            .and_then(|fit| lines.get(fit.line))
-            .and_then(|line| self.harness.surface(&line.surface));
+        let fitting = || {
+            let fit = best(fits.iter().filter(|fit| 0.0 < fit.value))?;
+            self.harness.surface(&lines.get(fit.line)?.surface)
+        };
+        let likeliest = match role {
+            Role::Tool => lines::tool(self.harness, detector).or_else(fitting),
+            _ => None,
+        };
         let first = || {
             self.harness.surfaces().iter().find(|placed| {
                 let id = placed.surface.id.as_str();

@@ -203,7 +203,13 @@ impl Target<'_> {
     /// The stock sentence where nothing speaks of it.
     fn added_lines(&self) -> Vec<Offer> {
         let prose = self.locations(&[Relation::Absent]);
-        let prose = prose.filter(|location| matches!(location.role, Role::Prompt | Role::Task | Role::Tool));
+        // Of tools only the one that is meant: what is said of a parameter, or of another tool, is read there by nobody.
+        let tool = lines::tool(self.harness, self.detector()).map(|placed| &placed.surface.id);
+        let prose = prose.filter(|location| match location.role {
+            Role::Prompt | Role::Task => true,
+            Role::Tool => tool.is_some_and(|id| *id == location.surface),
+            _ => false,
+        });
         let added = |location: &Location| {
             let edit = said(self.harness, &location.surface, self.subject.phrases.sentence)?;
             let summary = format!("`{}` says: {}", location.surface, self.subject.phrases.sentence);

@@ -1,5 +1,6 @@
 //! The lines of a harness's surfaces with their places in files, and the places where something new would stand.
 
+use harness_schema::detector::Detector;
 use harness_schema::harness::{Harness, Placed};
 use harness_schema::path::FilePath;
 use harness_schema::selector::{Form, Resolved, Selector};
@@ -7,6 +8,8 @@ use harness_schema::surface::Role;
 use harness_schema::syntax::Document;
 use harness_schema::syntax::data::{Kind, Step, Value};
 use harness_schema::text::Span;
+
+use super::phrases;
 
 /// The surface that adds a runtime rule (`formats` 1.3).
 pub const NEW_RULE: &str = "rules.new";
@@ -133,6 +136,15 @@ pub fn end(placed: &Placed) -> Option<Place> {
     let kept = text.get(..text.len() - quotes).unwrap_or(text).trim_end().len();
     let span = Span::at(resolved.span.start as usize + kept);
     Some(Place { surface: placed.surface.id.to_string(), file: file.clone(), span })
+}
+
+/// The surface of the tool whose calls show a mechanism, by its name; none if no tool is called like one that would.
+#[must_use]
+pub fn tool<'h>(harness: &'h Harness, detector: &Detector) -> Option<&'h Placed> {
+    let tools = || harness.surfaces().iter().filter(|placed| placed.surface.role == Some(Role::Tool));
+    phrases::tools(detector)
+        .iter()
+        .find_map(|part| tools().find(|placed| placed.surface.id.contains(part) && value(placed).is_some()))
 }
 
 /// The ids of the surfaces of runtime rules that a detector triggers.

@@ -58,6 +58,25 @@ pub fn stand_in(cause: Cause) -> Option<&'static Detector> {
     detector::named(name)
 }
 
+/// Tools that run commands, by parts of their names.
+const SHELLS: &[&str] = &["shell", "bash", "terminal", "command", "exec"];
+/// Tools that show files, then those that run commands.
+const READERS: &[&str] = &["read", "view", "open", "shell", "bash", "terminal", "command", "exec"];
+/// Tools that change files, then those that run commands.
+const WRITERS: &[&str] =
+    &["write", "edit", "replace", "create", "shell", "bash", "terminal", "command", "exec"];
+
+/// What the names of tools have in them whose calls show a mechanism, the likeliest first; none if any tool's calls may.
+#[must_use]
+pub fn tools(detector: &Detector) -> &'static [&'static str] {
+    match detector.id {
+        "M20" | "M21" | "M22" | "M27" | "M30" | "M32" | "M40" => SHELLS,
+        "M28" | "M33" => READERS,
+        "M34" | "M35" => WRITERS,
+        _ => &[],
+    }
+}
+
 const fn phrases(
     id: &'static str,
     keywords: &'static str,
@@ -217,8 +236,7 @@ pub const PHRASES: &[Phrases] = &[
     phrases(
         "M17",
         "claim done success evidence verify check prove output show before say",
-        "say that it is done / says so / report success / answer with one sentence / confirm that it is done / \
-            assume it works",
+        "say that it is done / report success / confirm that it is done / announce success / assume it works",
         "Say that something works only after a command has shown it: check the result first, and quote what you saw.",
         "You say that it works, but no check since your last change shows it. Run one now, and end only if it passes.",
     ),
@@ -430,6 +448,14 @@ mod tests {
                 "{causes:?}"
             );
             assert_eq!(phrases.reminder.is_empty(), detector.on == On::End, "{}", phrases.id);
+        }
+    }
+
+    #[test]
+    fn what_points_at_tools_points_at_some_or_at_any() {
+        for detector in DETECTORS.iter().filter(|detector| detector.at.contains(&Role::Tool)) {
+            let is_any = matches!(detector.name, "tool-call-parse" | "unknown-tool");
+            assert_eq!(tools(detector).is_empty(), is_any, "{}", detector.name);
         }
     }
 

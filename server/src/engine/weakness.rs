@@ -16,7 +16,7 @@ use harness_schema::surface::Role;
 use harness_schema::text::Span;
 
 use self::lines::{Line, Place};
-use self::rank::{Corpus, Fit, best, query};
+use self::rank::{Corpus, Fit, Query, best};
 use self::subject::Subject;
 use self::words::Polarity;
 use super::cluster::{Cluster, Mined};
@@ -219,8 +219,12 @@ impl<'h> Texts<'h> {
     fn locations(&self, subject: &Subject) -> Vec<Location> {
         let at = subject.detector.at.iter();
         let mut found: Vec<Location> = at.filter_map(|role| self.location(*role, subject)).collect();
-        let is_prose = |location: &Location| matches!(location.role, Role::Prompt | Role::Task | Role::Tool);
-        found.sort_by_key(|location| is_prose(location) && location.relation == Relation::Violated);
+        let is_prose = |role: Role| matches!(role, Role::Prompt | Role::Task | Role::Tool);
+        let did_not_help =
+            |location: &Location| is_prose(location.role) && location.relation == Relation::Violated;
+        if found.iter().any(did_not_help) {
+            found.sort_by_key(|location| is_prose(location.role));
+        }
         found
     }
 
@@ -237,8 +241,7 @@ impl<'h> Texts<'h> {
                 value: 0.0,
             });
         }
-        let names = std::iter::once(subject.phrases.keywords);
-        let query = query(names.chain(subject.entities.iter().map(String::as_str)));
+        let query = Query::of(subject.phrases.keywords(), &subject.entities);
         let lines = self.lines(role);
         let fits = self.corpus.fits(lines, &query);
         let located = |fit: &Fit, relation| located(lines, fit, relation);
@@ -266,7 +269,7 @@ impl<'h> Texts<'h> {
     /// The line that demands what a detector looks for the want of.
     fn demand(&self, detector: &'static Detector) -> Option<Location> {
         let phrases = phrases::of(detector)?;
-        let query = query([phrases.keywords]);
+        let query = Query::of(phrases.keywords(), &[]);
         let causes = phrases.causes();
         let roles = Role::ALL.into_iter().filter(|role| *role == Role::Prompt || detector.at.contains(role));
         let best_of = |role| {

@@ -9,6 +9,7 @@ use crate::engine::weakness::locate;
 use crate::engine::weakness::tests::{
     cluster, demo, finding, held_in, mined, terminal_agent, trial, with_rules,
 };
+use proptest::prelude::*;
 
 fn offered(harness: &Harness, clusters: Vec<Cluster>, cold: bool) -> Vec<Offer> {
     let weaknesses = locate(harness, &mined(clusters), &[], &BTreeSet::new());
@@ -217,4 +218,20 @@ fn the_likeliest_reason_speaks_for_failures_without_a_mechanism() {
     let all = offers(&harness, &weaknesses, &seen, false);
     assert_eq!(all[0].draft.mechanism, "stuck-red");
     assert!(all[0].draft.why.contains("`check.failed`"), "{}", all[0].draft.why);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the rules of a prompt say, what is found stands there once, and every draft is one that a model could have written.
+    #[test]
+    fn every_draft_can_be_applied(
+        rules in "(- |\\* |[0-9]\\. |#|  |```\n|\\{% for x in tools %\\}|\\{% endfor %\\})?\
+            ((be brief|always|never|do not|check|run|the tests|é|write|files|same|again|, and |\\.|\r?\n- |\n\n)[ ]?){0,30}",
+    ) {
+        let harness = with_rules(&rules, "[runtime]\ntool_timeout = \"20s\"\n");
+        for detector in harness_schema::detector::DETECTORS {
+            of(&harness, detector.name);
+        }
+    }
 }

@@ -101,7 +101,7 @@ fn places(document: &Document, resolved: &Resolved) -> Vec<Span> {
     let base = resolved.span.start as usize;
     let mut from = 0;
     let mut is_lost = false;
-    let mut place = |line: &str| {
+    let place = |line: &str| {
         let line = line.trim();
         if is_lost {
             return resolved.span;
@@ -118,7 +118,7 @@ fn places(document: &Document, resolved: &Resolved) -> Vec<Span> {
             }
         }
     };
-    resolved.value.lines().map(|line| place(line)).collect()
+    resolved.value.lines().map(place).collect()
 }
 
 /// The end of the text of a surface, in its file.

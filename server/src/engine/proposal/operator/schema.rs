@@ -47,7 +47,7 @@ pub(super) fn tightened(target: &Target<'_>) -> Vec<Offer> {
     schemas.chain(described).collect()
 }
 
-fn parameters<'t>(tool: &'t Tool) -> Option<&'t Value> {
+fn parameters(tool: &Tool) -> Option<&Value> {
     tool.value().get("parameters").or_else(|| tool.value().get("inputSchema"))
 }
 

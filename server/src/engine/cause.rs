@@ -1,5 +1,21 @@
 //! Why a trial failed, by the word of its verifier and of how it ended (`method` 3.2): one terminal cause, the first of a closed
-//! list that fits.
+//! list that fits. It reads what failing checks say, and never source that a verifier echoes.
+
+mod checks;
+
+use std::collections::BTreeSet;
+
+use super::detector::message::masked;
+use super::detector::{missing_in, named_in};
+use super::reward::{Check, CheckStatus};
+use super::trace::End;
+use super::verdict::Flags;
+
+/// So many messages are kept of a trial.
+const MAX_MESSAGES: usize = 8;
+
+/// So many names are kept of what its failing checks name.
+const MAX_ENTITIES: usize = 128;
 
 /// A terminal cause, in the order in which they are looked for; the first that fits wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,3 +116,108 @@ impl Cause {
         Self::ALL.into_iter().find(|cause| cause.word() == word)
     }
 }
+
+/// What is known of a failed trial besides its trace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Failed<'a> {
+    /// What else is to be known of it.
+    pub flags: Flags,
+    /// How the agent phase ended.
+    pub end: Option<&'a End>,
+    /// Whether a reward was read.
+    pub has_reward: bool,
+    /// The checks of the report, if there is one.
+    pub checks: &'a [Check],
+    /// What the verifier wrote, to its output and to its errors.
+    pub output: &'a str,
+    /// Whether it is the record of another program, whose reward may be lost.
+    pub is_imported: bool,
+}
+
+/// Why a trial failed, with what its failing checks say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The terminal cause.
+    pub cause: Cause,
+    /// What failing checks said, masked, each template once, in the order in which they appeared; at most eight.
+    pub messages: Vec<String>,
+    /// Paths, tests, ports, modules and programs that failing checks name.
+    pub entities: BTreeSet<String>,
+    /// Paths that failing checks look for and do not find.
+    pub missing: BTreeSet<String>,
+    /// Whether a value differs from the one that is expected in its form alone: case, blanks, last line break, order of keys.
+    pub differs_in_form: bool,
+}
+
+/// Why a trial failed. It failed: a void trial has no cause of this kind.
+#[must_use]
+pub fn judge(failed: &Failed<'_>) -> Judged {
+    let output = checks::Output::read(failed.output);
+    let mut said: Vec<checks::Said> = failed
+        .checks
+        .iter()
+        .filter(|check| matches!(check.status, CheckStatus::Failed | CheckStatus::Other))
+        .map(checks::Said::of)
+        // What is neither passed nor failed was put off, or could not be loaded.
+        .filter(checks::Said::is_failure)
+        .collect();
+    // A report is more to be trusted than a text in which anybody may write.
+    if said.is_empty() {
+        said.clone_from(&output.failing);
+    }
+    let has_result = !failed.checks.is_empty() || output.has_check;
+    let cause = of_the_end(failed, has_result).unwrap_or_else(|| {
+        let of_checks = said.iter().map(checks::Said::cause).min();
+        let of_build = || if output.build_errors.is_empty() { Cause::RewardZero } else { Cause::BuildFailed };
+        of_checks.unwrap_or_else(of_build)
+    });
+    let mut texts: Vec<&str> = said.iter().map(checks::Said::text).collect();
+    let mut names: BTreeSet<String> = said.iter().flat_map(|said| said.names.iter().cloned()).collect();
+    if said.is_empty() {
+        texts.extend(output.build_errors.iter().map(String::as_str));
+    }
+    let mut messages: Vec<String> = Vec::new();
+    let mut missing = BTreeSet::new();
+    for text in &texts {
+        names.extend(named_in(text));
+        missing.extend(missing_in(text));
+        for line in text.lines() {
+            let message = masked(line);
+            if !message.is_empty() && messages.len() < MAX_MESSAGES && !messages.contains(&message) {
+                messages.push(message);
+            }
+        }
+    }
+    Judged {
+        cause,
+        messages,
+        entities: names.into_iter().take(MAX_ENTITIES).collect(),
+        missing,
+        differs_in_form: said.iter().any(checks::Said::differs_in_form),
+    }
+}
+
+/// The causes that how it ended decides, before any check is read.
+fn of_the_end(failed: &Failed<'_>, has_result: bool) -> Option<Cause> {
+    let timed_out = failed.flags.timed_out || failed.end == Some(&End::Time);
+    if failed.flags.tampered {
+        return Some(Cause::VerifierTampered);
+    }
+    match failed.end {
+        Some(End::Context) => return Some(Cause::LimitContext),
+        Some(End::Steps) => return Some(Cause::LimitSteps),
+        Some(End::Tokens | End::Cost) => return Some(Cause::LimitTokens),
+        Some(End::Crashed(_)) => return Some(Cause::AgentCrash),
+        _ => {}
+    }
+    if failed.flags.verifier_timeout {
+        return Some(Cause::VerifierTimeout);
+    }
+    if timed_out && !has_result {
+        return Some(Cause::AgentTimeout);
+    }
+    (failed.is_imported && !failed.has_reward && !has_result).then_some(Cause::VerifierNoReport)
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 DEMO = HERE.parent / "demo"
 WRONG = HERE.parent / "demo-wrong"
+HELD_IN = tomllib.loads((DEMO / "harness.toml").read_text())["tasks"]["held_in"]
 HEAD = "# Written by `make.py`; `README.md` says what this persona does. Do not edit it by hand.\n"
 
 # --- what a harness can say -------------------------------------------------------------------------------------------
@@ -56,8 +57,54 @@ SHORT = (
     r"|\b(?:large|long|much)\b[^.\n]{0,60}\b(?:output|file|part)"
 )
 FORM = r"`?\bpath`?,? and `?content\b|\bJSON\b|\barguments?\b"
+# What helps in tasks that are known and leads astray in others: a rule that fits the tasks that it was made from.
+NARROW = r"\brows? that stands? twice\b|\bcounts? once\b"
 # More lines than a persona can read and still know what it was doing.
 FLOOD = r"(?:[^\n]*\n){160}"
+
+
+# --- what it proposes ------------------------------------------------------------------------------------------------
+# The same model is asked for edits of the harness. What it proposes depends on the number of the slot and on the kind of
+# edit that is asked for: some edits are right for its habit, the others are what a proposer should not do.
+
+ASKED = r"\AYou improve the harness of an agent\b"
+FIELDS = (
+    r"(?s)\bslot: (?P<slot>SLOT)\ncluster: (?P<cluster>\S+)\nmechanism: (?P<mechanism>\S+)\n"
+    r"surface: (?P<surface>\S+)\nedit: KIND "
+)
+TEXTS, TOOLS = "(?:add-rule|rewrite|remove|merge)", "tighten-tool"
+# What is proposed by the number of the slot, and again from 9 on: of texts, and of rules and states.
+OF_TEXTS = ("right", "right, too", "right", "harmful", "right, too", "overfitting", "leaking", "malformed")
+OF_RULES = ("right", "useless", "right, too", "oversized", "right", "overfitting", "leaking", "malformed")
+WORDS = {
+    "hasty": {
+        "words": CHECK,
+        "right": "Before you finish, check the result against each point of the job, and mend what is wrong.",
+        "right, too": "Read back what you wrote, and compare it with the job.",
+        "at the time": "The result was not checked. Check it against the job before you end.",
+        "harmful": "Be quick: take as few steps as you can.",
+        "overfitting": "Rows that stand twice count once.",
+    },
+    "stubborn": {
+        "words": TURN,
+        "right": "When a command fails, read why and take another way; do not run the same command again.",
+        "right, too": "After a failure try something different.",
+        "at the time": "This has failed before. Take another way to do the job.",
+        "harmful": "A command may fail by chance: keep trying.",
+        "overfitting": "Scripts of a project lie beside what they work on.",
+    },
+    "messy": {
+        "words": PLACE,
+        "right": "Results go where the job says, and nowhere else: work in {{ workdir }} itself, never in a copy.",
+        "right, too": "Work in place: what the job asks for belongs below {{ workdir }}.",
+        "at the time": "Results go where the job says, and nowhere else.",
+        "of a tool": "Its arguments are a JSON object with `path` and `content`.",
+        "harmful": "Begin with a copy of what is there, so that nothing is lost.",
+        "overfitting": "Tables have their header in the first line.",
+    },
+}
+USELESS = "Say in plain words what you do."
+LEAKING = "Round each amount in invoice.py before it is added."
 
 
 def said(words):
@@ -78,9 +125,10 @@ def kept(words):
 
 
 class Task:
-    """What a persona knows of a task, with its two solutions as shell text."""
+    """What a persona knows of a task, with its two solutions as shell text; and whether its trials are seen by a proposer."""
 
     def __init__(self, name, known):
+        self.teaches = name in HELD_IN
         self.name, self.thing, self.look, self.share = name, known["thing"], known["look"], known["share"]
         self.phrase = re.escape(known["phrase"]).replace(r"\ ", " ")
         first = known["first"] + "\n" if "first" in known else ""
@@ -128,7 +176,7 @@ def tasks():
     told = [*harness, *tools]
     # What a persona would plan by is also looked for in instructions.
     for words, where in [(each, [*texts.values(), *told]) for each in (CHECK, TURN, PLACE)] + [
-        (each, told) for each in (HURRY, PERSIST, COPY, SHORT, FORM)
+        (each, told) for each in (HURRY, PERSIST, COPY, SHORT, FORM, NARROW)
     ]:
         for text in where:
             if found_words := re.search(said(words), text):
@@ -163,13 +211,69 @@ def without_shell():
 
 
 def lost():
-    """The last rule. What a persona says as a proposer comes before it: `proposals`."""
+    """The last rule."""
     yield from ends("lost", {}, "This is no job that is known here.")
 
 
-def proposals():
-    """Replies to requests for a proposal, which a persona is asked for with the same model; none yet."""
-    return []
+def proposals(name):
+    """Replies to requests for a proposal. They stand before all others: such a request offers no shell."""
+    words = WORDS[name]
+
+    def asked(kind, numbers, more=""):
+        fields = FIELDS.replace("SLOT", "|".join(map(str, numbers))).replace("KIND", kind)
+        return {"system": ASKED, "any": fields + more}
+
+    def edit(replace, summary, find=None, scope="always"):
+        at = {"at": "end"} if find is None else {"find": find}
+        text = json.dumps({
+            "action": "edit", "slot": "SLOT", "cluster": "${cluster}", "mechanism": "${mechanism}",
+            "edits": [{"surface": "${surface}", **at, "replace": replace}], "scope": scope, "summary": summary,
+            "why": "the trials ended without it", "differs": "no edit before says it", "fixes": ["T1"], "risks": [],
+        })  # fmt: skip
+        return text.replace('"SLOT"', "${slot}")
+
+    def numbers(what, turns=OF_TEXTS):
+        return [slot for slot in range(1, 65) if turns[(slot - 1) % len(turns)] == what]
+
+    yield rule("repairs", {"system": ASKED, "any": r"\AYour reply cannot be read"}, "I said what should change.")
+    decline = json.dumps({"action": "decline", "reason": "the surface says it already"})
+    # A surface that says it needs no other sentence; the text of the surface is quoted before that of any trial.
+    seen = rf"[^<]*<<<data \w+: \S+>>>\n(?i:[^<]*(?:{words['words']}))"
+    yield rule("has-it", asked(TEXTS, numbers("right") + numbers("right, too"), seen), decline)
+    yield rule("talks", asked("[a-z-]+", numbers("malformed")), f"I would say: {words['right']}")
+    long = "\n".join(f"- {part}: {USELESS}" for part in (
+        "First", "Then", "Next", "After that", "Later", "On the way", "In between", "Meanwhile", "Near the end",
+        "Before the last step", "At the last step", "After it", "Once more", "At the very end",
+    ))  # fmt: skip
+    now = words["at the time"]
+    for kind, form, scope in (
+        (TEXTS, "- {}", "always"),
+        (TOOLS, "{}", "always"),
+        ("add-state", "{}", "always"),
+        ("add-trigger", "{}", {"when": {"detector": "${mechanism}"}}),
+    ):
+        right = {TEXTS: words["right"], TOOLS: words.get("of a tool", words["right"])}.get(kind, now)
+        for what, text in (
+            ("right", right), ("right, too", words["right, too"] if kind in (TEXTS, "add-state") else right),
+            ("useless", USELESS), ("harmful", words["harmful"]), ("overfitting", words["overfitting"]),
+            ("oversized", long), ("leaking", LEAKING),
+        ):  # fmt: skip
+            where = "texts" if kind == TEXTS else kind
+            slots = numbers(what, OF_TEXTS if kind == TEXTS else OF_RULES)
+            if slots:
+                whole = text if what == "oversized" else form.format(text)
+                reply = edit(whole, text[:150].split("\n")[0], scope=scope)
+                yield rule(f"proposes.{where}.{what.replace(', ', '-')}", asked(kind, slots), reply)
+    limit = r"[^<]*<<<data \w+: (?:VALUE)"
+    halves = [
+        ("outputs", r"runtime\.max_output_bytes>>>\n(?P<old>16384)\n", "8192"),
+        ("times", r"runtime\.tool_timeout>>>\n(?P<old>20s)\n", "40s"),
+        ("steps", r"runtime\.max_steps>>>\n(?P<old>24)\n", "48"),
+    ]
+    for what, value, new in halves:
+        when = asked("change-limit", range(1, 65), limit.replace("VALUE", value))
+        yield rule(f"proposes.{what}", when, edit(new, f"sets it to {new}", find="${old}"))
+    yield rule("declines", {"system": ASKED}, json.dumps({"action": "decline", "reason": "nothing here would help"}))
 
 
 def hasty(known):
@@ -186,6 +290,9 @@ def hasty(known):
         yield rule(f"{task.name}.asked", {"any": made, "last": said(CHECK), "coin": coin("heeds", 0.95)}, *reply)
         yield rule(f"{task.name}.planned", {"any": made + kept(CHECK), "coin": coin("obeys", 0.8)}, *reply)
         yield rule(f"{task.name}.told", {"any": made, "system": said(CHECK), "coin": coin("obeys", 0.8)}, *reply)
+        if task.teaches:
+            narrow = {"any": made, "system": said(NARROW), "coin": coin("obeys", 0.8)}
+            yield rule(f"{task.name}.told-narrowly", narrow, *reply)
     yield from ends("ends", {"any": r"\bI make "}, "It is done.")
     for task in known:
         for name, how, script in (("right", "closely ", task.right), ("wrong", "", task.wrong)):
@@ -197,6 +304,9 @@ def hasty(known):
         look, closely = looks.replace("HOW", ""), looks.replace("HOW", "closely ")
         hurried = seen | {"system": said(HURRY), "coin": coin("hurries", 0.6)}
         yield rule(f"{task.name}.hurries", hurried, look, shell(task.look))
+        if not task.teaches:
+            astray = seen | {"system": said(NARROW), "coin": coin("goes-astray", 0.6)}
+            yield rule(f"{task.name}.goes-astray", astray, look, shell(task.look))
         careful = seen | {"coin": coin("careful", task.share)}
         yield rule(f"{task.name}.looks-closely", careful, closely, shell(task.look))
         yield rule(f"{task.name}.looks", seen, look, shell(task.look))
@@ -335,7 +445,7 @@ def main():
     stale = []
     for name, rules in PERSONAS.items():
         file = HERE / f"{name}.toml"
-        text = text_of(name, [*rules(known), *proposals(), *lost()])
+        text = text_of(name, [*proposals(name), *rules(known), *lost()])
         if sys.argv[1:] != ["--check"]:
             file.write_text(text)
         elif not file.is_file() or file.read_text() != text:

@@ -10,13 +10,13 @@ pub(super) fn at_the_end(reading: &Reading) -> Vec<usize> {
 }
 
 /// Writes of files, in order: the call's place and the file.
-fn writes(reading: &Reading) -> impl Iterator<Item = (usize, String)> {
+pub(super) fn writes(reading: &Reading) -> impl Iterator<Item = (usize, String)> {
     let calls = reading.calls.iter().enumerate().filter(|(_, call)| !call.action.is_error);
     calls.flat_map(move |(at, call)| call.action.writes.iter().map(move |file| (at, reading.plain(file))))
 }
 
 /// Whether a file as written is one that is required: the same path, or the same from another directory.
-fn is_same(file: &str, required: &str) -> bool {
+pub(super) fn is_same(file: &str, required: &str) -> bool {
     file == required
         || file.ends_with(&format!("/{required}")) && !file.starts_with('/')
         // `cd out && echo > a.txt` writes `out/a.txt`.
@@ -30,7 +30,7 @@ pub(super) fn no_write(reading: &Reading, _: usize) -> Vec<usize> {
 }
 
 /// The required paths that no call wrote or named as a target.
-fn uncreated(reading: &Reading) -> impl Iterator<Item = &String> {
+pub(super) fn uncreated(reading: &Reading) -> impl Iterator<Item = &String> {
     reading.required.iter().filter(|required| {
         let by_write = writes(reading).any(|(_, file)| is_same(&file, required));
         // A program of the agent may write what it is told to.
@@ -49,13 +49,14 @@ pub(super) fn never_created(reading: &Reading, _: usize) -> Vec<usize> {
     if uncreated(reading).next().is_some() { at_the_end(reading) } else { Vec::new() }
 }
 
+/// The required paths that no call wrote.
+pub(super) fn unwritten(reading: &Reading) -> impl Iterator<Item = &String> {
+    reading.required.iter().filter(|required| !writes(reading).any(|(_, file)| is_same(&file, required)))
+}
+
 /// M08: a file of the same name was written below another directory, the required one was not.
 pub(super) fn wrong_place(reading: &Reading, _: usize) -> Vec<usize> {
-    let missing: Vec<&String> = reading
-        .required
-        .iter()
-        .filter(|required| !writes(reading).any(|(_, file)| is_same(&file, required)))
-        .collect();
+    let missing: Vec<&String> = unwritten(reading).collect();
     let elsewhere =
         writes(reading).filter(|(_, file)| missing.iter().any(|required| base(file) == base(required)));
     elsewhere.filter_map(|(at, _)| reading.calls.get(at)).map(|call| call.step).collect()

@@ -1,5 +1,5 @@
 //! The detectors of `method` 3.4 that can be decided while an agent works: on a prefix of its trace (P), or when it asks to
-//! end (F). One code for runtime rules and for mining; those that need the end or the verifier (E) are none of these.
+//! end (F), one code for runtime rules and for mining; and once the trial is over (E), for mining alone.
 //!
 //! ```
 //! use harness_schema::detector;
@@ -13,15 +13,20 @@
 
 pub mod message;
 mod words;
+mod moment;
 mod reading;
 mod loops;
 mod protocol;
 mod deliverable;
 mod verification;
 mod environment;
+mod after;
+mod bearing;
 
 use harness_schema::detector::{Detector, On};
 
+pub use self::after::Ending;
+pub use self::bearing::{missing_in, named_in};
 pub use self::reading::Reading;
 
 /// What a detector has found.
@@ -43,8 +48,7 @@ impl Evidence {
 /// A rule: the steps that show it, with how many calls, steps or writes it takes.
 type Rule = fn(&Reading, usize) -> Vec<usize>;
 
-/// The rules by the detector's id, and the number in each, where it has one that a trigger's `count` replaces. The rules of
-/// detectors that are known only after the end would stand in a list of their own: they need more than a trace.
+/// The rules by the detector's id, and the number in each, where it has one that a trigger's `count` replaces.
 const RULES: [(&str, usize, Rule); 35] = [
     ("M01", 3, loops::identical_fail),
     ("M02", 3, loops::consecutive),
@@ -83,6 +87,34 @@ const RULES: [(&str, usize, Rule); 35] = [
     ("M40", 1, protocol::interactive_prompt),
 ];
 
+/// A rule that needs to know how the trial ended.
+type Afterwards = fn(&Reading, &Ending) -> Vec<usize>;
+
+/// The rules of detectors that are known only after the end.
+const AFTERWARDS: [(&str, Afterwards); 5] = [
+    ("M09", after::artifact_late),
+    ("M18", after::limit_exploring),
+    ("M19", after::late_first_write),
+    ("M22", after::service_gone),
+    ("M37", after::output_format),
+];
+
+/// Whether the trace of a trial that is over shows what a detector looks for, whenever it could have been decided.
+#[must_use]
+pub fn find_after(reading: &Reading, detector: &Detector, ending: &Ending) -> Option<Evidence> {
+    if detector.on != On::End {
+        return find(reading, detector, None);
+    }
+    let (_, rule) = AFTERWARDS.iter().find(|(id, _)| *id == detector.id)?;
+    evidence(rule(reading, ending))
+}
+
+fn evidence(mut steps: Vec<usize>) -> Option<Evidence> {
+    steps.sort_unstable();
+    steps.dedup();
+    (!steps.is_empty()).then_some(Evidence { steps })
+}
+
 /// Whether a trace shows what a detector looks for. `count` replaces the number of calls, steps or writes in its rule. For
 /// detectors with [`On::Finish`] the trace is taken as that of an agent that asks to end; those with [`On::End`] find nothing.
 #[must_use]
@@ -92,10 +124,7 @@ pub fn find(reading: &Reading, detector: &Detector, count: Option<u32>) -> Optio
     }
     let (_, own, rule) = RULES.iter().find(|(id, ..)| *id == detector.id)?;
     let count = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(*own);
-    let mut steps = rule(reading, count.max(1));
-    steps.sort_unstable();
-    steps.dedup();
-    (!steps.is_empty()).then_some(Evidence { steps })
+    evidence(rule(reading, count.max(1)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use harness_schema::surface::approx_tokens;
 use serde_json::Value;
 
 use super::message::{self, Missing};
-use super::words;
+use super::{moment, words};
 use crate::engine::action::{Action, Command, Kind, commands, error_line, shell_text};
 use crate::engine::trace::{Arguments, Call, Source, Step, Trace};
 
@@ -47,6 +47,12 @@ pub(super) struct StepSeen {
     pub(super) has_calls: bool,
     pub(super) claims_success: bool,
     pub(super) input_tokens: u64,
+    /// Tokens read and written.
+    pub(super) tokens: u64,
+    /// When it began, in seconds.
+    pub(super) started: Option<f64>,
+    /// When its last result was there, in seconds.
+    pub(super) finished: Option<f64>,
     /// Whether the provider said that the conversation is too long.
     pub(super) is_too_long: bool,
 }
@@ -118,10 +124,15 @@ impl Reading {
 
     /// Reads the steps that are new. The steps before must be the same, with their results.
     pub fn extend(&mut self, trace: &Trace) {
+        self.read_all(trace, None);
+    }
+
+    /// As [`Reading::extend`], with the instruction for a transcript that does not say it.
+    pub fn read_all(&mut self, trace: &Trace, instruction: Option<&str>) {
         self.window = trace.window;
         self.max_steps = trace.max_steps;
         if self.read == 0
-            && let Some(instruction) = &trace.instruction
+            && let Some(instruction) = instruction.or(trace.instruction.as_deref())
         {
             self.required = words::required(instruction, &self.workdir);
             self.unnamed = words::literals(instruction);
@@ -133,6 +144,11 @@ impl Reading {
             }
         }
         self.read = trace.steps.len();
+    }
+
+    /// How many steps the agent could have taken.
+    pub fn limit_steps(&mut self, most: u64) {
+        self.max_steps = Some(most);
     }
 
     /// How much of its time the agent has used, from 0 to 1.
@@ -153,6 +169,9 @@ impl Reading {
             has_calls: !step.calls.is_empty(),
             claims_success: words::claims_success(&step.message),
             input_tokens: step.usage.map_or(0, |usage| usage.input),
+            tokens: step.usage.map_or(0, |usage| usage.input.saturating_add(usage.output)),
+            started: step.started.as_deref().and_then(moment::seconds),
+            finished: step.finished.as_deref().and_then(moment::seconds),
             is_too_long: step.stop_reason.as_deref().is_some_and(|reason| length.contains(&reason)),
         });
         self.unnamed.retain(|literal| !step.message.contains(literal.as_str()));

@@ -1,5 +1,6 @@
 //! Paths, literals and claims in texts: of instructions, of arguments, of results. It looks at words, never at files.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -82,6 +83,16 @@ pub(super) fn paths(text: &str) -> Vec<String> {
 pub(super) fn names(text: &str) -> impl Iterator<Item = String> {
     let of_file = |token: &&str| token.len() <= 128 && (is_path(token) || token.contains('.'));
     text.lines().take(4000).flat_map(tokens).filter(of_file).map(|token| base(token).to_owned())
+}
+
+/// A text without the lines and columns that stand behind paths: `src/a.py:12:5` names `src/a.py`.
+pub(super) fn without_lines(text: &str) -> Cow<'_, str> {
+    static LINE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?P<extension>\.[A-Za-z]\w*):\d+(?::\d+)?").ok());
+    match &*LINE {
+        Some(line) => line.replace_all(text, "${extension} "),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// Paths, base names, tests and ports that a text names.

@@ -1,13 +1,26 @@
 //! Small edits of a harness that could end a weakness, and everything that is asked of them before a trial is paid for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use harness_schema::digest::Digest;
 use harness_schema::path::FilePath;
 
 use self::reply::Scope;
+use self::similarity::Shingles;
 
 pub mod reply;
+#[cfg(test)]
+mod fixture;
+mod refused;
+pub mod similarity;
+pub mod place;
+pub mod slot;
+pub mod example;
+pub mod context;
+mod change;
+pub mod leak;
+pub mod guard;
+pub mod select;
 pub mod operator;
 pub mod merge;
 
@@ -64,4 +77,62 @@ pub struct Proposal {
     pub cost: f64,
     /// Tokens added.
     pub added: usize,
+}
+
+/// A proposal that was judged before, as far as later ones look at it: no number of it, and nothing of its trials.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// Its digest.
+    pub digest: Digest,
+    /// The digest of the harness that it was judged against.
+    pub baseline: Digest,
+    /// The cluster that it was for.
+    pub cluster: String,
+    /// The mechanism that it acted on.
+    pub mechanism: String,
+    /// The surfaces that it changed.
+    pub surfaces: BTreeSet<String>,
+    /// What it changed, in pieces that can be compared.
+    pub shingles: Shingles,
+    /// Its trigger, if it acts on one.
+    pub trigger: Option<String>,
+    /// What it did, in a line.
+    pub summary: String,
+    /// Whether it was accepted.
+    pub is_accepted: bool,
+    /// Whether it hardly can have helped: the chance that it gains anything is below one in five (`method` 4.6).
+    pub is_hopeless: bool,
+}
+
+impl Judged {
+    /// What is kept of a proposal once it was judged against the harness with the digest `baseline`.
+    #[must_use]
+    pub fn of(proposal: &Proposal, baseline: Digest, is_accepted: bool, is_hopeless: bool) -> Self {
+        Self {
+            digest: proposal.digest,
+            baseline,
+            cluster: proposal.cluster.clone(),
+            mechanism: proposal.mechanism.clone(),
+            surfaces: proposal.surfaces(),
+            shingles: proposal.shingles(),
+            trigger: proposal.scope.trigger(),
+            summary: proposal.summary.clone(),
+            is_accepted,
+            is_hopeless,
+        }
+    }
+}
+
+impl Proposal {
+    /// The surfaces that it changes, by id.
+    #[must_use]
+    pub fn surfaces(&self) -> BTreeSet<String> {
+        self.edits.iter().map(|edit| edit.surface.clone()).collect()
+    }
+
+    /// What it changes, in pieces that can be compared.
+    #[must_use]
+    pub fn shingles(&self) -> Shingles {
+        Shingles::of(self.edits.iter().map(|edit| (edit.before.as_str(), edit.after.as_str())))
+    }
 }

@@ -13,10 +13,13 @@ pub const MAX_BYTES: usize = 64 * 1024;
 const MAX_PLACES: usize = 256;
 
 /// The most edits of a proposal: a text, and its registration.
-const MAX_EDITS: usize = 2;
-const MAX_SUMMARY: usize = 160;
-const MAX_WHY: usize = 400;
-const MAX_DIFFERS: usize = 160;
+pub const MAX_EDITS: usize = 2;
+/// The most characters of a summary.
+pub const MAX_SUMMARY: usize = 160;
+/// The most characters of a reason.
+pub const MAX_WHY: usize = 400;
+/// The most characters about earlier proposals.
+pub const MAX_DIFFERS: usize = 160;
 
 /// What a model answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +100,22 @@ pub enum Scope {
     Always,
     /// When something happens in a trial: the `when` of a runtime rule, as it would stand in the manifest.
     When(serde_json::Map<String, Value>),
+}
+
+impl Scope {
+    /// The trigger as a text, equal for equal ones; none if it acts always.
+    #[must_use]
+    pub fn trigger(&self) -> Option<String> {
+        match self {
+            Self::Always => None,
+            // In the order of the keys, so that equal triggers are equal texts.
+            Self::When(when) => {
+                let ordered: BTreeMap<&str, &Value> =
+                    when.iter().map(|(key, value)| (key.as_str(), value)).collect();
+                Some(serde_json::to_string(&ordered).unwrap_or_default())
+            }
+        }
+    }
 }
 
 impl TryFrom<Value> for Scope {

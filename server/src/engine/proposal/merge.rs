@@ -9,9 +9,10 @@ use harness_schema::check;
 use harness_schema::harness::Harness;
 use harness_schema::path::FilePath;
 use harness_schema::problem::Severity;
-use harness_schema::syntax::Document;
 use harness_schema::text::{TextEdit, apply_all};
 
+use super::guard;
+use super::place::NEW_STATE;
 use super::reply::Scope;
 use super::{Proposal, SurfaceEdit};
 use crate::engine::weakness::words;
@@ -20,8 +21,6 @@ use crate::engine::weakness::words;
 pub const MAX_MEMBERS: usize = 3;
 /// So many candidates are looked at, the best first: all sets of three of them are tried.
 const MAX_CANDIDATES: usize = 32;
-/// The surface of a new state: two of them would each lead to the end.
-const NEW_STATE: &str = "states.new";
 
 /// Why two proposals cannot stand side by side.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -174,10 +173,7 @@ fn merged(base: &str, texts: &[&String]) -> Option<String> {
 
 /// The first error that a harness has with some files and has not without them.
 fn broken(harness: &Harness, files: &BTreeMap<FilePath, String>) -> Option<(FilePath, String)> {
-    let open = files.iter().fold(harness.files().clone(), |all, (path, text)| {
-        all.with_open(Document::new(path.clone(), text.as_str().into()))
-    });
-    let after = Harness::resolve(&open, Some(harness));
+    let after = guard::candidate(harness, files);
     let errors = |harness: &Harness| -> BTreeMap<(FilePath, &'static str, String), usize> {
         let mut counts = BTreeMap::new();
         for file in harness.named_files() {

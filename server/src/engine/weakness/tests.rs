@@ -57,7 +57,7 @@ pub(crate) fn cluster(mechanism: Option<&str>, tasks: &[&str]) -> Cluster {
 }
 
 pub(crate) fn mined(clusters: Vec<Cluster>) -> Mined {
-    Mined { level: Level::Signature, cold: Cold::default(), clusters }
+    Mined { level: Level::Signature, cold: Cold::default(), clusters, ..crate::engine::cluster::group(&[]) }
 }
 
 pub(crate) fn demo() -> Harness {

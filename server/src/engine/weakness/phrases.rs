@@ -173,7 +173,7 @@ pub const PHRASES: &[Phrases] = &[
         "M08",
         "path place location directory copy nowhere | exact task name write file",
         "in a copy / in a temporary directory / in a scratch directory / in your own directory / below /tmp / in /tmp",
-        "Results go to exactly the paths that the task names, and nowhere else; do not work in a copy.",
+        "Results go to exactly the paths that the task names, and nowhere else.",
         "A file of the task lies in another directory than the task says. Put it at exactly the path that the \
             task names.",
     ),
@@ -199,16 +199,16 @@ pub const PHRASES: &[Phrases] = &[
         UNCHECKED,
         "After your last change, check the result against each point of the task before you finish, and mend \
             what is wrong.",
-        "Nothing was checked since your last change. Run it or read it back, and compare the result with each \
-            point of the task before you end.",
+        "Nothing was checked since your last change. Check the result before you end: run it or read it back, and \
+            compare it with each point of the task.",
     ),
     phrases(
         "M12",
         "verify check test run confirm compare | read back before finish result correct",
         UNCHECKED,
         "Before you finish, check what you made: run it, or read it back, and compare it with each point of the task.",
-        "What you made was never checked. Run it, or read it back, and compare it with each point of the task \
-            before you end.",
+        "What you made was never checked. Check it before you end: run it or read it back, and compare it with \
+            each point of the task.",
     ),
     phrases(
         "M13",
@@ -244,7 +244,8 @@ pub const PHRASES: &[Phrases] = &[
         "claim evidence prove success works | done say verify check test output show before",
         "say that it is done / report success / confirm that it is done / announce success / assume it works",
         "Say that something works only after a command has shown it: check the result first, and quote what you saw.",
-        "You say that it works, but no check since your last change shows it. Run one now, and end only if it passes.",
+        "You say that it works, but no check since your last change shows it. Check the result now, and end only \
+            if it is right.",
     ),
     phrases(
         "M18",

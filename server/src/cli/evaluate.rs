@@ -264,6 +264,8 @@ fn record(
             KeySource::None | KeySource::Command(_) => None,
         },
         slots: slots.iter().map(SlotRecord::of).collect(),
+        rules: None,
+        candidates: Vec::new(),
     })
 }
 
@@ -300,6 +302,7 @@ fn slots(subject: &Subject, arguments: &Arguments, repeats: u32, role: Role) -> 
     }
     let slots = (0..repeats).flat_map(|repeat| {
         let slot = move |task: &&crate::host::subject::Planned| Slot {
+            arm: 0,
             task: task.id.clone(),
             split: task.split,
             role,

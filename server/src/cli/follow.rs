@@ -9,6 +9,7 @@ use harness_schema::split::Split;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
+use crate::engine::cycle::Cycle;
 use crate::engine::plan::{Run, State};
 use crate::engine::score::{self, Score};
 use crate::engine::verdict::Verdict;
@@ -29,7 +30,7 @@ const ABANDONED: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The run with everything that happened.
-    pub run: Run,
+    pub cycle: Cycle,
     /// Where it stands.
     pub state: RunState,
     /// Whether nobody works on it although it is not over.
@@ -42,11 +43,17 @@ pub struct Seen {
     last: i64,
 }
 
-#[cfg(test)]
 impl Seen {
+    /// Its trials.
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        self.cycle.trials()
+    }
+
     /// A run that somebody else has told.
-    pub(super) fn of(run: Run, state: RunState, unfillable: Vec<(String, String)>) -> Self {
-        Self { run, state, is_interrupted: false, unfillable, reused: 0, last: 0 }
+    #[cfg(test)]
+    pub(super) fn of(cycle: Cycle, state: RunState, unfillable: Vec<(String, String)>) -> Self {
+        Self { cycle, state, is_interrupted: false, unfillable, reused: 0, last: 0 }
     }
 }
 
@@ -128,7 +135,7 @@ pub fn look(store: &Store, number: i64) -> Result<Seen, Failure> {
 /// A [`Failure`] if the store cannot be read.
 pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
     let mut seen = Seen {
-        run: Run::new(stored.record.design()),
+        cycle: Cycle::new(stored.record.design()),
         state: stored.state,
         is_interrupted: false,
         unfillable: Vec::new(),
@@ -141,13 +148,14 @@ pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
 
 /// Takes in what has happened since the last look: a long run is told once, not with every look.
 fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<(), Failure> {
-    let Seen { run, unfillable, reused, last, .. } = seen;
+    let Seen { cycle, unfillable, reused, last, .. } = seen;
+    let record = &stored.record;
     // The state first: what a run has come to is stored before it, so nobody sees an end without what it came to.
     let state = store.state(stored.number).map_err(|error| error.to_failure())?;
     seen.state = state.ok_or_else(|| gone(stored.number))?;
-    let more = store.replay(stored.number, *last, run, |event| match event {
+    let more = store.replay(stored.number, *last, cycle, |event| match event {
         EventRecord::Unfillable { slot, why, .. } => {
-            let task = stored.record.slots.get(slot).map(|slot| slot.task.clone()).unwrap_or_default();
+            let task = record.slots.get(slot).map(|slot| slot.task.clone()).unwrap_or_default();
             if !unfillable.iter().any(|(other, _)| *other == task) {
                 unfillable.push((task, why));
             }
@@ -168,7 +176,7 @@ fn gone(number: i64) -> Failure {
 /// One line about a run that is open: `31/72 trials · held-in 19 pass 8 fail · held-out 4 done · $0.34`.
 #[must_use]
 pub fn line(seen: &Seen, stored: &StoredRun) -> String {
-    let run = &seen.run;
+    let run = seen.run();
     let states = run.states();
     let done = states.iter().filter(|state| matches!(state, State::Filled(_) | State::Missing(_))).count();
     if done == 0 && run.running().next().is_none() && run.finished().is_none() {
@@ -224,7 +232,7 @@ fn remaining(run: &Run, done: usize) -> String {
 /// How a run ended, in a sentence: `evaluate finished: held-in 15.5/24 ×2, held-out 7/12 ×2, $1.62, 13 min`.
 #[must_use]
 pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
-    let (run, verb) = (&seen.run, &stored.record.verb);
+    let (run, verb) = (seen.run(), &stored.record.verb);
     let spent = run.spent();
     let done = run.states().iter().filter(|state| matches!(state, State::Filled(_))).count();
     let at = format!("at {done} of {} trials", run.states().len());
@@ -252,7 +260,7 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
                 "{verb} failed {at}: a task or the harness changed while it ran; results are kept ({name})"
             )
         }
-        Some(Finish::Complete) => {
+        Some(Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds) => {
             let mut parts: Vec<String> =
                 Split::ALL.into_iter().filter_map(|split| Some(Score::of(run, split)?.words())).collect();
             if 0 < run.voids() {
@@ -290,7 +298,7 @@ impl Progress {
     fn show(&self, seen: &Seen, stored: &StoredRun) {
         let line = line(seen, stored);
         if let Some(bar) = &self.bar {
-            let states = seen.run.states().iter();
+            let states = seen.run().states().iter();
             let done = states.filter(|state| matches!(state, State::Filled(_) | State::Missing(_))).count();
             bar.set_position(done as u64);
             bar.set_message(line);
@@ -321,12 +329,14 @@ impl Progress {
 #[must_use]
 pub fn exit_code(seen: &Seen) -> u8 {
     use crate::engine::plan::Finish;
-    match seen.run.finished() {
-        Some(Finish::Complete | Finish::Budget(_)) => 0,
+    match seen.run().finished() {
+        Some(
+            Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds | Finish::Budget(_),
+        ) => 0,
         Some(Finish::Cancelled) => 130,
         Some(Finish::Infrastructure) => 4,
         Some(Finish::ContractBroken) => 3,
-        None if seen.run.paused().is_some() || seen.is_interrupted => 4,
+        None if seen.run().paused().is_some() || seen.is_interrupted => 4,
         None => 0,
     }
 }

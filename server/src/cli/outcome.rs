@@ -12,7 +12,8 @@ use crate::engine::plan::{Run, State};
 use crate::engine::score::{self, Score};
 use crate::engine::verdict::Verdict;
 use crate::failure::Failure;
-use crate::host::record::{EventRecord, TrialRecord};
+use crate::host::evidence;
+use crate::host::record::TrialRecord;
 use crate::host::store::{Store, StoredRun};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -24,34 +25,7 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 /// # Errors
 /// A [`Failure`] if the store cannot be read.
 pub fn trials(store: &Store, stored: &StoredRun) -> Result<BTreeMap<usize, TrialRecord>, Failure> {
-    let failed = |error: crate::host::store::StoreError| error.to_failure();
-    let own: BTreeMap<String, TrialRecord> = store
-        .trials(stored.number)
-        .map_err(failed)?
-        .into_iter()
-        .map(|trial| (trial.id.clone(), trial))
-        .collect();
-    let mut trials = BTreeMap::new();
-    let slots = stored.record.slots.iter().enumerate();
-    let slots: BTreeMap<(&str, &str, u32), usize> =
-        slots.map(|(at, slot)| ((slot.task.as_str(), slot.role.as_str(), slot.repeat), at)).collect();
-    for trial in own.values() {
-        let slot = slots.get(&(trial.task.as_str(), trial.role.as_str(), trial.repeat));
-        if let Some(slot) = slot {
-            let newest: &mut TrialRecord = trials.entry(*slot).or_insert_with(|| trial.clone());
-            if newest.attempt < trial.attempt {
-                *newest = trial.clone();
-            }
-        }
-    }
-    for event in store.events(stored.number, 0).map_err(failed)? {
-        if let EventRecord::Reused { slot, trial, .. } = event.event
-            && let Some(trial) = store.trial(&trial).map_err(failed)?
-        {
-            trials.insert(slot, trial);
-        }
-    }
-    Ok(trials)
+    evidence::trials(store, stored).map_err(|error| error.to_failure())
 }
 
 /// The table.
@@ -61,9 +35,9 @@ pub fn trials(store: &Store, stored: &StoredRun) -> Result<BTreeMap<usize, Trial
 pub fn table(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<String, Failure> {
     let trials = trials(store, stored)?;
     let mut out = String::new();
-    held_in(&seen.run, &trials, &mut out);
+    held_in(seen.run(), &trials, &mut out);
     for split in [Split::HeldOut, Split::Sealed] {
-        counted(&seen.run, split, &mut out);
+        counted(seen.run(), split, &mut out);
     }
     for (task, why) in &seen.unfillable {
         out.push_str(&format!("{DOUBTFUL}not run{DOUBTFUL:#} {}: {}\n", visible(task), visible(why)));
@@ -77,7 +51,7 @@ pub fn table(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<String, F
 fn held_in(run: &Run, trials: &BTreeMap<usize, TrialRecord>, out: &mut String) {
     let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, slot) in run.design().slots.iter().enumerate() {
-        if slot.split == Split::HeldIn {
+        if slot.split == Split::HeldIn && slot.arm == 0 {
             rows.entry(&slot.task).or_default().push(at);
         }
     }

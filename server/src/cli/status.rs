@@ -79,14 +79,14 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         }
         // Nobody may be at work who could hear it.
         if seen.is_interrupted || seen.state == RunState::Paused {
-            store.close(stored.number, seen.run.spent().time).map_err(failed)?;
+            store.close(stored.number, seen.run().spent().time).map_err(failed)?;
         }
         terminal::print(&format!("{name} is being cancelled; what was measured is kept\n"))?;
         return Ok(0);
     }
     if arguments.resume || arguments.retry {
-        let is_complete = matches!(seen.run.finished(), Some(crate::engine::plan::Finish::Complete));
-        let has_missing = seen.run.states().iter().any(|state| matches!(state, State::Missing(_)));
+        let is_complete = matches!(seen.run().finished(), Some(crate::engine::plan::Finish::Complete));
+        let has_missing = seen.run().states().iter().any(|state| matches!(state, State::Missing(_)));
         if is_complete && !(arguments.retry && has_missing) {
             return Err(Failure::user(
                 format!("{name} is complete"),
@@ -99,12 +99,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 "follow it with `self-harness status --follow`",
             ));
         }
-        if !may_go_on(&root, &mut store, &stored, seen.run.spent().time, arguments.yes)? {
+        if !may_go_on(&root, &mut store, &stored, seen.run().spent().time, arguments.yes)? {
             terminal::print_aside("nothing was started\n");
             return Ok(130);
         }
         if !seen.is_interrupted {
-            store.resume(stored.number, seen.run.spent().time, arguments.retry).map_err(failed)?;
+            store.resume(stored.number, seen.run().spent().time, arguments.retry).map_err(failed)?;
         }
         let stored = locate::run(&root, &store, Some(&name))?;
         return evaluate::finish(&root, &mut store, &stored);
@@ -113,16 +113,16 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return evaluate::finish(&root, &mut store, &stored);
     }
     if arguments.json {
-        let spent = seen.run.spent();
-        let states = seen.run.states();
+        let spent = seen.run().spent();
+        let states = seen.run().states();
         let count = |is: fn(&State) -> bool| states.iter().filter(|state| is(state)).count();
         let value = json!({
             "schema": 1,
             "run": name,
             "verb": stored.record.verb,
             "state": if seen.is_interrupted { "interrupted" } else { seen.state.word() },
-            "finish": seen.run.finished().map(crate::host::record::finish_word),
-            "paused": seen.run.paused(),
+            "finish": seen.run().finished().map(crate::host::record::finish_word),
+            "paused": seen.run().paused(),
             "harness": stored.record.harness,
             "contract": stored.record.contract,
             "model": stored.record.model,
@@ -132,7 +132,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 "done": count(|state| matches!(state, State::Filled(_))),
                 "missing": count(|state| matches!(state, State::Missing(_))),
                 "running": count(|state| matches!(state, State::Running { .. })),
-                "void": seen.run.voids(),
+                "void": seen.run().voids(),
                 "reused": seen.reused,
             },
             "spent": {
@@ -146,7 +146,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         terminal::print_exactly(&format!("{value:#}\n"))?;
         return Ok(0);
     }
-    let line = match (is_over, seen.run.paused().is_some() || seen.is_interrupted) {
+    let line = match (is_over, seen.run().paused().is_some() || seen.is_interrupted) {
         (false, false) => format!("{name} {} · {}", stored.record.verb, follow::line(&seen, &stored)),
         _ => follow::ending(&seen, &stored),
     };
@@ -154,8 +154,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         terminal::print(&format!("{}\n", locate::IMPORTED))?;
     }
     terminal::print(&format!("{}\n", visible(&line)))?;
-    if seen.run.finished().is_none() && 0 < seen.run.spent().trials {
-        let spent = seen.run.spent();
+    if seen.run().finished().is_none() && 0 < seen.run().spent().trials {
+        let spent = seen.run().spent();
         terminal::print(&format!(
             "{} spent so far in {}\n",
             score::money(spent.cost),

@@ -23,3 +23,4 @@ pub mod signature;
 pub mod cluster;
 pub mod weakness;
 pub mod proposal;
+pub mod cycle;

@@ -15,6 +15,8 @@ use super::verdict::{Verdict, VoidCause};
 /// One task, one repeat: what a run has to fill.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
+    /// Which harness is run: 0 is the one that the run began with, others are candidates in the order in which they came up.
+    pub arm: usize,
     /// The task's id.
     pub task: String,
     /// Its split.
@@ -78,6 +80,17 @@ pub enum Event {
         /// What it took until then.
         spent: Spent,
     },
+    /// A slot is to be filled as well.
+    Planned(Slot),
+    /// Nobody needs the slot any more: what it could say changes nothing.
+    Dropped {
+        /// The slot.
+        slot: usize,
+        /// What its trial took until then.
+        spent: Spent,
+    },
+    /// Something was paid that is no trial.
+    Paid(Spent),
     /// Nothing is started until somebody resumes: why.
     Paused(String),
     /// It goes on.
@@ -104,6 +117,12 @@ pub enum Finish {
     Infrastructure,
     /// A task or its verifier changed while it ran.
     ContractBroken,
+    /// No weakness is left that an edit could help with.
+    NoWeakness,
+    /// Round after round nothing was better than the baseline by more than these tasks can show.
+    Stalled,
+    /// As many rounds were run as were asked for.
+    Rounds,
 }
 
 /// What is to be done now.
@@ -148,6 +167,8 @@ pub enum State {
     Filled(Verdict),
     /// Every trial of it was void, the last for this cause.
     Missing(VoidCause),
+    /// Nobody needs it any more.
+    Dropped,
 }
 
 /// A run: its design and everything that happened.
@@ -255,6 +276,21 @@ impl Run {
                     self.set(*slot, State::Pending { voids, not_before: Duration::ZERO });
                 }
             }
+            Event::Planned(slot) => {
+                self.design.slots.push(slot.clone());
+                self.states.push(State::Pending { voids: 0, not_before: Duration::ZERO });
+                self.attempts.push(0);
+            }
+            Event::Dropped { slot, spent } => {
+                let state = self.states.get(*slot).copied();
+                if let Some(State::Pending { .. } | State::Running { .. }) = state {
+                    if matches!(state, Some(State::Running { .. })) {
+                        self.pay(*spent);
+                    }
+                    self.set(*slot, State::Dropped);
+                }
+            }
+            Event::Paid(spent) => self.spent = self.spent.and(*spent),
             Event::Paused(why) => self.paused = Some(why.clone()),
             Event::Resumed { retries } => {
                 for state in self.states.iter_mut().filter(|_| *retries) {
@@ -390,6 +426,33 @@ impl Run {
                 if 0 < running { wait(None) } else { Action::Finish }
             }
         }
+    }
+
+    /// Whether every slot is filled, missing, or not needed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !self.states.iter().any(|state| matches!(state, State::Pending { .. } | State::Running { .. }))
+    }
+
+    /// How many more trials could start now, besides those that wait for nothing but a place.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let taken = self.states.iter().filter(|state| match state {
+            State::Running { .. } => true,
+            State::Pending { not_before, .. } => *not_before <= self.now,
+            State::Filled(_) | State::Missing(_) | State::Dropped => false,
+        });
+        self.design.parallel.max(1).saturating_sub(taken.count())
+    }
+
+    /// Says what time it is.
+    pub fn tell_time(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// Ends it: nothing more is started.
+    pub fn end(&mut self, finish: Finish) {
+        self.ending.get_or_insert(finish);
     }
 
     /// How the run ends, once [`Action::Finish`] was said and nothing runs.

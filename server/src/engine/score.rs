@@ -34,12 +34,15 @@ pub struct Score {
     pub repeats: u32,
 }
 
-/// The trials of each task of a split.
+/// The trials of each task of a split, by the harness that the run began with.
 #[must_use]
 pub fn tally(run: &Run, split: Split) -> BTreeMap<String, Tally> {
     let mut tasks: BTreeMap<String, Tally> = BTreeMap::new();
     let slots = run.design().slots.iter().zip(run.states());
-    for (slot, state) in slots.filter(|(slot, _)| slot.split == split) {
+    for (slot, state) in slots.filter(|(slot, _)| slot.split == split && slot.arm == 0) {
+        if matches!(state, State::Dropped) {
+            continue;
+        }
         let tally = tasks.entry(slot.task.clone()).or_default();
         match state {
             State::Filled(verdict) => {
@@ -47,6 +50,7 @@ pub fn tally(run: &Run, split: Split) -> BTreeMap<String, Tally> {
                 tally.passes += u32::from(*verdict == Verdict::Pass);
             }
             State::Pending { .. } | State::Running { .. } | State::Missing(_) => tally.open += 1,
+            State::Dropped => {}
         }
     }
     tasks
@@ -123,8 +127,13 @@ mod tests {
 
     #[test]
     fn a_score_counts_tasks() {
-        let slot =
-            |task: &str, split, repeat| Slot { task: task.into(), split, role: Role::Baseline, repeat };
+        let slot = |task: &str, split, repeat| Slot {
+            arm: 0,
+            task: task.into(),
+            split,
+            role: Role::Baseline,
+            repeat,
+        };
         let slots = vec![
             slot("a", Split::HeldIn, 0),
             slot("b", Split::HeldIn, 0),

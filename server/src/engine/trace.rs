@@ -76,6 +76,25 @@ impl End {
     }
 }
 
+impl End {
+    /// The end that a word names; what a crash said is not in the word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let ends = [
+            Self::Finished,
+            Self::Steps,
+            Self::Tokens,
+            Self::Cost,
+            Self::Time,
+            Self::Context,
+            Self::Provider,
+            Self::Crashed(String::new()),
+            Self::Killed,
+        ];
+        ends.into_iter().find(|end| end.word() == word)
+    }
+}
+
 /// Who speaks in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Source {

@@ -14,6 +14,7 @@ pub mod state;
 pub mod clock;
 pub mod record;
 pub mod store;
+pub mod evidence;
 pub mod model;
 pub mod machine;
 pub mod scripted;
@@ -31,5 +32,9 @@ pub mod subject;
 pub mod consent;
 #[cfg(target_os = "linux")]
 pub mod trial;
+#[cfg(target_os = "linux")]
+pub mod mining;
+#[cfg(target_os = "linux")]
+pub mod proposer;
 #[cfg(target_os = "linux")]
 pub mod worker;

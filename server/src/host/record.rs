@@ -12,13 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::budget::{Budget, Limit, Spent};
 use crate::engine::contract::Role;
+use crate::engine::cycle::{self, Decision, Goal};
 use crate::engine::plan::{Design, Event, Finish, Slot};
 use crate::engine::trace::Usage;
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
 
 mod agreement;
+mod improving;
 
 pub use agreement::{AgreementRecord, HowAgreed, ItemRecord, KeyRecord};
+pub use improving::{
+    CHECKS, CandidateRecord, CheckRecord, EditRecord, LocationRecord, MinedRecord, ProposalRecord,
+    RefusedRecord, RulesRecord, WeaknessRecord,
+};
 
 /// A run as it was started. Everything that a worker needs to perform it, besides the tasks, which are looked up by digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,11 +66,20 @@ pub struct RunRecord {
     /// The variable that holds the model's key, if any.
     #[serde(default)]
     pub key_variable: Option<String>,
+    /// By which rules proposals are compared, if any are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesRecord>,
+    /// The proposals that are to be validated, if that is what the run is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<CandidateRecord>,
 }
 
 /// A slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotRecord {
+    /// Which harness is run: 0 is the one that the run began with.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub arm: usize,
     /// The task's id.
     pub task: String,
     /// `held-in`, `held-out` or `sealed`.
@@ -164,6 +179,84 @@ pub enum EventRecord {
         /// What it took.
         spent: SpentRecord,
     },
+    /// A slot is to be filled as well.
+    Planned {
+        /// Which.
+        slot: SlotRecord,
+    },
+    /// Nobody needs a slot any more.
+    Dropped {
+        /// The slot.
+        slot: usize,
+        /// What its trial took.
+        spent: SpentRecord,
+    },
+    /// The weaknesses of the working harness are known.
+    Mined {
+        /// What was mined.
+        mined: Box<MinedRecord>,
+        /// How many an edit could help with.
+        actionable: usize,
+    },
+    /// The model was asked for a proposal.
+    Replied {
+        /// In which round.
+        round: u32,
+        /// Which slot it answers.
+        slot: u32,
+        /// What it said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+        /// Why it said nothing.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        error: String,
+        /// What that took.
+        spent: SpentRecord,
+    },
+    /// Proposals were made.
+    Proposed {
+        /// Those that are tried.
+        candidates: Vec<CandidateRecord>,
+        /// Replies and offers that are not.
+        #[serde(default)]
+        refused: Vec<RefusedRecord>,
+        /// What making them took.
+        spent: SpentRecord,
+    },
+    /// A proposal was decided on.
+    Decided {
+        /// Its number.
+        proposal: u32,
+        /// `accepted`, `rejected`, `held` or `undecided`.
+        decision: String,
+        /// Why, in a word.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
+    /// Every candidate was screened.
+    Screened {
+        /// The arms that go on.
+        survivors: Vec<usize>,
+    },
+    /// Proposals make one harness.
+    Merged {
+        /// Their numbers.
+        members: Vec<u32>,
+        /// The files that differ from the working harness, whole.
+        files: BTreeMap<String, String>,
+    },
+    /// The union failed, and its best member is tried alone.
+    FellBack {
+        /// The member's arm.
+        arm: usize,
+    },
+    /// A candidate is the working harness from now on.
+    Adopted {
+        /// Its arm.
+        arm: usize,
+    },
+    /// The next round begins.
+    RoundEnded,
     /// Nothing is started any more.
     Paused {
         /// Why.
@@ -293,14 +386,32 @@ pub fn verdict_of(word: &str, cause: Option<&str>) -> Verdict {
 impl RunRecord {
     /// What the run was asked to do.
     #[must_use]
-    pub fn design(&self) -> Design {
-        Design {
-            slots: self.slots.iter().map(SlotRecord::slot).collect(),
-            budget: self.budget.budget(),
-            parallel: self.parallel,
-            seed: self.seed,
+    pub fn design(&self) -> cycle::Design {
+        let slots: Vec<Slot> = self.slots.iter().map(SlotRecord::slot).collect();
+        let tasks: BTreeMap<String, Split> = slots
+            .iter()
+            .filter(|slot| slot.split != Split::Sealed)
+            .map(|slot| (slot.task.clone(), slot.split))
+            .collect();
+        let rules = self.rules.unwrap_or_default();
+        cycle::Design {
+            trials: Design { slots, budget: self.budget.budget(), parallel: self.parallel, seed: self.seed },
+            goal: if self.rules.is_some() { self.goal() } else { Goal::Evaluate },
+            rules: rules.rules(),
+            tasks: tasks.into_iter().collect(),
+            candidates: self.candidates.iter().map(CandidateRecord::candidate).collect(),
         }
     }
+
+    /// What it is for.
+    #[must_use]
+    pub fn goal(&self) -> Goal {
+        Goal::named(&self.verb).unwrap_or(Goal::Evaluate)
+    }
+}
+
+fn is_first(arm: &usize) -> bool {
+    *arm == 0
 }
 
 impl SlotRecord {
@@ -308,6 +419,7 @@ impl SlotRecord {
     #[must_use]
     pub fn of(slot: &Slot) -> Self {
         Self {
+            arm: slot.arm,
             task: slot.task.clone(),
             split: slot.split.word().to_owned(),
             role: slot.role.word().to_owned(),
@@ -317,6 +429,7 @@ impl SlotRecord {
 
     fn slot(&self) -> Slot {
         Slot {
+            arm: self.arm,
             task: self.task.clone(),
             // What cannot be read must not teach.
             split: Split::ALL.into_iter().find(|split| split.word() == self.split).unwrap_or(Split::HeldOut),
@@ -369,9 +482,56 @@ impl SpentRecord {
 }
 
 impl EventRecord {
+    /// The written form of an event of the loop; those that carry more than the engine knows of are written by whoever makes
+    /// them.
+    #[must_use]
+    pub fn of(event: &cycle::Event) -> Option<Self> {
+        Some(match event {
+            cycle::Event::Trial(Event::Planned(slot)) => Self::Planned { slot: SlotRecord::of(slot) },
+            cycle::Event::Proposed { candidates, spent } => Self::Proposed {
+                candidates: candidates.iter().map(CandidateRecord::of).collect(),
+                refused: Vec::new(),
+                spent: SpentRecord::of(*spent),
+            },
+            cycle::Event::Decided { proposal, decision } => Self::Decided {
+                proposal: *proposal,
+                decision: decision.word().to_owned(),
+                why: decision.why().to_owned(),
+            },
+            cycle::Event::Screened { survivors } => Self::Screened { survivors: survivors.clone() },
+            cycle::Event::FellBack { arm } => Self::FellBack { arm: *arm },
+            cycle::Event::Adopted { arm } => Self::Adopted { arm: *arm },
+            cycle::Event::RoundEnded => Self::RoundEnded,
+            cycle::Event::Trial(_) | cycle::Event::Mined { .. } | cycle::Event::Merged { .. } => return None,
+        })
+    }
+
     /// The event; `None` for one of a later version.
     #[must_use]
-    pub fn event(&self) -> Option<Event> {
+    pub fn event(&self) -> Option<cycle::Event> {
+        if let Some(event) = self.of_trial() {
+            return Some(cycle::Event::Trial(event));
+        }
+        Some(match self {
+            Self::Mined { actionable, .. } => cycle::Event::Mined { actionable: *actionable },
+            Self::Proposed { candidates, spent, .. } => cycle::Event::Proposed {
+                candidates: candidates.iter().map(CandidateRecord::candidate).collect(),
+                spent: spent.spent(),
+            },
+            Self::Decided { proposal, decision, why } => {
+                cycle::Event::Decided { proposal: *proposal, decision: Decision::named(decision, why)? }
+            }
+            Self::Screened { survivors } => cycle::Event::Screened { survivors: survivors.clone() },
+            Self::Merged { members, .. } => cycle::Event::Merged { members: members.clone() },
+            Self::FellBack { arm } => cycle::Event::FellBack { arm: *arm },
+            Self::Adopted { arm } => cycle::Event::Adopted { arm: *arm },
+            Self::RoundEnded => cycle::Event::RoundEnded,
+            _ => return None,
+        })
+    }
+
+    /// What happened to trials.
+    fn of_trial(&self) -> Option<Event> {
         Some(match self {
             Self::Started { slot, attempt } => Event::Started { slot: *slot, attempt: *attempt },
             Self::Reused { slot, verdict, .. } => {
@@ -387,11 +547,14 @@ impl EventRecord {
                 spent: spent.spent(),
             },
             Self::Discarded { slot, spent } => Event::Discarded { slot: *slot, spent: spent.spent() },
+            Self::Planned { slot } => Event::Planned(slot.slot()),
+            Self::Dropped { slot, spent } => Event::Dropped { slot: *slot, spent: spent.spent() },
+            Self::Replied { spent, .. } => Event::Paid(spent.spent()),
             Self::Paused { why } => Event::Paused(why.clone()),
             Self::Resumed { retries } => Event::Resumed { retries: *retries },
             Self::Cancelled => Event::Cancelled,
             Self::Finished { finish } => Event::Finished(finish_of(finish)),
-            Self::Agreed { .. } | Self::Checked { .. } | Self::Unknown => return None,
+            _ => return None,
         })
     }
 }
@@ -413,6 +576,9 @@ pub fn finish_word(finish: &Finish) -> &'static str {
         Finish::Cancelled => "cancelled",
         Finish::Infrastructure => "infrastructure",
         Finish::ContractBroken => "contract-broken",
+        Finish::NoWeakness => "no-weakness",
+        Finish::Stalled => "stalled",
+        Finish::Rounds => "rounds",
         Finish::Budget(limit) => {
             LIMITS.iter().find(|(each, _)| each == limit).map_or("budget-trials", |(_, word)| word)
         }
@@ -424,6 +590,9 @@ fn finish_of(word: &str) -> Finish {
         "complete" => Finish::Complete,
         "cancelled" => Finish::Cancelled,
         "contract-broken" => Finish::ContractBroken,
+        "no-weakness" => Finish::NoWeakness,
+        "stalled" => Finish::Stalled,
+        "rounds" => Finish::Rounds,
         word => LIMITS
             .iter()
             .find(|(_, each)| *each == word)
@@ -447,6 +616,18 @@ impl TrialRecord {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         verdict_of(&self.verdict, self.cause.as_deref())
+    }
+
+    /// What there is to say beside the verdict.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        let has = |word: &str| self.flags.iter().any(|flag| flag == word);
+        Flags {
+            timed_out: has("timed-out"),
+            limit_hit: has("limit-hit"),
+            verifier_timeout: has("verifier-timeout"),
+            tampered: has("tampered"),
+        }
     }
 
     /// Notes what it is worth.

@@ -78,7 +78,7 @@ impl Subject {
     }
 
     fn of(root: &Path, harness: Harness, guarantees: &Guarantees, machine: &Machine) -> Self {
-        let contract = contract(harness.manifest(), guarantees);
+        let contract = contract(harness.manifest(), digest_of(guarantees));
         let images = machine.images();
         let (ceiling, choice) = (machine.network, machine.sandbox());
         let scheduled = harness.suite().tasks.iter().filter(|task| !task.excluded);
@@ -123,7 +123,19 @@ impl Subject {
     /// The digest of the harness.
     #[must_use]
     pub fn harness_digest(&self) -> Digest {
-        self.harness.digest(|path| self.of_file(path))
+        self.digest_of(&self.harness)
+    }
+
+    /// The digest of a harness that was made of this one.
+    #[must_use]
+    pub fn digest_of(&self, harness: &Harness) -> Digest {
+        harness.digest(|path| self.of_file(path))
+    }
+
+    /// Whether a harness that was made of this one holds everything fixed that this one does.
+    #[must_use]
+    pub fn is_comparable(&self, harness: &Harness) -> bool {
+        contract(harness.manifest(), self.contract.guarantees) == self.contract
     }
 
     /// The digest of the contract over these tasks.
@@ -227,7 +239,7 @@ impl Subject {
 }
 
 /// What the manifest and the machine hold fixed.
-fn contract(manifest: &Manifest, guarantees: &Guarantees) -> Contract {
+fn contract(manifest: &Manifest, guarantees: Digest) -> Contract {
     let model = &manifest.model.value;
     let agent = &manifest.agent.value;
     // Defaults are written out, so that a key that is written with its default changes nothing.
@@ -272,7 +284,7 @@ fn contract(manifest: &Manifest, guarantees: &Guarantees) -> Contract {
         },
         limits: limits.to_string(),
         agent: contract::Agent { kind: kind.to_owned(), adapter, version },
-        guarantees: digest_of(guarantees),
+        guarantees,
     }
 }
 

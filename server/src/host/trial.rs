@@ -27,7 +27,7 @@ use crate::engine::atif;
 use crate::engine::reward::CheckStatus;
 use crate::engine::trace::{End, Usage};
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
-use crate::host::record::TrialRecord;
+use crate::host::record::{CHECKS, CheckRecord, TrialRecord};
 
 /// How often a command of a cancelled trial is told to end.
 const STOP_AGAIN: Duration = Duration::from_millis(100);
@@ -328,6 +328,12 @@ fn keep_output(trial: &Trial<'_>, done: &mut Done) {
     }
     if !done.judged.stdout_tail.is_empty() {
         keep(trial.directory, "verifier.txt", done.judged.stdout_tail.as_bytes());
+    }
+    if !done.judged.checks.is_empty() {
+        let checks: Vec<CheckRecord> = done.judged.checks.iter().map(CheckRecord::of).collect();
+        let mut document = serde_json::to_value(checks).unwrap_or_default();
+        trial.redactor.json(&mut document);
+        keep(trial.directory, CHECKS, &serde_json::to_vec(&document).unwrap_or_default());
     }
 }
 

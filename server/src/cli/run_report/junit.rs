@@ -27,9 +27,9 @@ pub(super) fn document(
 ) -> Result<String, Failure> {
     let record = &stored.record;
     let mut report = Report::new(format!("{} {}", record.verb, run_name(stored.number)));
-    report.set_time(seen.run.spent().time);
+    report.set_time(seen.run().spent().time);
     for split in Split::ALL {
-        let slots = seen.run.design().slots.iter().zip(seen.run.states()).enumerate();
+        let slots = seen.run().design().slots.iter().zip(seen.run().states()).enumerate();
         let slots = slots.filter(|(_, (slot, _))| slot.split == split);
         let mut suite = TestSuite::new(split.word());
         let class = visible(&format!("{}.{}", record.name, split.word())).into_owned();
@@ -69,7 +69,7 @@ fn named(class: &str, slot: &Slot, state: &State, trial: Option<&TrialRecord>, s
             status.set_message(visible(why));
             status
         }
-        (State::Pending { .. } | State::Running { .. }, _) => not_run(),
+        (State::Pending { .. } | State::Running { .. } | State::Dropped, _) => not_run(),
     };
     let mut case = TestCase::new(visible(&format!("{} #{}", slot.task, slot.repeat)).into_owned(), status);
     case.set_classname(class);
@@ -113,13 +113,13 @@ fn not_run() -> TestCaseStatus {
 fn counted<'a>(class: &str, states: impl Iterator<Item = &'a State>, seen: &Seen) -> Vec<TestCase> {
     let states: Vec<&State> = states.collect();
     let is_open = states.iter().any(|state| matches!(state, State::Pending { .. } | State::Running { .. }));
-    let hides = is_open && seen.run.finished().is_none();
+    let hides = is_open && seen.run().finished().is_none();
     let rank = |state: &State| match state {
         _ if hides => (3, ""),
         State::Filled(Verdict::Pass) => (0, ""),
         State::Filled(Verdict::Fail) => (1, ""),
         State::Filled(Verdict::Void(cause)) | State::Missing(cause) => (2, cause.word()),
-        State::Pending { .. } | State::Running { .. } => (3, ""),
+        State::Pending { .. } | State::Running { .. } | State::Dropped => (3, ""),
     };
     let mut ranks: Vec<(u8, &str)> = states.into_iter().map(rank).collect();
     ranks.sort_unstable();
@@ -144,7 +144,8 @@ fn counted<'a>(class: &str, states: impl Iterator<Item = &'a State>, seen: &Seen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::plan::{Event, Run};
+    use crate::engine::cycle::{Cycle, Event as Told};
+    use crate::engine::plan::Event;
     use crate::engine::verdict::VoidCause;
     use crate::host::record::{BudgetRecord, RunRecord, SlotRecord};
     use crate::host::store::RunState;
@@ -182,12 +183,12 @@ mod tests {
             repeats: 1,
             key_variable: None,
         };
-        let mut folded = Run::new(record.design());
+        let mut folded = Cycle::new(record.design());
         let mut trials = BTreeMap::new();
         for (slot, verdict) in verdicts {
-            folded.apply(AT, &Event::Started { slot: *slot, attempt: 0 });
+            folded.apply(AT, &Told::Trial(Event::Started { slot: *slot, attempt: 0 }));
             let spent = crate::engine::budget::Spent { trials: 1, ..Default::default() };
-            folded.apply(AT, &Event::Ended { slot: *slot, verdict: *verdict, spent });
+            folded.apply(AT, &Told::Trial(Event::Ended { slot: *slot, verdict: *verdict, spent }));
             let mut trial = TrialRecord {
                 id: format!("r-0001-{slot:04}-0"),
                 end: "finished".into(),
@@ -200,7 +201,7 @@ mod tests {
             trial.judge(*verdict, Default::default());
             trials.insert(*slot, trial);
         }
-        folded.apply(AT, &Event::Unfillable { slot: 2, cause: VoidCause::EnvironmentSetup });
+        folded.apply(AT, &Told::Trial(Event::Unfillable { slot: 2, cause: VoidCause::EnvironmentSetup }));
         let stored = StoredRun { number: 1, created_ms: 0, state: RunState::Running, record };
         let unfillable = vec![("c".to_owned(), "needs a container".to_owned())];
         (stored, Seen::of(folded, RunState::Running, unfillable), trials)

@@ -309,6 +309,18 @@ impl Stage {
         }
     }
 
+    /// Whether nothing more is run: the decision is there, or every slot was run where that is what was asked for.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.course {
+            Course::Shortest | Course::Confirming => self.decision() != Decision::Open,
+            Course::Exhaustive => {
+                let all = self.sums(Split::HeldIn) + self.sums(Split::HeldOut);
+                all.waiting == 0 && all.running == 0 && self.decision() != Decision::Open
+            }
+        }
+    }
+
     /// Whether so many slots of a split stay empty, in either arm, that nothing is accepted.
     fn lacks_too_many(&self) -> bool {
         [Split::HeldIn, Split::HeldOut].into_iter().any(|split| {

@@ -13,6 +13,7 @@ fn seconds(seconds: u64) -> Duration {
 fn design(tasks: usize, repeats: u32) -> Design {
     let slots = (0..repeats).flat_map(|repeat| {
         (0..tasks).map(move |task| Slot {
+            arm: 0,
             task: format!("t-{task}"),
             split: if task % 2 == 0 { Split::HeldIn } else { Split::HeldOut },
             role: Role::Baseline,

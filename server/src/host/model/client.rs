@@ -167,6 +167,21 @@ impl Client {
         })
     }
 
+    /// The same model at another temperature. Where the manifest sends none, none is sent: some models refuse it.
+    #[must_use]
+    pub fn at_temperature(&self, temperature: f64) -> Self {
+        let mut settings = self.settings.clone();
+        settings.temperature = settings.temperature.map(|_| temperature);
+        Self {
+            http: self.http.clone(),
+            settings,
+            key: self.key.clone(),
+            redactor: self.redactor.clone(),
+            live: self.live.clone(),
+            has_new_name: Arc::clone(&self.has_new_name),
+        }
+    }
+
     /// How it calls.
     #[must_use]
     pub fn settings(&self) -> &Settings {

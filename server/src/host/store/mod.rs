@@ -10,6 +10,7 @@ mod lease;
 mod runs;
 mod trials;
 mod replay;
+mod proposals;
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};
@@ -25,14 +26,27 @@ use super::record::{EventRecord, RunRecord};
 pub use error::StoreError;
 pub use known::Known;
 pub use lease::Lease;
+pub use proposals::StoredProposal;
 
 /// The directory of the store, beside the manifest.
 pub const DIRECTORY: &str = ".self-harness";
 
 /// The newest format of the database that is known (`PRAGMA user_version`).
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const SCHEMA: &str = include_str!("schema.sql");
+
+/// What makes a database of each earlier version one of the next.
+const MIGRATIONS: [&str; 1] = [
+    // 1 to 2: proposals.
+    "CREATE TABLE proposal (
+        number    INTEGER PRIMARY KEY AUTOINCREMENT,
+        run       INTEGER NOT NULL REFERENCES run (number),
+        created   INTEGER NOT NULL,
+        dismissed INTEGER NOT NULL,
+        body      TEXT    NOT NULL
+    ) STRICT",
+];
 
 /// More than any transcript has.
 const MAX_FILE_BYTES: u64 = 1 << 30;

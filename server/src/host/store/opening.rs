@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 
-use super::{BUSY, DIRECTORY, Known, SCHEMA, Store, StoreError, VERSION};
+use super::{BUSY, DIRECTORY, Known, MIGRATIONS, SCHEMA, Store, StoreError, VERSION};
 
 /// The name of the database.
 const DATABASE: &str = "state.db";
@@ -171,7 +171,7 @@ impl Store {
             return Ok(foreign.map(|store| Self { notice, ..store }));
         }
         let mut store = Self::opened(directory, &real, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        if store.version()? == VERSION {
+        if 0 < store.version()? {
             let is_ours = store.id()?.is_some_and(|id| known.made(&id, &real, &file));
             if !is_ours {
                 drop(store);
@@ -262,6 +262,13 @@ impl Store {
             }
             transaction.execute_batch(SCHEMA).map_err(&failed)?;
             transaction.execute("INSERT INTO store (key, value) VALUES ('id', ?1)", [id]).map_err(&failed)?;
+            transaction.pragma_update(None, "user_version", VERSION).map_err(&failed)?;
+        }
+        if 0 < version {
+            let done = usize::try_from(version - 1).unwrap_or(usize::MAX);
+            for migration in MIGRATIONS.iter().skip(done) {
+                transaction.execute_batch(migration).map_err(&failed)?;
+            }
             transaction.pragma_update(None, "user_version", VERSION).map_err(&failed)?;
         }
         transaction.commit().map_err(&failed)

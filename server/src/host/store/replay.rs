@@ -8,7 +8,8 @@ use rusqlite::types::ValueRef;
 use serde::Deserialize;
 
 use super::{Store, StoreError, StoredRun, unsigned};
-use crate::engine::plan::{Event, Run};
+use crate::engine::cycle::{self, Cycle};
+use crate::engine::plan::Event;
 use crate::host::record::{EventRecord, SpentRecord, verdict_of};
 
 /// An event of the two kinds that there are many of.
@@ -59,7 +60,7 @@ impl Store {
         &self,
         number: i64,
         after: i64,
-        run: &mut Run,
+        run: &mut Cycle,
         mut each: impl FnMut(EventRecord),
     ) -> Result<i64, StoreError> {
         let failed = StoreError::database(&self.path);
@@ -72,7 +73,7 @@ impl Store {
             let at = Duration::from_millis(unsigned(row.get(1).map_err(&failed)?));
             let body = row.get_ref(2).and_then(|body: ValueRef<'_>| Ok(body.as_str()?)).map_err(&failed)?;
             if let Some(event) = Frequent::read(body) {
-                run.apply(at, &event);
+                run.apply(at, &cycle::Event::Trial(event));
                 continue;
             }
             let record: EventRecord =
@@ -89,8 +90,8 @@ impl Store {
     ///
     /// # Errors
     /// A [`StoreError`].
-    pub fn fold(&self, run: &StoredRun) -> Result<(Run, i64), StoreError> {
-        let mut folded = Run::new(run.record.design());
+    pub fn fold(&self, run: &StoredRun) -> Result<(Cycle, i64), StoreError> {
+        let mut folded = Cycle::new(run.record.design());
         let last = self.replay(run.number, 0, &mut folded, drop)?;
         Ok((folded, last))
     }
@@ -118,7 +119,7 @@ mod tests {
             ended("void", Some(quoted)),
         ] {
             let body = serde_json::to_string(&event).unwrap();
-            assert_eq!(Frequent::read(&body), event.event(), "{body}");
+            assert_eq!(Frequent::read(&body).map(cycle::Event::Trial), event.event(), "{body}");
         }
         let others = [EventRecord::Cancelled, EventRecord::Discarded { slot: 1, spent }];
         for event in others {

@@ -1,4 +1,4 @@
--- The store of a project: `.self-harness/state.db`, version 1.
+-- The store of a project: `.self-harness/state.db`, version 2.
 
 CREATE TABLE store (
     key   TEXT PRIMARY KEY,
@@ -69,4 +69,13 @@ CREATE TABLE wish (
 CREATE TABLE admission (
     task BLOB PRIMARY KEY,
     body TEXT NOT NULL
+) STRICT;
+
+-- Numbers are never used again.
+CREATE TABLE proposal (
+    number    INTEGER PRIMARY KEY AUTOINCREMENT,
+    run       INTEGER NOT NULL REFERENCES run (number),
+    created   INTEGER NOT NULL,           -- milliseconds since 1970
+    dismissed INTEGER NOT NULL,           -- 1 if somebody does not want to see it
+    body      TEXT    NOT NULL
 ) STRICT;

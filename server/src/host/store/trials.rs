@@ -177,6 +177,26 @@ impl Store {
         Ok(trials)
     }
 
+    /// The same, each with its slot.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn trials_by_slot(&self, run: i64) -> Result<Vec<(usize, TrialRecord)>, StoreError> {
+        let failed = StoreError::database(&self.path);
+        let query = "SELECT slot, body FROM trial WHERE run = ?1 ORDER BY slot, attempt";
+        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
+        let rows = statement
+            .query_map([run], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
+            .map_err(&failed)?;
+        let mut trials = Vec::new();
+        for row in rows {
+            let (slot, body) = row.map_err(&failed)?;
+            let trial = serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "trial"))?;
+            trials.push((usize::try_from(slot).unwrap_or(usize::MAX), trial));
+        }
+        Ok(trials)
+    }
+
     /// What was found out about a task.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! A worker: the process that performs the runs of one project, one after the other. It survives whoever started it; followers
 //! see its work in the store. What it does next is said by
-//! [`Run::next`](crate::engine::plan::Run::next); this module does it and stores what happened.
+//! [`Cycle::next`](crate::engine::cycle::Cycle::next); this module does it and stores what happened.
 
 mod lean;
 mod admitting;
 mod ticket;
 mod shared;
+mod arms;
+mod improving;
 mod performing;
 mod starting;
 

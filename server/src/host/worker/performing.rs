@@ -12,9 +12,12 @@ use std::time::{Duration, Instant};
 
 use super::BEAT;
 use super::admitting::{self, Checked};
+use super::arms::{Arm, Arms};
+use super::improving::Job;
 use super::shared::{NotPrepared, Shared};
 use crate::engine::budget::Spent;
-use crate::engine::plan::{Action, Event, Finish, Run, Slot, State};
+use crate::engine::cycle::{self, Cycle, Goal, Step};
+use crate::engine::plan::{Action, Event, Finish, Slot, State};
 use crate::engine::trace::End;
 use crate::engine::verdict::{Verdict, VoidCause};
 use crate::failure::Failure;
@@ -59,16 +62,16 @@ pub(super) fn perform(root: &Path, store: &mut Store, lease: &Lease, run: &Store
 }
 
 /// A run as its events tell it, and how long it was at work until the last of them.
-fn resumed_at(store: &Store, run: &StoredRun) -> Result<(Run, Duration), StoreError> {
+fn resumed_at(store: &Store, run: &StoredRun) -> Result<(Cycle, Duration), StoreError> {
     let (folded, _) = store.fold(run)?;
-    let at = folded.spent().time;
+    let at = folded.trials().spent().time;
     Ok((folded, at))
 }
 
 /// A trial that runs.
-struct Running {
+pub(super) struct Running {
     id: String,
-    cancel: Cancel,
+    pub(super) cancel: Cancel,
     meter: Meter,
     record: TrialRecord,
 }
@@ -76,15 +79,15 @@ struct Running {
 /// What a trial's thread says when it ends.
 type Ended = (usize, Result<Done, Cancelled>);
 
-struct Performance<'a> {
-    lease: &'a Lease,
-    number: i64,
-    run: Run,
-    shared: Arc<Shared>,
+pub(super) struct Performance<'a> {
+    pub(super) lease: &'a Lease,
+    pub(super) number: i64,
+    pub(super) cycle: Cycle,
+    pub(super) shared: Arc<Shared>,
     /// How long the run was at work when this worker took it, and when that was.
     base: Duration,
     since: Instant,
-    running: BTreeMap<usize, Running>,
+    pub(super) running: BTreeMap<usize, Running>,
     tell: Sender<Ended>,
     told: Receiver<Ended>,
     /// When trials are killed that still run.
@@ -92,6 +95,12 @@ struct Performance<'a> {
     beaten: Instant,
     /// Trials in a row in which the agent asked the model for nothing.
     not_started: u32,
+    /// The harnesses that trials are run with.
+    pub(super) arms: Arms,
+    /// What goes on beside the trials.
+    pub(super) job: Option<Job>,
+    /// Slots whose trials were stopped because nobody needs them.
+    pub(super) dropped: BTreeSet<usize>,
 }
 
 impl<'a> Performance<'a> {
@@ -102,13 +111,14 @@ impl<'a> Performance<'a> {
         lease: &'a Lease,
         stored: &StoredRun,
     ) -> Result<Self, NotPrepared> {
-        let (run, base) = resumed_at(store, stored)?;
+        let (cycle, base) = resumed_at(store, stored)?;
         let (tell, told) = mpsc::channel();
         let shared = Shared::prepare(root, store, stored)?;
+        let arms = Arms::of(store, stored, &shared, cycle.arms())?;
         let mut performance = Self {
             lease,
             number: stored.number,
-            run,
+            cycle,
             shared: Arc::new(shared),
             base,
             since: Instant::now(),
@@ -118,6 +128,9 @@ impl<'a> Performance<'a> {
             kill_at: None,
             beaten: Instant::now(),
             not_started: 0,
+            arms,
+            job: None,
+            dropped: BTreeSet::new(),
         };
         store.set_state(stored.number, RunState::Running)?;
         performance.discard_left(store)?;
@@ -126,17 +139,17 @@ impl<'a> Performance<'a> {
         Ok(performance)
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.base + self.since.elapsed()
     }
 
     /// Stores an event, then takes it in.
-    fn append(&mut self, store: &mut Store, event: &EventRecord) -> Result<(), StoreError> {
+    pub(super) fn append(&mut self, store: &mut Store, event: &EventRecord) -> Result<(), StoreError> {
         let at = self.now();
         let (lease, number) = (self.lease, self.number);
         patiently(|| store.append(lease, number, at, event))?;
         if let Some(event) = event.event() {
-            self.run.apply(at, &event);
+            self.cycle.apply(at, &event);
         }
         Ok(())
     }
@@ -145,7 +158,7 @@ impl<'a> Performance<'a> {
     fn discard_left(&mut self, store: &mut Store) -> Result<(), StoreError> {
         let left: BTreeMap<usize, RunningTrial> =
             store.running(self.number)?.into_iter().map(|trial| (trial.slot, trial)).collect();
-        let running: Vec<usize> = self.run.running().collect();
+        let running: Vec<usize> = self.cycle.trials().running().collect();
         for slot in running {
             let trial = left.get(&slot);
             let spent = Spent {
@@ -164,7 +177,15 @@ impl<'a> Performance<'a> {
         let event = EventRecord::Discarded { slot, spent: SpentRecord::of(spent) };
         let (at, lease, number) = (self.now(), self.lease, self.number);
         patiently(|| store.discard_trial(lease, number, at, id, &event))?;
-        self.run.apply(at, &Event::Discarded { slot, spent });
+        self.cycle.apply(at, &cycle::Event::Trial(Event::Discarded { slot, spent }));
+        Ok(())
+    }
+
+    fn dropped(&mut self, store: &mut Store, slot: usize, id: &str, spent: Spent) -> Result<(), StoreError> {
+        let event = EventRecord::Dropped { slot, spent: SpentRecord::of(spent) };
+        let (at, lease, number) = (self.now(), self.lease, self.number);
+        patiently(|| store.discard_trial(lease, number, at, id, &event))?;
+        self.cycle.apply(at, &cycle::Event::Trial(Event::Dropped { slot, spent }));
         Ok(())
     }
 
@@ -182,8 +203,10 @@ impl<'a> Performance<'a> {
     /// Tries the tasks of all slots that wait.
     fn admit(&mut self, store: &mut Store) -> Result<(), NotPrepared> {
         let mut wanted = BTreeSet::new();
-        for (slot, state) in self.run.design().slots.iter().zip(self.run.states()) {
-            if matches!(state, State::Pending { .. }) && self.run.finished().is_none() {
+        for (slot, state) in self.cycle.trials().design().slots.iter().zip(self.cycle.trials().states()) {
+            let is_wanted =
+                matches!(state, State::Pending { .. }) || self.cycle.design().goal != Goal::Evaluate;
+            if is_wanted && self.cycle.trials().finished().is_none() {
                 wanted.insert(slot.task.clone());
             }
         }
@@ -202,8 +225,8 @@ impl<'a> Performance<'a> {
         let mut tasks = BTreeMap::new();
         let guarantees = shared.subject.contract.guarantees;
         let number = self.number;
-        let parallel = sandbox::room(shared.trials.directory(), self.run.design().parallel);
-        if parallel < self.run.design().parallel {
+        let parallel = sandbox::room(shared.trials.directory(), self.cycle.trials().design().parallel);
+        if parallel < self.cycle.trials().design().parallel {
             tracing::warn!(parallel, "the disk has no room for more trials at a time");
         }
         let reader = Store::open(&shared.subject.root)?;
@@ -246,7 +269,7 @@ impl<'a> Performance<'a> {
         cause: VoidCause,
         why: &str,
     ) -> Result<(), StoreError> {
-        let slots = self.run.design().slots.iter().enumerate();
+        let slots = self.cycle.trials().design().slots.iter().enumerate();
         let slots: Vec<usize> = slots.filter(|(_, slot)| slot.task == task).map(|(at, _)| at).collect();
         let why = self.shared.redactor.text(why).into_owned();
         for slot in slots {
@@ -277,7 +300,13 @@ impl<'a> Performance<'a> {
             self.beat(store)?;
             self.hear_wishes(store)?;
             self.keep_budget();
-            let action = self.run.next(self.now());
+            let action = match self.cycle.next(self.now()) {
+                Step::Trial(action) => action,
+                step => {
+                    self.improve(store, step)?;
+                    continue;
+                }
+            };
             match action {
                 Action::Start { slot, attempt } => {
                     let wanted = self.running.len() + 1;
@@ -301,12 +330,14 @@ impl<'a> Performance<'a> {
                     self.hear(store, BEAT)?;
                 }
                 Action::Pause => {
+                    self.end_job(store)?;
                     store.set_state(self.number, RunState::Paused)?;
                     return Ok(());
                 }
                 Action::Finish => {
-                    if self.run.finished().is_none() {
-                        let finish = self.run.ending().map_or("complete", finish_word).to_owned();
+                    self.end_job(store)?;
+                    if self.cycle.trials().finished().is_none() {
+                        let finish = self.cycle.trials().ending().map_or("complete", finish_word).to_owned();
                         self.append(store, &EventRecord::Finished { finish })?;
                     }
                     store.set_state(self.number, RunState::Ended)?;
@@ -340,7 +371,7 @@ impl<'a> Performance<'a> {
 
     fn hear_wishes(&mut self, store: &mut Store) -> Result<(), StoreError> {
         let cancels = store.cancels(self.number)?;
-        if 0 < cancels && self.run.ending().is_none() {
+        if 0 < cancels && self.cycle.trials().ending().is_none() {
             self.append(store, &EventRecord::Cancelled)?;
             self.kill_at = Some(Instant::now() + GRACE);
         }
@@ -352,8 +383,8 @@ impl<'a> Performance<'a> {
 
     /// Stops what runs if all of it together goes over a limit: a trial that takes more than any before could.
     fn keep_budget(&self) {
-        let budget = self.run.design().budget;
-        let spent = self.run.spent();
+        let budget = self.cycle.trials().design().budget;
+        let spent = self.cycle.trials().spent();
         let tokens = self.running.values().map(|running| running.meter.tokens()).sum::<u64>();
         let cost = self.running.values().filter_map(|running| running.meter.cost()).sum::<f64>();
         let is_over = budget.tokens.is_some_and(|most| most < spent.tokens.saturating_add(tokens))
@@ -365,13 +396,17 @@ impl<'a> Performance<'a> {
     }
 
     fn start(&mut self, store: &mut Store, slot: usize, attempt: u32) -> Result<(), StoreError> {
-        let Some(asked) = self.run.design().slots.get(slot).cloned() else { return Ok(()) };
+        let Some(asked) = self.cycle.trials().design().slots.get(slot).cloned() else { return Ok(()) };
         let Some(task) = self.shared.tasks.get(&asked.task) else {
             let why = "the task was not tried before the run began";
             return self.unfillable(store, &asked.task, VoidCause::EnvironmentSetup, why);
         };
         let shared = &self.shared;
-        let key = shared.subject.key(shared.harness, task.plan(), asked.role, asked.repeat);
+        let Some(arm) = self.arms.get(asked.arm) else {
+            let why = "the harness of the trial was not made";
+            return self.unfillable(store, &asked.task, VoidCause::EnvironmentSetup, why);
+        };
+        let key = shared.subject.key(arm.digest, task.plan(), asked.role, asked.repeat);
         if let Some(earlier) = store.measured(&key)? {
             let event = EventRecord::Reused { slot, verdict: earlier.verdict, trial: earlier.id };
             return self.append(store, &event);
@@ -383,7 +418,7 @@ impl<'a> Performance<'a> {
             id: id.clone(),
             key: key.to_string(),
             contract: shared.contract.to_string(),
-            harness: shared.harness.to_string(),
+            harness: arm.digest.to_string(),
             task: asked.task.clone(),
             split: asked.split.word().to_owned(),
             role: asked.role.word().to_owned(),
@@ -401,20 +436,20 @@ impl<'a> Performance<'a> {
         let event = EventRecord::Started { slot, attempt };
         let (lease, number) = (self.lease, self.number);
         patiently(|| store.start_trial(lease, number, at, &began, &event))?;
-        self.run.apply(at, &Event::Started { slot, attempt });
+        self.cycle.apply(at, &cycle::Event::Trial(Event::Started { slot, attempt }));
         let running = Running { id, cancel: Cancel::new(), meter: Meter::default(), record };
         let directory = store.clear_trial_directory(&running.id)?;
-        self.spawn(slot, asked, &running, directory);
+        self.spawn(slot, asked, arm, &running, directory);
         self.running.insert(slot, running);
         Ok(())
     }
 
-    fn spawn(&self, slot: usize, asked: Slot, running: &Running, directory: PathBuf) {
+    fn spawn(&self, slot: usize, asked: Slot, arm: Arc<Arm>, running: &Running, directory: PathBuf) {
         let (shared, tell) = (Arc::clone(&self.shared), self.tell.clone());
         let (cancel, meter, id) = (running.cancel.clone(), running.meter.clone(), running.id.clone());
         let work = move || {
             // Whatever happens in a trial is told: a run that waits for it would never end.
-            let perform = || shared.perform(&asked, &id, &cancel, &meter, &directory);
+            let perform = || shared.perform(&arm, &asked, &id, &cancel, &meter, &directory);
             let outcome = panic::catch_unwind(AssertUnwindSafe(perform))
                 .unwrap_or_else(|panic| Ok(Done::failed(&*panic)));
             // Nobody listens any more if the run is given up.
@@ -427,7 +462,7 @@ impl<'a> Performance<'a> {
     }
 
     /// Waits for trials to end, and stores those that did.
-    fn hear(&mut self, store: &mut Store, wait: Duration) -> Result<(), StoreError> {
+    pub(super) fn hear(&mut self, store: &mut Store, wait: Duration) -> Result<(), StoreError> {
         match self.told.recv_timeout(wait.min(BEAT)) {
             Ok(ended) => self.ended(store, ended)?,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
@@ -449,7 +484,10 @@ impl<'a> Performance<'a> {
             };
             // Its transcript would tell of a trial that there is not.
             let _ = fs::remove_dir_all(store.trial_directory(&running.id));
-            return self.discard(store, slot, &running.id, spent);
+            return match self.dropped.remove(&slot) {
+                true => self.dropped(store, slot, &running.id, spent),
+                false => self.discard(store, slot, &running.id, spent),
+            };
         };
         let mut record = running.record;
         record.finished_ms = clock::wall_ms().max(record.started_ms);
@@ -464,19 +502,19 @@ impl<'a> Performance<'a> {
         };
         let (at, lease, number) = (self.now(), self.lease, self.number);
         patiently(|| store.end_trial(lease, number, slot, at, &record, &event))?;
-        self.run.apply(at, &Event::Ended { slot, verdict, spent });
+        self.cycle.apply(at, &cycle::Event::Trial(Event::Ended { slot, verdict, spent }));
         match verdict {
             Verdict::Void(VoidCause::AgentStart) => self.not_started += 1,
             Verdict::Void(_) => {}
             Verdict::Pass | Verdict::Fail => self.not_started = 0,
         }
-        let has_worked = self.run.states().iter().any(|state| matches!(state, State::Filled(_)));
-        if NOT_STARTED <= self.not_started && !has_worked && self.run.paused().is_none() {
+        let has_worked = self.cycle.trials().states().iter().any(|state| matches!(state, State::Filled(_)));
+        if NOT_STARTED <= self.not_started && !has_worked && self.cycle.trials().paused().is_none() {
             let why = format!("the agent does not start: {}", record.detail);
             return self.append(store, &EventRecord::Paused { why });
         }
         let pauses = done.worked.as_ref().is_some_and(|worked| worked.pauses);
-        if pauses && matches!(verdict, Verdict::Void(_)) && self.run.paused().is_none() {
+        if pauses && matches!(verdict, Verdict::Void(_)) && self.cycle.trials().paused().is_none() {
             self.append(store, &EventRecord::Paused { why: record.detail })?;
         }
         Ok(())
@@ -484,7 +522,7 @@ impl<'a> Performance<'a> {
 }
 
 /// Tries again while the disk is full: a trial that was paid is not given up because of that.
-fn patiently<T>(mut write: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn patiently<T>(mut write: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let began = Instant::now();
     loop {
         match write() {

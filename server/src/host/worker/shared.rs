@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use harness_schema::digest::Digest;
 use tokio::runtime::Runtime;
 
+use super::arms::Arm;
 use super::{archives, ticket};
 use crate::engine::atif;
 use crate::engine::plan::Slot;
@@ -27,15 +28,15 @@ use crate::host::trial::{self, Cancelled, Done};
 pub(super) struct Shared {
     pub(super) subject: Subject,
     pub(super) tasks: BTreeMap<String, AdmittedTask>,
-    client: Client,
-    runtime: Runtime,
+    pub(super) client: Client,
+    pub(super) runtime: Runtime,
     backend: Box<dyn Backend>,
     pub(super) trials: Trials,
     archives: PathBuf,
     pub(super) redactor: Redactor,
     pub(super) harness: Digest,
     pub(super) contract: Digest,
-    seed: Option<i64>,
+    pub(super) seed: Option<i64>,
     /// Whether there is a sandbox.
     pub(super) is_confined: bool,
     /// What it proved to hold.
@@ -120,12 +121,13 @@ impl Shared {
         }
     }
 
-    /// Performs a trial; `directory` is where what is kept of it lies.
+    /// Performs a trial of a harness; `directory` is where what is kept of it lies.
     ///
     /// # Errors
     /// [`Cancelled`] if nobody wants it any more.
     pub(super) fn perform(
         &self,
+        arm: &Arm,
         asked: &Slot,
         id: &str,
         cancel: &Cancel,
@@ -135,14 +137,14 @@ impl Shared {
         let task = self.tasks.get(&asked.task).ok_or(Cancelled)?;
         let about = atif::About {
             trial: id.to_owned(),
-            harness: self.harness.to_string(),
+            harness: arm.digest.to_string(),
             contract: self.contract.to_string(),
             tool_definitions: Vec::new(),
         };
         let digest = task.plan().digests.task;
         let repeat = u64::from(asked.repeat);
         trial::perform(&trial::Trial {
-            harness: &self.subject.harness,
+            harness: &arm.harness,
             task,
             bench: self.bench(),
             client: &self.client,

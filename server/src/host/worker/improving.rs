@@ -1,0 +1,360 @@
+//! What a run does besides trials: it mines, asks for proposals and merges, as [`Cycle::next`](crate::engine::cycle::Cycle::next)
+//! says. Mining and asking take a while, so a thread does them, and the worker stays alive and hears wishes meanwhile.
+
+use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
+
+use harness_schema::digest::Digest;
+
+use super::BEAT;
+use super::arms::{Arm, store_error};
+use super::performing::{Performance, patiently};
+use super::shared::Shared;
+use crate::engine::budget::Spent;
+use crate::engine::contract::Role;
+use crate::engine::cycle::{Decision, Event, Hold, Step};
+use crate::engine::plan::State;
+use crate::engine::proposal::{Judged, Proposal, merge, operator};
+use crate::engine::weakness::Actionable;
+use crate::failure::Failure;
+use crate::host::agents::Cancel;
+use crate::host::evidence;
+use crate::host::mining::{self, Lesson};
+use crate::host::proposer::{self, Asking, Proposals, Proposer, Replied};
+use crate::host::record::{
+    CandidateRecord, EventRecord, MinedRecord, ProposalRecord, SpentRecord, TrialRecord,
+};
+use crate::host::store::{Store, StoreError, StoredRun};
+
+/// Work beside the trials.
+pub(super) struct Job {
+    told: Receiver<Told>,
+    cancel: Cancel,
+}
+
+/// What such work comes to.
+enum Told {
+    Mined(Box<MinedRecord>, usize),
+    Replied(Replied),
+    Proposed(Box<Proposals>),
+    /// It cannot be done, for a reason that a person has to see to.
+    Failed(Failure),
+}
+
+impl Performance<'_> {
+    /// Does what the cycle says beside the trials.
+    pub(super) fn improve(&mut self, store: &mut Store, step: Step) -> Result<(), StoreError> {
+        match step {
+            Step::Trial(_) => Ok(()),
+            Step::Record(events) => {
+                for event in events {
+                    if let Some(record) = EventRecord::of(&event) {
+                        self.append(store, &record)?;
+                    }
+                }
+                self.grow_arms(store)
+            }
+            Step::Drop(slot) => self.drop_slot(store, slot),
+            Step::Mine | Step::Propose => {
+                if self.job.is_none() {
+                    self.job = Some(self.begin(store, step == Step::Propose)?);
+                }
+                self.hear(store, BEAT)?;
+                self.hear_job(store)
+            }
+            Step::Merge(survivors) => self.merge(store, &survivors),
+        }
+    }
+
+    /// Ends what goes on beside the trials; what was paid until then is paid.
+    pub(super) fn end_job(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        if let Some(job) = &self.job {
+            job.cancel.cancel();
+        }
+        while self.job.is_some() {
+            self.hear_job(store)?;
+            if self.job.is_some() {
+                thread::sleep(BEAT / 10);
+            }
+        }
+        Ok(())
+    }
+
+    fn grow_arms(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        let grown = self.arms.grow(store, &self.shared, self.cycle.arms());
+        match grown.map_err(store_error) {
+            Ok(()) => Ok(()),
+            Err(Ok(failure)) => self.pause(store, failure.message),
+            Err(Err(error)) => Err(error),
+        }
+    }
+
+    fn pause(&mut self, store: &mut Store, why: String) -> Result<(), StoreError> {
+        self.append(store, &EventRecord::Paused { why })
+    }
+
+    /// Nobody needs a slot any more: its trial is stopped if one runs.
+    fn drop_slot(&mut self, store: &mut Store, slot: usize) -> Result<(), StoreError> {
+        if let Some(running) = self.running.get(&slot) {
+            running.cancel.cancel();
+            self.dropped.insert(slot);
+            return Ok(());
+        }
+        let spent = SpentRecord::of(Spent::nothing());
+        self.append(store, &EventRecord::Dropped { slot, spent })
+    }
+
+    fn begin(&self, store: &Store, proposes: bool) -> Result<Job, StoreError> {
+        let (tell, told) = mpsc::channel();
+        let cancel = Cancel::new();
+        let shared = Arc::clone(&self.shared);
+        let stored = store.run(self.number)?;
+        let arm = self.arms.get(self.cycle.working());
+        let (Some(stored), Some(arm)) = (stored, arm) else {
+            let _ =
+                tell.send(Told::Failed(Failure::host("the run is gone", "somebody has changed the store")));
+            return Ok(Job { told, cancel });
+        };
+        let states = self.cycle.trials().design().slots.iter().zip(self.cycle.trials().states()).enumerate();
+        let teaches = states.filter(|(_, (slot, state))| {
+            let is_measured = matches!(state, State::Filled(_));
+            is_measured
+                && slot.arm == self.cycle.working()
+                && matches!(slot.role, Role::Baseline | Role::Confirm)
+        });
+        let work = Work {
+            slots: teaches.map(|(at, _)| at).collect(),
+            round: self.cycle.round(),
+            count: self.cycle.design().rules.proposals,
+            shared,
+            stored,
+            arm,
+            cancel: cancel.clone(),
+        };
+        let (told_of, not_begun) = (tell.clone(), tell.clone());
+        let perform = move || {
+            let outcome = panic::catch_unwind(AssertUnwindSafe(|| match proposes {
+                true => work.propose(&tell),
+                false => work.mine(),
+            }));
+            let said = outcome.unwrap_or_else(|_| {
+                Err(Failure {
+                    kind: crate::failure::FailureKind::Bug,
+                    message: String::from("mining or proposing has panicked"),
+                    hint: String::new(),
+                })
+            });
+            // Nobody listens any more if the run is given up.
+            let _ = told_of.send(said.unwrap_or_else(Told::Failed));
+        };
+        let name = String::from(if proposes { "propose" } else { "mine" });
+        if let Err(error) = thread::Builder::new().name(name).spawn(perform) {
+            let failure = Failure::host(format!("cannot start a thread: {error}"), "see `ulimit -u`");
+            let _ = not_begun.send(Told::Failed(failure));
+        }
+        Ok(Job { told, cancel })
+    }
+
+    /// Stores what the work beside the trials has come to so far.
+    fn hear_job(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        while let Some(job) = &self.job {
+            let told = match job.told.try_recv() {
+                Ok(told) => told,
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => {
+                    self.job = None;
+                    return Ok(());
+                }
+            };
+            match told {
+                Told::Replied(Replied { slot, text, spent }) => {
+                    let (text, error) = match text {
+                        Ok(text) => (text, String::new()),
+                        Err(error) => (String::new(), error),
+                    };
+                    let text = self.shared.redactor.text(&text).into_owned();
+                    let round = self.cycle.round();
+                    let spent = SpentRecord::of(spent);
+                    self.append(store, &EventRecord::Replied { round, slot, text, error, spent })?;
+                }
+                Told::Mined(mined, actionable) => {
+                    self.job = None;
+                    self.append(store, &EventRecord::Mined { mined, actionable })?;
+                }
+                Told::Proposed(proposals) => {
+                    self.job = None;
+                    self.store_proposals(store, &proposals)?;
+                }
+                Told::Failed(failure) => {
+                    self.job = None;
+                    let is_cancelled = self.cycle.trials().ending().is_some();
+                    if !is_cancelled {
+                        self.pause(store, failure.message)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn store_proposals(&mut self, store: &mut Store, proposals: &Proposals) -> Result<(), StoreError> {
+        let harness = self.arms.get(self.cycle.working()).map(|arm| arm.digest.to_string());
+        let harness = harness.unwrap_or_default();
+        let records: Vec<ProposalRecord> =
+            proposals.chosen.iter().map(|proposal| ProposalRecord::of(proposal, &harness)).collect();
+        let (at, lease, number) = (self.now(), self.lease, self.number);
+        let event = patiently(|| {
+            store.add_proposals(lease, number, at, &records, |numbers| EventRecord::Proposed {
+                candidates: numbers
+                    .iter()
+                    .map(|number| CandidateRecord { proposal: *number, active: None })
+                    .collect(),
+                refused: proposals.refused.clone(),
+                spent: SpentRecord::of(Spent::nothing()),
+            })
+        })?;
+        if let Some(event) = event.event() {
+            self.cycle.apply(at, &event);
+        }
+        self.grow_arms(store)
+    }
+
+    /// Makes one harness of those survivors that go together and promise most.
+    fn merge(&mut self, store: &mut Store, survivors: &[(u32, f64)]) -> Result<(), StoreError> {
+        let mut candidates: Vec<(Proposal, f64)> = Vec::new();
+        let mut numbers = Vec::new();
+        for (number, gain) in survivors {
+            if let Some(proposal) = store.proposal(*number)?.and_then(|stored| stored.record.proposal()) {
+                candidates.push((proposal, *gain));
+                numbers.push(*number);
+            }
+        }
+        let Some(arm) = self.arms.get(self.cycle.working()) else { return Ok(()) };
+        let most = self.cycle.design().rules.merged().min(candidates.len());
+        let choice = merge::choose(&arm.harness, &candidates, most);
+        let chosen: Vec<u32> = choice.chosen.iter().filter_map(|at| numbers.get(*at).copied()).collect();
+        // The first is the one that promises most: `survivors` are in that order.
+        let (members, files) = match chosen.as_slice() {
+            [] => (numbers.iter().copied().take(1).collect(), BTreeMap::new()),
+            _ => (chosen, choice.files),
+        };
+        for number in numbers.iter().filter(|number| !members.contains(number)) {
+            let event = Event::Decided { proposal: *number, decision: Decision::Held(Hold::MergeCap) };
+            if let Some(record) = EventRecord::of(&event) {
+                self.append(store, &record)?;
+            }
+        }
+        self.arms.unite(members.clone(), files.clone());
+        let files = files.into_iter().map(|(path, text)| (path.as_str().to_owned(), text)).collect();
+        self.append(store, &EventRecord::Merged { members, files })?;
+        self.grow_arms(store)
+    }
+}
+
+/// What a thread needs to mine and to ask.
+struct Work {
+    shared: Arc<Shared>,
+    stored: StoredRun,
+    arm: Arc<Arm>,
+    /// The slots whose trials teach, held-out ones among them: what mines takes none of those.
+    slots: Vec<usize>,
+    round: u32,
+    count: u32,
+    cancel: Cancel,
+}
+
+impl Work {
+    fn lesson(&self, store: &Store) -> Result<Lesson, Failure> {
+        let mut trials = evidence::trials(store, &self.stored).map_err(|error| error.to_failure())?;
+        let teaching: Vec<TrialRecord> = self.slots.iter().filter_map(|slot| trials.remove(slot)).collect();
+        Ok(mining::mine(store, &self.arm.harness, &self.shared.subject.tasks, teaching))
+    }
+
+    fn store(&self) -> Result<Store, Failure> {
+        Store::open(&self.shared.subject.root).map_err(|error| error.to_failure())
+    }
+
+    fn mine(&self) -> Result<Told, Failure> {
+        let store = self.store()?;
+        let lesson = self.lesson(&store)?;
+        let yes = lesson.weaknesses.iter().filter(|weakness| weakness.actionable == Actionable::Yes).count();
+        let is_cold = lesson.mined.cold.is_cold();
+        let actionable = match yes {
+            0 if is_cold => operator::offers(&self.arm.harness, &lesson.weaknesses, &lesson.seen, true).len(),
+            yes => yes,
+        };
+        Ok(Told::Mined(Box::new(MinedRecord::of(&lesson.mined, &lesson.weaknesses)), actionable))
+    }
+
+    fn propose(&self, tell: &mpsc::Sender<Told>) -> Result<Told, Failure> {
+        let store = self.store()?;
+        let lesson = self.lesson(&store)?;
+        let history = history(&store).map_err(|error| error.to_failure())?;
+        let asking = Asking {
+            harness: &self.arm.harness,
+            digest: self.arm.digest,
+            lesson: &lesson,
+            history: &history,
+            count: self.count,
+            store: &store,
+        };
+        let slots = proposer::slots(&asking);
+        let mut replies = self.known(&store)?;
+        let wanted = proposer::wanted(&asking, &slots, &replies);
+        let (replied, heard) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let Shared { client, runtime, seed, .. } = &*self.shared;
+                let (digest, cancel) = (self.arm.digest, &self.cancel);
+                let runtime = runtime.handle();
+                Proposer { client, runtime, seed: *seed, digest, cancel }.ask(wanted, &replied);
+            });
+            for reply in heard {
+                replies.insert(reply.slot, reply.text.clone());
+                let _ = tell.send(Told::Replied(reply));
+            }
+        });
+        if self.cancel.is_cancelled() {
+            return Err(Failure::user("it was cancelled", ""));
+        }
+        let failed: Vec<&String> = replies.values().filter_map(|text| text.as_ref().err()).collect();
+        if !slots.is_empty()
+            && failed.len() == slots.len()
+            && let Some(why) = failed.first()
+        {
+            return Err(Failure::host(format!("the model cannot be asked for proposals: {why}"), ""));
+        }
+        Ok(Told::Proposed(Box::new(proposer::choose(&asking, &slots, &replies))))
+    }
+
+    /// Replies of this round that were paid before a worker died.
+    fn known(&self, store: &Store) -> Result<BTreeMap<u32, Result<String, String>>, Failure> {
+        let events = store.events(self.stored.number, 0).map_err(|error| error.to_failure())?;
+        let replies = events.into_iter().filter_map(|event| match event.event {
+            EventRecord::Replied { round, slot, text, error, .. }
+                if round == self.round && error.is_empty() =>
+            {
+                Some((slot, Ok(text)))
+            }
+            _ => None,
+        });
+        Ok(replies.collect())
+    }
+}
+
+/// What was judged before in this store, the oldest first.
+fn history(store: &Store) -> Result<Vec<Judged>, StoreError> {
+    let decisions = store.decisions()?;
+    let judged = store.proposals()?.into_iter().filter_map(|stored| {
+        let decision = decisions.get(&stored.number)?;
+        let baseline: Digest = stored.record.harness.parse().ok()?;
+        let is_hopeless = matches!(decision, Decision::Rejected(_));
+        let is_judged = !decision.is_interrupted();
+        let proposal = stored.record.proposal().filter(|_| is_judged)?;
+        Some(Judged::of(&proposal, baseline, *decision == Decision::Accepted, is_hopeless))
+    });
+    Ok(judged.collect())
+}

@@ -205,8 +205,9 @@ struct Texts<'h> {
 
 impl<'h> Texts<'h> {
     fn of(harness: &'h Harness) -> Self {
-        let lines: BTreeMap<Role, Vec<Line>> =
-            Role::ALL.into_iter().map(|role| (role, lines::of(harness, role))).collect();
+        // A limit says nothing.
+        let roles = Role::ALL.into_iter().filter(|role| *role != Role::Limit);
+        let lines: BTreeMap<Role, Vec<Line>> = roles.map(|role| (role, lines::of(harness, role))).collect();
         let corpus = Corpus::of(lines.values().flatten());
         Self { harness, lines, corpus }
     }

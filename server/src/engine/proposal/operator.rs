@@ -13,6 +13,7 @@ use harness_schema::selector::Resolved;
 use harness_schema::surface::Role;
 use harness_schema::syntax::data::Value;
 
+use super::place;
 use super::reply::{Draft, DraftEdit, Edge, Scope};
 use crate::engine::signature::Seen;
 use crate::engine::split::HeldIn;
@@ -76,6 +77,10 @@ pub fn offers(harness: &Harness, weaknesses: &[Weakness], seen: &[HeldIn<Seen>],
     ranked.sort_by_key(|(rank, row, _)| (*rank, *row));
     let mut each: Vec<Offer> = Vec::new();
     for (_, _, offer) in ranked {
+        // What is kept from proposals is no place for one.
+        if offer.draft.edits.iter().any(|edit| place::find(harness, &edit.surface).is_err()) {
+            continue;
+        }
         let is_same =
             |other: &Offer| other.draft.edits == offer.draft.edits && other.draft.scope == offer.draft.scope;
         if !each.iter().any(is_same) {

@@ -9,7 +9,7 @@ use harness_schema::syntax::Document;
 use harness_schema::syntax::data::{Kind, Step, Value};
 use harness_schema::text::Span;
 
-use super::phrases;
+use super::{phrases, words};
 
 /// The surface that adds a runtime rule (`formats` 1.3).
 pub const NEW_RULE: &str = "rules.new";
@@ -31,6 +31,8 @@ pub struct Line {
     pub span: Span,
     /// The line as the surface's value has it, without blanks around.
     pub text: String,
+    /// The terms of that text ([`words::terms`]).
+    pub terms: Vec<String>,
 }
 
 /// A place where something new would stand.
@@ -78,6 +80,7 @@ fn of_surface(placed: &Placed, role: Role) -> Vec<Line> {
                     file: place.target.clone(),
                     span,
                     text: text.trim().to_owned(),
+                    terms: words::terms(text),
                 });
             }
         }

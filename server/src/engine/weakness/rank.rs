@@ -72,11 +72,10 @@ impl Corpus {
         let mut corpus = Self::default();
         let mut length = 0.0;
         for line in lines {
-            let terms = terms(&line.text);
             corpus.lines += 1.0;
-            length += small(terms.len());
-            for term in terms.into_iter().collect::<BTreeSet<_>>() {
-                *corpus.holders.entry(term).or_default() += 1;
+            length += small(line.terms.len());
+            for term in line.terms.iter().collect::<BTreeSet<_>>() {
+                *corpus.holders.entry(term.clone()).or_default() += 1;
             }
         }
         corpus.mean = length / corpus.lines.max(1.0);
@@ -93,7 +92,7 @@ impl Corpus {
     #[must_use]
     pub(super) fn fits(&self, lines: &[Line], query: &Query<'_>) -> Vec<Fit> {
         let fit = |(at, line): (usize, &Line)| {
-            let own = terms(&line.text);
+            let own = &line.terms;
             let norm = K1 * (1.0 - B + B * small(own.len()) / self.mean.max(1.0));
             let names = query.names.iter().any(|name| 2 < name.len() && line.text.contains(name));
             let is_about = names || own.iter().any(|term| query.essential.contains(term));
@@ -134,6 +133,7 @@ mod tests {
             file: FilePath::root(),
             span: Span::default(),
             text: (*text).to_owned(),
+            terms: terms(text),
         };
         texts.iter().map(line).collect()
     }

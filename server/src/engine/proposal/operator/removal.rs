@@ -72,7 +72,7 @@ pub(super) fn twins(lines: &[Line]) -> impl Iterator<Item = (&Line, &Line)> {
     let says_same = |(one, other): &(&Line, &Line)| {
         one.surface == other.surface
             && one.text != other.text
-            && LEAST_TERMS <= words::terms(&one.text).len().min(words::terms(&other.text).len())
+            && LEAST_TERMS <= one.terms.len().min(other.terms.len())
             && words::polarity(&one.text) == words::polarity(&other.text)
             && ALIKE <= words::likeness(&one.text, &other.text)
     };
@@ -125,6 +125,7 @@ mod tests {
             file: harness_schema::path::FilePath::root(),
             span: harness_schema::text::Span::default(),
             text: text.to_owned(),
+            terms: words::terms(text),
         };
         let lines = [
             line("- Check the result before you finish."),

@@ -4,9 +4,9 @@
 //! nobody read yet is listed in [`Harness::unread`].
 
 pub mod symbols;
-pub mod texts;
 pub mod suite;
 pub mod word_runs;
+pub mod texts;
 mod mentions;
 mod reader;
 mod surfaces;

@@ -491,9 +491,10 @@ impl Harness {
         let Some(before) = previous else { return };
         let old: FxHashMap<&str, &HarnessText> =
             before.texts.iter().map(|text| (text.id.as_str(), text)).collect();
+        let is_same_suite = Arc::ptr_eq(&self.suite, &before.suite);
         for text in &mut self.texts {
             if let Some(before_text) = old.get(text.id.as_str()) {
-                text.reuse(before_text, &self.files, &before.files);
+                text.reuse(before_text, &self.files, &before.files, is_same_suite);
             }
         }
     }

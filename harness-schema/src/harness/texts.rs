@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use ecow::EcoString;
 
+use super::word_runs::{Quotation, WordRuns};
 use crate::files::Files;
 use crate::path::FilePath;
 use crate::problem::Location;
@@ -69,6 +70,9 @@ pub struct HarnessText {
     pub source: TextSource,
     parsed: OnceLock<Arc<template::Tree>>,
     prose: OnceLock<Arc<markdown::Tree>>,
+    quoted: OnceLock<Vec<Quotation>>,
+    /// An earlier version of it that quotes nothing of the same suite.
+    clean: Option<Arc<str>>,
 }
 
 /// Where a text is.
@@ -132,7 +136,8 @@ impl HarnessText {
             _ => TextSource::Nowhere,
         };
         let declared = Location::new(file, value.span);
-        Self { id, role, owner, declared, source, parsed: OnceLock::new(), prose: OnceLock::new() }
+        let (parsed, prose, quoted) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { id, role, owner, declared, source, parsed, prose, quoted, clean: None }
     }
 
     /// The file that holds the text.
@@ -217,8 +222,19 @@ impl HarnessText {
         }
     }
 
-    /// Takes over what was parsed of the same text before.
-    pub(super) fn reuse(&mut self, before: &Self, files: &Files, files_before: &Files) {
+    /// What the text says that only unseen tasks say, of the suite of its harness; spans are offsets in the text.
+    pub(crate) fn quotations(&self, files: &Files, runs: &WordRuns) -> &[Quotation] {
+        self.quoted.get_or_init(|| {
+            let text = self.text(files).unwrap_or_default();
+            match &self.clean {
+                Some(clean) => runs.quotations_since(clean, text),
+                None => runs.quotations(text),
+            }
+        })
+    }
+
+    /// Takes over what was found in the same text before, and of a text that was edited what its edit cannot have changed.
+    pub(super) fn reuse(&mut self, before: &Self, files: &Files, files_before: &Files, is_same_suite: bool) {
         let same = match (&self.source, &before.source) {
             (TextSource::File(path), TextSource::File(other)) => {
                 match (files.document(path), files_before.document(other)) {
@@ -232,6 +248,16 @@ impl HarnessText {
         if same {
             self.parsed.clone_from(&before.parsed);
             self.prose.clone_from(&before.prose);
+        }
+        if is_same_suite {
+            self.clean = match before.quoted.get() {
+                Some(quoted) if !quoted.is_empty() => None,
+                Some(_) => before.document(files_before).map(|document| document.text().shared()),
+                None => before.clean.clone(),
+            };
+            if same {
+                self.quoted.clone_from(&before.quoted);
+            }
         }
     }
 }

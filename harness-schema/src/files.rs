@@ -119,6 +119,13 @@ impl Files {
         self.open.get(path).or_else(|| self.disk.get(path).map(|file| &file.content)).cloned()
     }
 
+    /// Whether there is a file whose text nobody asked for yet.
+    #[must_use]
+    pub fn is_unread(&self, path: &FilePath) -> bool {
+        let content = self.open.get(path).or_else(|| self.disk.get(path).map(|file| &file.content));
+        matches!(content, Some(Content::Unread))
+    }
+
     /// A file's document, if it is there, read and a text.
     #[must_use]
     pub fn document(&self, path: &FilePath) -> Option<&Arc<Document>> {

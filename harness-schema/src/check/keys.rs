@@ -44,7 +44,9 @@ struct Form {
 /// Where keys are in a text, in order.
 pub(super) fn find(text: &str) -> Vec<Span> {
     let Some(forms) = forms() else { return Vec::new() };
-    let keys = forms.captures_iter(text).filter_map(|found| {
+    // Groups are asked for where there is something: most texts have no key.
+    let keys = forms.find_iter(text).filter_map(|found| {
+        let found = forms.captures_at(text, found.start())?;
         let whole = found.get(0)?;
         Some(Form { whole: Span::new(whole.start(), whole.end()), key: key(text, &found) })
     });

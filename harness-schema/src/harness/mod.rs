@@ -3,6 +3,7 @@
 //! Resolving cannot fail and reads no file. What is missing stays missing here and becomes a problem in `check`; what
 //! nobody read yet is listed in [`Harness::unread`].
 
+mod earlier;
 pub mod symbols;
 pub mod suite;
 pub mod word_runs;
@@ -22,7 +23,7 @@ use ecow::EcoString;
 use rustc_hash::FxHashMap;
 
 use crate::digest::Digest;
-use crate::files::{Content, Files};
+use crate::files::Files;
 use crate::manifest::Manifest;
 use crate::path::{FilePath, PathRefusal};
 use crate::problem::{Location, Problem};
@@ -577,7 +578,7 @@ impl Harness {
     }
 
     fn wants(&mut self, path: &FilePath) {
-        if matches!(self.files.content(path), Some(Content::Unread)) {
+        if self.files.is_unread(path) {
             self.unread.insert(path.clone());
         }
     }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::files::{Content, Files};
+use ecow::EcoString;
+
+use crate::files::Files;
 use crate::glob::Glob;
 use crate::path::FilePath;
 use crate::syntax::data::{Entry, Value};
@@ -66,7 +68,9 @@ pub(super) fn is_pattern(files: &Files, path: &FilePath) -> bool {
     Glob::new(path.as_str()).is_pattern() && !files.is_file(path)
 }
 
-/// Whether nobody read a file's text yet.
-pub(super) fn is_unread(files: &Files, path: &FilePath) -> bool {
-    matches!(files.content(path), Some(Content::Unread))
+/// Parts of a name as one text. Names are put together at each keystroke, and formats cost more than what they join.
+pub(super) fn joined(parts: &[&str]) -> EcoString {
+    let mut text = EcoString::with_capacity(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| text.push_str(part));
+    text
 }

@@ -7,9 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use ecow::{EcoString, eco_format};
 
-use rustc_hash::FxHashMap;
-
-use super::reader::{Reader, entries, is_native, items, matching};
+use super::earlier::Earlier;
+use super::reader::{Reader, entries, is_native, items, joined, matching};
 use super::symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
 use super::texts::{Bare, HarnessText, TextRole, TextSource};
 use super::{
@@ -46,7 +45,7 @@ impl Harness {
             tools: Vec::new(),
             surfaces: Vec::new(),
             suite: Arc::default(),
-            symbols: Symbols::default(),
+            symbols: previous.map(|before| Symbols::with_room_for(&before.symbols)).unwrap_or_default(),
             named: BTreeMap::new(),
             paths: Vec::new(),
             unread: BTreeSet::new(),
@@ -68,7 +67,12 @@ impl Harness {
         harness.symbols.finish();
         let texts = harness.texts.iter().map(HarnessText::file);
         let lazy = texts.chain(harness.tools.iter().map(|tool| &tool.file)).chain(&harness.followed);
-        harness.lazy_mentions = lazy.map(|file| (file.clone(), OnceLock::new())).collect();
+        for file in lazy {
+            // A manifest has many texts and tools.
+            if !harness.lazy_mentions.contains_key(file) {
+                harness.lazy_mentions.insert(file.clone(), OnceLock::new());
+            }
+        }
         harness.found = harness.named.keys().map(|path| (path.clone(), OnceLock::new())).collect();
         harness
     }
@@ -119,7 +123,7 @@ impl Harness {
         for entry in entries(prompt.get("variables")) {
             let name = entry.key.name.clone();
             let value = &entry.value;
-            let id = eco_format!("prompt.variables.{name}");
+            let id = joined(&["prompt.variables.", &name]);
             let text = HarnessText::read(
                 id,
                 TextRole::Variable,
@@ -129,7 +133,7 @@ impl Harness {
                 at.file,
                 at.source,
             );
-            let detail = text.text(&self.files).map(first_line).unwrap_or_default();
+            let detail = text.shared(&self.files).map(|text| first_line(&text)).unwrap_or_default();
             self.add_text(text, value, "prompt.variables", at);
             self.symbols.define(Symbol {
                 kind: SymbolKind::Variable,
@@ -167,10 +171,10 @@ impl Harness {
         };
         let location = Location::new(at.file, at.inside(value));
         let target = FilePath::parse(&written);
-        let is_pattern = written.contains(['*', '?', '[', '{']);
+        let is_pattern = || written.contains(['*', '?', '[', '{']);
         let names_one = match kind {
             PathKind::File | PathKind::Program => true,
-            PathKind::MayBeMissing | PathKind::Glob => !is_pattern,
+            PathKind::MayBeMissing | PathKind::Glob => !is_pattern(),
             PathKind::Directory => false,
         };
         if let Some(path) = target.as_ref().ok().filter(|_| names_one) {
@@ -221,10 +225,10 @@ impl Harness {
         };
         let mut detail = EcoString::new();
         if let Some(description) = value.get("description") {
-            let id = eco_format!("tool.{name}.description");
+            let id = joined(&["tool.", &name, ".description"]);
             let role = TextRole::ToolDescription;
             let text = HarnessText::read(id, role, name.clone(), description, Bare::Text, at.file, at.source);
-            detail = text.text(&self.files).map(first_line).unwrap_or_default();
+            detail = text.shared(&self.files).map(|text| first_line(&text)).unwrap_or_default();
             self.add_text(text, description, "tool.description", at);
         }
         if !name.is_empty() {
@@ -237,14 +241,13 @@ impl Harness {
             });
             self.read_parameters(&name, value, at);
         }
-        for part in items(value.get("run")) {
+        for (index, part) in items(value.get("run")).enumerate() {
             let Some(written) = part.as_text() else { continue };
             self.read_placeholders(&name, part, at);
-            let is_first =
-                value.get("run").and_then(Value::as_list).is_some_and(|run| run.first() == Some(part));
+            let is_first = index == 0;
             // What a parameter names is known only in a call.
-            let is_named = !written.contains('{') && written.contains('/') && !written.starts_with('/');
-            if is_first && is_named && !is_off(value) && !is_off(declared) {
+            let is_named = || !written.contains('{') && written.contains('/') && !written.starts_with('/');
+            if is_first && is_named() && !is_off(value) && !is_off(declared) {
                 self.add_path(Some(part), PathKind::Program, "tool.run", at);
                 if let Ok(path) = FilePath::parse(written) {
                     self.name(&path, Role::Program);
@@ -260,18 +263,18 @@ impl Harness {
     fn read_parameters(&mut self, tool: &str, value: &Value, at: Reader<'_>) {
         let schema = value.get("parameters").or_else(|| value.get("inputSchema"));
         for entry in entries(schema.and_then(|schema| schema.get("properties"))) {
-            let detail = entry.value.get("description").and_then(Value::as_text).map(first_line);
+            let detail = entry.value.get("description").and_then(Value::as_shared);
             self.symbols.define(Symbol {
                 kind: SymbolKind::Parameter,
-                name: eco_format!("{tool}.{}", entry.key.name),
+                name: joined(&[tool, ".", &entry.key.name]),
                 at: Location::new(at.file, at.key(entry)),
                 extent: entry.span(),
-                detail: detail.unwrap_or_default(),
+                detail: detail.map(|text| first_line(&text)).unwrap_or_default(),
             });
         }
         for required in items(schema.and_then(|schema| schema.get("required"))) {
             if let Some(name) = required.as_text() {
-                self.add_mention(SymbolKind::Parameter, &format!("{tool}.{name}"), required, at);
+                self.add_mention(SymbolKind::Parameter, joined(&[tool, ".", name]), required, at);
             }
         }
     }
@@ -291,7 +294,7 @@ impl Harness {
             }
             for key in ["inject", "ask_verify"] {
                 if let Some(value) = rule.get(key) {
-                    let id = eco_format!("rule.{owner}");
+                    let id = joined(&["rule.", &owner]);
                     let text = HarnessText::read(
                         id,
                         TextRole::Rule,
@@ -336,7 +339,7 @@ impl Harness {
                 });
             }
             if let Some(value) = state.get("prompt") {
-                let surface = eco_format!("state.{id}.prompt");
+                let surface = joined(&["state.", id, ".prompt"]);
                 let text = HarnessText::read(
                     surface,
                     TextRole::State,
@@ -412,7 +415,13 @@ impl Harness {
         self.read_inner_names(&tree.root, at);
     }
 
-    pub(super) fn add_mention(&mut self, kind: SymbolKind, name: &str, value: &Value, at: Reader<'_>) {
+    pub(super) fn add_mention(
+        &mut self,
+        kind: SymbolKind,
+        name: impl Into<EcoString>,
+        value: &Value,
+        at: Reader<'_>,
+    ) {
         let mention = Mention { kind, name: name.into(), span: at.inside(value), form: Form::Value };
         self.symbols.mention(at.file, mention);
     }
@@ -489,19 +498,20 @@ impl Harness {
 
     fn reuse_texts(&mut self, previous: Option<&Self>) {
         let Some(before) = previous else { return };
-        let old: FxHashMap<&str, &HarnessText> =
-            before.texts.iter().map(|text| (text.id.as_str(), text)).collect();
+        let mut old = Earlier::new(&before.texts, |text| &text.id);
         let is_same_suite = Arc::ptr_eq(&self.suite, &before.suite);
         for text in &mut self.texts {
-            if let Some(before_text) = old.get(text.id.as_str()) {
+            if let Some(before_text) = old.find(&text.id) {
                 text.reuse(before_text, &self.files, &before.files, is_same_suite);
             }
         }
     }
 }
 
-fn first_line(text: &str) -> EcoString {
-    text.trim_start().lines().next().unwrap_or_default().trim_end().into()
+/// The first line of a text that says something; a text of one line is shared.
+fn first_line(text: &EcoString) -> EcoString {
+    let line = text.trim_start().lines().next().unwrap_or_default().trim_end();
+    if line.len() == text.len() { text.clone() } else { line.into() }
 }
 
 fn targets(state: &Value) -> EcoString {

@@ -99,9 +99,21 @@ pub struct Symbols {
     /// By kind, then by name.
     by_name: [FxHashMap<EcoString, usize>; 8],
     mentions: BTreeMap<FilePath, Vec<Mention>>,
+    /// The file that was mentioned from last, with what was added since: mostly it is the next one too.
+    open: Option<(FilePath, Vec<Mention>)>,
 }
 
 impl Symbols {
+    /// None yet, with room for as many as an earlier harness has.
+    pub(super) fn with_room_for(earlier: &Self) -> Self {
+        let mut symbols =
+            Self { definitions: Vec::with_capacity(earlier.definitions.len()), ..Self::default() };
+        for (names, before) in symbols.by_name.iter_mut().zip(&earlier.by_name) {
+            names.reserve(before.len());
+        }
+        symbols
+    }
+
     /// Adds a definition whose place spells no name: of a task or a file, which are defined by being there, or of a part
     /// of the native agent.
     pub(super) fn define_unspelled(&mut self, symbol: Symbol) {
@@ -126,11 +138,28 @@ impl Symbols {
 
     /// Adds a mention.
     pub(super) fn mention(&mut self, file: &FilePath, mention: Mention) {
-        self.mentions.entry(file.clone()).or_default().push(mention);
+        match &mut self.open {
+            Some((open, mentions)) if open == file => mentions.push(mention),
+            _ => {
+                self.close();
+                self.open = Some((file.clone(), vec![mention]));
+            }
+        }
+    }
+
+    /// Puts what was added last where it belongs.
+    fn close(&mut self) {
+        if let Some((file, mut mentions)) = self.open.take() {
+            self.mentions
+                .entry(file)
+                .and_modify(|all| all.append(&mut mentions))
+                .or_insert_with(|| std::mem::take(&mut mentions));
+        }
     }
 
     /// Puts all mentions in the order of their texts.
     pub(super) fn finish(&mut self) {
+        self.close();
         for mentions in self.mentions.values_mut() {
             mentions.sort_by_key(|mention| (mention.span, mention.form));
             mentions.dedup();

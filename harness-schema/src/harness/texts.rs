@@ -113,9 +113,9 @@ impl HarnessText {
         file: &FilePath,
         document: &str,
     ) -> Self {
-        let inline = |value: &Value| match value.as_text() {
+        let inline = |value: &Value| match value.as_shared() {
             Some(text) => TextSource::Inline {
-                text: text.into(),
+                text,
                 inside: value.inside(document),
                 spelling: Spelling::of(value, document),
             },
@@ -156,6 +156,14 @@ impl HarnessText {
             TextSource::File(path) => files.document(path).map(|document| document.source()),
             TextSource::Inline { text, .. } => Some(text),
             TextSource::Nowhere => None,
+        }
+    }
+
+    /// The same as a shared text.
+    pub(super) fn shared(&self, files: &Files) -> Option<EcoString> {
+        match &self.source {
+            TextSource::Inline { text, .. } => Some(text.clone()),
+            TextSource::File(_) | TextSource::Nowhere => self.text(files).map(EcoString::from),
         }
     }
 

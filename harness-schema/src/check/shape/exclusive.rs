@@ -35,14 +35,18 @@ const PAIRS: &[Pair] = &[
 
 /// Reports keys of one table that exclude each other.
 pub(super) fn keys(checker: &mut Checker<'_>, value: &Value) {
-    let mut table: Vec<&str> = checker.place.keys().collect();
-    if checker.subject == Subject::Tool {
-        table.insert(0, "tool");
-    }
-    if table == ["tool"] && value.get("file").is_some() && checker.subject == Subject::Manifest {
+    // What stands in the file of a tool stands below `tool` in the manifest.
+    let is_here = |table: &[&str]| match checker.subject {
+        Subject::Tool => {
+            table.split_first().is_some_and(|(first, rest)| *first == "tool" && checker.place.is_at(rest))
+        }
+        _ => checker.place.is_at(table),
+    };
+    if is_here(&["tool"]) && value.get("file").is_some() && checker.subject == Subject::Manifest {
         return beside_file(checker, value);
     }
-    for pair in PAIRS.iter().filter(|pair| pair.table == table) {
+    let here: [bool; PAIRS.len()] = std::array::from_fn(|at| is_here(PAIRS[at].table));
+    for pair in PAIRS.iter().zip(here).filter_map(|(pair, is_here)| is_here.then_some(pair)) {
         let [one, other] = pair.groups.map(|group| group.iter().find_map(|key| value.entry(key)));
         if let (Some(one), Some(other)) = (one, other) {
             report(checker, pair, one, other);

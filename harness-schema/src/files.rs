@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use ecow::EcoString;
+
 use crate::path::FilePath;
 use crate::syntax::Document;
 use crate::text::MAX_TEXT_BYTES;
@@ -175,9 +177,10 @@ impl Files {
     /// All files below a directory on disk with their entries, by name.
     pub fn entries_below(&self, directory: &FilePath) -> impl Iterator<Item = (&FilePath, &File)> {
         // `a-b` sorts before `a/b`, so the files of `a` are those from `a/` up to `a0`, the next byte after the slash.
+        let with = |end: &str| -> EcoString { [directory.as_str(), end].into_iter().collect() };
         let (from, to) = match directory.as_str() {
             "" => (Bound::Unbounded, Bound::Unbounded),
-            name => (Bound::Included(format!("{name}/")), Bound::Excluded(format!("{name}0"))),
+            _ => (Bound::Included(with("/")), Bound::Excluded(with("0"))),
         };
         self.disk.range::<str, _>((as_str(&from), as_str(&to)))
     }
@@ -235,7 +238,7 @@ impl Files {
     }
 }
 
-fn as_str(bound: &Bound<String>) -> Bound<&str> {
+fn as_str(bound: &Bound<EcoString>) -> Bound<&str> {
     match bound {
         Bound::Included(text) => Bound::Included(text),
         Bound::Excluded(text) => Bound::Excluded(text),

@@ -149,8 +149,12 @@ impl Harness {
     fn add_text(&mut self, text: HarnessText, value: &Value, key: &'static str, at: Reader<'_>) {
         match (&text.source, &value.kind) {
             (TextSource::Inline { .. }, _) => {}
-            (_, Kind::Table(_)) => self.add_path(value.get("file"), PathKind::File, key, at),
-            _ => self.add_path(Some(value), PathKind::File, key, at),
+            (_, Kind::Table(_)) => {
+                self.add_path(value.get("file"), PathKind::File, key, at);
+            }
+            _ => {
+                self.add_path(Some(value), PathKind::File, key, at);
+            }
         }
         if let TextSource::File(path) = &text.source {
             self.name(&path.clone(), Role::Text);
@@ -158,17 +162,15 @@ impl Harness {
         self.texts.push(text);
     }
 
-    /// Notes a path as some document writes it.
+    /// Notes a path as some document writes it; what it names, if it is one.
     pub(super) fn add_path(
         &mut self,
         value: Option<&Value>,
         kind: PathKind,
         key: &'static str,
         at: Reader<'_>,
-    ) {
-        let Some((value, written)) = value.and_then(|value| Some((value, value.as_shared()?))) else {
-            return;
-        };
+    ) -> Option<FilePath> {
+        let (value, written) = value.and_then(|value| Some((value, value.as_shared()?)))?;
         let location = Location::new(at.file, at.inside(value));
         let target = FilePath::parse(&written);
         let is_pattern = || written.contains(['*', '?', '[', '{']);
@@ -183,7 +185,9 @@ impl Harness {
             self.symbols.mention(at.file, mention);
             self.define_file(path);
         }
+        let named = target.as_ref().ok().cloned();
         self.paths.push(NamedPath { at: location, written, target, kind, key });
+        named
     }
 
     pub(super) fn define_file(&mut self, path: &FilePath) {
@@ -205,8 +209,7 @@ impl Harness {
                 self.add_tool(table, value, value, at);
                 continue;
             };
-            self.add_path(Some(file), PathKind::File, "tool.file", at);
-            let Some(Ok(path)) = file.as_text().map(FilePath::parse) else { continue };
+            let Some(path) = self.add_path(Some(file), PathKind::File, "tool.file", at) else { continue };
             self.name(&path, Role::Tool);
             let Some(document) = self.files.document(&path).cloned() else { continue };
             if let Some(tree) = document.data() {
@@ -248,8 +251,7 @@ impl Harness {
             // What a parameter names is known only in a call.
             let is_named = || !written.contains('{') && written.contains('/') && !written.starts_with('/');
             if is_first && is_named() && !is_off(value) && !is_off(declared) {
-                self.add_path(Some(part), PathKind::Program, "tool.run", at);
-                if let Ok(path) = FilePath::parse(written) {
+                if let Some(path) = self.add_path(Some(part), PathKind::Program, "tool.run", at) {
                     self.name(&path, Role::Program);
                 }
             }
@@ -510,7 +512,9 @@ impl Harness {
 
 /// The first line of a text that says something; a text of one line is shared.
 fn first_line(text: &EcoString) -> EcoString {
-    let line = text.trim_start().lines().next().unwrap_or_default().trim_end();
+    let start = text.trim_start();
+    let end = memchr::memchr(b'\n', start.as_bytes()).unwrap_or(start.len());
+    let line = start.get(..end).unwrap_or_default().trim_end();
     if line.len() == text.len() { text.clone() } else { line.into() }
 }
 

@@ -36,17 +36,19 @@ const PAIRS: &[Pair] = &[
 /// Reports keys of one table that exclude each other.
 pub(super) fn keys(checker: &mut Checker<'_>, value: &Value) {
     // What stands in the file of a tool stands below `tool` in the manifest.
-    let is_here = |table: &[&str]| match checker.subject {
-        Subject::Tool => {
-            table.split_first().is_some_and(|(first, rest)| *first == "tool" && checker.place.is_at(rest))
-        }
-        _ => checker.place.is_at(table),
+    let above: &[&str] = if checker.subject == Subject::Tool { &["tool"] } else { &[] };
+    let depth = above.len() + checker.place.keys().count();
+    let is_here = |table: &[&str]| {
+        table.len() == depth && table.strip_prefix(above).is_some_and(|rest| checker.place.is_at(rest))
     };
-    if is_here(&["tool"]) && value.get("file").is_some() && checker.subject == Subject::Manifest {
+    if checker.subject == Subject::Manifest && is_here(&["tool"]) && value.get("file").is_some() {
         return beside_file(checker, value);
     }
     let here: [bool; PAIRS.len()] = std::array::from_fn(|at| is_here(PAIRS[at].table));
-    for pair in PAIRS.iter().zip(here).filter_map(|(pair, is_here)| is_here.then_some(pair)) {
+    for (pair, is_here) in PAIRS.iter().zip(here) {
+        if !is_here {
+            continue;
+        }
         let [one, other] = pair.groups.map(|group| group.iter().find_map(|key| value.entry(key)));
         if let (Some(one), Some(other)) = (one, other) {
             report(checker, pair, one, other);

@@ -344,6 +344,7 @@ impl Harness {
     pub fn tool(&self, name: &str) -> (Option<&Tool>, Option<&HarnessText>) {
         let found = self.tools_by_name.get_or_init(|| {
             let mut by_name: FxHashMap<EcoString, ByName> = FxHashMap::default();
+            by_name.reserve(self.tools.len());
             for (at, tool) in self.tools.iter().enumerate() {
                 by_name.entry(tool.name.clone()).or_default().tool.get_or_insert(at);
             }

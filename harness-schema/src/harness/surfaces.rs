@@ -295,18 +295,20 @@ fn new_files(harness: &mut Harness, value: &Value, at: Reader<'_>) -> Option<New
 
 /// The native agent's texts and knobs, unless a declaration switches them off, has their id, or selects inside their file.
 fn native(harness: &Harness, root: &Value, off: &BTreeSet<String>, placed: &mut Vec<Placed>) {
+    let declared = placed.len();
     let replaced = |id: &str, file: Option<&FilePath>, placed: &[Placed]| {
         off.contains(id)
             || placed
                 .iter()
+                .take(declared)
                 .any(|other| other.surface.id == id || file.is_some_and(|file| other.file() == Some(file)))
     };
-    let mut found = Vec::new();
+    placed.reserve(harness.texts().len());
     for text in harness.texts() {
         let Some(part) = text_part(harness, root, text) else { continue };
         let whole = matches!(text.source, TextSource::File(_)).then_some(&part.file);
         if !replaced(&text.id, whole, placed) {
-            found.push(native_surface(
+            placed.push(native_surface(
                 harness,
                 text.id.clone(),
                 role(text.role),
@@ -328,7 +330,7 @@ fn native(harness: &Harness, root: &Value, off: &BTreeSet<String>, placed: &mut 
         let selector = data_selector(DataFormat::Toml, steps);
         let file = harness.manifest_path();
         let declared = Location::new(&file, entry.value.span);
-        found.push(native_surface(
+        placed.push(native_surface(
             harness,
             id,
             Role::Limit,
@@ -336,7 +338,6 @@ fn native(harness: &Harness, root: &Value, off: &BTreeSet<String>, placed: &mut 
             Part { file, selector: selector.into() },
         ));
     }
-    placed.extend(found);
 }
 
 fn native_surface(harness: &Harness, id: EcoString, role: Role, declaration: Location, part: Part) -> Placed {

@@ -101,13 +101,17 @@ pub struct Symbols {
     mentions: BTreeMap<FilePath, Vec<Mention>>,
     /// The file that was mentioned from last, with what was added since: mostly it is the next one too.
     open: Option<(FilePath, Vec<Mention>)>,
+    /// So many mentions the first file that is opened has room for.
+    room: usize,
 }
 
 impl Symbols {
     /// None yet, with room for as many as an earlier harness has.
     pub(super) fn with_room_for(earlier: &Self) -> Self {
-        let mut symbols =
-            Self { definitions: Vec::with_capacity(earlier.definitions.len()), ..Self::default() };
+        let definitions = Vec::with_capacity(earlier.definitions.len());
+        // The first is the manifest, and mostly it mentions more than any other file.
+        let room = earlier.mentions.values().map(Vec::len).max().unwrap_or_default();
+        let mut symbols = Self { definitions, room, ..Self::default() };
         for (names, before) in symbols.by_name.iter_mut().zip(&earlier.by_name) {
             names.reserve(before.len());
         }
@@ -142,7 +146,9 @@ impl Symbols {
             Some((open, mentions)) if open == file => mentions.push(mention),
             _ => {
                 self.close();
-                self.open = Some((file.clone(), vec![mention]));
+                let mut mentions = Vec::with_capacity(std::mem::take(&mut self.room));
+                mentions.push(mention);
+                self.open = Some((file.clone(), mentions));
             }
         }
     }

@@ -33,22 +33,34 @@ const PAIRS: &[Pair] = &[
     },
 ];
 
+/// No table of [`PAIRS`] has more keys.
+const DEEPEST: usize = {
+    let (mut deepest, mut at) = (0, 0);
+    while at < PAIRS.len() {
+        if deepest < PAIRS[at].table.len() {
+            deepest = PAIRS[at].table.len();
+        }
+        at += 1;
+    }
+    deepest
+};
+
 /// Reports keys of one table that exclude each other.
 pub(super) fn keys(checker: &mut Checker<'_>, value: &Value) {
     // What stands in the file of a tool stands below `tool` in the manifest.
-    let above: &[&str] = if checker.subject == Subject::Tool { &["tool"] } else { &[] };
-    let depth = above.len() + checker.place.keys().count();
-    let is_here = |table: &[&str]| {
-        table.len() == depth && table.strip_prefix(above).is_some_and(|rest| checker.place.is_at(rest))
-    };
-    if checker.subject == Subject::Manifest && is_here(&["tool"]) && value.get("file").is_some() {
+    let above = (checker.subject == Subject::Tool).then_some("tool");
+    let mut place = [""; DEEPEST];
+    let mut depth = 0;
+    for key in above.into_iter().chain(checker.place.keys()) {
+        let Some(here) = place.get_mut(depth) else { return };
+        *here = key;
+        depth += 1;
+    }
+    let here = place.get(..depth).unwrap_or_default();
+    if checker.subject == Subject::Manifest && here == ["tool"] && value.get("file").is_some() {
         return beside_file(checker, value);
     }
-    let here: [bool; PAIRS.len()] = std::array::from_fn(|at| is_here(PAIRS[at].table));
-    for (pair, is_here) in PAIRS.iter().zip(here) {
-        if !is_here {
-            continue;
-        }
+    for pair in PAIRS.iter().filter(|pair| pair.table == here) {
         let [one, other] = pair.groups.map(|group| group.iter().find_map(|key| value.entry(key)));
         if let (Some(one), Some(other)) = (one, other) {
             report(checker, pair, one, other);

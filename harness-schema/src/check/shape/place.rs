@@ -40,11 +40,6 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// Whether the keys from the root, without items of lists, are these.
-    pub(super) fn is_at(&self, keys: &[&str]) -> bool {
-        self.keys().eq(keys.iter().copied())
-    }
-
     /// The last key.
     pub(super) fn key(&self) -> &'a str {
         self.keys().last().unwrap_or_default()

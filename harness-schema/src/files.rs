@@ -231,6 +231,25 @@ impl Files {
         files
     }
 
+    /// The open texts that are other ones than in `before`; `None` if the two differ in more than that.
+    #[must_use]
+    pub fn edited_since(&self, before: &Self) -> Option<Vec<&FilePath>> {
+        if !self.same_disk(before) || self.root != before.root || self.open.len() != before.open.len() {
+            return None;
+        }
+        let mut edited = Vec::new();
+        for ((path, now), (other, then)) in self.open.iter().zip(&*before.open) {
+            match (now, then) {
+                _ if path != other => return None,
+                (Content::Text(now), Content::Text(then)) if Arc::ptr_eq(now, then) => {}
+                (Content::Text(_), Content::Text(_)) => edited.push(path),
+                (Content::Opaque(now), Content::Opaque(then)) if now == then => {}
+                _ => return None,
+            }
+        }
+        Some(edited)
+    }
+
     /// Whether both hold the very same disk entries (the same value, not an equal one).
     #[must_use]
     pub fn same_disk(&self, other: &Self) -> bool {

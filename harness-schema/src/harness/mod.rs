@@ -13,6 +13,7 @@ mod reader;
 mod surfaces;
 mod names;
 mod written;
+mod kept;
 mod resolve;
 mod identity;
 
@@ -64,6 +65,8 @@ pub struct Harness {
     suite: Arc<Suite>,
     symbols: Symbols,
     named: BTreeMap<FilePath, Role>,
+    /// Texts of the native agent that are something else too.
+    mixed: BTreeSet<FilePath>,
     paths: Vec<NamedPath>,
     unread: BTreeSet<FilePath>,
     known: BTreeSet<Digest>,

@@ -27,6 +27,9 @@ impl Harness {
     /// The harness of a project. What did not change since `previous` is taken from it.
     #[must_use]
     pub fn resolve(files: &Files, previous: Option<&Self>) -> Self {
+        if let Some(kept) = previous.and_then(|before| before.with_edited_texts(files)) {
+            return kept;
+        }
         let path = FilePath::parse(MANIFEST).unwrap_or_else(|_| FilePath::root());
         let document = files.document(&path).cloned();
         let document = document.unwrap_or_else(|| match previous.map(|before| &before.manifest.document) {
@@ -47,6 +50,7 @@ impl Harness {
             suite: Arc::default(),
             symbols: previous.map(|before| Symbols::with_room_for(&before.symbols)).unwrap_or_default(),
             named: BTreeMap::new(),
+            mixed: BTreeSet::new(),
             paths: Vec::with_capacity(previous.map_or(0, |before| before.paths.len())),
             unread: BTreeSet::new(),
             known: BTreeSet::new(),
@@ -80,7 +84,11 @@ impl Harness {
     /// A file belongs to the harness, and its text is wanted.
     pub(super) fn name(&mut self, path: &FilePath, role: Role) {
         let entry = self.named.entry(path.clone()).or_insert(role);
+        let is_other = *entry != role;
         *entry = (*entry).min(role);
+        if is_other && *entry == Role::Text {
+            self.mixed.insert(path.clone());
+        }
         self.wants(path);
     }
 

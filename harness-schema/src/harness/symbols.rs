@@ -93,7 +93,7 @@ pub struct Mention {
 }
 
 /// All names of a harness.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Symbols {
     definitions: Vec<Symbol>,
     /// By kind, then by name.

@@ -241,6 +241,30 @@ impl HarnessText {
         })
     }
 
+    /// The newest version of the text, up to this one, of which it is known that it quotes nothing.
+    fn clean_version(&self, files: &Files) -> Option<Arc<str>> {
+        match self.quoted.get() {
+            Some(quoted) if !quoted.is_empty() => None,
+            Some(_) => self.document(files).map(|document| document.text().shared()),
+            None => self.clean.clone(),
+        }
+    }
+
+    /// The text when its file was edited, in the same harness with the same suite. `files` are those before the edit.
+    pub(super) fn edited(&self, files: &Files) -> Self {
+        Self {
+            id: self.id.clone(),
+            role: self.role,
+            owner: self.owner.clone(),
+            declared: self.declared.clone(),
+            source: self.source.clone(),
+            parsed: OnceLock::new(),
+            prose: OnceLock::new(),
+            quoted: OnceLock::new(),
+            clean: self.clean_version(files),
+        }
+    }
+
     /// Takes over what was found in the same text before, and of a text that was edited what its edit cannot have changed.
     pub(super) fn reuse(&mut self, before: &Self, files: &Files, files_before: &Files, is_same_suite: bool) {
         let same = match (&self.source, &before.source) {
@@ -258,11 +282,7 @@ impl HarnessText {
             self.prose.clone_from(&before.prose);
         }
         if is_same_suite {
-            self.clean = match before.quoted.get() {
-                Some(quoted) if !quoted.is_empty() => None,
-                Some(_) => before.document(files_before).map(|document| document.text().shared()),
-                None => before.clean.clone(),
-            };
+            self.clean = before.clean_version(files_before);
             if same {
                 self.quoted.clone_from(&before.quoted);
             }

@@ -21,6 +21,7 @@ context_window = 400
 [prompt]
 system = "prompts/system.md"
 task = "prompts/both.md"
+observation = "prompts/seen.md"
 
 [prompt.variables]
 style = "Be brief.\nVery."
@@ -103,6 +104,10 @@ const FILES: &[(&str, &str)] = &[
     (
         "prompts/system.md",
         "# Who\nYou work in {{ workdir }} with {{ style }}.\n\n# How\nRead first. Use `look`, then `find`.\n",
+    ),
+    (
+        "prompts/seen.md",
+        "{{ tool.name }} said:\n{{ output }}\n\nWith {{ style }} and `look`, and\nnothing else.\n",
     ),
     ("prompts/both.md", "{{ task.instruction }}\nUse the {{ rules }}.\n"),
     ("prompts/rules.md", "First rule.\nSecond rule.\n"),

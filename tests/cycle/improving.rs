@@ -101,16 +101,23 @@ fn a_worker_that_dies_again_and_again_comes_to_the_same_decisions() {
     undisturbed.ok(&["improve", "--yes"]);
     let killed = lab("killed");
     killed.ok(&["improve", "--yes", "--detach"]);
-    let mut deaths = 0;
+    let (mut deaths, mut followers) = (0, Vec::new());
     killed.until("it ends", |lab| {
         if let Some(worker) = lab.worker().filter(|_| deaths < 8) {
             std::thread::sleep(Duration::from_millis(700));
             kill(worker);
             deaths += 1;
-            lab.run(&["status", "--resume", "--yes"]);
+            // It would follow the run to its end.
+            let quiet = || std::process::Stdio::null();
+            let mut resume = lab.command(&["status", "--resume", "--yes"]);
+            followers.push(resume.stdout(quiet()).stderr(quiet()).spawn().unwrap());
         }
         lab.status()["state"] == "ended"
     });
+    for mut follower in followers {
+        let _ = follower.kill();
+        let _ = follower.wait();
+    }
     assert!(3 <= deaths, "{deaths}");
     assert_eq!(decisions(&killed), decisions(&undisturbed));
     // Nothing was paid twice: every slot has one trial that measured something, every reply was asked for once.

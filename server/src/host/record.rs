@@ -681,7 +681,7 @@ mod tests {
         let back: EventRecord = serde_json::from_str(&text).unwrap();
         let event =
             Event::Ended { slot: 3, verdict: Verdict::Void(VoidCause::Provider), spent: spent.spent() };
-        assert_eq!(back.event(), Some(event));
+        assert_eq!(back.event(), Some(cycle::Event::Trial(event)));
         let later: EventRecord = serde_json::from_str(r#"{"event": "sealed", "reason": 1}"#).unwrap();
         assert_eq!(later.event(), None);
     }

@@ -1,6 +1,7 @@
 //! The store alone: what it keeps, and who may write.
 
 use super::*;
+use crate::engine::cycle::Step;
 use crate::engine::plan::Action;
 use crate::host::record::{AgreementRecord, SlotRecord, SpentRecord, TrialRecord};
 
@@ -35,6 +36,7 @@ impl Drop for Root {
 
 fn run_record() -> RunRecord {
     let slot = |task: &str| SlotRecord {
+        arm: 0,
         task: task.into(),
         split: "held-in".into(),
         role: "baseline".into(),
@@ -56,6 +58,8 @@ fn run_record() -> RunRecord {
         model: "m".into(),
         repeats: 1,
         key_variable: None,
+        rules: None,
+        candidates: Vec::new(),
     }
 }
 
@@ -102,7 +106,7 @@ fn what_is_stored_is_there_when_it_is_opened_again() {
     assert_eq!(store.measured(&Digest::of(b"k")).unwrap().unwrap().id, "t0");
     assert_eq!(store.running(number).unwrap(), []);
     let (mut folded, last) = store.fold(&run).unwrap();
-    assert_eq!((folded.next(AT), last), (Action::Start { slot: 1, attempt: 0 }, 3));
+    assert_eq!((folded.next(AT), last), (Step::Trial(Action::Start { slot: 1, attempt: 0 }), 3));
     assert_eq!(store.events(number, 1).unwrap()[0].at, AT);
     assert_eq!(store.agreement(number).unwrap(), Some(AgreementRecord::default()));
     assert_eq!(fs::read_to_string(root.0.join(".self-harness/.gitignore")).unwrap(), "*\n");

@@ -196,6 +196,7 @@ fn measure(_: usize) -> Outcome<()> {
 fn write_store(root: &Path, trials: usize) -> Outcome<()> {
     let slots: Vec<SlotRecord> = (0..trials)
         .map(|slot| SlotRecord {
+            arm: 0,
             task: format!("task-{:05}", slot / REPEATS),
             split: String::from(if (slot / REPEATS).is_multiple_of(2) { "held-in" } else { "held-out" }),
             role: String::from("baseline"),
@@ -219,6 +220,8 @@ fn write_store(root: &Path, trials: usize) -> Outcome<()> {
         model: String::from("scripted"),
         repeats: u32::try_from(REPEATS)?,
         key_variable: None,
+        rules: None,
+        candidates: Vec::new(),
     };
     let mut store = Store::open(root)?;
     let number = store.create_run(&record, &AgreementRecord::default())?;

@@ -47,7 +47,9 @@ fn markers_of_held_out_tasks_are_in_no_prompt_proposal_log_or_report() {
         files(&lab.root().join(".self-harness"))
             .into_iter()
             .filter(|(path, _)| !path.components().any(|part| part.as_os_str() == "trials"))
-            .filter(|(path, _)| path.extension().is_some_and(|extension| extension == "log" || extension == "html"))
+            .filter(|(path, _)| {
+                path.extension().is_some_and(|extension| extension == "log" || extension == "html")
+            })
             .map(|(path, bytes)| (path.display().to_string(), bytes)),
     );
     assert!(sinks.iter().any(|(name, _)| name.starts_with('P')), "no proposal was made");

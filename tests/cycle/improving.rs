@@ -54,12 +54,16 @@ fn what_ends_a_habit_is_found_tried_and_accepted() {
         })
         .flatten()
         .collect();
-    assert!(refused.contains(&String::from("reply")) && refused.contains(&String::from("declined")), "{refused:?}");
+    assert!(
+        refused.contains(&String::from("reply")) && refused.contains(&String::from("declined")),
+        "{refused:?}"
+    );
     // No file of the project was changed.
     let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     assert!(!manifest.contains("Read back"), "{manifest}");
     // What it was accepted for is gone without it: the same trials of the harness as it is fail as before.
-    let accepted = store.proposals().unwrap().into_iter().find(|stored| stored.record.summary == REMEDY).unwrap();
+    let accepted =
+        store.proposals().unwrap().into_iter().find(|stored| stored.record.summary == REMEDY).unwrap();
     let before = passes(&lab);
     lab.write("harness.toml", &accepted.record.files["harness.toml"]);
     lab.ok(&["evaluate", "--repeats", "2", "--yes"]);
@@ -75,7 +79,10 @@ fn told(lab: &Lab) -> String {
     let store = lab.store();
     let run = store.latest_run().unwrap().unwrap();
     let events = store.events(run.number, 0).unwrap().into_iter().filter(|event| {
-        matches!(event.event, EventRecord::Mined { .. } | EventRecord::Proposed { .. } | EventRecord::Replied { .. })
+        matches!(
+            event.event,
+            EventRecord::Mined { .. } | EventRecord::Proposed { .. } | EventRecord::Replied { .. }
+        )
     });
     events.map(|event| format!("{:?}\n", event.event)).collect()
 }
@@ -123,8 +130,13 @@ fn a_worker_that_dies_again_and_again_comes_to_the_same_decisions() {
     // Nothing was paid twice: every slot has one trial that measured something, every reply was asked for once.
     let store = killed.store();
     let run = store.latest_run().unwrap().unwrap();
-    let mut keys: Vec<String> =
-        store.trials(run.number).unwrap().into_iter().filter(|trial| trial.verdict != "void").map(|trial| trial.key).collect();
+    let mut keys: Vec<String> = store
+        .trials(run.number)
+        .unwrap()
+        .into_iter()
+        .filter(|trial| trial.verdict != "void")
+        .map(|trial| trial.key)
+        .collect();
     let count = keys.len();
     keys.sort();
     keys.dedup();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use harness_schema::split::{Split, TaskPattern};
 
-use super::start::{self, Plan};
 use super::locate;
+use super::start::{self, Plan};
 use crate::engine::contract::Role;
 use crate::engine::cycle::{Goal, Rules};
 use crate::engine::plan::Slot;

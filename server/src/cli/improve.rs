@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use harness_schema::manifest::Gate;
 use harness_schema::split::Split;
 
-use super::start::{self, Asking, Plan, Terms};
 use super::locate;
+use super::start::{self, Asking, Plan, Terms};
 use crate::engine::contract::Role;
 use crate::engine::cycle::{Candidate, Goal, Rules};
 use crate::engine::plan::Slot;

@@ -107,13 +107,11 @@ fn one(weakness: &WeaknessRecord, files: &[(String, String)]) -> String {
     }
     out.push('\n');
     for location in &weakness.locations {
-        let text = files.iter().find(|(path, _)| *path == location.file).map_or("", |(_, text)| text.as_str());
+        let text =
+            files.iter().find(|(path, _)| *path == location.file).map_or("", |(_, text)| text.as_str());
         let line = text.get(..location.start).map_or(1, |before| before.matches('\n').count() + 1);
-        let said = if location.line.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", location.line.trim())
-        };
+        let said =
+            if location.line.is_empty() { String::new() } else { format!(": {}", location.line.trim()) };
         out.push_str(&format!("        {}:{line} {}{said}\n", location.file, location.relation));
     }
     let names: Vec<&str> = weakness.tasks.keys().map(String::as_str).collect();

@@ -251,4 +251,3 @@ fn record(
         candidates: candidates.iter().map(CandidateRecord::of).collect(),
     })
 }
-

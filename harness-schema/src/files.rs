@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use ecow::EcoString;
+
 use crate::path::FilePath;
 use crate::syntax::Document;
 use crate::text::MAX_TEXT_BYTES;
@@ -119,6 +121,13 @@ impl Files {
         self.open.get(path).or_else(|| self.disk.get(path).map(|file| &file.content)).cloned()
     }
 
+    /// Whether there is a file whose text nobody asked for yet.
+    #[must_use]
+    pub fn is_unread(&self, path: &FilePath) -> bool {
+        let content = self.open.get(path).or_else(|| self.disk.get(path).map(|file| &file.content));
+        matches!(content, Some(Content::Unread))
+    }
+
     /// A file's document, if it is there, read and a text.
     #[must_use]
     pub fn document(&self, path: &FilePath) -> Option<&Arc<Document>> {
@@ -168,9 +177,10 @@ impl Files {
     /// All files below a directory on disk with their entries, by name.
     pub fn entries_below(&self, directory: &FilePath) -> impl Iterator<Item = (&FilePath, &File)> {
         // `a-b` sorts before `a/b`, so the files of `a` are those from `a/` up to `a0`, the next byte after the slash.
+        let with = |end: &str| -> EcoString { [directory.as_str(), end].into_iter().collect() };
         let (from, to) = match directory.as_str() {
             "" => (Bound::Unbounded, Bound::Unbounded),
-            name => (Bound::Included(format!("{name}/")), Bound::Excluded(format!("{name}0"))),
+            _ => (Bound::Included(with("/")), Bound::Excluded(with("0"))),
         };
         self.disk.range::<str, _>((as_str(&from), as_str(&to)))
     }
@@ -221,6 +231,25 @@ impl Files {
         files
     }
 
+    /// The open texts that are other ones than in `before`; `None` if the two differ in more than that.
+    #[must_use]
+    pub fn edited_since(&self, before: &Self) -> Option<Vec<&FilePath>> {
+        if !self.same_disk(before) || self.root != before.root || self.open.len() != before.open.len() {
+            return None;
+        }
+        let mut edited = Vec::new();
+        for ((path, now), (other, then)) in self.open.iter().zip(&*before.open) {
+            match (now, then) {
+                _ if path != other => return None,
+                (Content::Text(now), Content::Text(then)) if Arc::ptr_eq(now, then) => {}
+                (Content::Text(_), Content::Text(_)) => edited.push(path),
+                (Content::Opaque(now), Content::Opaque(then)) if now == then => {}
+                _ => return None,
+            }
+        }
+        Some(edited)
+    }
+
     /// Whether both hold the very same disk entries (the same value, not an equal one).
     #[must_use]
     pub fn same_disk(&self, other: &Self) -> bool {
@@ -228,7 +257,7 @@ impl Files {
     }
 }
 
-fn as_str(bound: &Bound<String>) -> Bound<&str> {
+fn as_str(bound: &Bound<EcoString>) -> Bound<&str> {
     match bound {
         Bound::Included(text) => Bound::Included(text),
         Bound::Excluded(text) => Bound::Excluded(text),

@@ -1,13 +1,14 @@
 //! Patterns for paths and ids, in the one dialect of all documents: `*` and `?` within one part of a path, `**` over
 //! parts, `[…]` and `{a,b}`. What has none of these signs is a name.
 
+use ecow::EcoString;
 use globset::GlobBuilder;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// A name, or a pattern for names.
 #[derive(Clone, Debug)]
 pub struct Glob {
-    written: String,
+    written: EcoString,
     matcher: Option<Regex>,
 }
 
@@ -23,7 +24,7 @@ impl Glob {
         let matcher = glob
             .and_then(Result::ok)
             .and_then(|glob| RegexBuilder::new(glob.regex()).dot_matches_new_line(true).build().ok());
-        Self { written: written.to_owned(), matcher }
+        Self { written: written.into(), matcher }
     }
 
     /// Whether it can match more than its own text.

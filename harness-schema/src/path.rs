@@ -40,18 +40,23 @@ impl FilePath {
     /// # Errors
     /// A [`PathRefusal`] if the path does not name something below the root.
     pub fn join(&self, written: &str) -> Result<Self, PathRefusal> {
-        if written.is_empty() || written.contains(['\0', '\\']) {
+        // By bytes: every path of a harness is read at each keystroke.
+        let bytes = written.as_bytes();
+        if bytes.is_empty() || memchr::memchr2(0, b'\\', bytes).is_some() {
             return Err(PathRefusal::Malformed);
         }
-        let drive = written.as_bytes().get(1) == Some(&b':') && written.as_bytes()[0].is_ascii_alphabetic();
-        if written.starts_with(['/', '~']) || drive {
+        let drive = bytes.get(1) == Some(&b':') && bytes[0].is_ascii_alphabetic();
+        if matches!(bytes[0], b'/' | b'~') || drive {
             return Err(PathRefusal::Absolute);
         }
-        let is_plain = |part: &str| !matches!(part, "" | "." | "..");
+        let is_plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
         // What is written without detours is what it is; tens of thousands of files of tasks are.
-        if written.split('/').all(is_plain) {
+        if bytes.split(|byte| *byte == b'/').all(is_plain) {
+            if self.0.is_empty() {
+                return Ok(Self(written.into()));
+            }
             let mut joined = EcoString::with_capacity(self.0.len() + 1 + written.len());
-            for part in [self.0.as_str(), "/"].into_iter().filter(|_| !self.0.is_empty()).chain([written]) {
+            for part in [self.0.as_str(), "/", written] {
                 joined.push_str(part);
             }
             return Ok(Self(joined));

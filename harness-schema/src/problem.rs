@@ -283,13 +283,22 @@ pub fn distance_within(a: &str, b: &str, limit: usize) -> Option<usize> {
 /// Edits between two words: insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
 #[must_use]
 pub fn distance(a: &str, b: &str) -> usize {
+    // Most names are ASCII, where a byte is a character.
+    if a.is_ascii() && b.is_ascii() {
+        return between(a.as_bytes(), b.as_bytes());
+    }
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
+    between(&a, &b)
+}
+
+fn between<T: PartialEq>(a: &[T], b: &[T]) -> usize {
     let width = b.len() + 1;
     let mut before = vec![0; width];
     let mut previous: Vec<usize> = (0..width).collect();
+    let mut row = vec![0; width];
     for i in 1..=a.len() {
-        let mut row = vec![i; width];
+        row[0] = i;
         for j in 1..width {
             let cost = usize::from(a[i - 1] != b[j - 1]);
             row[j] = (previous[j] + 1).min(row[j - 1] + 1).min(previous[j - 1] + cost);
@@ -297,8 +306,8 @@ pub fn distance(a: &str, b: &str) -> usize {
                 row[j] = row[j].min(before[j - 2] + 1);
             }
         }
-        before = previous;
-        previous = row;
+        std::mem::swap(&mut before, &mut previous);
+        std::mem::swap(&mut previous, &mut row);
     }
     previous[b.len()]
 }

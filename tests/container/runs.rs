@@ -44,8 +44,16 @@ fn project(name: &str, tasks: usize) -> Option<(project::Lab, fs::File)> {
     let mut lab = project::Lab::new(name, WRITER, tasks);
     let config = lab.state().with_file_name("config");
     lab.variables.insert(String::from("XDG_CONFIG_HOME"), config.display().to_string());
+    // What an engine puts aside lies here, and has to be gone after a run.
+    let aside = aside(&lab);
+    fs::create_dir_all(&aside).unwrap();
+    lab.variables.insert(String::from("TMPDIR"), aside.display().to_string());
     configure(&lab, &format!("sandbox = \"container\"\n\n[container]\nimage = \"{IMAGE}\"\n"));
     Some((lab, alone))
+}
+
+fn aside(lab: &project::Lab) -> std::path::PathBuf {
+    lab.state().with_file_name("aside")
 }
 
 fn configure(lab: &project::Lab, text: &str) {
@@ -97,6 +105,7 @@ fn each_task_runs_on_its_image_and_the_record_says_so() {
     let trace = lab.ok(&["trace", "latest", "t-00"]);
     assert!(trace.contains("I write.") && trace.contains("note.txt"), "{trace}");
     assert_eq!(left(), "");
+    assert_eq!(fs::read_dir(aside(&lab)).unwrap().count(), 0);
     // Another root is another contract: nothing is taken over.
     configure(&lab, "");
     lab.ok(&["evaluate", "--repeats", "1", "--yes", "--task", "t-00"]);

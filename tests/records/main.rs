@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "these are tests")]
 
+mod mining;
+
 use std::io::Read as _;
 use std::path::PathBuf;
 

@@ -85,7 +85,8 @@ fn tools(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     for (index, tool) in
         harness.tools().iter().enumerate().filter(|(_, tool)| tool.enabled && !tool.name.is_empty())
     {
-        let lower = tool.name.to_lowercase();
+        let is_lower = tool.name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        let lower = if is_lower { tool.name.clone() } else { tool.name.to_lowercase() };
         let Some(other) = first.get(&lower).and_then(|at| harness.tools().get(*at)) else {
             first.insert(lower, index);
             continue;

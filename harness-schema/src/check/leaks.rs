@@ -1,10 +1,12 @@
 //! Held-out and sealed text where it must not be (SH601, SH602, SH604), and verifiers that the agent can read (SH603).
 //! No message quotes what leaked.
 
+use std::borrow::Cow;
+
 use super::environment::{self, Compose, Place};
 use crate::edit::removal;
 use crate::harness::suite::copied;
-use crate::harness::{Harness, Task};
+use crate::harness::{Harness, HarnessText, Task};
 use crate::path::FilePath;
 use crate::problem::{Change, Fix, FixClass, Location, Problem, Rule, Severity};
 use crate::split::Split;
@@ -41,9 +43,13 @@ fn in_surfaces(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) 
     }
     let Some(document) = harness.document(file) else { return };
     let mut seen: Vec<Span> = Vec::new();
-    for Searched { text, span: surface, is_exact } in searched(harness, file, document.source()) {
+    for Searched { text, native, span: surface, is_exact } in searched(harness, file, document.source()) {
         let place = |span: Span| if is_exact { span.offset(surface.start as usize) } else { surface };
-        for quotation in runs.quotations(text) {
+        let quotations = match native {
+            Some(native) => Cow::Borrowed(native.quotations(harness.files(), runs)),
+            None => Cow::Owned(runs.quotations(text)),
+        };
+        for quotation in quotations.iter() {
             let span = place(quotation.span);
             if seen.iter().any(|other| other.contains(span)) {
                 continue;
@@ -68,6 +74,8 @@ fn in_surfaces(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) 
 /// A text that is searched.
 struct Searched<'a> {
     text: &'a str,
+    /// The text of the native agent that it is, which knows what it quotes.
+    native: Option<&'a HarnessText>,
     span: Span,
     /// Whether it stands in its file as it is, without escapes.
     is_exact: bool,
@@ -77,7 +85,8 @@ struct Searched<'a> {
 fn searched<'a>(harness: &'a Harness, file: &'a FilePath, source: &'a str) -> Vec<Searched<'a>> {
     let native = harness.texts_in(file).filter_map(|text| {
         let span = text.span(harness.files());
-        Some(Searched { text: text.text(harness.files())?, span, is_exact: text.is_exact() })
+        let (native, is_exact) = (Some(text), text.is_exact());
+        Some(Searched { text: text.text(harness.files())?, native, span, is_exact })
     });
     let declared =
         harness.surfaces().iter().filter(|placed| placed.surface.origin == crate::surface::Origin::Declared);
@@ -87,7 +96,7 @@ fn searched<'a>(harness: &'a Harness, file: &'a FilePath, source: &'a str) -> Ve
         let written = resolved.span.of(source);
         let is_exact = written == resolved.value || written.replace("\r\n", "\n") == resolved.value;
         let text = if is_exact { written } else { resolved.value.as_str() };
-        Some(Searched { text, span: resolved.span, is_exact })
+        Some(Searched { text, native: None, span: resolved.span, is_exact })
     });
     let mut all: Vec<Searched<'_>> = native.chain(placed).collect();
     all.sort_by_key(|searched| searched.span);

@@ -1,5 +1,7 @@
 //! Tasks: verifiers and instructions (SH501, SH502), keys that Harbor does not read (SH503), splits (SH504–SH509).
 
+use std::cell::LazyCell;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::fixes::{did_you_mean, near, remove, remove_all, replace_with};
@@ -61,9 +63,10 @@ const LEAST: usize = 10;
 
 pub(super) fn check(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     if file.as_str() == MANIFEST {
-        splits(harness, file, problems);
+        let is_unclear = LazyCell::new(|| is_unclear(harness));
+        splits(harness, file, &is_unclear, problems);
         // With no split at all each task would say the same.
-        let is_split = harness.suite().tasks.iter().any(|task| task.split.is_some()) && !is_unclear(harness);
+        let is_split = harness.suite().tasks.iter().any(|task| task.split.is_some()) && !*is_unclear;
         for task in harness.suite().tasks.iter().filter(|_| is_split) {
             in_no_split(harness, task, problems);
         }
@@ -159,7 +162,12 @@ fn keys(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
     }
 }
 
-fn splits(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
+fn splits(
+    harness: &Harness,
+    file: &FilePath,
+    is_unclear: &LazyCell<bool, impl FnOnce() -> bool>,
+    problems: &mut Vec<Problem>,
+) {
     let Some(entry) = harness.tree().root.entry("tasks") else { return };
     let tasks = &entry.value;
     if tasks.as_table().is_none() {
@@ -180,7 +188,7 @@ fn splits(harness: &Harness, file: &FilePath, problems: &mut Vec<Problem>) {
             names(harness, tasks, directory, file, problems);
             overlaps(harness, tasks, &ids, file, problems);
         }
-        if is_unclear(harness) {
+        if **is_unclear {
             return;
         }
         sizes(harness, tasks, key, file, problems, &|split| in_directory(harness, tasks, split));

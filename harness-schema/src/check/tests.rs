@@ -1,5 +1,7 @@
 //! What holds for all families together.
 
+mod kept;
+
 use std::cell::Cell;
 use std::fmt::Write as _;
 

@@ -351,7 +351,7 @@ fn remove(value: &mut Value, before: &Value, keys: &[Step]) {
         return;
     };
     let Some(at) = table.entries.iter().position(|entry| *entry.key.name == **key) else { return };
-    match (before.get(key), table.entries.get_mut(at)) {
+    match (before.get(key), table.entries.make_mut().get_mut(at)) {
         (Some(before), Some(entry)) => remove(&mut entry.value, before, rest),
         _ => {
             // A list of one entry, below tables of one entry: all of it is new.

@@ -3,15 +3,17 @@
 //! Resolving cannot fail and reads no file. What is missing stays missing here and becomes a problem in `check`; what
 //! nobody read yet is listed in [`Harness::unread`].
 
+mod earlier;
 pub mod symbols;
-pub mod texts;
 pub mod suite;
 pub mod word_runs;
+pub mod texts;
 mod mentions;
 mod reader;
 mod surfaces;
 mod names;
 mod written;
+mod kept;
 mod resolve;
 mod identity;
 
@@ -22,7 +24,7 @@ use ecow::EcoString;
 use rustc_hash::FxHashMap;
 
 use crate::digest::Digest;
-use crate::files::{Content, Files};
+use crate::files::Files;
 use crate::manifest::Manifest;
 use crate::path::{FilePath, PathRefusal};
 use crate::problem::{Location, Problem};
@@ -63,6 +65,8 @@ pub struct Harness {
     suite: Arc<Suite>,
     symbols: Symbols,
     named: BTreeMap<FilePath, Role>,
+    /// Texts of the native agent that are something else too.
+    mixed: BTreeSet<FilePath>,
     paths: Vec<NamedPath>,
     unread: BTreeSet<FilePath>,
     known: BTreeSet<Digest>,
@@ -343,6 +347,7 @@ impl Harness {
     pub fn tool(&self, name: &str) -> (Option<&Tool>, Option<&HarnessText>) {
         let found = self.tools_by_name.get_or_init(|| {
             let mut by_name: FxHashMap<EcoString, ByName> = FxHashMap::default();
+            by_name.reserve(self.tools.len());
             for (at, tool) in self.tools.iter().enumerate() {
                 by_name.entry(tool.name.clone()).or_default().tool.get_or_insert(at);
             }
@@ -577,7 +582,7 @@ impl Harness {
     }
 
     fn wants(&mut self, path: &FilePath) {
-        if matches!(self.files.content(path), Some(Content::Unread)) {
+        if self.files.is_unread(path) {
             self.unread.insert(path.clone());
         }
     }

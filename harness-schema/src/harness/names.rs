@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use super::reader::{Reader, is_native, items};
+use ecow::EcoString;
+
+use super::reader::{Reader, is_native, items, joined};
 use super::symbols::{Form, Mention, Symbol, SymbolKind};
 use super::{Harness, PathKind};
 use crate::path::FilePath;
@@ -145,7 +147,7 @@ impl Harness {
         if let Some((kind, name, step)) = named
             && let Some(value) = steps.get(step)
         {
-            self.add_mention(kind, &name, value, at);
+            self.add_mention(kind, name, value, at);
         }
     }
 
@@ -174,11 +176,11 @@ impl Harness {
             }
             let Some(length) = text.get(open..).and_then(|rest| rest.find(['{', '}'])) else { return };
             let close = open + length;
-            let full = format!("{tool}.{}", text.get(open..close).unwrap_or_default());
+            let full = joined(&[tool, ".", text.get(open..close).unwrap_or_default()]);
             if text.get(close..).is_some_and(|rest| rest.starts_with('}'))
                 && self.symbols.find(SymbolKind::Parameter, &full).is_some()
             {
-                self.mention_part(SymbolKind::Parameter, &full, (value, open..close), Form::Value, at);
+                self.mention_part(SymbolKind::Parameter, full, (value, open..close), Form::Value, at);
             }
             from = close;
         }
@@ -188,7 +190,7 @@ impl Harness {
     fn mention_part(
         &mut self,
         kind: SymbolKind,
-        name: &str,
+        name: impl Into<EcoString>,
         (value, part): (&Value, Range<usize>),
         form: Form,
         at: Reader<'_>,

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::files::{Content, Files};
+use ecow::EcoString;
+
+use crate::files::Files;
 use crate::glob::Glob;
 use crate::path::FilePath;
 use crate::syntax::data::{Entry, Value};
@@ -66,7 +68,21 @@ pub(super) fn is_pattern(files: &Files, path: &FilePath) -> bool {
     Glob::new(path.as_str()).is_pattern() && !files.is_file(path)
 }
 
-/// Whether nobody read a file's text yet.
-pub(super) fn is_unread(files: &Files, path: &FilePath) -> bool {
-    matches!(files.content(path), Some(Content::Unread))
+/// Longer names than so many bytes are joined on the heap.
+const MOST_JOINED: usize = 64;
+
+/// Parts of a name as one text. Names are put together at each keystroke, and formats cost more than what they join.
+pub(super) fn joined(parts: &[&str]) -> EcoString {
+    let mut buffer = [0; MOST_JOINED];
+    let mut rest = buffer.as_mut_slice();
+    for part in parts {
+        let Some((place, after)) = rest.split_at_mut_checked(part.len()) else {
+            return parts.concat().into();
+        };
+        place.copy_from_slice(part.as_bytes());
+        rest = after;
+    }
+    let left = rest.len();
+    let text = buffer.get(..MOST_JOINED - left).and_then(|text| std::str::from_utf8(text).ok());
+    text.unwrap_or_default().into()
 }

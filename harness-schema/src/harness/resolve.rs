@@ -7,9 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use ecow::{EcoString, eco_format};
 
-use rustc_hash::FxHashMap;
-
-use super::reader::{Reader, entries, is_native, items, matching};
+use super::earlier::Earlier;
+use super::reader::{Reader, entries, is_native, items, joined, matching};
 use super::symbols::{Form, Mention, Symbol, SymbolKind, Symbols};
 use super::texts::{Bare, HarnessText, TextRole, TextSource};
 use super::{
@@ -28,6 +27,9 @@ impl Harness {
     /// The harness of a project. What did not change since `previous` is taken from it.
     #[must_use]
     pub fn resolve(files: &Files, previous: Option<&Self>) -> Self {
+        if let Some(kept) = previous.and_then(|before| before.with_edited_texts(files)) {
+            return kept;
+        }
         let path = FilePath::parse(MANIFEST).unwrap_or_else(|_| FilePath::root());
         let document = files.document(&path).cloned();
         let document = document.unwrap_or_else(|| match previous.map(|before| &before.manifest.document) {
@@ -42,13 +44,14 @@ impl Harness {
         let mut harness = Self {
             files: files.clone(),
             manifest,
-            texts: Vec::new(),
-            tools: Vec::new(),
+            texts: Vec::with_capacity(previous.map_or(0, |before| before.texts.len())),
+            tools: Vec::with_capacity(previous.map_or(0, |before| before.tools.len())),
             surfaces: Vec::new(),
             suite: Arc::default(),
-            symbols: Symbols::default(),
+            symbols: previous.map(|before| Symbols::with_room_for(&before.symbols)).unwrap_or_default(),
             named: BTreeMap::new(),
-            paths: Vec::new(),
+            mixed: BTreeSet::new(),
+            paths: Vec::with_capacity(previous.map_or(0, |before| before.paths.len())),
             unread: BTreeSet::new(),
             known: BTreeSet::new(),
             followed: BTreeSet::new(),
@@ -68,7 +71,12 @@ impl Harness {
         harness.symbols.finish();
         let texts = harness.texts.iter().map(HarnessText::file);
         let lazy = texts.chain(harness.tools.iter().map(|tool| &tool.file)).chain(&harness.followed);
-        harness.lazy_mentions = lazy.map(|file| (file.clone(), OnceLock::new())).collect();
+        for file in lazy {
+            // A manifest has many texts and tools.
+            if !harness.lazy_mentions.contains_key(file) {
+                harness.lazy_mentions.insert(file.clone(), OnceLock::new());
+            }
+        }
         harness.found = harness.named.keys().map(|path| (path.clone(), OnceLock::new())).collect();
         harness
     }
@@ -76,7 +84,11 @@ impl Harness {
     /// A file belongs to the harness, and its text is wanted.
     pub(super) fn name(&mut self, path: &FilePath, role: Role) {
         let entry = self.named.entry(path.clone()).or_insert(role);
+        let is_other = *entry != role;
         *entry = (*entry).min(role);
+        if is_other && *entry == Role::Text {
+            self.mixed.insert(path.clone());
+        }
         self.wants(path);
     }
 
@@ -119,7 +131,7 @@ impl Harness {
         for entry in entries(prompt.get("variables")) {
             let name = entry.key.name.clone();
             let value = &entry.value;
-            let id = eco_format!("prompt.variables.{name}");
+            let id = joined(&["prompt.variables.", &name]);
             let text = HarnessText::read(
                 id,
                 TextRole::Variable,
@@ -129,7 +141,7 @@ impl Harness {
                 at.file,
                 at.source,
             );
-            let detail = text.text(&self.files).map(first_line).unwrap_or_default();
+            let detail = text.shared(&self.files).map(|text| first_line(&text)).unwrap_or_default();
             self.add_text(text, value, "prompt.variables", at);
             self.symbols.define(Symbol {
                 kind: SymbolKind::Variable,
@@ -145,8 +157,12 @@ impl Harness {
     fn add_text(&mut self, text: HarnessText, value: &Value, key: &'static str, at: Reader<'_>) {
         match (&text.source, &value.kind) {
             (TextSource::Inline { .. }, _) => {}
-            (_, Kind::Table(_)) => self.add_path(value.get("file"), PathKind::File, key, at),
-            _ => self.add_path(Some(value), PathKind::File, key, at),
+            (_, Kind::Table(_)) => {
+                self.add_path(value.get("file"), PathKind::File, key, at);
+            }
+            _ => {
+                self.add_path(Some(value), PathKind::File, key, at);
+            }
         }
         if let TextSource::File(path) = &text.source {
             self.name(&path.clone(), Role::Text);
@@ -154,23 +170,21 @@ impl Harness {
         self.texts.push(text);
     }
 
-    /// Notes a path as some document writes it.
+    /// Notes a path as some document writes it; what it names, if it is one.
     pub(super) fn add_path(
         &mut self,
         value: Option<&Value>,
         kind: PathKind,
         key: &'static str,
         at: Reader<'_>,
-    ) {
-        let Some((value, written)) = value.and_then(|value| Some((value, value.as_shared()?))) else {
-            return;
-        };
+    ) -> Option<FilePath> {
+        let (value, written) = value.and_then(|value| Some((value, value.as_shared()?)))?;
         let location = Location::new(at.file, at.inside(value));
         let target = FilePath::parse(&written);
-        let is_pattern = written.contains(['*', '?', '[', '{']);
+        let is_pattern = || written.contains(['*', '?', '[', '{']);
         let names_one = match kind {
             PathKind::File | PathKind::Program => true,
-            PathKind::MayBeMissing | PathKind::Glob => !is_pattern,
+            PathKind::MayBeMissing | PathKind::Glob => !is_pattern(),
             PathKind::Directory => false,
         };
         if let Some(path) = target.as_ref().ok().filter(|_| names_one) {
@@ -179,7 +193,9 @@ impl Harness {
             self.symbols.mention(at.file, mention);
             self.define_file(path);
         }
+        let named = target.as_ref().ok().cloned();
         self.paths.push(NamedPath { at: location, written, target, kind, key });
+        named
     }
 
     pub(super) fn define_file(&mut self, path: &FilePath) {
@@ -201,8 +217,7 @@ impl Harness {
                 self.add_tool(table, value, value, at);
                 continue;
             };
-            self.add_path(Some(file), PathKind::File, "tool.file", at);
-            let Some(Ok(path)) = file.as_text().map(FilePath::parse) else { continue };
+            let Some(path) = self.add_path(Some(file), PathKind::File, "tool.file", at) else { continue };
             self.name(&path, Role::Tool);
             let Some(document) = self.files.document(&path).cloned() else { continue };
             if let Some(tree) = document.data() {
@@ -221,10 +236,10 @@ impl Harness {
         };
         let mut detail = EcoString::new();
         if let Some(description) = value.get("description") {
-            let id = eco_format!("tool.{name}.description");
+            let id = joined(&["tool.", &name, ".description"]);
             let role = TextRole::ToolDescription;
             let text = HarnessText::read(id, role, name.clone(), description, Bare::Text, at.file, at.source);
-            detail = text.text(&self.files).map(first_line).unwrap_or_default();
+            detail = text.shared(&self.files).map(|text| first_line(&text)).unwrap_or_default();
             self.add_text(text, description, "tool.description", at);
         }
         if !name.is_empty() {
@@ -237,16 +252,14 @@ impl Harness {
             });
             self.read_parameters(&name, value, at);
         }
-        for part in items(value.get("run")) {
+        for (index, part) in items(value.get("run")).enumerate() {
             let Some(written) = part.as_text() else { continue };
             self.read_placeholders(&name, part, at);
-            let is_first =
-                value.get("run").and_then(Value::as_list).is_some_and(|run| run.first() == Some(part));
+            let is_first = index == 0;
             // What a parameter names is known only in a call.
-            let is_named = !written.contains('{') && written.contains('/') && !written.starts_with('/');
-            if is_first && is_named && !is_off(value) && !is_off(declared) {
-                self.add_path(Some(part), PathKind::Program, "tool.run", at);
-                if let Ok(path) = FilePath::parse(written) {
+            let is_named = || !written.contains('{') && written.contains('/') && !written.starts_with('/');
+            if is_first && is_named() && !is_off(value) && !is_off(declared) {
+                if let Some(path) = self.add_path(Some(part), PathKind::Program, "tool.run", at) {
                     self.name(&path, Role::Program);
                 }
             }
@@ -260,18 +273,18 @@ impl Harness {
     fn read_parameters(&mut self, tool: &str, value: &Value, at: Reader<'_>) {
         let schema = value.get("parameters").or_else(|| value.get("inputSchema"));
         for entry in entries(schema.and_then(|schema| schema.get("properties"))) {
-            let detail = entry.value.get("description").and_then(Value::as_text).map(first_line);
+            let detail = entry.value.get("description").and_then(Value::as_shared);
             self.symbols.define(Symbol {
                 kind: SymbolKind::Parameter,
-                name: eco_format!("{tool}.{}", entry.key.name),
+                name: joined(&[tool, ".", &entry.key.name]),
                 at: Location::new(at.file, at.key(entry)),
                 extent: entry.span(),
-                detail: detail.unwrap_or_default(),
+                detail: detail.map(|text| first_line(&text)).unwrap_or_default(),
             });
         }
         for required in items(schema.and_then(|schema| schema.get("required"))) {
             if let Some(name) = required.as_text() {
-                self.add_mention(SymbolKind::Parameter, &format!("{tool}.{name}"), required, at);
+                self.add_mention(SymbolKind::Parameter, joined(&[tool, ".", name]), required, at);
             }
         }
     }
@@ -291,7 +304,7 @@ impl Harness {
             }
             for key in ["inject", "ask_verify"] {
                 if let Some(value) = rule.get(key) {
-                    let id = eco_format!("rule.{owner}");
+                    let id = joined(&["rule.", &owner]);
                     let text = HarnessText::read(
                         id,
                         TextRole::Rule,
@@ -336,7 +349,7 @@ impl Harness {
                 });
             }
             if let Some(value) = state.get("prompt") {
-                let surface = eco_format!("state.{id}.prompt");
+                let surface = joined(&["state.", id, ".prompt"]);
                 let text = HarnessText::read(
                     surface,
                     TextRole::State,
@@ -412,7 +425,13 @@ impl Harness {
         self.read_inner_names(&tree.root, at);
     }
 
-    pub(super) fn add_mention(&mut self, kind: SymbolKind, name: &str, value: &Value, at: Reader<'_>) {
+    pub(super) fn add_mention(
+        &mut self,
+        kind: SymbolKind,
+        name: impl Into<EcoString>,
+        value: &Value,
+        at: Reader<'_>,
+    ) {
         let mention = Mention { kind, name: name.into(), span: at.inside(value), form: Form::Value };
         self.symbols.mention(at.file, mention);
     }
@@ -489,18 +508,22 @@ impl Harness {
 
     fn reuse_texts(&mut self, previous: Option<&Self>) {
         let Some(before) = previous else { return };
-        let old: FxHashMap<&str, &HarnessText> =
-            before.texts.iter().map(|text| (text.id.as_str(), text)).collect();
+        let mut old = Earlier::new(&before.texts, |text| &text.id);
+        let is_same_suite = Arc::ptr_eq(&self.suite, &before.suite);
         for text in &mut self.texts {
-            if let Some(before_text) = old.get(text.id.as_str()) {
-                text.reuse(before_text, &self.files, &before.files);
+            if let Some(before_text) = old.find(&text.id) {
+                text.reuse(before_text, &self.files, &before.files, is_same_suite);
             }
         }
     }
 }
 
-fn first_line(text: &str) -> EcoString {
-    text.trim_start().lines().next().unwrap_or_default().trim_end().into()
+/// The first line of a text that says something; a text of one line is shared.
+fn first_line(text: &EcoString) -> EcoString {
+    let start = text.trim_start();
+    let end = memchr::memchr(b'\n', start.as_bytes()).unwrap_or(start.len());
+    let line = start.get(..end).unwrap_or_default().trim_end();
+    if line.len() == text.len() { text.clone() } else { line.into() }
 }
 
 fn targets(state: &Value) -> EcoString {

@@ -6,9 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use ecow::{EcoString, eco_format};
 
-use rustc_hash::FxHashMap;
-
-use super::reader::{Reader, is_native, is_pattern, is_unread, items, matching};
+use super::earlier::Earlier;
+use super::reader::{Reader, is_native, is_pattern, items, joined, matching};
 use super::texts::{HarnessText, TextRole, TextSource};
 use super::{Harness, PathKind, Place, Placed, Role as FileRole};
 use crate::files::{Files, Link};
@@ -191,7 +190,7 @@ fn target(harness: &mut Harness, path: &FilePath, follows: bool) -> Result<FileP
         harness.files.document(file).cloned()
     });
     let seen = seen.into_inner();
-    let waiting = seen.iter().any(|file| is_unread(&harness.files, file));
+    let waiting = seen.iter().any(|file| harness.files.is_unread(file));
     // Whatever lies on the way belongs to the harness: without it the surface would not be found.
     for file in seen {
         if !harness.files.is_file(&file) {
@@ -296,18 +295,20 @@ fn new_files(harness: &mut Harness, value: &Value, at: Reader<'_>) -> Option<New
 
 /// The native agent's texts and knobs, unless a declaration switches them off, has their id, or selects inside their file.
 fn native(harness: &Harness, root: &Value, off: &BTreeSet<String>, placed: &mut Vec<Placed>) {
+    let declared = placed.len();
     let replaced = |id: &str, file: Option<&FilePath>, placed: &[Placed]| {
         off.contains(id)
             || placed
                 .iter()
+                .take(declared)
                 .any(|other| other.surface.id == id || file.is_some_and(|file| other.file() == Some(file)))
     };
-    let mut found = Vec::new();
+    placed.reserve(harness.texts().len());
     for text in harness.texts() {
         let Some(part) = text_part(harness, root, text) else { continue };
         let whole = matches!(text.source, TextSource::File(_)).then_some(&part.file);
         if !replaced(&text.id, whole, placed) {
-            found.push(native_surface(
+            placed.push(native_surface(
                 harness,
                 text.id.clone(),
                 role(text.role),
@@ -318,15 +319,18 @@ fn native(harness: &Harness, root: &Value, off: &BTreeSet<String>, placed: &mut 
     }
     let knobs = ["max_steps", "finish", "tool_timeout", "max_output_bytes", "compaction"];
     for entry in super::reader::entries(root.get("runtime")) {
-        let id = eco_format!("runtime.{}", entry.key.name);
-        if !knobs.contains(&&*entry.key.name) || replaced(&id, None, placed) {
+        if !knobs.contains(&&*entry.key.name) {
+            continue;
+        }
+        let id = joined(&["runtime.", &entry.key.name]);
+        if replaced(&id, None, placed) {
             continue;
         }
         let steps = ["runtime", &entry.key.name].map(|step| Step::Key(step.into())).to_vec();
-        let Some(selector) = data_selector("toml", steps) else { continue };
+        let selector = data_selector(DataFormat::Toml, steps);
         let file = harness.manifest_path();
         let declared = Location::new(&file, entry.value.span);
-        found.push(native_surface(
+        placed.push(native_surface(
             harness,
             id,
             Role::Limit,
@@ -334,7 +338,6 @@ fn native(harness: &Harness, root: &Value, off: &BTreeSet<String>, placed: &mut 
             Part { file, selector: selector.into() },
         ));
     }
-    placed.extend(found);
 }
 
 fn native_surface(harness: &Harness, id: EcoString, role: Role, declaration: Location, part: Part) -> Placed {
@@ -362,22 +365,27 @@ fn text_part(harness: &Harness, root: &Value, text: &HarnessText) -> Option<Part
             let file = text.declared.file.clone();
             let document = harness.document(&file)?;
             let tree = if file == harness.manifest_path() { root } else { &document.data()?.root };
-            let mut steps = Vec::new();
+            let mut steps = Vec::with_capacity(4);
             if !find(tree, text.declared.span, &mut steps) {
                 return None;
             }
             // An inline table holds the text under its own key.
             let is_table = text.declared.span.of(document.source()).starts_with('{');
             steps.extend(is_table.then(|| Step::Key("text".into())));
-            let format = if document.format() == crate::syntax::Format::Json { "json" } else { "toml" };
-            Some(Part { file, selector: data_selector(format, steps)?.into() })
+            let is_json = document.format() == crate::syntax::Format::Json;
+            let format = if is_json { DataFormat::Json } else { DataFormat::Toml };
+            Some(Part { file, selector: data_selector(format, steps).into() })
         }
     }
 }
 
-fn data_selector(format: &str, steps: Vec<Step>) -> Option<Selector> {
-    let steps: Vec<Step> = std::iter::once(Step::Key(format.into())).chain(steps).collect();
-    Selector::parse(&steps).ok()
+/// The selector of a value at the end of some steps; a last step that would mean the end of a list is read as it means.
+fn data_selector(format: DataFormat, steps: Vec<Step>) -> Selector {
+    if !matches!(steps.last(), Some(Step::Key(last)) if last == "+") {
+        return Selector::Data { format, steps, append: false };
+    }
+    let steps = steps.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default();
+    Selector::Data { format, steps, append: true }
 }
 
 /// The steps to the value at a span.
@@ -430,10 +438,9 @@ fn role(role: TextRole) -> Role {
 
 /// What was resolved of the same document before need not be resolved again.
 fn reuse(placed: &mut [Placed], before: &Harness) {
-    let old: FxHashMap<&str, &Placed> =
-        before.surfaces().iter().map(|placed| (placed.surface.id.as_str(), placed)).collect();
+    let mut old = Earlier::new(before.surfaces(), |placed| &placed.surface.id);
     for now in placed {
-        let Some(then) = old.get(now.surface.id.as_str()) else { continue };
+        let Some(then) = old.find(&now.surface.id) else { continue };
         for (place, earlier) in now.places.iter_mut().zip(&then.places) {
             place.reuse(earlier);
         }

@@ -93,15 +93,31 @@ pub struct Mention {
 }
 
 /// All names of a harness.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Symbols {
     definitions: Vec<Symbol>,
     /// By kind, then by name.
     by_name: [FxHashMap<EcoString, usize>; 8],
     mentions: BTreeMap<FilePath, Vec<Mention>>,
+    /// The file that was mentioned from last, with what was added since: mostly it is the next one too.
+    open: Option<(FilePath, Vec<Mention>)>,
+    /// So many mentions the first file that is opened has room for.
+    room: usize,
 }
 
 impl Symbols {
+    /// None yet, with room for as many as an earlier harness has.
+    pub(super) fn with_room_for(earlier: &Self) -> Self {
+        let definitions = Vec::with_capacity(earlier.definitions.len());
+        // The first is the manifest, and mostly it mentions more than any other file.
+        let room = earlier.mentions.values().map(Vec::len).max().unwrap_or_default();
+        let mut symbols = Self { definitions, room, ..Self::default() };
+        for (names, before) in symbols.by_name.iter_mut().zip(&earlier.by_name) {
+            names.reserve(before.len());
+        }
+        symbols
+    }
+
     /// Adds a definition whose place spells no name: of a task or a file, which are defined by being there, or of a part
     /// of the native agent.
     pub(super) fn define_unspelled(&mut self, symbol: Symbol) {
@@ -126,11 +142,30 @@ impl Symbols {
 
     /// Adds a mention.
     pub(super) fn mention(&mut self, file: &FilePath, mention: Mention) {
-        self.mentions.entry(file.clone()).or_default().push(mention);
+        match &mut self.open {
+            Some((open, mentions)) if open == file => mentions.push(mention),
+            _ => {
+                self.close();
+                let mut mentions = Vec::with_capacity(std::mem::take(&mut self.room));
+                mentions.push(mention);
+                self.open = Some((file.clone(), mentions));
+            }
+        }
+    }
+
+    /// Puts what was added last where it belongs.
+    fn close(&mut self) {
+        if let Some((file, mut mentions)) = self.open.take() {
+            self.mentions
+                .entry(file)
+                .and_modify(|all| all.append(&mut mentions))
+                .or_insert_with(|| std::mem::take(&mut mentions));
+        }
     }
 
     /// Puts all mentions in the order of their texts.
     pub(super) fn finish(&mut self) {
+        self.close();
         for mentions in self.mentions.values_mut() {
             mentions.sort_by_key(|mention| (mention.span, mention.form));
             mentions.dedup();

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use ecow::EcoString;
 
+use super::word_runs::{Quotation, WordRuns};
 use crate::files::Files;
 use crate::path::FilePath;
 use crate::problem::Location;
@@ -69,6 +70,9 @@ pub struct HarnessText {
     pub source: TextSource,
     parsed: OnceLock<Arc<template::Tree>>,
     prose: OnceLock<Arc<markdown::Tree>>,
+    quoted: OnceLock<Vec<Quotation>>,
+    /// An earlier version of it that quotes nothing of the same suite.
+    clean: Option<Arc<str>>,
 }
 
 /// Where a text is.
@@ -109,9 +113,9 @@ impl HarnessText {
         file: &FilePath,
         document: &str,
     ) -> Self {
-        let inline = |value: &Value| match value.as_text() {
+        let inline = |value: &Value| match value.as_shared() {
             Some(text) => TextSource::Inline {
-                text: text.into(),
+                text,
                 inside: value.inside(document),
                 spelling: Spelling::of(value, document),
             },
@@ -132,7 +136,8 @@ impl HarnessText {
             _ => TextSource::Nowhere,
         };
         let declared = Location::new(file, value.span);
-        Self { id, role, owner, declared, source, parsed: OnceLock::new(), prose: OnceLock::new() }
+        let (parsed, prose, quoted) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { id, role, owner, declared, source, parsed, prose, quoted, clean: None }
     }
 
     /// The file that holds the text.
@@ -151,6 +156,14 @@ impl HarnessText {
             TextSource::File(path) => files.document(path).map(|document| document.source()),
             TextSource::Inline { text, .. } => Some(text),
             TextSource::Nowhere => None,
+        }
+    }
+
+    /// The same as a shared text.
+    pub(super) fn shared(&self, files: &Files) -> Option<EcoString> {
+        match &self.source {
+            TextSource::Inline { text, .. } => Some(text.clone()),
+            TextSource::File(_) | TextSource::Nowhere => self.text(files).map(EcoString::from),
         }
     }
 
@@ -217,8 +230,43 @@ impl HarnessText {
         }
     }
 
-    /// Takes over what was parsed of the same text before.
-    pub(super) fn reuse(&mut self, before: &Self, files: &Files, files_before: &Files) {
+    /// What the text says that only unseen tasks say, of the suite of its harness; spans are offsets in the text.
+    pub(crate) fn quotations(&self, files: &Files, runs: &WordRuns) -> &[Quotation] {
+        self.quoted.get_or_init(|| {
+            let text = self.text(files).unwrap_or_default();
+            match &self.clean {
+                Some(clean) => runs.quotations_since(clean, text),
+                None => runs.quotations(text),
+            }
+        })
+    }
+
+    /// The newest version of the text, up to this one, of which it is known that it quotes nothing.
+    fn clean_version(&self, files: &Files) -> Option<Arc<str>> {
+        match self.quoted.get() {
+            Some(quoted) if !quoted.is_empty() => None,
+            Some(_) => self.document(files).map(|document| document.text().shared()),
+            None => self.clean.clone(),
+        }
+    }
+
+    /// The text when its file was edited, in the same harness with the same suite. `files` are those before the edit.
+    pub(super) fn edited(&self, files: &Files) -> Self {
+        Self {
+            id: self.id.clone(),
+            role: self.role,
+            owner: self.owner.clone(),
+            declared: self.declared.clone(),
+            source: self.source.clone(),
+            parsed: OnceLock::new(),
+            prose: OnceLock::new(),
+            quoted: OnceLock::new(),
+            clean: self.clean_version(files),
+        }
+    }
+
+    /// Takes over what was found in the same text before, and of a text that was edited what its edit cannot have changed.
+    pub(super) fn reuse(&mut self, before: &Self, files: &Files, files_before: &Files, is_same_suite: bool) {
         let same = match (&self.source, &before.source) {
             (TextSource::File(path), TextSource::File(other)) => {
                 match (files.document(path), files_before.document(other)) {
@@ -232,6 +280,12 @@ impl HarnessText {
         if same {
             self.parsed.clone_from(&before.parsed);
             self.prose.clone_from(&before.prose);
+        }
+        if is_same_suite {
+            self.clean = before.clean_version(files_before);
+            if same {
+                self.quoted.clone_from(&before.quoted);
+            }
         }
     }
 }

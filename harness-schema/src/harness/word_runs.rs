@@ -109,6 +109,16 @@ impl WordRuns {
         found
     }
 
+    /// The same as [`WordRuns::quotations`] of `text`, where `clean` is a text that has none: only what is near the
+    /// difference of the two is searched.
+    #[must_use]
+    pub fn quotations_since(&self, clean: &str, text: &str) -> Vec<Quotation> {
+        let near = near_difference(clean, text);
+        let mut found = self.quotations(near.of(text));
+        found.iter_mut().for_each(|quotation| quotation.span = quotation.span.offset(near.start as usize));
+        found
+    }
+
     /// Where canaries of the suite stand in `text`.
     #[must_use]
     pub fn canaries(&self, text: &str) -> Vec<Span> {
@@ -117,6 +127,59 @@ impl WordRuns {
             .map(|(at, canary)| Span::new(at, at + canary.len()))
             .collect()
     }
+}
+
+/// The lines of `text` that are not in `before` as they are, with so many lines around them that each run of words which
+/// is not wholly in both lies inside. No name and no word goes over a line end.
+fn near_difference(before: &str, text: &str) -> Span {
+    let (old, new) = (before.as_bytes(), text.as_bytes());
+    let prefix = common(old.chunks(BLOCK), new.chunks(BLOCK), |old, new| {
+        old.iter().zip(new).take_while(|(old, new)| old == new).count()
+    });
+    let (old, new) = (old.get(prefix..).unwrap_or_default(), new.get(prefix..).unwrap_or_default());
+    let suffix = common(old.rchunks(BLOCK), new.rchunks(BLOCK), |old, new| {
+        old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count()
+    });
+    let line_start = |at: usize| memchr::memrchr(b'\n', &text.as_bytes()[..at]).map_or(0, |end| end + 1);
+    let line_end =
+        |at: usize| memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |end| at + end + 1);
+    let count = |from: usize, to: usize| {
+        let mut count = 0;
+        words(text.get(from..to).unwrap_or_default(), |_| count += 1);
+        count
+    };
+    let (mut from, mut to) = (line_start(prefix), line_end(text.len() - suffix));
+    let (mut before, mut after) = (0, 0);
+    while 0 < from && before < LONGEST {
+        let above = line_start(from - 1);
+        before += count(above, from);
+        from = above;
+    }
+    while to < text.len() && after < LONGEST {
+        let below = line_end(to);
+        after += count(to, below);
+        to = below;
+    }
+    Span::new(from, to)
+}
+
+/// Texts are compared in pieces of so many bytes first.
+const BLOCK: usize = 64;
+
+/// How many bytes two texts have in common, given as blocks from one of their ends.
+fn common<'a>(
+    old: impl Iterator<Item = &'a [u8]>,
+    new: impl Iterator<Item = &'a [u8]>,
+    in_block: impl Fn(&[u8], &[u8]) -> usize,
+) -> usize {
+    let mut same = 0;
+    for (old, new) in old.zip(new) {
+        if old != new {
+            return same + in_block(old, new);
+        }
+        same += old.len();
+    }
+    same
 }
 
 /// In lower case, character by character.
@@ -427,6 +490,48 @@ mod tests {
                 }
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_near_an_edit_is_enough_of_a_clean_text(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec!["count", "how many", "apples, lie", "task-2", "x", "\n", "\n\n", "課題", "é-", "a/b"]),
+                0..80,
+            ),
+            (from, length) in (0_usize..80, 0_usize..6),
+            typed in prop::collection::vec(prop::sample::select(vec!["apples", " ", "task-2", "\n", "課", "-2"]), 0..6),
+        ) {
+            let (tasks, files) = suite(&[(
+                "task-2",
+                Split::HeldOut,
+                "count apples count apples lie count how many x apples how many count lie x 課題課題課題課題課題課題",
+            )]);
+            let runs = WordRuns::of(&tasks, &files);
+            let between = |at: usize| if at % 3 == 0 { "" } else { " " };
+            let clean: Vec<String> =
+                pieces.iter().enumerate().map(|(at, piece)| format!("{piece}{}", between(at))).collect();
+            let from = from.min(clean.len());
+            let to = (from + length).min(clean.len());
+            let text = [clean[..from].concat(), typed.concat(), clean[to..].concat()].concat();
+            let clean = clean.concat();
+            prop_assume!(runs.quotations(&clean).is_empty());
+            prop_assert_eq!(runs.quotations_since(&clean, &text), runs.quotations(&text));
+        }
+    }
+
+    #[test]
+    fn a_run_that_an_edit_closes_is_found_over_many_lines() {
+        let sentence = "Count how many of the red apples lie beside the green door today.";
+        let (tasks, files) = suite(&[("task-1", Split::HeldOut, sentence)]);
+        let runs = WordRuns::of(&tasks, &files);
+        let filler = "Nothing is here to see at all, and so on.\n".repeat(20);
+        let clean = format!("{filler}count\nhow\nmany\nof\nred\napples\nlie\nbeside\n{filler}");
+        assert_eq!(runs.quotations(&clean), []);
+        let text = clean.replace("of\nred", "of\nthe\nred");
+        assert_eq!(runs.quotations_since(&clean, &text).len(), 1);
+        assert_eq!(runs.quotations_since(&clean, &text), runs.quotations(&text));
+        assert!(near_difference(&clean, &text).len() < filler.len());
     }
 
     #[test]

@@ -77,14 +77,14 @@ fn all_keys(shape: &Shape, path: &str, keys: &mut Vec<(String, Field)>) {
 /// The tree without every entry at a path.
 fn without(value: &mut Value, path: &[&str]) -> usize {
     match (&mut value.kind, path) {
-        (Kind::List(list), path) => list.items.iter_mut().map(|item| without(item, path)).sum(),
+        (Kind::List(list), path) => list.items.make_mut().iter_mut().map(|item| without(item, path)).sum(),
         (Kind::Table(table), [last]) => {
             let before = table.entries.len();
             table.entries.retain(|entry| &*entry.key.name != *last);
             before - table.entries.len()
         }
         (Kind::Table(table), [first, rest @ ..]) => {
-            let inside = table.entries.iter_mut().filter(|entry| &*entry.key.name == *first);
+            let inside = table.entries.make_mut().iter_mut().filter(|entry| &*entry.key.name == *first);
             inside.map(|entry| without(&mut entry.value, rest)).sum()
         }
         _ => 0,

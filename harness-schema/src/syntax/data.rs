@@ -2,7 +2,7 @@
 //!
 //! Parsing cannot fail: what is wrong is in [`Tree::errors`], and all that could be read is in [`Tree::root`].
 
-use ecow::EcoString;
+use ecow::{EcoString, EcoVec};
 
 use crate::text::Span;
 
@@ -72,18 +72,18 @@ pub enum Kind {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// The entries.
-    pub entries: Vec<Entry>,
+    pub entries: EcoVec<Entry>,
     /// How the table is written.
     pub style: Style,
     /// TOML headers (`[a.b]`, `[[a]]`) that open this very table, brackets included; empty for inline and dotted ones.
-    pub headers: Vec<Span>,
+    pub headers: EcoVec<Span>,
 }
 
 /// A list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct List {
     /// The values.
-    pub items: Vec<Value>,
+    pub items: EcoVec<Value>,
     /// How the list is written.
     pub style: Style,
 }

@@ -1,6 +1,7 @@
 //! JSON with comments and trailing commas, from `jsonc-parser`. A line that does not parse is blanked, reported, and the
 //! rest is read again, so that later entries survive.
 
+use ecow::EcoVec;
 use std::borrow::Cow;
 
 use jsonc_parser::ast;
@@ -119,7 +120,7 @@ impl Reader<'_> {
                 Value { span: self.span(array.range), kind, anchored: false }
             }
             ast::Value::Object(object) => {
-                let mut entries: Vec<Entry> = Vec::with_capacity(object.properties.len());
+                let mut entries: EcoVec<Entry> = EcoVec::with_capacity(object.properties.len());
                 let mut seen = rustc_hash::FxHashMap::default();
                 for property in &object.properties {
                     let (name, range) = match &property.name {
@@ -136,7 +137,7 @@ impl Reader<'_> {
                     }
                     entries.push(Entry { key, value: self.value(&property.value) });
                 }
-                let kind = Kind::Table(Table { entries, style: Style::Flow, headers: Vec::new() });
+                let kind = Kind::Table(Table { entries, style: Style::Flow, headers: EcoVec::new() });
                 Value { span: self.span(object.range), kind, anchored: false }
             }
         }

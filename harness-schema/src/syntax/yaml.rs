@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use ecow::EcoString;
+use ecow::{EcoString, EcoVec};
 use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle};
 
 use super::data::{Entry, Key, Kind, List, Quote, Scalar, Style, SyntaxError, Table, Tree, Value};
@@ -187,13 +187,16 @@ impl<'t, 's> Reader<'t, 's> {
                 let first = items.first().filter(|_| open.style == Style::Block);
                 let dash = first.and_then(|first| dash_before(self.source, first.span.start as usize));
                 let inside = inside.map(|inside| dash.map_or(inside, |dash| inside.cover(Span::at(dash))));
-                (Kind::List(List { items, style: open.style }), inside)
+                (Kind::List(List { items: items.into(), style: open.style }), inside)
             }
             OpenKind::Mapping { mut entries, key, .. } => {
                 // Cut off by an error: the key was read, its value was not.
                 entries.extend(key.map(|key| Entry { value: broken(key.span), key }));
                 let inside = entries.iter().map(Entry::span).reduce(Span::cover);
-                (Kind::Table(Table { entries, style: open.style, headers: Vec::new() }), inside)
+                (
+                    Kind::Table(Table { entries: entries.into(), style: open.style, headers: EcoVec::new() }),
+                    inside,
+                )
             }
         };
         // A block collection ends with its last value; where its end event stands says nothing.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{evaluate, terminal};
+use super::{evaluate, start, terminal};
 use crate::failure::Failure;
 use crate::host::example;
 use crate::host::machine::Machine;
@@ -30,7 +30,7 @@ pub struct Arguments {
 /// A [`Failure`] if the example cannot be written, or nothing can be run here.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     // Before anything is written: without a sandbox there is nothing to show.
-    evaluate::proven(&Machine::read()?, false)?;
+    start::proven(&Machine::read()?, false)?;
     let directory = match &arguments.directory {
         Some(directory) => std::path::absolute(directory).map_err(|error| not_written(directory, &error))?,
         None => state::directory().join("demo"),

@@ -15,7 +15,13 @@ pub mod outcome;
 #[cfg(target_os = "linux")]
 pub mod consent;
 #[cfg(target_os = "linux")]
+pub mod start;
+#[cfg(target_os = "linux")]
 pub mod evaluate;
+#[cfg(target_os = "linux")]
+pub mod mine;
+#[cfg(target_os = "linux")]
+pub mod improve;
 #[cfg(target_os = "linux")]
 pub mod status;
 #[cfg(target_os = "linux")]
@@ -66,6 +72,18 @@ enum Command {
     /// Measures the harness: runs it on its tasks in a sandbox and judges each trial
     #[cfg(target_os = "linux")]
     Evaluate(evaluate::Arguments),
+    /// Shows what failures have in common, and which lines they are about; starts nothing
+    #[cfg(target_os = "linux")]
+    Mine(mine::Arguments),
+    /// Asks the model for small edits against the weaknesses, and tries none
+    #[cfg(target_os = "linux")]
+    Propose(improve::ProposeArguments),
+    /// Decides on proposals: runs them on held-in and held-out tasks
+    #[cfg(target_os = "linux")]
+    Validate(improve::ValidateArguments),
+    /// Makes the harness better: mines, proposes, validates, round after round
+    #[cfg(target_os = "linux")]
+    Improve(improve::Arguments),
     /// Shows where a run stands; cancels or resumes it
     #[cfg(target_os = "linux")]
     Status(status::Arguments),
@@ -106,6 +124,14 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         #[cfg(target_os = "linux")]
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Some(Command::Mine(arguments)) => mine::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Some(Command::Propose(arguments)) => improve::propose(&arguments),
+        #[cfg(target_os = "linux")]
+        Some(Command::Validate(arguments)) => improve::validate(&arguments),
+        #[cfg(target_os = "linux")]
+        Some(Command::Improve(arguments)) => improve::run(&arguments),
         #[cfg(target_os = "linux")]
         Some(Command::Status(arguments)) => status::run(&arguments),
         #[cfg(target_os = "linux")]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::consent::{self, Flags, Question};
 use super::report::excerpt::visible;
-use super::{evaluate, follow, locate, terminal};
+use super::{follow, locate, start, terminal};
 use crate::engine::consent::{Reason, execution_digest};
 use crate::engine::plan::State;
 use crate::engine::score;
@@ -107,10 +107,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
             store.resume(stored.number, seen.run().spent().time, arguments.retry).map_err(failed)?;
         }
         let stored = locate::run(&root, &store, Some(&name))?;
-        return evaluate::finish(&root, &mut store, &stored);
+        return start::finish(&root, &mut store, &stored);
     }
     if arguments.follow && !is_over {
-        return evaluate::finish(&root, &mut store, &stored);
+        return start::finish(&root, &mut store, &stored);
     }
     if arguments.json {
         let spent = seen.run().spent();
@@ -177,7 +177,7 @@ fn may_go_on(
     let record = &stored.record;
     let machine = Machine::read()?;
     machine.still_has(&record.sandbox)?;
-    let guarantees = evaluate::proven(&machine, machine.sandbox() == Choice::None)?;
+    let guarantees = start::proven(&machine, machine.sandbox() == Choice::None)?;
     let subject = Subject::with_texts(root, &record.files, &guarantees, &machine);
     let contract = subject.contract_of(record).to_string();
     if (contract, subject.harness_digest().to_string()) != (record.contract.clone(), record.harness.clone()) {

@@ -4,7 +4,7 @@
 mod shell;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
@@ -101,18 +101,51 @@ pub fn is_error(call: &Call) -> bool {
 /// The first line that says that something went wrong.
 #[must_use]
 pub fn error_line(text: &str) -> Option<&str> {
-    text.lines().find(|line| {
-        let word = line.split(':').next().unwrap_or_default();
-        let is_exception = (word.ends_with("Error") || word.ends_with("Exception"))
-            && line.len() > word.len()
-            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        is_exception
-            || line.starts_with("Traceback")
-            || line.starts_with("E   ")
-            || line.starts_with("FAILED")
-            || line.contains("command not found")
-            || line.contains("No such file")
-    })
+    // Most lines have none of these words, and most results are long.
+    static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new("Error|Exception|Traceback|E   |FAILED|command not found|No such file").ok()
+    });
+    let mut from = 0;
+    while let Some(found) = WORDS.as_ref()?.find_at(text, from) {
+        let (before, after) = (text.get(..found.start())?, text.get(found.end()..)?);
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let end = after.find('\n').map_or(text.len(), |at| found.end() + at);
+        let line = text.get(start..end)?;
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        if is_error_line(line) {
+            return Some(line);
+        }
+        from = end;
+    }
+    None
+}
+
+fn is_error_line(line: &str) -> bool {
+    let line = uncoloured(line);
+    let (word, rest) = line.split_once(':').unwrap_or((line, ""));
+    // `Error:` alone is the heading that some tools put before what a program wrote to its errors, whatever that was.
+    let is_exception = (word.ends_with("Error") || word.ends_with("Exception"))
+        && word.len() < line.len()
+        && !(word == "Error" && rest.trim().is_empty())
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_exception
+        || line.starts_with("Traceback")
+        || line.starts_with("E   ")
+        || line.starts_with("FAILED")
+        || line.contains("command not found")
+        || line.contains("No such file")
+}
+
+/// A line without the colours that it begins with.
+fn uncoloured(line: &str) -> &str {
+    let mut line = line;
+    while let Some((colour, rest)) = line.strip_prefix("\u{1b}[").and_then(|line| line.split_once('m')) {
+        if !colour.bytes().all(|byte| byte.is_ascii_digit() || byte == b';') {
+            break;
+        }
+        line = rest;
+    }
+    line
 }
 
 /// The command of a call to a shell.
@@ -177,12 +210,12 @@ fn target(call: &Call, text: Option<&str>, writes: &[String], reads: &[String]) 
 }
 
 fn norm(call: &Call) -> String {
-    let arguments = match &call.arguments {
-        Arguments::Json(value) => sorted(value),
-        Arguments::Raw(text) => text.clone(),
-    };
-    let blanks = arguments.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{} {}", call.tool, masked(&blanks))
+    let mut norm = format!("{} ", call.tool);
+    match &call.arguments {
+        Arguments::Json(value) => mask(&sorted(value), &mut norm),
+        Arguments::Raw(text) => mask(text, &mut norm),
+    }
+    norm
 }
 
 /// JSON with its keys in order.
@@ -201,13 +234,34 @@ fn sorted(value: &Value) -> String {
     }
 }
 
-/// A text without numbers and paths of temporary files, which differ by chance.
-fn masked(text: &str) -> String {
-    static PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
-    let pattern = PATTERN.get_or_init(|| Regex::new(r"(?P<path>/(?:var/)?tmp/[^\s'\x22;|&)]*)|\d+").ok());
-    let Some(pattern) = pattern else { return text.to_owned() };
-    let mask = |found: &regex::Captures<'_>| if found.name("path").is_some() { "<TMP>" } else { "<N>" };
-    pattern.replace_all(text, mask).into_owned()
+/// Adds a text with its blanks as one, and without numbers and paths of temporary files, which differ by chance.
+fn mask(text: &str, out: &mut String) {
+    let is_end = |char: char| char.is_whitespace() || "'\";|&)".contains(char);
+    let mut rest = text.trim();
+    while let Some(char) = rest.chars().next() {
+        let skipped = match char {
+            '0'..='9' => {
+                out.push_str("<N>");
+                rest.trim_start_matches(|char: char| char.is_ascii_digit())
+            }
+            '/' if rest.starts_with("/tmp/") || rest.starts_with("/var/tmp/") => {
+                out.push_str("<TMP>");
+                rest.find(is_end).and_then(|end| rest.get(end..)).unwrap_or_default()
+            }
+            char if char.is_whitespace() => {
+                out.push(' ');
+                rest.trim_start()
+            }
+            _ => {
+                let is_plain = |char: char| !(char.is_ascii_digit() || char == '/' || char.is_whitespace());
+                let plain = rest.get(char.len_utf8()..).and_then(|rest| rest.find(|char| !is_plain(char)));
+                let (plain, after) = rest.split_at(plain.map_or(rest.len(), |end| end + char.len_utf8()));
+                out.push_str(plain);
+                after
+            }
+        };
+        rest = skipped;
+    }
 }
 
 #[cfg(test)]

@@ -244,11 +244,13 @@ fn grouped<'v, 'a>(votes: &'v [Vote<'a>], level: Level) -> BTreeMap<Key, Vec<&'v
 }
 
 fn weight<'v, 'a: 'v>(votes: impl IntoIterator<Item = &'v Vote<'a>>) -> f64 {
-    votes.into_iter().map(|vote| vote.weight).sum()
+    // No votes weigh 0, not -0.
+    0.0 + votes.into_iter().map(|vote| vote.weight).sum::<f64>()
 }
 
 fn share(part: f64, all: f64) -> f64 {
-    if 0.0 < all { part / all } else { 0.0 }
+    // Sums of the same numbers in another order differ in their last digits.
+    if 0.0 < all { (part / all).min(1.0) } else { 0.0 }
 }
 
 fn gathered(votes: &[Vote<'_>], level: Level) -> f64 {

@@ -127,8 +127,13 @@ mod tests {
 
     #[test]
     fn a_score_counts_tasks() {
-        let slot =
-            |task: &str, split, repeat| Slot { arm: 0, task: task.into(), split, role: Role::Baseline, repeat };
+        let slot = |task: &str, split, repeat| Slot {
+            arm: 0,
+            task: task.into(),
+            split,
+            role: Role::Baseline,
+            repeat,
+        };
         let slots = vec![
             slot("a", Split::HeldIn, 0),
             slot("b", Split::HeldIn, 0),

@@ -86,7 +86,8 @@ pub struct Outcome<'a> {
     pub time_used: Option<f64>,
     /// How many steps the agent could have taken, if its transcript does not say so.
     pub max_steps: Option<u64>,
-    /// Paths that the verifier wants to find, as far as they are known besides those that its checks miss.
+    /// Paths that the verifier wants to find, as far as they are known besides those that its checks miss; one that ends in `/`
+    /// wants any change below it.
     pub required: &'a [String],
 }
 
@@ -136,6 +137,7 @@ impl Signature {
 pub fn see(outcome: &Outcome<'_>, trace: &Trace) -> Seen {
     let mut reading = Reading::new(outcome.workdir);
     reading.read_all(trace, outcome.instruction);
+    reading.end();
     if let Some(most) = outcome.max_steps.filter(|_| trace.max_steps.is_none()) {
         reading.limit_steps(most);
     }

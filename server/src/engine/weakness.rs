@@ -16,7 +16,7 @@ use harness_schema::surface::Role;
 use harness_schema::text::Span;
 
 use self::lines::{Line, Place};
-use self::rank::{Corpus, Fit, best, query};
+use self::rank::{Corpus, Fit, Query, best};
 use self::subject::Subject;
 use self::words::Polarity;
 use super::cluster::{Cluster, Mined};
@@ -205,8 +205,9 @@ struct Texts<'h> {
 
 impl<'h> Texts<'h> {
     fn of(harness: &'h Harness) -> Self {
-        let lines: BTreeMap<Role, Vec<Line>> =
-            Role::ALL.into_iter().map(|role| (role, lines::of(harness, role))).collect();
+        // A limit says nothing.
+        let roles = Role::ALL.into_iter().filter(|role| *role != Role::Limit);
+        let lines: BTreeMap<Role, Vec<Line>> = roles.map(|role| (role, lines::of(harness, role))).collect();
         let corpus = Corpus::of(lines.values().flatten());
         Self { harness, lines, corpus }
     }
@@ -219,8 +220,12 @@ impl<'h> Texts<'h> {
     fn locations(&self, subject: &Subject) -> Vec<Location> {
         let at = subject.detector.at.iter();
         let mut found: Vec<Location> = at.filter_map(|role| self.location(*role, subject)).collect();
-        let is_prose = |location: &Location| matches!(location.role, Role::Prompt | Role::Task | Role::Tool);
-        found.sort_by_key(|location| is_prose(location) && location.relation == Relation::Violated);
+        let is_prose = |role: Role| matches!(role, Role::Prompt | Role::Task | Role::Tool);
+        let did_not_help =
+            |location: &Location| is_prose(location.role) && location.relation == Relation::Violated;
+        if found.iter().any(did_not_help) {
+            found.sort_by_key(|location| is_prose(location.role));
+        }
         found
     }
 
@@ -237,8 +242,7 @@ impl<'h> Texts<'h> {
                 value: 0.0,
             });
         }
-        let names = std::iter::once(subject.phrases.keywords);
-        let query = query(names.chain(subject.entities.iter().map(String::as_str)));
+        let query = Query::of(subject.phrases.keywords(), &subject.entities);
         let lines = self.lines(role);
         let fits = self.corpus.fits(lines, &query);
         let located = |fit: &Fit, relation| located(lines, fit, relation);
@@ -260,13 +264,13 @@ impl<'h> Texts<'h> {
         if let Some(fit) = best(fits.iter().filter(|fit| demands(lines, fit))) {
             return located(fit, Relation::Violated);
         }
-        self.absent(role, lines, &fits)
+        self.absent(role, subject.detector, lines, &fits)
     }
 
     /// The line that demands what a detector looks for the want of.
     fn demand(&self, detector: &'static Detector) -> Option<Location> {
         let phrases = phrases::of(detector)?;
-        let query = query([phrases.keywords]);
+        let query = Query::of(phrases.keywords(), &[]);
         let causes = phrases.causes();
         let roles = Role::ALL.into_iter().filter(|role| *role == Role::Prompt || detector.at.contains(role));
         let best_of = |role| {
@@ -284,17 +288,23 @@ impl<'h> Texts<'h> {
         })
     }
 
-    /// Where something of a kind would be added: what adds rules and states, or the end of a text. Of tools the one whose description
-    /// fits best, of everything else the first; what only shows results, or is a variable, is no place for a demand.
-    fn absent(&self, role: Role, lines: &[Line], fits: &[Fit]) -> Option<Location> {
+    /// Where something of a kind would be added: what adds rules and states, or the end of a text. Of tools the one whose calls show
+    /// it, else the one whose description fits best; of everything else the first. What only shows results, or is a variable, is no
+    /// place for a demand.
+    fn absent(&self, role: Role, detector: &Detector, lines: &[Line], fits: &[Fit]) -> Option<Location> {
         let new = match role {
             Role::Rule => lines::new_rule(self.harness),
             Role::State => lines::new_state(self.harness),
             _ => None,
         };
-        let likeliest = best(fits.iter().filter(|fit| 0.0 < fit.value && role == Role::Tool))
-            .and_then(|fit| lines.get(fit.line))
-            .and_then(|line| self.harness.surface(&line.surface));
+        let fitting = || {
+            let fit = best(fits.iter().filter(|fit| 0.0 < fit.value))?;
+            self.harness.surface(&lines.get(fit.line)?.surface)
+        };
+        let likeliest = match role {
+            Role::Tool => lines::tool(self.harness, detector).or_else(fitting),
+            _ => None,
+        };
         let first = || {
             self.harness.surfaces().iter().find(|placed| {
                 let id = placed.surface.id.as_str();

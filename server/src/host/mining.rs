@@ -58,10 +58,8 @@ pub fn mine(store: &Store, harness: &Harness, tasks: &[Planned], trials: Vec<Tri
         key(one).cmp(&key(other))
     });
     let suspects = suspects(&held_in);
-    let seen: Vec<HeldIn<Seen>> = held_in
-        .into_iter()
-        .map(|trial| trial.map(|trial| see(store, harness, tasks, &trial)))
-        .collect();
+    let seen: Vec<HeldIn<Seen>> =
+        held_in.into_iter().map(|trial| trial.map(|trial| see(store, harness, tasks, &trial))).collect();
     let mined = cluster::group(&seen);
     let weaknesses = weakness::locate(harness, &mined, &seen, &suspects);
     let protected = weakness::protected(harness, &seen);
@@ -71,8 +69,8 @@ pub fn mine(store: &Store, harness: &Harness, tasks: &[Planned], trials: Vec<Tri
 
 fn see(store: &Store, harness: &Harness, tasks: &[Planned], trial: &TrialRecord) -> Seen {
     let plan = tasks.iter().find(|task| task.id == trial.task).and_then(|task| task.plan.as_ref().ok());
-    let instruction: Option<String> =
-        plan.map(|plan| plan.steps.iter().map(|step| step.instruction.as_str()).collect::<Vec<_>>().join("\n\n"));
+    let instruction: Option<String> = plan
+        .map(|plan| plan.steps.iter().map(|step| step.instruction.as_str()).collect::<Vec<_>>().join("\n\n"));
     let time_used = plan.map(|plan| {
         let most: f64 = plan.steps.iter().map(|step| step.agent_timeout.as_secs_f64()).sum();
         let took = trial.finished_ms.saturating_sub(trial.started_ms) as f64 / 1000.0;

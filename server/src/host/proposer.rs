@@ -77,7 +77,11 @@ pub struct Wanted {
 
 /// The requests for those slots that have no reply yet.
 #[must_use]
-pub fn wanted(asking: &Asking<'_>, slots: &[Slot], known: &BTreeMap<u32, Result<String, String>>) -> Vec<Wanted> {
+pub fn wanted(
+    asking: &Asking<'_>,
+    slots: &[Slot],
+    known: &BTreeMap<u32, Result<String, String>>,
+) -> Vec<Wanted> {
     let window = asking.harness.manifest().model.value.context_window.as_ref().map(|most| most.value);
     let open = slots.iter().filter(|slot| !known.contains_key(&slot.number));
     let requests = open.filter_map(|slot| {
@@ -116,8 +120,7 @@ impl Proposer<'_> {
     pub fn ask(&self, wanted: Vec<Wanted>, tell: &Sender<Replied>) {
         let each = wanted.into_iter().map(|Wanted { slot, temperature, prompt }| {
             let client = self.client.at_temperature(temperature);
-            let seed =
-                self.seed.map(|seed| seed::of_request(seed, &self.digest, "propose", u64::from(slot)));
+            let seed = self.seed.map(|seed| seed::of_request(seed, &self.digest, "propose", u64::from(slot)));
             async move {
                 tokio::select! {
                     biased;
@@ -170,7 +173,11 @@ async fn asked(
 
 /// What of the replies, and of what structural operators offer, is to be tried.
 #[must_use]
-pub fn choose(asking: &Asking<'_>, slots: &[Slot], replies: &BTreeMap<u32, Result<String, String>>) -> Proposals {
+pub fn choose(
+    asking: &Asking<'_>,
+    slots: &[Slot],
+    replies: &BTreeMap<u32, Result<String, String>>,
+) -> Proposals {
     let mut offers: Vec<Proposal> = Vec::new();
     let mut refused = Vec::new();
     for slot in slots {
@@ -196,7 +203,8 @@ pub fn choose(asking: &Asking<'_>, slots: &[Slot], replies: &BTreeMap<u32, Resul
     let lesson = asking.lesson;
     // Operators fill at most half of what is asked for, and all of it where no model answers.
     let most = if slots.is_empty() || replies.is_empty() { 2 * asking.count } else { asking.count } as usize;
-    let made = operator::offers(asking.harness, &lesson.weaknesses, &lesson.seen, lesson.mined.cold.is_cold());
+    let made =
+        operator::offers(asking.harness, &lesson.weaknesses, &lesson.seen, lesson.mined.cold.is_cold());
     for offer in made.into_iter().take(most) {
         let author = Author::Operator(offer.operator);
         checked(asking, offer.draft, None, author, &mut offers, &mut refused);
@@ -212,11 +220,8 @@ pub fn choose(asking: &Asking<'_>, slots: &[Slot], replies: &BTreeMap<u32, Resul
     for proposal in &mut chosen {
         // Predictions are about tasks; the model knows them by alias.
         for tasks in [&mut proposal.fixes, &mut proposal.risks] {
-            *tasks = tasks
-                .iter()
-                .filter_map(|alias| mining::task_of(lesson, alias))
-                .map(str::to_owned)
-                .collect();
+            *tasks =
+                tasks.iter().filter_map(|alias| mining::task_of(lesson, alias)).map(str::to_owned).collect();
         }
     }
     Proposals { chosen, refused }

@@ -22,8 +22,8 @@ mod improving;
 
 pub use agreement::{AgreementRecord, HowAgreed, ItemRecord, KeyRecord};
 pub use improving::{
-    CHECKS, CandidateRecord, CheckRecord, EditRecord, LocationRecord, MinedRecord, ProposalRecord, RefusedRecord, RulesRecord,
-    WeaknessRecord,
+    CHECKS, CandidateRecord, CheckRecord, EditRecord, LocationRecord, MinedRecord, ProposalRecord,
+    RefusedRecord, RulesRecord, WeaknessRecord,
 };
 
 /// A run as it was started. Everything that a worker needs to perform it, besides the tasks, which are looked up by digest.
@@ -395,12 +395,7 @@ impl RunRecord {
             .collect();
         let rules = self.rules.unwrap_or_default();
         cycle::Design {
-            trials: Design {
-                slots,
-                budget: self.budget.budget(),
-                parallel: self.parallel,
-                seed: self.seed,
-            },
+            trials: Design { slots, budget: self.budget.budget(), parallel: self.parallel, seed: self.seed },
             goal: if self.rules.is_some() { self.goal() } else { Goal::Evaluate },
             rules: rules.rules(),
             tasks: tasks.into_iter().collect(),

@@ -33,16 +33,34 @@ const PAIRS: &[Pair] = &[
     },
 ];
 
+/// No table of [`PAIRS`] has more keys.
+const DEEPEST: usize = {
+    let (mut deepest, mut at) = (0, 0);
+    while at < PAIRS.len() {
+        if deepest < PAIRS[at].table.len() {
+            deepest = PAIRS[at].table.len();
+        }
+        at += 1;
+    }
+    deepest
+};
+
 /// Reports keys of one table that exclude each other.
 pub(super) fn keys(checker: &mut Checker<'_>, value: &Value) {
-    let mut table: Vec<&str> = checker.place.keys().collect();
-    if checker.subject == Subject::Tool {
-        table.insert(0, "tool");
+    // What stands in the file of a tool stands below `tool` in the manifest.
+    let above = (checker.subject == Subject::Tool).then_some("tool");
+    let mut place = [""; DEEPEST];
+    let mut depth = 0;
+    for key in above.into_iter().chain(checker.place.keys()) {
+        let Some(here) = place.get_mut(depth) else { return };
+        *here = key;
+        depth += 1;
     }
-    if table == ["tool"] && value.get("file").is_some() && checker.subject == Subject::Manifest {
+    let here = place.get(..depth).unwrap_or_default();
+    if checker.subject == Subject::Manifest && here == ["tool"] && value.get("file").is_some() {
         return beside_file(checker, value);
     }
-    for pair in PAIRS.iter().filter(|pair| pair.table == table) {
+    for pair in PAIRS.iter().filter(|pair| pair.table == here) {
         let [one, other] = pair.groups.map(|group| group.iter().find_map(|key| value.entry(key)));
         if let (Some(one), Some(other)) = (one, other) {
             report(checker, pair, one, other);

@@ -57,14 +57,23 @@ pub(super) fn required(
         checker.report(problem);
     }
     let says = |key: &str| is_there(key) || meant.iter().any(|meant| meant == key);
-    let keys: Vec<&str> = checker.place.keys().collect();
-    match (checker.subject, keys.as_slice()) {
-        (Subject::Manifest, ["tool"]) | (Subject::Tool, []) => tool(checker, value, form, &says),
-        (Subject::Manifest, ["surface"]) => surface(checker, value, form, &says),
-        (Subject::Manifest, ["surface", "parts"]) if !says("file") && !makes_a_file(value) => {
+    let keys: [Option<&str>; 4] = {
+        let mut keys = checker.place.keys();
+        std::array::from_fn(|_| keys.next())
+    };
+    match (checker.subject, keys) {
+        (Subject::Manifest, [Some("tool"), None, ..]) | (Subject::Tool, [None, ..]) => {
+            tool(checker, value, form, &says);
+        }
+        (Subject::Manifest, [Some("surface"), None, ..]) => surface(checker, value, form, &says),
+        (Subject::Manifest, [Some("surface"), Some("parts"), None, ..])
+            if !says("file") && !makes_a_file(value) =>
+        {
             needed(checker, value, form, "file", "`file` is missing in a part of a surface");
         }
-        (Subject::Manifest, ["runtime", "rule", "limit"]) => limit(checker, value, form, &says),
+        (Subject::Manifest, [Some("runtime"), Some("rule"), Some("limit"), None]) => {
+            limit(checker, value, form, &says);
+        }
         _ => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ecow::EcoString;
+use ecow::{EcoString, EcoVec};
 use rustc_hash::FxHashMap;
 use toml_parser::decoder::{Encoding, ScalarKind};
 use toml_parser::parser::{Event, EventKind};
@@ -338,7 +338,7 @@ impl<'i> Builder<'i> {
                 _ => at += 1,
             }
         }
-        let kind = Kind::List(List { items, style: Style::Flow });
+        let kind = Kind::List(List { items: items.into(), style: Style::Flow });
         (Some(Value { span: whole, kind, anchored: false }), at)
     }
 
@@ -490,12 +490,12 @@ impl<'i> Builder<'i> {
         match std::mem::replace(&mut node.kind, empty) {
             NodeKind::Leaf(value) => value,
             NodeKind::Tables(items) => {
-                let items: Vec<Value> = items.into_iter().map(|item| self.take(item)).collect();
+                let items: EcoVec<Value> = items.into_iter().map(|item| self.take(item)).collect();
                 let span = cover_all(items.iter().map(|item| item.span)).or(own).unwrap_or_default();
                 Value { span, kind: Kind::List(List { items, style: Style::Header }), anchored: false }
             }
             NodeKind::Table { entries, style, headers, .. } => {
-                let entries: Vec<Entry> = entries
+                let entries: EcoVec<Entry> = entries
                     .into_iter()
                     .map(|entry| {
                         let empty = Key { name: EcoString::new(), span: Span::at(0) };
@@ -504,7 +504,11 @@ impl<'i> Builder<'i> {
                     })
                     .collect();
                 let span = own.or_else(|| cover_all(entries.iter().map(Entry::span))).unwrap_or_default();
-                Value { span, kind: Kind::Table(Table { entries, style, headers }), anchored: false }
+                Value {
+                    span,
+                    kind: Kind::Table(Table { entries, style, headers: headers.into() }),
+                    anchored: false,
+                }
             }
         }
     }

@@ -3,6 +3,8 @@
 //! The answer is the tree that a whole parse gives, or none: a header that changed, an error elsewhere and a table that is
 //! written in several places are left to the whole parse.
 
+use ecow::EcoVec;
+
 use super::build::Builder;
 use super::{events, is_header};
 use crate::syntax::data::{Entry, Key, Kind, List, SyntaxError, Table, Tree, Value};
@@ -111,7 +113,7 @@ impl Block {
     }
 
     /// A copy of a value on the way to the table, with the new entries in the place of the old ones.
-    fn splice(&self, value: &Value, way: &[usize], new: &mut Option<(Vec<Entry>, u32)>) -> Option<Value> {
+    fn splice(&self, value: &Value, way: &[usize], new: &mut Option<(EcoVec<Entry>, u32)>) -> Option<Value> {
         let end = new.as_ref().map_or(0, |(_, end)| *end);
         let kind = match (way.split_first(), &value.kind) {
             (None, Kind::Table(table)) => {
@@ -119,7 +121,7 @@ impl Block {
                 Kind::Table(Table { entries, style: table.style, headers: self.headers(table) })
             }
             (Some((at, way)), Kind::Table(table)) => {
-                let mut entries = Vec::with_capacity(table.entries.len());
+                let mut entries = EcoVec::with_capacity(table.entries.len());
                 for (index, entry) in table.entries.iter().enumerate() {
                     entries.push(match index == *at {
                         true => {
@@ -131,7 +133,7 @@ impl Block {
                 Kind::Table(Table { entries, style: table.style, headers: self.headers(table) })
             }
             (Some((at, way)), Kind::List(list)) => {
-                let mut items = Vec::with_capacity(list.items.len());
+                let mut items = EcoVec::with_capacity(list.items.len());
                 for (index, item) in list.items.iter().enumerate() {
                     items.push(match index == *at {
                         true => self.splice(item, way, new)?,
@@ -151,7 +153,7 @@ impl Block {
     }
 
     /// The entries of the table itself: those of other headers stay.
-    fn join(&self, table: &Table, new: Vec<Entry>) -> Option<Vec<Entry>> {
+    fn join(&self, table: &Table, new: EcoVec<Entry>) -> Option<EcoVec<Entry>> {
         let is_own = |entry: &Entry| self.old.contains(entry.key.span);
         for entry in &table.entries {
             // A table that is written here and elsewhere.
@@ -182,7 +184,7 @@ impl Block {
         Key { name: key.name.clone(), span: self.moved(key.span) }
     }
 
-    fn headers(&self, table: &Table) -> Vec<Span> {
+    fn headers(&self, table: &Table) -> EcoVec<Span> {
         table.headers.iter().map(|header| self.moved(*header)).collect()
     }
 
@@ -207,7 +209,7 @@ impl Block {
 
 /// The new statements of a block.
 struct Body {
-    entries: Vec<Entry>,
+    entries: EcoVec<Entry>,
     errors: Vec<SyntaxError>,
     comments: Vec<Span>,
     /// Where the last of them ends, or the header.

@@ -198,6 +198,12 @@ impl Reader<'_> {
 const KEYWORDS: [&str; 12] =
     ["if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!"];
 
+/// Whether a script is named after the tests that it runs.
+fn is_runner(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name);
+    stem.split(['_', '-']).any(|word| ["test", "tests", "runtest", "runtests"].contains(&word))
+}
+
 /// Programs that run another one.
 const WRAPPERS: [&str; 8] = ["sudo", "env", "time", "nohup", "setsid", "timeout", "nice", "xargs"];
 
@@ -264,11 +270,7 @@ impl Command {
             "tee" => files.extend(self.plain().cloned()),
             "touch" | "truncate" => files.extend(self.plain().cloned()),
             "cp" | "mv" | "ln" | "install" => files.extend(self.plain().last().cloned()),
-            "sed" | "perl"
-                if self.arguments().iter().any(|word| word.starts_with("-i") || word == "--in-place") =>
-            {
-                files.extend(self.plain().skip(1).cloned());
-            }
+            "sed" | "perl" if self.edits_in_place() => files.extend(self.edited().cloned()),
             "patch" | "dd" => {
                 let of =
                     self.arguments().iter().filter_map(|word| word.strip_prefix("of=")).map(str::to_owned);
@@ -283,6 +285,36 @@ impl Command {
         files
     }
 
+    /// Whether `sed` or `perl` writes back what it reads.
+    fn edits_in_place(&self) -> bool {
+        let is_perl = self.program() == "perl";
+        self.arguments().iter().any(|word| {
+            let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')).unwrap_or_default();
+            // `perl -pi -e`: letters stand together.
+            let together =
+                is_perl && letters.bytes().take_while(u8::is_ascii_alphabetic).any(|byte| byte == b'i');
+            letters.starts_with('i') || together || word.starts_with("--in-place")
+        })
+    }
+
+    /// The files that `sed` or `perl` works on: arguments that are no options and no script. The script is the first of them, or
+    /// stands behind each `-e`.
+    fn edited(&self) -> impl Iterator<Item = &String> {
+        let takes = |word: &String| {
+            // `-ne` takes one as well; what stands behind `-i` is the ending of a copy.
+            let is_short = word.starts_with('-') && !word.starts_with("--") && !word.starts_with("-i");
+            ["-f", "--expression", "--file"].contains(&word.as_str()) || (is_short && word.ends_with('e'))
+        };
+        let arguments = self.arguments();
+        let has_option = arguments.iter().any(|word| takes(word) || word.starts_with("--expression="));
+        let before = std::iter::once(None).chain(arguments.iter().map(Some));
+        let files = arguments
+            .iter()
+            .zip(before)
+            .filter(move |(word, before)| !word.starts_with('-') && !before.is_some_and(takes));
+        files.map(|(word, _)| word).skip(usize::from(!has_option))
+    }
+
     /// The files that it reads, as far as its name tells.
     #[must_use]
     pub fn reads(&self) -> Vec<String> {
@@ -293,7 +325,7 @@ impl Command {
                 files.extend(self.plain().filter(|word| word.parse::<i64>().is_err()).cloned());
             }
             "grep" | "rg" | "awk" | "jq" => files.extend(self.plain().skip(1).cloned()),
-            "sed" if self.writes().is_empty() => files.extend(self.plain().skip(1).cloned()),
+            "sed" if !self.edits_in_place() => files.extend(self.edited().cloned()),
             "diff" | "cmp" => files.extend(self.plain().cloned()),
             _ => {}
         }
@@ -321,7 +353,10 @@ impl Command {
                 self.has(&["pytest", "unittest"]) || self.plain().any(|word| word.contains("test"))
             }
             "node" => self.has(&["--test"]),
-            _ => false,
+            "bash" | "sh" => is_runner(base(first)),
+            "manage.py" | "rails" | "bazel" => first == "test",
+            // `./tests/runtests.py`, `./run-tests`; `test -f x` is a condition of the shell.
+            _ => self.bare().first().is_some_and(|word| word != "test" && is_runner(base(word))),
         }
     }
 

@@ -98,6 +98,10 @@ fn errors_are_told_by_exit_code_and_else_by_their_line() {
     assert!(seen("bash: foo: command not found", None));
     assert!(!seen("the word ValueError: in a sentence", None));
     assert!(!seen("", None));
+    // A tool that puts a heading before what a program wrote to its errors.
+    assert!(!seen("1 passed\nError:\nFinished in 3 s", None));
+    assert!(seen("Error: the path does not exist", None));
+    assert!(seen("\u{1b}[1m\u{1b}[31mE   assert 1 == 2\u{1b}[0m", None));
 }
 
 #[test]
@@ -105,10 +109,44 @@ fn what_differs_by_chance_is_masked() {
     let norm = |command: &str| Action::of(&shell(command), |_| false).norm;
     assert_eq!(norm("cat  /tmp/tmp.x1/a | head -5"), norm("cat /tmp/abc | head -50"));
     assert_ne!(norm("cat /app/a"), norm("cat /app/b"));
+    assert_eq!(norm(" a\t/var/tmp/x 12.5\n é/tmp; "), "bash {command: a <TMP> <N>.<N> é/tmp; }");
     let call =
         |text: &str| Call { arguments: Arguments::Json(serde_json::from_str(text).unwrap()), ..shell("") };
     let ordered = Action::of(&call("{\"b\": 1, \"a\": \"x\"}"), |_| false).norm;
     assert_eq!(ordered, Action::of(&call("{\"a\": \"x\", \"b\": 2}"), |_| false).norm);
+}
+
+#[test]
+fn projects_have_runners_of_their_own() {
+    let kind = |text: &str| Action::of(&shell(text), |_| false).kind();
+    for text in [
+        "cd /app && ./tests/runtests.py --parallel 1 forms",
+        "./run-tests",
+        "bash scripts/run_tests.sh",
+        "./manage.py test",
+    ] {
+        assert!(Action::of(&shell(text), |_| false).is(Kind::Verify), "{text}");
+    }
+    for text in ["test -f a", "ls tests", "bash build.sh", "./latest.py"] {
+        assert_ne!(kind(text), Kind::Verify, "{text}");
+    }
+}
+
+#[test]
+fn scripts_of_sed_and_perl_are_no_files() {
+    for (text, expected) in [
+        ("sed -i 's/a/b/' x y", vec!["x", "y"]),
+        ("sed -i -e '/a/d' -e '/b/d' x", vec!["x"]),
+        ("sed -i.bak --expression=s/a/b/ x", vec!["x"]),
+        ("perl -pi -e 's/a/b/' x", vec!["x"]),
+        ("perl -i -pe 's/a/b/' x", vec!["x"]),
+        ("sed -n -e 1,5p x", vec![]),
+    ] {
+        let written: Vec<String> = commands(text).iter().flat_map(Command::writes).collect();
+        assert_eq!(written, expected, "{text}");
+    }
+    assert_eq!(commands("sed -n -e 1,5p x")[0].reads(), ["x"]);
+    assert_eq!(commands("sed -n 1,5p x")[0].reads(), ["x"]);
 }
 
 proptest! {

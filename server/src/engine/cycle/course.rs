@@ -19,7 +19,9 @@ impl Cycle {
         if let Phase::Done(finish) = &self.phase {
             self.trials.end(finish.clone());
         }
-        if self.trials.finished().is_some() || self.trials.ending().is_some() || self.trials.paused().is_some()
+        if self.trials.finished().is_some()
+            || self.trials.ending().is_some()
+            || self.trials.paused().is_some()
         {
             return self.trial(now);
         }
@@ -335,4 +337,3 @@ impl Cycle {
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
-

@@ -188,11 +188,9 @@ impl Open {
             Finish::Cancelled => Self::Cancelled,
             Finish::Infrastructure => Self::Infrastructure,
             Finish::ContractBroken => Self::ContractBroken,
-            Finish::Budget(_)
-            | Finish::Complete
-            | Finish::NoWeakness
-            | Finish::Stalled
-            | Finish::Rounds => Self::Budget,
+            Finish::Budget(_) | Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds => {
+                Self::Budget
+            }
         }
     }
 }

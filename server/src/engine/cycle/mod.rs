@@ -301,11 +301,8 @@ impl Cycle {
             Event::Trial(event) => self.of_trial(at, event),
             Event::Mined { actionable } => {
                 if self.phase == Phase::Baseline {
-                    self.phase = if *actionable == 0 {
-                        Phase::Done(Finish::NoWeakness)
-                    } else {
-                        Phase::Mined
-                    };
+                    self.phase =
+                        if *actionable == 0 { Phase::Done(Finish::NoWeakness) } else { Phase::Mined };
                 }
             }
             Event::Proposed { candidates, spent } => {

@@ -33,10 +33,7 @@ impl Cycle {
     pub(super) fn ledger(&self, arm: usize, task: &str) -> Vec<State> {
         let confirmed = self.slots.of(arm, Role::Confirm, task).iter();
         let slots = confirmed.chain(self.slots.of(arm, Role::Baseline, task));
-        slots
-            .filter_map(|slot| self.state(*slot))
-            .filter(|state| !matches!(state, State::Dropped))
-            .collect()
+        slots.filter_map(|slot| self.state(*slot)).filter(|state| !matches!(state, State::Dropped)).collect()
     }
 
     /// The record of the baseline on a task: of its first trials, or of all that it is topped up to, and never of something

@@ -269,7 +269,10 @@ fn a_union_that_fails_leaves_its_best_member() {
         _ => played.step(&base),
     } {}
     let decisions = played.cycle.decisions();
-    assert!(decisions.values().any(|decision| *decision == Decision::Held(Hold::UnionFailed)), "{decisions:?}");
+    assert!(
+        decisions.values().any(|decision| *decision == Decision::Held(Hold::UnionFailed)),
+        "{decisions:?}"
+    );
     assert!(decisions.values().any(|decision| *decision == Decision::Accepted), "{decisions:?}");
 }
 

@@ -16,6 +16,9 @@ pub struct Ending {
     pub dislikes_format: bool,
 }
 
+/// In fewer steps nothing is late: the first write of three steps that look around is the fourth.
+const MIN_STEPS: usize = 10;
+
 /// M09: a required path was written first when 80 % of the steps or of the time were used.
 pub(super) fn artifact_late(reading: &Reading, _: &Ending) -> Vec<usize> {
     let mut steps = Vec::new();
@@ -24,7 +27,8 @@ pub(super) fn artifact_late(reading: &Reading, _: &Ending) -> Vec<usize> {
         let Some(step) = first.and_then(|(at, _)| reading.calls.get(at)).map(|call| call.step) else {
             continue;
         };
-        if 0.8 < reading.steps_before(step) || reading.time_before(step).is_some_and(|time| 0.8 < time) {
+        let is_late = MIN_STEPS <= reading.count_steps() && 0.8 < reading.steps_before(step);
+        if is_late || reading.time_before(step).is_some_and(|time| 0.8 < time) {
             steps.push(step);
         }
     }
@@ -44,6 +48,7 @@ pub(super) fn limit_exploring(reading: &Reading, ending: &Ending) -> Vec<usize> 
 /// M19: nothing was written before 70 % of the steps were used.
 pub(super) fn late_first_write(reading: &Reading, _: &Ending) -> Vec<usize> {
     let first = reading.of_kind(Kind::Write).next().map(|(_, call)| call.step);
+    let first = first.filter(|_| MIN_STEPS <= reading.count_steps());
     first.filter(|step| 0.7 < reading.steps_before(*step)).into_iter().collect()
 }
 
@@ -69,8 +74,11 @@ pub(super) fn service_gone(reading: &Reading, ending: &Ending) -> Vec<usize> {
     let is_kept = |call: &CallSeen| {
         call.commands.iter().flat_map(|command| &command.words).any(|word| KEEPERS.contains(&base(word)))
     };
-    let Some((first, _)) = reading.of_kind(Kind::Serve).next() else { return Vec::new() };
-    let unkept = reading.of_kind(Kind::Serve).filter(|(_, call)| !is_kept(call)).map(|(_, call)| call.step);
+    // What is left running may write its log, and is of that kind then.
+    let starts =
+        |call: &CallSeen| call.action.is(Kind::Serve) || call.commands.iter().any(|command| command.is_left);
+    let Some(first) = reading.calls.iter().position(starts) else { return Vec::new() };
+    let unkept = reading.calls.iter().filter(|call| starts(call) && !is_kept(call)).map(|call| call.step);
     let kills = |call: &&CallSeen| {
         call.commands.iter().any(|command| ["kill", "pkill", "killall", "fuser"].contains(&command.program()))
     };

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use harness_schema::detector::Detector;
 
-use super::deliverable::{uncreated, unwritten};
+use super::deliverable::{TOP, uncreated, unwritten};
 use super::reading::{CallSeen, Reading};
 use super::words::base;
 use super::{Evidence, message, words};
+use crate::engine::action::Kind;
 
 /// Detectors of something that is not there, of an act, or of what the verifier found, which comes after every call (M22, M37):
 /// no later call makes them good.
@@ -43,10 +44,12 @@ pub fn missing_in(text: &str) -> BTreeSet<String> {
 }
 
 impl Reading {
-    /// What the verifier wants to find is asked for as well (Q), at the end alone.
+    /// What the verifier wants to find is asked for as well (Q), at the end alone. A path that ends in `/` is a directory: any
+    /// write below it will do, so that the task's directory itself says that something has to change.
     pub fn require<'a>(&mut self, paths: impl IntoIterator<Item = &'a str>) {
         for path in paths {
-            let plain = self.plain(path);
+            let is_top = path.ends_with('/') && path.trim_end_matches('/') == self.workdir;
+            let plain = if is_top { String::from(TOP) } else { self.plain(path) };
             if !plain.is_empty() && !self.required.contains(&plain) {
                 self.required.push(plain);
             }
@@ -106,17 +109,25 @@ impl Reading {
     }
 
     /// Whether what went wrong went well later: after the evidence, a call succeeded on each target that failed in it; where
-    /// nothing failed in it, on each target of it.
+    /// nothing failed in it, on each target of it. What was cut (M28) is made good by a result that is whole.
     #[must_use]
     pub fn is_made_good(&self, detector: &Detector, evidence: &Evidence) -> bool {
         if NEVER_MADE_GOOD.contains(&detector.id) || self.is_terminal(detector, evidence) {
             return false;
         }
+        let is_about_cuts = detector.id == "M28";
         let has_failed = self.shown_by(evidence).any(|call| call.action.is_error);
-        let bad = self.shown_by(evidence).filter(|call| call.action.is_error || !has_failed);
+        let is_bad = |call: &&CallSeen| {
+            if is_about_cuts { call.truncated } else { call.action.is_error || !has_failed }
+        };
+        let is_good = |call: &&CallSeen| {
+            let is_whole = !call.truncated && !call.action.is(Kind::Write);
+            !call.action.is_error && (is_whole || !is_about_cuts)
+        };
+        let bad = self.shown_by(evidence).filter(is_bad);
         let targets: BTreeSet<String> = bad.map(|call| self.plain(&call.action.target)).collect();
         let last = evidence.last();
-        let later = self.calls.iter().filter(|call| last < call.step && !call.action.is_error);
+        let later = self.calls.iter().filter(|call| last < call.step).filter(is_good);
         let good: BTreeSet<String> = later.map(|call| self.plain(&call.action.target)).collect();
         !targets.is_empty() && targets.is_subset(&good)
     }

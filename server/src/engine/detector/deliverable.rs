@@ -15,8 +15,17 @@ pub(super) fn writes(reading: &Reading) -> impl Iterator<Item = (usize, String)>
     calls.flat_map(move |(at, call)| call.action.writes.iter().map(move |file| (at, reading.plain(file))))
 }
 
-/// Whether a file as written is one that is required: the same path, or the same from another directory.
+/// The task's directory, where it is required that something in it changes.
+pub(super) const TOP: &str = "./";
+
+/// Whether a file as written is one that is required: the same path, the same from another directory, or below a required one.
 pub(super) fn is_same(file: &str, required: &str) -> bool {
+    if required == TOP {
+        return !file.starts_with(['/', '~']) && !file.starts_with("../");
+    }
+    if required.ends_with('/') {
+        return file.starts_with(required);
+    }
     file == required
         || file.ends_with(&format!("/{required}")) && !file.starts_with('/')
         // `cd out && echo > a.txt` writes `out/a.txt`.
@@ -65,7 +74,8 @@ pub(super) fn wrong_place(reading: &Reading, _: usize) -> Vec<usize> {
 /// M10: a required path was written, then truncated, removed or moved, and not written again.
 pub(super) fn overwritten(reading: &Reading, _: usize) -> Vec<usize> {
     let mut steps = Vec::new();
-    for required in &reading.required {
+    // What is lost below a directory need not be what was made there.
+    for required in reading.required.iter().filter(|required| !required.ends_with('/')) {
         let Some(last) = writes(reading).filter(|(_, file)| is_same(file, required)).map(|(at, _)| at).last()
         else {
             continue;

@@ -53,7 +53,8 @@ pub(super) fn blocking_foreground(reading: &Reading, count: usize) -> Vec<usize>
     enough(blocked.map(|call| call.step).collect(), count)
 }
 
-/// M28: a result was cut, and none of the next so many calls reads a part of the same.
+/// M28: a result was cut, and none of the next so many calls reads a part of the same, nor will any later call of a trial that
+/// is over.
 pub(super) fn truncated_read(reading: &Reading, count: usize) -> Vec<usize> {
     let mut steps = Vec::new();
     for (at, call) in reading.calls.iter().enumerate().filter(|(_, call)| call.truncated) {
@@ -62,7 +63,8 @@ pub(super) fn truncated_read(reading: &Reading, count: usize) -> Vec<usize> {
             let is_about = call.entities.is_empty() || !later.entities.is_disjoint(&call.entities);
             later.has_range && is_about
         };
-        if next.len() == count && !next.iter().any(reads) {
+        let is_left = next.len() == count || reading.is_over;
+        if is_left && !next.iter().any(reads) {
             steps.push(call.step);
             steps.extend(next.last().map(|last| last.step));
         }

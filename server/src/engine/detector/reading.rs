@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::message::{self, Missing};
 use super::{moment, words};
 use crate::engine::action::{Action, Command, Kind, commands, error_line, shell_text};
-use crate::engine::trace::{Arguments, Call, Source, Step, Trace};
+use crate::engine::trace::{Arguments, Call, Observation, Source, Step, Trace};
 
-/// So many names of files that results have shown are remembered.
-const MAX_NAMES: usize = 20_000;
+/// So many bytes of the arguments of a call are looked at for names: a file that it writes whole is not what it is about.
+const MAX_NAMED: usize = 8_000;
 
 /// What is known of a trace so far.
 #[derive(Clone, Debug, Default)]
@@ -31,12 +31,16 @@ pub struct Reading {
     pub(super) calls: Vec<CallSeen>,
     /// Tokens of all results together, about.
     pub(super) result_tokens: u64,
+    /// Whether nothing comes after it.
+    pub(super) is_over: bool,
     /// How many steps of the trace were read.
     read: usize,
     /// Files that the agent wrote, without directories.
     written: BTreeSet<String>,
-    /// Names of files that results have shown, without directories.
-    shown: BTreeSet<String>,
+    /// Names of files in the instruction, without directories.
+    named: BTreeSet<String>,
+    /// What the agent said last.
+    pub(super) last_message: String,
 }
 
 /// A step of the agent.
@@ -45,7 +49,6 @@ pub(super) struct StepSeen {
     /// [`Step::index`].
     pub(super) index: usize,
     pub(super) has_calls: bool,
-    pub(super) claims_success: bool,
     pub(super) input_tokens: u64,
     /// Tokens read and written.
     pub(super) tokens: u64,
@@ -136,14 +139,19 @@ impl Reading {
         {
             self.required = words::required(instruction, &self.workdir);
             self.unnamed = words::literals(instruction);
-            self.shown.extend(words::paths(instruction).iter().map(|path| words::base(path).to_owned()));
+            self.named.extend(words::paths(instruction).iter().map(|path| words::base(path).to_owned()));
         }
         for step in trace.steps.get(self.read..).unwrap_or_default() {
             if step.source == Source::Agent {
-                self.read_step(step, &trace.offered_tools);
+                self.read_step(step, trace);
             }
         }
         self.read = trace.steps.len();
+    }
+
+    /// Nothing comes after what was read: what has not been done will not be.
+    pub fn end(&mut self) {
+        self.is_over = true;
     }
 
     /// How many steps the agent could have taken.
@@ -162,25 +170,26 @@ impl Reading {
         self.calls.len()
     }
 
-    fn read_step(&mut self, step: &Step, offered: &[String]) {
+    fn read_step(&mut self, step: &Step, trace: &Trace) {
         let length = ["context", "context_length_exceeded", "model_context_window_exceeded"];
         self.steps.push(StepSeen {
             index: step.index,
             has_calls: !step.calls.is_empty(),
-            claims_success: words::claims_success(&step.message),
             input_tokens: step.usage.map_or(0, |usage| usage.input),
             tokens: step.usage.map_or(0, |usage| usage.input.saturating_add(usage.output)),
             started: step.started.as_deref().and_then(moment::seconds),
             finished: step.finished.as_deref().and_then(moment::seconds),
             is_too_long: step.stop_reason.as_deref().is_some_and(|reason| length.contains(&reason)),
         });
+        self.last_message.clone_from(&step.message);
         self.unnamed.retain(|literal| !step.message.contains(literal.as_str()));
-        for call in &step.calls {
-            self.read_call(step.index, call, offered);
+        for (place, call) in step.calls.iter().enumerate() {
+            self.read_call(step, call, trace, place);
         }
     }
 
-    fn read_call(&mut self, step: usize, call: &Call, offered: &[String]) {
+    /// Reads a call, which has so many before it in its step.
+    fn read_call(&mut self, step: &Step, call: &Call, trace: &Trace, place: usize) {
         let arguments = match &call.arguments {
             Arguments::Json(value) => value.to_string(),
             Arguments::Raw(text) => text.clone(),
@@ -197,26 +206,31 @@ impl Reading {
             let last = || text.lines().rev().find(|line| !line.trim().is_empty());
             message::template_id(error_line(text).or_else(last).unwrap_or_default())
         });
-        let mut entities: BTreeSet<String> = words::entities(&said);
+        let mut entities: BTreeSet<String> = words::entities(words::head(&said, MAX_NAMED));
         entities.extend(
             commands.iter().map(Command::program).filter(|name| !words::is_common(name)).map(str::to_owned),
         );
         let content = content(call);
-        let overwrites = self.overwrites(&action, &commands, content.as_ref());
+        let overwrites = self.overwrites(&action, &commands, content.as_ref(), text, || {
+            let before = trace.steps.iter().take_while(|before| before.index < step.index);
+            let before = before.filter(|step| step.source == Source::Agent).flat_map(|step| &step.calls);
+            before.chain(step.calls.iter().take(place)).filter_map(|call| call.observation.as_ref())
+        });
         self.result_tokens += approx_tokens(text) as u64;
         self.calls.push(CallSeen {
-            step,
+            step: step.index,
             exact: format!("{} {arguments}", call.tool),
             is_well_formed: call.arguments.parsed() && call.schema_ok != Some(false),
-            is_offered: offered.is_empty() || offered.contains(&call.tool),
-            timed_out: result.is_some_and(|result| result.timed_out),
-            truncated: result.is_some_and(|result| result.truncated),
+            is_offered: trace.offered_tools.is_empty() || trace.offered_tools.contains(&call.tool),
+            timed_out: result.is_some_and(|result| result.timed_out) || words::is_late(text),
+            truncated: result.is_some_and(|result| result.truncated) || words::is_cut(text),
             result_bytes: text.len(),
             template,
             missing,
             entities,
             asks: words::asks(text),
-            answers: words::answers(&said),
+            // Whether it answers matters only if something was asked.
+            answers: self.calls.last().is_some_and(|call| call.asks) && words::answers(&said),
             has_range: has_range(&call.arguments, &commands),
             overwrites,
             content,
@@ -224,16 +238,16 @@ impl Reading {
             action: action.clone(),
         });
         self.written.extend(action.writes.iter().map(|file| words::base(file).to_owned()));
-        if self.shown.len() < MAX_NAMES {
-            self.shown.extend(words::names(text));
-        }
     }
 
-    fn overwrites(
+    /// What is known of the file that a call writes whole; `results` are those before it.
+    fn overwrites<'t, R: Iterator<Item = &'t Observation>>(
         &self,
         action: &Action,
         commands: &[Command],
         content: Option<&(String, Content)>,
+        result: &str,
+        results: impl FnOnce() -> R,
     ) -> Option<Overwritten> {
         let by_tool =
             content.filter(|(_, content)| matches!(content, Content::Whole(_))).map(|(path, _)| path);
@@ -245,8 +259,12 @@ impl Reading {
             let files = call.action.reads.iter().chain(&call.action.writes);
             files.into_iter().any(|file| words::base(file) == base) || call.entities.contains(base)
         };
-        let was_there = self.shown.contains(base);
-        Some(Overwritten { was_there, was_seen: self.calls.iter().any(is_about) })
+        let was_seen = self.calls.iter().any(is_about);
+        // Some tools say themselves that it is new. What was seen is not looked for, for results are long.
+        let is_new = by_tool.is_some() && result.contains("created");
+        let is_shown =
+            || self.named.contains(base) || results().any(|result| words::shows(&result.text, base));
+        Some(Overwritten { was_there: was_seen || (!is_new && is_shown()), was_seen })
     }
 
     /// A path as written, such that equal files are equal here.

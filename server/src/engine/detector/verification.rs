@@ -2,6 +2,7 @@
 
 use super::deliverable::{at_the_end, no_write};
 use super::reading::{CallSeen, Reading};
+use super::words::claims_success;
 use crate::engine::action::Kind;
 
 /// The last write, with its place.
@@ -69,7 +70,9 @@ pub(super) fn premature_finish(reading: &Reading, count: usize) -> Vec<usize> {
 
 /// M17: the last message claims success, and no verify call after the last write went well.
 pub(super) fn claim_without_evidence(reading: &Reading, _: usize) -> Vec<usize> {
-    let Some(last) = reading.steps.last().filter(|step| step.claims_success) else { return Vec::new() };
+    let Some(last) = reading.steps.last().filter(|_| claims_success(&reading.last_message)) else {
+        return Vec::new();
+    };
     let from = last_write(reading).map_or(0, |(at, _)| at);
     let has_evidence = reading.of_kind(Kind::Verify).any(|(at, call)| from <= at && !call.action.is_error);
     if has_evidence { Vec::new() } else { vec![last.index] }

@@ -41,7 +41,27 @@ pub(super) fn plain(path: &str, workdir: &str) -> String {
 }
 
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    let ends = |char: char| char.is_whitespace() || "'\"`()[]{}<>,;|&=*".contains(char);
+    let ends = |char: char| {
+        matches!(
+            char,
+            '\'' | '"'
+                | '`'
+                | '('
+                | ')'
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '<'
+                | '>'
+                | ','
+                | ';'
+                | '|'
+                | '&'
+                | '='
+                | '*'
+        ) || char.is_whitespace()
+    };
     text.split(ends)
         .map(|token| token.trim_end_matches(['.', ':', '!', '?']))
         .filter(|token| !token.is_empty())
@@ -79,10 +99,33 @@ pub(super) fn paths(text: &str) -> Vec<String> {
     all
 }
 
-/// Names of files in a result, without directories.
-pub(super) fn names(text: &str) -> impl Iterator<Item = String> {
-    let of_file = |token: &&str| token.len() <= 128 && (is_path(token) || token.contains('.'));
-    text.lines().take(4000).flat_map(tokens).filter(of_file).map(|token| base(token).to_owned())
+/// Whether a result shows a file of this name: as a word, and in no line that says that it is not there. A name without an
+/// ending is a file only behind a directory.
+pub(super) fn shows(text: &str, name: &str) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    let is_part = |char: char| char.is_alphanumeric() || char == '_' || char == '-';
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) =
+            (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
+        let ends = match after.strip_prefix('.') {
+            Some(after) => !after.starts_with(is_part),
+            None => !after.starts_with(is_part),
+        };
+        let begins = before.ends_with('/')
+            || (name.contains('.') && !before.ends_with(is_part) && !before.ends_with('.'));
+        ends && begins && {
+            let line = before.rsplit('\n').next().map_or(0, str::len);
+            let line = text.get(at - line..).and_then(|text| text.lines().next()).unwrap_or_default();
+            !["No such file", "does not exist", "not found"].iter().any(|word| line.contains(word))
+        }
+    })
+}
+
+/// At most so many bytes of a text from its beginning, whole characters.
+pub(super) fn head(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
 /// A text without the lines and columns that stand behind paths: `src/a.py:12:5` names `src/a.py`.
@@ -210,6 +253,41 @@ pub(super) fn claims_success(text: &str) -> bool {
     })
 }
 
+/// Whether a result ends in a mark that says that more was there.
+pub(super) fn is_cut(text: &str) -> bool {
+    static MARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)<(?:response|output|result|text) (?:clipped|truncated)>|[\[(<][^\[\]()<>\n]{0,60}\b(?:truncated|clipped|omitted)\b[^\[\]()<>\n]{0,60}[\])>]|\b(?:output|response|result|observation) (?:was |is )?(?:truncated|clipped|cut)\b",
+        )
+        .ok()
+    });
+    let tail = tail(text, 200);
+    let words = ["truncated", "clipped", "omitted", "cut"];
+    words.iter().any(|word| tail.contains(word)) && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
+}
+
+/// Whether a tool says, in the first or the last line of its result, that it stopped what took too long.
+pub(super) fn is_late(text: &str) -> bool {
+    static LATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?i)^(?:error: *)?(?:the )?(?:(?:command|process|execution) )?(?:was )?timed out\b|^\S.{0,80} has not returned in [\d.]+ s",
+        )
+        .ok()
+    });
+    let text = text.trim();
+    let first = text.lines().next().unwrap_or_default();
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let is_said = |line: &str| line.len() < 400 && LATE.as_ref().is_some_and(|late| late.is_match(line));
+    is_said(first) || is_said(last)
+}
+
+/// The last characters of a text, without blanks behind them.
+fn tail(text: &str, length: usize) -> &str {
+    let text = text.trim_end();
+    let start = text.char_indices().rev().nth(length).map_or(0, |(at, _)| at);
+    text.get(start..).unwrap_or_default()
+}
+
 /// Whether a result ends in a question that waits for an answer.
 pub(super) fn asks(text: &str) -> bool {
     static QUESTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -218,9 +296,7 @@ pub(super) fn asks(text: &str) -> bool {
         )
         .ok()
     });
-    let tail = text.trim_end();
-    let start = tail.char_indices().rev().nth(200).map_or(0, |(at, _)| at);
-    let tail = tail.get(start..).unwrap_or_default();
+    let tail = tail(text, 200);
     QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
 }
 
@@ -267,9 +343,35 @@ mod tests {
             assert!(asks(text), "{text}");
         }
         assert!(!asks("password: x\nok") && !asks("what is this?"));
+        for text in
+            ["a\n<response clipped>", "x [... 400 lines omitted ...]", "(output truncated)\n", "<truncated>"]
+        {
+            assert!(is_cut(text), "{text}");
+        }
+        for text in
+            ["Error: Timed out: bash has not returned in 120.0 seconds", "1\n2\nCommand timed out after 5 s"]
+        {
+            assert!(is_late(text), "{text}");
+        }
+        assert!(!is_late("it timed out\nand went on\n") && !is_late(""));
+        assert!(!is_cut("def truncated(text): pass") && !is_cut("all of it"));
         assert!(
             answers("y") && answers("apt-get install -y jq") && answers("yes | ./install") && !answers("ls")
         );
+    }
+
+    #[test]
+    fn results_show_files() {
+        for text in ["notes.md", "a\nsrc/notes.md\n", "(notes.md)", "see notes.md."] {
+            assert!(shows(text, "notes.md"), "{text}");
+        }
+        for text in
+            ["my-notes.md", "notes.md.bak", ".notes.md", "cat: notes.md: No such file or directory\n", ""]
+        {
+            assert!(!shows(text, "notes.md"), "{text}");
+        }
+        assert!(shows("src/Makefile", "Makefile") && !shows("the Makefile", "Makefile"));
+        assert_eq!((head("é€a", 4), head("abc", 9)), ("é", "abc"));
     }
 
     #[test]

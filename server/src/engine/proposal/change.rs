@@ -23,7 +23,7 @@ use super::reply::{Draft, DraftEdit, Edge, Scope};
 pub(super) struct Change {
     /// The surface's id.
     pub(super) surface: String,
-    /// The value before; empty for what is new.
+    /// The value before; of a new file what it starts from.
     pub(super) before: String,
     /// The value afterwards.
     pub(super) after: String,
@@ -98,28 +98,36 @@ pub(super) fn plan(draft: &Draft, harness: &Harness) -> Result<Vec<Change>, Refu
         };
         let found =
             place::find(harness, &written.surface).map_err(|why| Refused::new(Guard::Surface, why))?;
-        let new = |spot| {
-            if !edit.find.is_empty() {
-                let why = format!("`{}` is new and holds nothing that `find` could find", edit.surface);
-                return Err(Refused::new(Guard::Surface, why));
-            }
-            let after = edit.replace.trim_matches('\n').to_owned();
-            Ok(Change { surface: edit.surface.clone(), before: String::new(), after, spot })
+        // Of what is new only a skeleton is there.
+        let new = |skeleton: &str, spot| {
+            let after = match (edit.at, count(skeleton, &edit.find)) {
+                (Some(edge), _) => joined(skeleton, edge, edit.replace.trim_matches('\n'), true),
+                (None, 1) => skeleton.replacen(&edit.find, &edit.replace, 1),
+                (None, _) => {
+                    let why = format!("`{}` is new, and does not hold once what `find` says", edit.surface);
+                    return Err(Refused::new(Guard::Surface, why));
+                }
+            };
+            Ok(Change { surface: edit.surface.clone(), before: skeleton.to_owned(), after, spot })
         };
         match found {
             Place::Surface(placed) => in_surface(harness, placed, &edit, &mut changes)?,
             Place::NewRule => match &when {
-                Some(when) if !when.is_empty() => changes.push(new(Spot::Rule(when.clone()))?),
+                Some(when) if !when.is_empty() => changes.push(new("", Spot::Rule(when.clone()))?),
                 _ => {
                     let why = format!("`{NEW_RULE}` needs a trigger: `scope` is {{\"when\": {{…}}}}");
                     return Err(Refused::new(Guard::Schema, why));
                 }
             },
-            Place::NewState => changes.push(new(Spot::State)?),
+            Place::NewState => changes.push(new("", Spot::State)?),
             Place::NewFile { surface, glob, path } => {
                 let file = new_file(harness, surface, glob, path, made)?;
+                if changes.iter().any(|change| matches!(&change.spot, Spot::File(other) if *other == file)) {
+                    return Err(Refused::new(Guard::Surface, format!("`{file}` is made twice")));
+                }
                 made += 1;
-                changes.push(new(Spot::File(file))?);
+                let skeleton = surface.surface.new_files.as_ref().map_or("", |new| new.skeleton.as_str());
+                changes.push(new(skeleton, Spot::File(file))?);
             }
         }
     }
@@ -174,7 +182,10 @@ fn in_surface(
                 _ => return Err(refused("holds what `find` says more than once")),
             },
             Some(_) if is_append => edit.replace.clone(),
-            Some(edge) => joined(&now, edge, &edit.replace, resolved),
+            Some(edge) => {
+                let has_lines = matches!(resolved.form, Form::Text | Form::Code { .. }) || now.contains('\n');
+                joined(&now, edge, &edit.replace, has_lines)
+            }
         };
         found.push((place, resolved, is_append, now, after));
     }
@@ -200,11 +211,27 @@ fn in_surface(
         spot: Spot::Part {
             file: place.target.clone(),
             selector: Arc::clone(&place.selector),
-            limits: placed.surface.limits.clone(),
+            limits: Limits {
+                only_tighten: placed.surface.limits.only_tighten
+                    || is_schema(harness, &place.target, &place.selector, resolved),
+                ..placed.surface.limits.clone()
+            },
             dialect: place::dialect(harness, placed, &place.target),
         },
     });
     Ok(())
+}
+
+/// Whether a place holds what a tool accepts, or a part of it. What a schema says beside that may be said in other words.
+fn is_schema(harness: &Harness, file: &FilePath, selector: &Selector, resolved: &Resolved) -> bool {
+    let steps = selector.steps();
+    let is_prose =
+        matches!(steps.last(), Some(Step::Key(key)) if ["description", "title"].contains(&key.as_str()));
+    let schemas =
+        harness.tools().iter().filter(|tool| tool.file == *file).flat_map(|tool| {
+            ["parameters", "inputSchema"].into_iter().filter_map(|key| tool.value().get(key))
+        });
+    !is_prose && schemas.into_iter().any(|schema| schema.span.contains(resolved.span))
 }
 
 /// How often a text holds another, overlapping ones counted.
@@ -217,8 +244,7 @@ fn count(text: &str, part: &str) -> usize {
 }
 
 /// A value with a text at one of its ends: on lines of their own where the value has lines.
-fn joined(value: &str, edge: Edge, text: &str, resolved: &Resolved) -> String {
-    let has_lines = matches!(resolved.form, Form::Text | Form::Code { .. }) || value.contains('\n');
+fn joined(value: &str, edge: Edge, text: &str, has_lines: bool) -> String {
     if value.trim().is_empty() {
         return text.to_owned();
     }
@@ -246,7 +272,7 @@ pub(super) fn write(
     for change in changes {
         let file = change.file(harness);
         if let Spot::File(file) = &change.spot {
-            let text = format!("{}\n", change.after);
+            let text = format!("{}\n", change.after.trim_end_matches('\n'));
             documents.insert(file.clone(), Document::new(file.clone(), text.as_str().into()));
             continue;
         }

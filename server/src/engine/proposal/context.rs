@@ -247,7 +247,17 @@ fn surface(ask: &Ask<'_>) -> String {
         let _ = writeln!(text, "placeholders that must stay: {}", kept.join(" "));
     }
     let values: Vec<&str> = place::values(placed).map(|resolved| resolved.value.as_str()).collect();
-    text.push_str(&quoted(id, &values.join("\n")));
+    if !values.is_empty() {
+        text.push_str(&quoted(id, &values.join("\n")));
+    }
+    if let Some(new) = &placed.surface.new_files {
+        let _ = writeln!(
+            text,
+            "`{id}@PATH` as `surface` of an edit creates a file; at most {} of them.",
+            new.max
+        );
+        text.push_str(&quoted("what a new file starts from", &new.skeleton));
+    }
     text
 }
 
@@ -369,7 +379,8 @@ fn schema(ask: &Ask<'_>) -> String {
     });
     format!(
         "One JSON object of this JSON Schema:\n\n{}\n\n`find` occurs exactly once in the surface; to add text leave it out and set \
-         `at`. `fixes` and `risks` are names of tasks above. A good reply looks like this; the texts of its edit are of another harness:\n\n{example}\n\nTo decline: \
+         `at`. `fixes` and `risks` are names of tasks above. A good reply looks like this; the \
+         texts of its edit are of another harness:\n\n{example}\n\nTo decline: \
          {{\"action\": \"decline\", \"reason\": \"…\"}}\n",
         reply_schema()
     )

@@ -162,7 +162,9 @@ fn without_names(text: &str, task: &str, alias: &str) -> String {
 
 /// A text with a word replaced, in whatever case it is written.
 fn replace_folded(text: &str, word: &str, by: &str) -> String {
-    match Regex::new(&format!("(?i){}", regex::escape(word))) {
+    // An id that is an everyday word is not looked for inside of others.
+    let edge = if word.bytes().all(|byte| byte.is_ascii_alphabetic()) { r"\b" } else { "" };
+    match Regex::new(&format!("(?i){edge}{}{edge}", regex::escape(word))) {
         Ok(pattern) => pattern.replace_all(text, regex::NoExpand(by)).into_owned(),
         Err(_) => text.replace(word, by),
     }

@@ -64,6 +64,14 @@ id = "notes"
 select = ["new", "notes/*.md"]
 new_files = { max = 1 }
 
+[[surface]]
+id = "steps"
+parts = [
+    { select = ["new", "steps/*.md"] },
+    { file = "steps.yaml", select = ["yaml", "steps", "+"] },
+]
+new_files = { max = 1, text = { text = "Step\n\nWhat to do.\n" } }
+
 [tasks]
 dir = "tasks"
 held_in = ["invoice-total", "join-orders", "list-owners"]
@@ -79,6 +87,7 @@ pub(super) fn harness() -> Harness {
     let files = Files::from_texts([
         ("harness.toml", MANIFEST),
         ("prompts/system.md", SYSTEM),
+        ("steps.yaml", "# In order.\nsteps:\n  - look\n"),
         ("prompts/task.md", "{{ task.instruction }}\n"),
         ("tasks/invoice-total/task.toml", "version = \"1.0\"\n"),
         ("tasks/invoice-total/instruction.md", "Mend invoice.py.\n"),
@@ -124,7 +133,12 @@ pub(super) fn facts() -> Vec<HeldIn<TaskFacts>> {
             "Write the totals to totals.csv, e.g. sorted.",
             &["/app/totals.csv", "/app/out.txt", "12345"],
         ),
-        task("list-owners", "text", "Write all owners to /app/out.txt.", &["/app/out.txt", "grep"]),
+        task(
+            "list-owners",
+            "text",
+            "Write all owners to /app/out.txt, as UTF-8 with times in ISO-8601.",
+            &["/app/out.txt", "grep"],
+        ),
     ])
 }
 

@@ -112,7 +112,7 @@ pub fn check(draft: &Draft, against: &Against<'_>) -> Result<Proposal, Refused> 
     let edits = changes.iter().map(|change| SurfaceEdit {
         surface: change.surface.clone(),
         file: change.file(harness),
-        before: change.before.clone(),
+        before: if matches!(change.spot, Spot::File(_)) { String::new() } else { change.before.clone() },
         after: change.after.clone(),
     });
     Ok(Proposal {
@@ -200,7 +200,21 @@ fn schema(draft: &Draft, against: &Against<'_>) -> Result<(), Refused> {
         );
         return Err(Refused::new(Guard::Schema, why));
     }
+    // Whoever looks at an edit must see all of it.
+    if let Some(edit) = draft.edits.iter().find(|edit| edit.replace.chars().any(is_invisible)) {
+        let why = format!("the new text of `{}` holds invisible characters", edit.surface);
+        return Err(Refused::new(Guard::Schema, why));
+    }
     Ok(())
+}
+
+/// Whether a character shows nothing and is no blank: controls, marks of direction, and what has no width.
+fn is_invisible(each: char) -> bool {
+    let is_blank = matches!(each, '\n' | '\r' | '\t');
+    let is_hidden = matches!(each,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    (each.is_control() && !is_blank) || is_hidden
 }
 
 fn same_words(before: &str, after: &str) -> bool {
@@ -208,8 +222,12 @@ fn same_words(before: &str, after: &str) -> bool {
 }
 
 fn surfaces(changes: &[Change]) -> BTreeSet<String> {
-    // A new file belongs to the surface that lets it be made.
-    changes.iter().map(|change| change.surface.split('@').next().unwrap_or_default().to_owned()).collect()
+    let surface = |change: &Change| match &change.spot {
+        // A new file belongs to the surface that lets it be made.
+        Spot::File(_) => change.surface.split('@').next().unwrap_or_default().to_owned(),
+        _ => change.surface.clone(),
+    };
+    changes.iter().map(surface).collect()
 }
 
 fn duplicate(changes: &[Change], scope: &Scope, against: &Against<'_>) -> Result<(), Refused> {
@@ -408,7 +426,10 @@ fn leak(changes: &[Change], scope: &Scope, fresh: &[Problem], against: &Against<
     }
     let secrets = Secrets::of(against.tasks, against.harness);
     for change in changes {
-        if let Some(why) = secrets.told(&change.before, &change.after) {
+        // A new file says something by its name, too.
+        let name = if let Spot::File(file) = &change.spot { file.as_str() } else { "" };
+        let told = secrets.told(&change.before, &change.after).or_else(|| secrets.told("", name));
+        if let Some(why) = told {
             return refused(why);
         }
     }

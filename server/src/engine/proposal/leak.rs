@@ -16,6 +16,9 @@ const QUOTED: usize = 5;
 /// A number with so many digits is no everyday number.
 const DIGITS: usize = 4;
 
+/// Words with digits and dashes that everybody has.
+const STANDARDS: [&str; 6] = ["iso-8601", "iso-8859-1", "sha-256", "sha-512", "utf-16", "x86-64"];
+
 /// What is known of a held-in task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskFacts {
@@ -157,7 +160,7 @@ fn is_name(word: &str) -> bool {
         is_extension && name.chars().any(char::is_alphanumeric) && 4 <= word.len()
     });
     let is_identifier = word.split('_').filter(|part| part.chars().any(char::is_alphanumeric)).count() >= 2
-        || (DIGITS <= word.len() && 0 < digits && word.contains('-'))
+        || (2 <= digits && word.contains('-') && !STANDARDS.contains(&word))
         || (8 <= word.len() && 2 <= digits && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
     is_number || is_path || is_file || is_identifier
 }

@@ -6,22 +6,21 @@ mod hunk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness_schema::check;
-use harness_schema::harness::Harness;
+use harness_schema::harness::{Harness, Role};
 use harness_schema::path::FilePath;
 use harness_schema::problem::Severity;
-use harness_schema::syntax::Document;
 use harness_schema::text::{TextEdit, apply_all};
 
+use super::guard;
+use super::place::NEW_STATE;
 use super::reply::Scope;
 use super::{Proposal, SurfaceEdit};
 use crate::engine::weakness::words;
 
-/// So many proposals are put together at most.
+/// So many proposals are put together at most (`method` 5.6.3).
 pub const MAX_MEMBERS: usize = 3;
 /// So many candidates are looked at, the best first: all sets of three of them are tried.
 const MAX_CANDIDATES: usize = 32;
-/// The surface of a new state: two of them would each lead to the end.
-const NEW_STATE: &str = "states.new";
 
 /// Why two proposals cannot stand side by side.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -174,13 +173,16 @@ fn merged(base: &str, texts: &[&String]) -> Option<String> {
 
 /// The first error that a harness has with some files and has not without them.
 fn broken(harness: &Harness, files: &BTreeMap<FilePath, String>) -> Option<(FilePath, String)> {
-    let open = files.iter().fold(harness.files().clone(), |all, (path, text)| {
-        all.with_open(Document::new(path.clone(), text.as_str().into()))
-    });
-    let after = Harness::resolve(&open, Some(harness));
+    let after = guard::candidate(harness, files);
     let errors = |harness: &Harness| -> BTreeMap<(FilePath, &'static str, String), usize> {
         let mut counts = BTreeMap::new();
-        for file in harness.named_files() {
+        // An edit is about what the agent reads; a suite may have thousands of files.
+        let is_own = |file: &&FilePath| {
+            let role = harness.role(file);
+            let is_read = matches!(role, Some(Role::Manifest | Role::Text | Role::Tool | Role::Surface));
+            is_read || files.contains_key(*file)
+        };
+        for file in harness.named_files().filter(is_own) {
             let problems = check::uncapped(harness, file).into_iter();
             for problem in problems.filter(|problem| problem.severity == Severity::Error && !problem.known) {
                 *counts.entry((file.clone(), problem.rule.id, problem.message)).or_insert(0) += 1;
@@ -199,7 +201,7 @@ fn broken(harness: &Harness, files: &BTreeMap<FilePath, String>) -> Option<(File
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Left {
     /// There are as many as there may be.
-    #[error("the union has {MAX_MEMBERS} members already; it is tried in the next round")]
+    #[error("the union has as many members as it may have; it is tried in the next round")]
     Cap,
     /// It cannot stand beside one that was chosen.
     #[error("it cannot stand beside `{digest}`: {why}")]

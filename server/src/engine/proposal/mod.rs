@@ -9,8 +9,6 @@ use self::reply::Scope;
 use self::similarity::Shingles;
 
 pub mod reply;
-#[cfg(test)]
-mod fixture;
 mod refused;
 pub mod similarity;
 pub mod place;
@@ -136,3 +134,6 @@ impl Proposal {
         Shingles::of(self.edits.iter().map(|edit| (edit.before.as_str(), edit.after.as_str())))
     }
 }
+
+#[cfg(test)]
+mod fixture;

@@ -13,6 +13,7 @@ use harness_schema::selector::Resolved;
 use harness_schema::surface::Role;
 use harness_schema::syntax::data::Value;
 
+use super::place;
 use super::reply::{Draft, DraftEdit, Edge, Scope};
 use crate::engine::signature::Seen;
 use crate::engine::split::HeldIn;
@@ -49,8 +50,9 @@ pub struct Offer {
     pub draft: Draft,
 }
 
-/// What the operators can do about some weaknesses: those of the first weakness first, the surest operator first, each draft once.
-/// Only what is actionable is acted on. On a cold start the generic edits come last.
+/// What the operators can do about some weaknesses, each draft once. Only what is actionable is acted on; of one weakness the surest
+/// operator comes first. Whoever takes the first few takes most of the first weakness and something of the next: the second offer of
+/// a weakness stands beside the first one of the weakness behind it. On a cold start the generic edits count as one weakness more.
 #[must_use]
 pub fn offers(harness: &Harness, weaknesses: &[Weakness], seen: &[HeldIn<Seen>], cold: bool) -> Vec<Offer> {
     let actionable = weaknesses.iter().filter(|weakness| weakness.actionable == Actionable::Yes);
@@ -60,14 +62,25 @@ pub fn offers(harness: &Harness, weaknesses: &[Weakness], seen: &[HeldIn<Seen>],
             Some(Target { harness, weakness, subject })
         })
         .collect();
-    let mut all: Vec<Offer> = targets.iter().flat_map(Target::offers).collect();
-    all.extend(targets.first().map(merged_lines).unwrap_or_default());
+    let mut rows: Vec<Vec<Offer>> = targets.iter().map(Target::offers).collect();
+    if let (Some(row), Some(target)) = (rows.first_mut(), targets.first()) {
+        row.extend(merged_lines(target));
+    }
     if cold {
         let cluster = weaknesses.first().map_or("", |weakness| weakness.cluster.id.as_str());
-        all.extend(general::offers(harness, cluster));
+        rows.push(general::offers(harness, cluster));
     }
+    let ranked = rows.into_iter().enumerate().flat_map(|(row, offers)| {
+        offers.into_iter().enumerate().map(move |(column, offer)| (row + column, row, offer))
+    });
+    let mut ranked: Vec<(usize, usize, Offer)> = ranked.collect();
+    ranked.sort_by_key(|(rank, row, _)| (*rank, *row));
     let mut each: Vec<Offer> = Vec::new();
-    for offer in all {
+    for (_, _, offer) in ranked {
+        // What is kept from proposals is no place for one.
+        if offer.draft.edits.iter().any(|edit| place::find(harness, &edit.surface).is_err()) {
+            continue;
+        }
         let is_same =
             |other: &Offer| other.draft.edits == offer.draft.edits && other.draft.scope == offer.draft.scope;
         if !each.iter().any(is_same) {
@@ -203,7 +216,13 @@ impl Target<'_> {
     /// The stock sentence where nothing speaks of it.
     fn added_lines(&self) -> Vec<Offer> {
         let prose = self.locations(&[Relation::Absent]);
-        let prose = prose.filter(|location| matches!(location.role, Role::Prompt | Role::Task | Role::Tool));
+        // Of tools only the one that is meant: what is said of a parameter, or of another tool, is read there by nobody.
+        let tool = lines::tool(self.harness, self.detector()).map(|placed| &placed.surface.id);
+        let prose = prose.filter(|location| match location.role {
+            Role::Prompt | Role::Task => true,
+            Role::Tool => tool.is_some_and(|id| *id == location.surface),
+            _ => false,
+        });
         let added = |location: &Location| {
             let edit = said(self.harness, &location.surface, self.subject.phrases.sentence)?;
             let summary = format!("`{}` says: {}", location.surface, self.subject.phrases.sentence);

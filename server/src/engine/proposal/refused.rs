@@ -2,6 +2,9 @@
 
 use super::reply::Unusable;
 
+/// A reason has at most so many characters.
+const MAX_CHARS: usize = 400;
+
 /// The static guards, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Guard {
@@ -81,9 +84,10 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// A refusal.
-    pub(super) fn new(guard: Guard, why: impl Into<String>) -> Self {
-        Self { guard, why: why.into() }
+    /// A refusal. The reason may repeat what a model wrote: it is one line of bounded length.
+    pub(super) fn new(guard: Guard, why: impl AsRef<str>) -> Self {
+        let line = why.as_ref().chars().map(|each| if each.is_control() { ' ' } else { each });
+        Self { guard, why: line.take(MAX_CHARS).collect() }
     }
 }
 

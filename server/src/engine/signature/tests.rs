@@ -83,6 +83,16 @@ fn what_the_verifier_misses_is_required() {
     judged.missing.insert(String::from("/app/out.txt"));
     let told = Outcome { failed: Some(&judged), ..quiet.clone() };
     assert_eq!(status_of(&see(&told, &idle), "no-write"), Some(Status::Direct));
+    // Something has to change, whatever it is.
+    let tree = [String::from("/app/")];
+    let told = Outcome { required: &tree, ..quiet.clone() };
+    assert_eq!(status_of(&see(&told, &idle), "no-write"), Some(Status::Undetermined));
+    let busy = see(&told, &trace([shell("echo 1 > src/a.txt", 0, ""), shell("rm src/b.txt", 0, "")]));
+    for name in ["no-write", "artifact-never-created", "artifact-overwritten"] {
+        assert_eq!(status_of(&busy, name), None, "{name}");
+    }
+    let strayed = see(&told, &trace([shell("echo 1 > /tmp/a.txt", 0, "")]));
+    assert!(status_of(&strayed, "artifact-never-created").is_some());
     let required = [String::from("out.txt")];
     assert_eq!(
         status_of(&see(&Outcome { required: &required, ..quiet }, &idle), "no-write"),
@@ -106,6 +116,22 @@ fn what_was_made_good_is_dropped() {
     // Another test says nothing about this one.
     let other = red().chain([shell("pytest tests/test_b.py", 0, "1 passed")]);
     assert!(status_of(&see(&outcome(Some(&judged)), &trace(other)), "loop-identical-fail").is_some());
+}
+
+#[test]
+fn what_was_cut_is_made_good_by_a_result_that_is_whole() {
+    let judged = judged(Cause::ValueMismatch, &[]);
+    let cut = || shell("cat src/a.py", 0, "def a(): pass\n<response clipped>");
+    let red = shell("pytest", 1, "FAILED a");
+    let found = |steps: Vec<Step>| status_of(&see(&outcome(Some(&judged)), &trace(steps)), "truncated-read");
+    let rest = || vec![cut(), shell("ls", 0, ""), shell("ls src", 0, ""), red.clone()];
+    let with = |last: Step| found(rest().into_iter().chain([last]).collect());
+    assert!(found(rest()).is_some());
+    assert_eq!(with(shell("cat src/a.py", 0, "def a(): pass")), None);
+    // To cut it again, to write it, or to mend something else helps nothing.
+    for last in [cut(), shell("echo 1 > src/a.py", 0, ""), shell("pytest", 0, "1 passed")] {
+        assert!(with(last).is_some());
+    }
 }
 
 #[test]

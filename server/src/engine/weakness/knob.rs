@@ -44,6 +44,19 @@ pub struct Knob {
     pub turn: Turn,
 }
 
+impl Knob {
+    /// Whether it has the form that is turned: a number, or a policy that is off.
+    fn can_be_turned(&self) -> bool {
+        match self.turn {
+            Turn::Double | Turn::Halve => self.setting.starts_with(|first: char| first.is_ascii_digit()),
+            Turn::SwitchOn => OFF.contains(&self.setting.as_str()),
+        }
+    }
+}
+
+/// The words of a policy that is off.
+const OFF: [&str; 3] = ["none", "false", "False"];
+
 /// What the names of limits have in them, by the detector's id, and which way they are turned, the likeliest first.
 const KNOBS: &[(&str, &[(&str, Turn)])] = &[
     ("M20", &[("timeout", Turn::Double)]),
@@ -68,10 +81,11 @@ static ENTRIES: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub fn of(harness: &Harness, detector: &Detector) -> Vec<Knob> {
     let Some((_, names)) = KNOBS.iter().find(|(id, _)| *id == detector.id) else { return Vec::new() };
     let limits = || harness.surfaces().iter().filter(|placed| placed.surface.role == Some(Role::Limit));
-    names
-        .iter()
-        .flat_map(|(name, turn)| limits().flat_map(move |placed| in_surface(placed, name, *turn)))
-        .collect()
+    let named = |(name, turn): &(&'static str, Turn)| {
+        let (name, turn) = (*name, *turn);
+        limits().flat_map(move |placed| in_surface(placed, name, turn)).filter(Knob::can_be_turned)
+    };
+    names.iter().flat_map(named).collect()
 }
 
 fn in_surface(placed: &Placed, part: &str, turn: Turn) -> Vec<Knob> {
@@ -164,6 +178,8 @@ mod tests {
             [strings("compaction", "none", "\"none\""), strings("max_output_bytes", "16384", "16384")]
         );
         assert_eq!(own("no-write"), []);
+        let on = knobs("[runtime]\ncompaction = \"elide-output\"\n", "", "context-overflow");
+        assert_eq!(on, []);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The lines of a harness's surfaces with their places in files, and the places where something new would stand.
 
+use harness_schema::detector::Detector;
 use harness_schema::harness::{Harness, Placed};
 use harness_schema::path::FilePath;
 use harness_schema::selector::{Form, Resolved, Selector};
@@ -7,6 +8,8 @@ use harness_schema::surface::Role;
 use harness_schema::syntax::Document;
 use harness_schema::syntax::data::{Kind, Step, Value};
 use harness_schema::text::Span;
+
+use super::{phrases, words};
 
 /// The surface that adds a runtime rule (`formats` 1.3).
 pub const NEW_RULE: &str = "rules.new";
@@ -28,6 +31,8 @@ pub struct Line {
     pub span: Span,
     /// The line as the surface's value has it, without blanks around.
     pub text: String,
+    /// The terms of that text ([`words::terms`]).
+    pub terms: Vec<String>,
 }
 
 /// A place where something new would stand.
@@ -75,6 +80,7 @@ fn of_surface(placed: &Placed, role: Role) -> Vec<Line> {
                     file: place.target.clone(),
                     span,
                     text: text.trim().to_owned(),
+                    terms: words::terms(text),
                 });
             }
         }
@@ -98,7 +104,7 @@ fn places(document: &Document, resolved: &Resolved) -> Vec<Span> {
     let base = resolved.span.start as usize;
     let mut from = 0;
     let mut is_lost = false;
-    let mut place = |line: &str| {
+    let place = |line: &str| {
         let line = line.trim();
         if is_lost {
             return resolved.span;
@@ -115,7 +121,7 @@ fn places(document: &Document, resolved: &Resolved) -> Vec<Span> {
             }
         }
     };
-    resolved.value.lines().map(|line| place(line)).collect()
+    resolved.value.lines().map(place).collect()
 }
 
 /// The end of the text of a surface, in its file.
@@ -133,6 +139,15 @@ pub fn end(placed: &Placed) -> Option<Place> {
     let kept = text.get(..text.len() - quotes).unwrap_or(text).trim_end().len();
     let span = Span::at(resolved.span.start as usize + kept);
     Some(Place { surface: placed.surface.id.to_string(), file: file.clone(), span })
+}
+
+/// The surface of the tool whose calls show a mechanism, by its name; none if no tool is called like one that would.
+#[must_use]
+pub fn tool<'h>(harness: &'h Harness, detector: &Detector) -> Option<&'h Placed> {
+    let tools = || harness.surfaces().iter().filter(|placed| placed.surface.role == Some(Role::Tool));
+    phrases::tools(detector)
+        .iter()
+        .find_map(|part| tools().find(|placed| placed.surface.id.contains(part) && value(placed).is_some()))
 }
 
 /// The ids of the surfaces of runtime rules that a detector triggers.

@@ -10,8 +10,8 @@ use super::super::cause::Cause;
 pub struct Phrases {
     /// The detector's id.
     pub id: &'static str,
-    /// Words of a line that is about it, with blanks between.
-    pub keywords: &'static str,
+    /// Words of a line that is about it: those of which it has one at least, then ` | `, then others.
+    keywords: &'static str,
     /// What a line says that brings it about, with ` / ` between.
     causing: &'static str,
     /// The stock sentence for a prompt: it asks for what would be right.
@@ -21,6 +21,12 @@ pub struct Phrases {
 }
 
 impl Phrases {
+    /// Words of a line that is about it: those of which it has one at least, and others.
+    #[must_use]
+    pub fn keywords(&self) -> (&'static str, &'static str) {
+        self.keywords.split_once(" | ").unwrap_or((self.keywords, ""))
+    }
+
     /// What a line says that brings it about, in lower case.
     #[must_use]
     pub fn causes(&self) -> Vec<&'static str> {
@@ -58,6 +64,25 @@ pub fn stand_in(cause: Cause) -> Option<&'static Detector> {
     detector::named(name)
 }
 
+/// Tools that run commands, by parts of their names.
+const SHELLS: &[&str] = &["shell", "bash", "terminal", "command", "exec"];
+/// Tools that show files, then those that run commands.
+const READERS: &[&str] = &["read", "view", "open", "shell", "bash", "terminal", "command", "exec"];
+/// Tools that change files, then those that run commands.
+const WRITERS: &[&str] =
+    &["write", "edit", "replace", "create", "shell", "bash", "terminal", "command", "exec"];
+
+/// What the names of tools have in them whose calls show a mechanism, the likeliest first; none if any tool's calls may.
+#[must_use]
+pub fn tools(detector: &Detector) -> &'static [&'static str] {
+    match detector.id {
+        "M20" | "M21" | "M22" | "M27" | "M30" | "M32" | "M40" => SHELLS,
+        "M28" | "M33" => READERS,
+        "M34" | "M35" => WRITERS,
+        _ => &[],
+    }
+}
+
 const fn phrases(
     id: &'static str,
     keywords: &'static str,
@@ -86,7 +111,7 @@ const EXPLORING: &str = "read every file / read all files / read everything / ex
 pub const PHRASES: &[Phrases] = &[
     phrases(
         "M01",
-        "same command call fail again repeat retry another different way error twice",
+        "same again repeat retry another different twice | command call fail way error",
         PERSISTENCE,
         "When a command fails, read why and take another way; do not run the same command again unchanged.",
         "This command has failed in the same way several times. Do not run it again: read its output, say what \
@@ -94,7 +119,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M02",
-        "same call command again repeat twice row already result different",
+        "same twice again repeat | call command row already result different",
         PERSISTENCE,
         "Do not make the same call twice in a row: its result is already above. Use it, or try something different.",
         "You have made this very call several times in a row, and its result does not change. Use what it said, \
@@ -102,7 +127,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M03",
-        "loop cycle circle again repeat back forth alternate plan different",
+        "loop cycle circle repeat alternate forth | again back plan different",
         PERSISTENCE,
         "If you notice that you repeat the same few commands, stop, write down what you know, and make a different plan.",
         "You are going round in a circle of the same few commands. Stop, say in two sentences what you know, and \
@@ -110,7 +135,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M04",
-        "test check fail same error message again cause fix hypothesis different",
+        "fail cause hypothesis | test check same error message again fix different",
         PERSISTENCE,
         "When a check fails twice with the same message, look for the cause before you change anything again: \
             print the values that it compares.",
@@ -119,7 +144,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M05",
-        "file edit rewrite change again revert back version whole diff decide",
+        "rewrite revert edit version | file change again back whole diff decide",
         PERSISTENCE,
         "Before you write a file again, compare it with what the task asks for and decide what is wrong; do not \
             go back and forth between versions.",
@@ -128,7 +153,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M06",
-        "write create file result output path task name produce save",
+        "write create produce save | file result output path task name",
         "only answer / answer in text / do not write files / do not create files / do not change any / explain \
             only / describe the solution",
         "The result is the files that the task names, not your answer: write them before you finish.",
@@ -137,7 +162,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M07",
-        "write create file path task name exact result output deliver every exist",
+        "write create deliver | file path task name exact result output every exist",
         "only answer / answer in text / do not write files / do not create files / explain only / describe the solution",
         "Write every file that the task names at exactly the path that it names, and list them with `ls -l` \
             before you finish.",
@@ -146,15 +171,15 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M08",
-        "path place directory exact task name write file location nowhere copy",
+        "path place location directory copy nowhere | exact task name write file",
         "in a copy / in a temporary directory / in a scratch directory / in your own directory / below /tmp / in /tmp",
-        "Results go to exactly the paths that the task names, and nowhere else; do not work in a copy.",
+        "Results go to exactly the paths that the task names, and nowhere else.",
         "A file of the task lies in another directory than the task says. Put it at exactly the path that the \
             task names.",
     ),
     phrases(
         "M09",
-        "write early first version file result draft improve half steps",
+        "early first draft | write version file result improve half steps",
         EXPLORING,
         "Write a first version of every file that the task names early, then improve it: a rough result is \
             better than none.",
@@ -162,7 +187,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M10",
-        "overwrite remove delete clean keep result file move lose cleanup restore",
+        "overwrite remove delete clean cleanup move lose | keep result file restore",
         "clean up everything / remove all files / delete all files / remove temporary files / clean up after",
         "Once a file that the task asks for is right, do not empty, move or delete it; clean up only what you \
             made beside it.",
@@ -170,45 +195,45 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M11",
-        "verify check test run last change after before finish result edit",
+        "verify check test run confirm compare | last change after before finish result edit",
         UNCHECKED,
         "After your last change, check the result against each point of the task before you finish, and mend \
             what is wrong.",
-        "Nothing was checked since your last change. Run it or read it back, and compare the result with each \
-            point of the task before you end.",
+        "Nothing was checked since your last change. Check the result before you end: run it or read it back, and \
+            compare it with each point of the task.",
     ),
     phrases(
         "M12",
-        "verify check test run read back before finish result correct confirm",
+        "verify check test run confirm compare | read back before finish result correct",
         UNCHECKED,
         "Before you finish, check what you made: run it, or read it back, and compare it with each point of the task.",
-        "What you made was never checked. Run it, or read it back, and compare it with each point of the task \
-            before you end.",
+        "What you made was never checked. Check it before you end: run it or read it back, and compare it with \
+            each point of the task.",
     ),
     phrases(
         "M13",
-        "test check fail pass finish red error until before stop green",
+        "fail pass red green | test check finish error until before stop",
         "even if tests fail / even if it fails / ignore failing / failing tests are fine / stop after the first",
         "Do not finish while a check fails: mend the cause, and run the check again until it passes.",
         "The last check failed, and you are about to end. Mend what it complains about, and run it again first.",
     ),
     phrases(
         "M14",
-        "error exit code fail output command read ignore message next before",
+        "error exit fail ignore output | code command read message next before",
         "ignore errors / ignore warnings / do not worry about errors / errors are normal / move on / || true",
         "Read the output and the exit code of every command; when it failed, deal with that before you do anything else.",
         "A command failed, and you went on as if it had not. Look at its message, and deal with it before the next step.",
     ),
     phrases(
         "M15",
-        "error last command finish fail end before succeed fix exit",
+        "error fail succeed | last command finish end before fix exit",
         "even if it fails / ignore errors / do not worry about errors / stop after the first",
         "Do not end on an error: your last command before you finish must have succeeded.",
         "Your last command failed. Find out whether the result is affected, and mend it before you end.",
     ),
     phrases(
         "M16",
-        "finish early steps check done complete every point requirement before stop",
+        "early complete requirement point | finish check done every before stop steps",
         HASTE,
         "You have time: before you finish, go through the task point by point and check that each is done.",
         "Most of your steps are left. Before you end, go through the task point by point, and check each against \
@@ -216,15 +241,15 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M17",
-        "claim done success evidence verify check prove output show before say",
-        "say that it is done / says so / report success / answer with one sentence / confirm that it is done / \
-            assume it works",
+        "claim evidence prove success works | done say verify check test output show before",
+        "say that it is done / report success / confirm that it is done / announce success / assume it works",
         "Say that something works only after a command has shown it: check the result first, and quote what you saw.",
-        "You say that it works, but no check since your last change shows it. Run one now, and end only if it passes.",
+        "You say that it works, but no check since your last change shows it. Check the result now, and end only \
+            if it is right.",
     ),
     phrases(
         "M18",
-        "steps left limit explore read write enough stop start act look",
+        "explore limit enough | steps left read write stop start act look",
         EXPLORING,
         "Look only for as long as you need to act: once a third of your steps is used, write what you have and \
             improve it.",
@@ -232,14 +257,14 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M19",
-        "write early start first steps half version plan explore begin",
+        "early start begin first | write steps half version plan explore",
         EXPLORING,
         "Begin to write in the first third of your steps; a first version shows what is still unknown.",
         "",
     ),
     phrases(
         "M20",
-        "timeout time long command background limit slow seconds kill run",
+        "timeout long background slow kill | time command limit seconds run",
         "run everything at once / run the whole / run the full test / wait until it finishes / wait as long",
         "A command that takes long is killed: run it in the background with its output in a file, or on a \
             smaller part, and look at it later.",
@@ -248,7 +273,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M21",
-        "server foreground background interactive editor pager block start nohup repl command",
+        "server foreground background interactive editor pager nohup repl | block start command",
         "in the foreground / open an editor / use vim / use nano / use less / interactive shell / start a repl",
         "Never start a server, an editor, a pager or a REPL in the foreground: use `nohup … > log 2>&1 &`, or \
             give the program its input on the command line.",
@@ -257,7 +282,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M22",
-        "service server background nohup setsid running start survive port listen keep",
+        "service server background nohup setsid port listen | running start survive keep",
         "stop the server / kill the server / stop all services / kill all processes / clean up processes",
         "Start a service that must go on running with `setsid nohup … > log 2>&1 &`, do not stop it, and check \
             its port before you finish.",
@@ -265,7 +290,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M23",
-        "argument json parameter call tool valid object required format escape schema",
+        "argument json parameter schema escape | call tool valid object required format",
         "write the command in plain text / answer in xml / put the command in a code block / arguments as text",
         "The arguments of a call are one valid JSON object with exactly the parameters of the tool; escape \
             quotes and line breaks in strings.",
@@ -274,21 +299,21 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M24",
-        "tool offered available exist name call only list unknown",
+        "offered available exist unknown | tool name call only list",
         "use any tool / any tool you know / use whatever tool",
         "Call only the tools that you are offered, by exactly their names; everything else is done with a command.",
         "There is no tool of that name. Call one of the tools that you are offered, by exactly its name.",
     ),
     phrases(
         "M25",
-        "call tool action turn every answer text think command each step",
+        "call action act | tool turn every answer text think command each step",
         "think aloud / explain your reasoning first / answer in prose / discuss the plan / explain before you act",
         "Every answer holds one call of a tool until the task is done; do not announce what you will do, do it.",
         "You have answered several times without doing anything. Make a call now that brings the task forward.",
     ),
     phrases(
         "M26",
-        "context window output long history compact summary limit tokens full",
+        "context window history compact summary tokens | output long limit full",
         "print the whole / show everything / cat the whole / read every file / read all files",
         "Keep the conversation small: send long output to a file, and look at the part that you need with \
             `head`, `tail` or `grep`.",
@@ -297,7 +322,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M27",
-        "output long large bytes head tail grep limit lines whole print",
+        "large long grep head tail bytes | output limit lines whole print",
         "print the whole / show everything / cat the whole / dump the / full output / verbose",
         "Do not print large files or long logs: look at a part with `head`, `tail`, `sed -n` or `grep`, and \
             count before you print.",
@@ -305,14 +330,14 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M28",
-        "truncated cut range lines rest read output part head tail whole",
+        "truncated cut range rest | lines read output part head tail whole",
         "first lines are enough / the beginning is enough / do not read on / read only the first",
         "When output was cut, read the missing part by range (`sed -n '200,400p' file`) before you rely on it.",
         "What you read was cut in the middle. Read the missing part by range before you rely on it.",
     ),
     phrases(
         "M29",
-        "package install pip apt network offline dependency standard library available missing",
+        "package install pip apt dependency offline | network standard library available missing",
         "install whatever / install the package / pip install / apt install / apt-get install / install what you need",
         "Do not rely on installing packages: find out what is there already (`python3 -c 'import x'`, `command \
             -v x`), and use that.",
@@ -321,7 +346,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M30",
-        "command found program available exist installed missing instead check use",
+        "installed missing available found | command program exist instead check use",
         "use jq / use rg / use ripgrep / use fd / use tmux / use your favorite / install whatever",
         "A program may be missing: ask with `command -v` before you build on it, and replace what is not there \
             (for instance by a few lines of Python).",
@@ -329,7 +354,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M31",
-        "module import dependency installed missing package python environment standard library",
+        "module import dependency library | installed missing package python environment standard",
         "use any library / use pandas / use numpy / use requests / install whatever",
         "The result must run where it is checked: import only modules that are installed there, and run it once \
             in a fresh shell.",
@@ -338,7 +363,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M32",
-        "cd export variable shell session directory new each command environment activate",
+        "cd export variable session activate | shell directory new each command environment",
         "the shell keeps / state is kept / cd once / activate the environment first / one lasting shell",
         "Do not count on `cd`, `export` or `activate` of an earlier call: chain what belongs together in one \
             call (`cd dir && …`), or use absolute paths.",
@@ -347,14 +372,14 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M33",
-        "path file exist list find ls guess look directory before open",
+        "guess list find ls exist | path file look directory before open",
         "assume the file / assume that the file / guess the path / assume the usual layout / you know the layout",
         "Do not guess paths: list the directory (`ls`, `find`) before you open a file in it.",
         "Several paths that you tried do not exist. List the directory first, and use the paths that are really there.",
     ),
     phrases(
         "M34",
-        "read look before change overwrite existing file write whole replace",
+        "read look overwrite existing | before change file write whole replace",
         "write files whole / rewrite the file / replace the whole file / write the file from scratch / always \
             write the whole",
         "Read a file before you change it, and keep what the task does not ask you to change.",
@@ -363,7 +388,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M35",
-        "outside directory write workspace scope only system inside path elsewhere",
+        "outside inside workspace scope elsewhere | directory write only system path",
         "anywhere / wherever you like / change the system / edit system files / you may change everything",
         "Write only inside the task's directory, unless the task names another path.",
         "You have written outside of the task's directory. Undo that unless the task names the path, and put \
@@ -371,7 +396,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M36",
-        "test tests verifier change modify edit untouched code fix leave",
+        "test verifier | change modify edit untouched code fix leave",
         "change the tests / edit the tests / fix the tests / adapt the tests / update the tests / make the tests \
             pass by any means",
         "Do not change tests or whatever checks the result: mend what they check.",
@@ -379,7 +404,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M37",
-        "format exact output newline json order case column header blank match valid",
+        "format newline json order column header parser | exact output case blank match valid",
         "format does not matter / in any format / format as you like / pretty print / add comments to the output",
         "Write results in exactly the format that the task describes (names, order, case, last line end), and \
             read the file back with a parser before you finish.",
@@ -387,7 +412,7 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M38",
-        "requirement task every point each list instruction name literal check complete",
+        "requirement point every list literal | task each instruction name check complete",
         "the main point / the most important / most important part / ignore details / focus on the essential / \
             skip details",
         "Write down every name, number and path of the task at the start, and check off each of them before you finish.",
@@ -396,14 +421,14 @@ pub const PHRASES: &[Phrases] = &[
     ),
     phrases(
         "M39",
-        "retry network connection download again wait offline fetch attempt sleep",
+        "retry network connection download fetch | again wait offline attempt sleep",
         PERSISTENCE,
         "If the network fails twice, do not retry: work with what is on the machine, and say what could not be fetched.",
         "The network has failed several times in a row. Stop retrying, and solve the task with what is on the machine.",
     ),
     phrases(
         "M40",
-        "interactive prompt answer confirm yes password input noninteractive stdin flag wait",
+        "interactive noninteractive confirm password stdin | prompt answer yes input flag wait",
         "ask before you / confirm each / interactive mode / use interactive",
         "Give programs every answer beforehand: `-y`, `--no-input`, `DEBIAN_FRONTEND=noninteractive` or input \
             from a pipe; nobody sits at the keyboard.",
@@ -423,13 +448,22 @@ mod tests {
         assert_eq!(PHRASES.len(), DETECTORS.len());
         for (phrases, detector) in PHRASES.iter().zip(DETECTORS) {
             assert_eq!(phrases.id, detector.id);
-            assert!(8 <= phrases.keywords.split(' ').count(), "{}", phrases.id);
+            let (essential, others) = phrases.keywords();
+            assert!(!essential.is_empty() && !others.is_empty(), "{}", phrases.id);
             let causes = phrases.causes();
             assert!(
                 causes.iter().all(|cause| 2 < cause.len() && *cause == cause.to_lowercase()),
                 "{causes:?}"
             );
             assert_eq!(phrases.reminder.is_empty(), detector.on == On::End, "{}", phrases.id);
+        }
+    }
+
+    #[test]
+    fn what_points_at_tools_points_at_some_or_at_any() {
+        for detector in DETECTORS.iter().filter(|detector| detector.at.contains(&Role::Tool)) {
+            let is_any = matches!(detector.name, "tool-call-parse" | "unknown-tool");
+            assert_eq!(tools(detector).is_empty(), is_any, "{}", detector.name);
         }
     }
 

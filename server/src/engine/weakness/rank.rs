@@ -18,25 +18,41 @@ const LEAST_TERMS: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Fit {
     /// Which line.
-    pub line: usize,
+    pub(super) line: usize,
     /// Its value.
-    pub value: f64,
+    pub(super) value: f64,
     /// How many different terms of the query it has.
-    pub terms: usize,
+    pub(super) terms: usize,
+    /// Whether it has an essential one, or names what the evidence names.
+    pub(super) is_about: bool,
 }
 
 impl Fit {
     /// Whether it counts as a match.
     #[must_use]
     pub(super) fn is_match(&self) -> bool {
-        LEAST_VALUE <= self.value && LEAST_TERMS <= self.terms
+        LEAST_VALUE <= self.value && LEAST_TERMS <= self.terms && self.is_about
     }
 }
 
-/// The terms of a query: of some keywords and some names, each once.
-#[must_use]
-pub(super) fn query<'q>(texts: impl IntoIterator<Item = &'q str>) -> BTreeSet<String> {
-    texts.into_iter().flat_map(terms).collect()
+/// What is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Query<'q> {
+    terms: BTreeSet<String>,
+    essential: BTreeSet<String>,
+    names: &'q [String],
+}
+
+impl<'q> Query<'q> {
+    /// Looks for keywords and names. Without an essential keyword, or one of the names as it is, a line is about something else:
+    /// `before` and `change` stand in lines about checks and in lines about reading.
+    #[must_use]
+    pub(super) fn of((essential, others): (&str, &str), names: &'q [String]) -> Self {
+        let essential: BTreeSet<String> = terms(essential).into_iter().collect();
+        let of_names = names.iter().flat_map(|name| terms(name));
+        let terms = terms(others).into_iter().chain(of_names).chain(essential.iter().cloned()).collect();
+        Self { terms, essential, names }
+    }
 }
 
 /// What is known of the lines among which some are ranked.
@@ -56,11 +72,10 @@ impl Corpus {
         let mut corpus = Self::default();
         let mut length = 0.0;
         for line in lines {
-            let terms = terms(&line.text);
             corpus.lines += 1.0;
-            length += small(terms.len());
-            for term in terms.into_iter().collect::<BTreeSet<_>>() {
-                *corpus.holders.entry(term).or_default() += 1;
+            length += small(line.terms.len());
+            for term in line.terms.iter().collect::<BTreeSet<_>>() {
+                *corpus.holders.entry(term.clone()).or_default() += 1;
             }
         }
         corpus.mean = length / corpus.lines.max(1.0);
@@ -75,12 +90,14 @@ impl Corpus {
 
     /// How well each of some lines fits a query, in their order.
     #[must_use]
-    pub(super) fn fits(&self, lines: &[Line], query: &BTreeSet<String>) -> Vec<Fit> {
+    pub(super) fn fits(&self, lines: &[Line], query: &Query<'_>) -> Vec<Fit> {
         let fit = |(at, line): (usize, &Line)| {
-            let own = terms(&line.text);
+            let own = &line.terms;
             let norm = K1 * (1.0 - B + B * small(own.len()) / self.mean.max(1.0));
-            let mut fit = Fit { line: at, value: 0.0, terms: 0 };
-            for term in query {
+            let names = query.names.iter().any(|name| 2 < name.len() && line.text.contains(name));
+            let is_about = names || own.iter().any(|term| query.essential.contains(term));
+            let mut fit = Fit { line: at, value: 0.0, terms: 0, is_about };
+            for term in &query.terms {
                 let often = small(own.iter().filter(|other| *other == term).count());
                 if 0.0 < often {
                     fit.value += self.rarity(term) * often * (K1 + 1.0) / (often + norm);
@@ -116,6 +133,7 @@ mod tests {
             file: FilePath::root(),
             span: Span::default(),
             text: (*text).to_owned(),
+            terms: terms(text),
         };
         texts.iter().map(line).collect()
     }
@@ -125,7 +143,7 @@ mod tests {
         // Two lines of two terms each: the length is the mean, so a term that stands once in one of them is worth its rarity,
         // ln(1 + 1.5 / 1.5) = ln 2, and one that stands in both ln(1 + 0.5 / 2.5) = ln 1.2.
         let lines = lines(&["check result", "check file"]);
-        let fits = Corpus::of(&lines).fits(&lines, &query(["check", "result"]));
+        let fits = Corpus::of(&lines).fits(&lines, &Query::of(("check", "result"), &[]));
         assert!((fits[0].value - (libm::log(2.0) + libm::log(1.2))).abs() < 1e-12);
         assert!((fits[1].value - libm::log(1.2)).abs() < 1e-12);
         assert_eq!((fits[0].terms, fits[1].terms), (2, 1));
@@ -142,14 +160,28 @@ mod tests {
             "Read.",
             "Wait.",
         ]);
-        let fits = Corpus::of(&lines).fits(&lines, &query(["check", "results", "again"]));
+        let fits = Corpus::of(&lines).fits(&lines, &Query::of(("check", "results again"), &[]));
         let best = best(&fits).unwrap();
         assert_eq!((best.line, best.terms, best.is_match()), (1, 3, true));
     }
 
     #[test]
+    fn a_line_without_an_essential_word_is_about_something_else() {
+        let lines = lines(&[
+            "Look before you change it.",
+            "Check before you change it.",
+            "Work.",
+            "Put it into a/b.",
+        ]);
+        let names = [String::from("a/b")];
+        let fits = Corpus::of(&lines).fits(&lines, &Query::of(("check", "before change put"), &names));
+        let matches: Vec<bool> = fits.iter().map(Fit::is_match).collect();
+        assert_eq!(matches, [false, true, false, true], "{fits:?}");
+    }
+
+    #[test]
     fn nothing_fits_nothing() {
-        assert_eq!(Corpus::of(&[]).fits(&[], &query(["a"])), []);
+        assert_eq!(Corpus::of(&[]).fits(&[], &Query::default()), []);
         assert_eq!(best(&[]), None);
     }
 }

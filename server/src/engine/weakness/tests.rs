@@ -9,6 +9,7 @@ use crate::engine::split::Splits;
 use harness_schema::detector::named;
 use harness_schema::files::Files;
 use harness_schema::split::Split;
+use proptest::prelude::*;
 
 pub(crate) fn finding(name: &str, entities: &[&str]) -> Finding {
     Finding {
@@ -56,7 +57,7 @@ pub(crate) fn cluster(mechanism: Option<&str>, tasks: &[&str]) -> Cluster {
 }
 
 pub(crate) fn mined(clusters: Vec<Cluster>) -> Mined {
-    Mined { level: Level::Signature, cold: Cold::default(), clusters }
+    Mined { level: Level::Signature, cold: Cold::default(), clusters, ..crate::engine::cluster::group(&[]) }
 }
 
 pub(crate) fn demo() -> Harness {
@@ -309,6 +310,30 @@ fn what_works_and_is_demanded_is_protected() {
 }
 
 #[test]
+fn a_line_about_something_else_is_no_match() {
+    // `before` and `change` alone do not make a line one about checks.
+    let relations = |harness: &Harness, mechanism: &str| {
+        located(harness, mechanism)
+            .into_iter()
+            .map(|(surface, relation, _)| (surface, relation))
+            .collect::<Vec<_>>()
+    };
+    let absent = |surface: &str| (surface.to_owned(), "absent");
+    assert_eq!(
+        relations(&demo(), "no-verify-after-last-write"),
+        [absent("states.new"), absent("rules.new"), absent("working-rules")]
+    );
+    assert_eq!(
+        relations(&terminal_agent(), "requirement-dropped"),
+        [absent("states.new"), absent("prompt.task")]
+    );
+    assert_eq!(
+        relations(&terminal_agent(), "write-before-read")[..1],
+        [(String::from("system-rules"), "violated")]
+    );
+}
+
+#[test]
 fn any_order_of_trials_gives_the_same() {
     let harness = terminal_agent();
     let mut seen: Vec<Seen> = ["a", "b", "c"]
@@ -320,4 +345,28 @@ fn any_order_of_trials_gives_the_same() {
     seen.reverse();
     assert_eq!(locate(&harness, &clusters, &held_in(seen), &BTreeSet::new()), one);
     assert!(one.iter().all(|weakness| !weakness.locations.is_empty()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the rules of a prompt say, every place lies in its file and holds the line that it is about.
+    #[test]
+    fn every_place_is_exact(
+        rules in "(- |\\* |[0-9]\\. |#|  |```\n|\\{% for x in tools %\\}|\\{% endfor %\\})?\
+            ((be brief|always|never|do not|check|run|the tests|é|write|files|same|again|, and |\\.|\r?\n- |\n\n)[ ]?){0,30}",
+    ) {
+        let harness = with_rules(&rules, "[runtime]\ntool_timeout = \"20s\"\n");
+        for detector in DETECTORS {
+            let clusters = mined(vec![cluster(Some(detector.name), &["a", "b"])]);
+            let found = locate(&harness, &clusters, &[], &BTreeSet::new());
+            for location in &found[0].locations {
+                let source = harness.document(&location.file).unwrap().source();
+                prop_assert!(source.get(location.span.range()).is_some());
+                if location.relation != Relation::Knob {
+                    prop_assert_eq!(location.span.of(source), location.line.as_str());
+                }
+            }
+        }
+    }
 }

@@ -45,7 +45,8 @@ impl CheckRecord {
     /// The written form.
     #[must_use]
     pub fn of(check: &Check) -> Self {
-        let word = STATUSES.iter().find(|(status, _)| *status == check.status).map_or("other", |(_, word)| word);
+        let word =
+            STATUSES.iter().find(|(status, _)| *status == check.status).map_or("other", |(_, word)| word);
         Self {
             name: check.name.clone(),
             status: word.to_owned(),

@@ -59,6 +59,25 @@ pub struct Guarantees {
 }
 
 impl Guarantees {
+    /// Of a sandbox that nobody tried, because nothing is about to run: none.
+    #[must_use]
+    pub fn untried() -> Self {
+        let untried = || Guarantee::Missing(String::from("not tried"));
+        Self {
+            backend: String::from("none"),
+            fs_write: untried(),
+            fs_read: untried(),
+            network: untried(),
+            processes: untried(),
+            kill_all: untried(),
+            capabilities: untried(),
+            seccomp: untried(),
+            memory: untried(),
+            disk: untried(),
+            landlock_abi: untried(),
+        }
+    }
+
     /// Each with its name and what it says.
     #[must_use]
     pub fn each(&self) -> [(&'static str, &'static str, &Guarantee); 10] {

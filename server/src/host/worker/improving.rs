@@ -114,7 +114,8 @@ impl Performance<'_> {
         let stored = store.run(self.number)?;
         let arm = self.arms.get(self.cycle.working());
         let (Some(stored), Some(arm)) = (stored, arm) else {
-            let _ = tell.send(Told::Failed(Failure::host("the run is gone", "somebody has changed the store")));
+            let _ =
+                tell.send(Told::Failed(Failure::host("the run is gone", "somebody has changed the store")));
             return Ok(Job { told, cancel });
         };
         let states = self.cycle.trials().design().slots.iter().zip(self.cycle.trials().states()).enumerate();
@@ -282,9 +283,7 @@ impl Work {
         let yes = lesson.weaknesses.iter().filter(|weakness| weakness.actionable == Actionable::Yes).count();
         let is_cold = lesson.mined.cold.is_cold();
         let actionable = match yes {
-            0 if is_cold => {
-                operator::offers(&self.arm.harness, &lesson.weaknesses, &lesson.seen, true).len()
-            }
+            0 if is_cold => operator::offers(&self.arm.harness, &lesson.weaknesses, &lesson.seen, true).len(),
             yes => yes,
         };
         Ok(Told::Mined(Box::new(MinedRecord::of(&lesson.mined, &lesson.weaknesses)), actionable))
@@ -335,7 +334,9 @@ impl Work {
     fn known(&self, store: &Store) -> Result<BTreeMap<u32, Result<String, String>>, Failure> {
         let events = store.events(self.stored.number, 0).map_err(|error| error.to_failure())?;
         let replies = events.into_iter().filter_map(|event| match event.event {
-            EventRecord::Replied { round, slot, text, error, .. } if round == self.round && error.is_empty() => {
+            EventRecord::Replied { round, slot, text, error, .. }
+                if round == self.round && error.is_empty() =>
+            {
                 Some((slot, Ok(text)))
             }
             _ => None,
@@ -357,4 +358,3 @@ fn history(store: &Store) -> Result<Vec<Judged>, StoreError> {
     });
     Ok(judged.collect())
 }
-

@@ -204,7 +204,8 @@ impl<'a> Performance<'a> {
     fn admit(&mut self, store: &mut Store) -> Result<(), NotPrepared> {
         let mut wanted = BTreeSet::new();
         for (slot, state) in self.cycle.trials().design().slots.iter().zip(self.cycle.trials().states()) {
-            let is_wanted = matches!(state, State::Pending { .. }) || self.cycle.design().goal != Goal::Evaluate;
+            let is_wanted =
+                matches!(state, State::Pending { .. }) || self.cycle.design().goal != Goal::Evaluate;
             if is_wanted && self.cycle.trials().finished().is_none() {
                 wanted.insert(slot.task.clone());
             }

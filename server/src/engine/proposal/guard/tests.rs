@@ -221,6 +221,65 @@ fn a_state_stands_before_the_end() {
 }
 
 #[test]
+fn a_state_is_added_with_the_line_ends_of_the_file() {
+    let states = "\n[orchestration]\nstart = \"a\"\n\n[[orchestration.state]]\nid = \"a\" # first\nnext = [\"b\", \"end\"]\non_limit = \"end\"\n\n[[orchestration.state]]\nid = \"b\" # last\n\n[lint]\nallow = []\n";
+    let manifest = format!("{}{states}", fixture::MANIFEST).replace('\n', "\r\n");
+    let path = FilePath::parse("harness.toml").unwrap();
+    let harness = candidate(&harness(), &[(path.clone(), manifest.clone())].into());
+    let author = Author::Model;
+    let against = Against {
+        harness: &harness,
+        baseline: baseline(),
+        history: &[],
+        protected: &[],
+        tasks: &[],
+        slot: None,
+        author: &author,
+    };
+    let proposal = check(&draft(&reply_with("states.new", None, "Read it.")), &against).unwrap();
+    let id = "\"before-end-never-verified\"";
+    let expected = manifest
+        .replace("[\"b\", \"end\"]\r\non_limit = \"end\"", &format!("[\"b\", {id}]\r\non_limit = {id}"))
+        .replace("# last\r\n", &format!("# last\r\nnext = [{id}]\r\n"));
+    let added = format!(
+        "\r\n[[orchestration.state]]\r\nid = {id}\r\nprompt = {{ text = \"Read it.\" }}\r\nmax_visits = 2\r\n"
+    );
+    assert_eq!(proposal.files[&path], format!("{expected}{added}"));
+}
+
+#[test]
+fn a_tool_accepts_no_more_than_before() {
+    let tool = "[[tool]]\nname = \"fetch\"\ndescription = \"Fetches.\"\nrun = [\"fetch\"]\nparameters = { type = \"object\", properties = { url = { type = \"string\", description = \"Where.\" } }, required = [\"url\"] }\n";
+    let surface = |id: &str, more: &str| {
+        format!(
+            "[[surface]]\nid = \"{id}\"\nfile = \"harness.toml\"\nselect = [\"toml\", \"tool\", 1, \"parameters\"{more}]\n"
+        )
+    };
+    let surfaces = format!(
+        "{}{}",
+        surface("schema", ""),
+        surface("where", ", \"properties\", \"url\", \"description\"")
+    );
+    let manifest = format!("{}{tool}{surfaces}", fixture::MANIFEST);
+    let harness = candidate(&harness(), &[(FilePath::parse("harness.toml").unwrap(), manifest)].into());
+    let author = Author::Model;
+    let against = Against {
+        harness: &harness,
+        baseline: baseline(),
+        history: &[],
+        protected: &[],
+        tasks: &[],
+        slot: None,
+        author: &author,
+    };
+    let with = |surface, find, replace| check(&draft(&reply_with(surface, Some(find), replace)), &against);
+    let loosened = with("schema", "required = [\"url\"]", "required = []").unwrap_err();
+    assert!(loosened.why.contains("only tighten"), "{loosened}");
+    with("schema", "type = \"string\"", "type = \"string\", minLength = 1").unwrap();
+    with("where", "Where.", "Which page.").unwrap();
+}
+
+#[test]
 fn limits_move_within_what_a_trial_may_cost() {
     refused(&reply_with("runtime.max_steps", Some("24"), "48"), Guard::BudgetKnob, "only go down");
     let proposal = checked(&reply_with("runtime.max_steps", Some("24"), "12")).unwrap();
@@ -247,6 +306,13 @@ fn surfaces_are_found_in_one_place() {
     refused(&reply_with("rules.new", Some("x"), "y"), Guard::Schema, "");
     refused(&reply_with("tool.shell.run", None, "x"), Guard::Surface, "no surface");
     refused(&reply_with("prompt.system", None, "x"), Guard::Surface, "no surface");
+}
+
+#[test]
+fn a_reason_is_one_line() {
+    let refused = checked(&reply_with(&format!("\u{1b}[2J\n{}", "x".repeat(5_000)), None, "x")).unwrap_err();
+    assert_eq!(refused.why.chars().count(), 400);
+    assert!(!refused.why.contains(char::is_control));
 }
 
 #[test]
@@ -329,6 +395,29 @@ fn a_new_file_is_made_where_a_surface_says() {
 }
 
 #[test]
+fn a_text_and_its_registration_are_one_surface() {
+    let mut reply = reply_with("steps", None, "read");
+    reply["edits"] = json!([
+        { "surface": "steps@steps/read.md", "find": "What to do.", "replace": "Read it again." },
+        { "surface": "steps", "at": "end", "replace": "read" }
+    ]);
+    let proposal = checked(&reply).unwrap();
+    assert_eq!(text(&proposal, "steps/read.md"), "Step\n\nRead it again.\n");
+    assert_eq!(text(&proposal, "steps.yaml"), "# In order.\nsteps:\n  - look\n  - read\n");
+    assert!(proposal.cost < 10.0, "{}", proposal.cost);
+    reply["edits"][0]["surface"] = json!("steps@steps/invoice-total.md");
+    refused(&reply, Guard::Leak, "invoice-total");
+}
+
+#[test]
+fn what_cannot_be_seen_is_not_proposed() {
+    for hidden in ["\u{200b}", "\u{202e}", "\u{1b}[8m", "\u{e0041}"] {
+        let reply = reply_with("working-rules", None, &format!("- Read it{hidden} again."));
+        refused(&reply, Guard::Schema, "invisible");
+    }
+}
+
+#[test]
 fn the_slot_says_which_cluster_it_is() {
     let slot = Slot {
         number: 1,
@@ -363,6 +452,8 @@ fn any_edit() -> impl Strategy<Value = DraftEdit> {
         Just("states.new"),
         Just("tool.shell.description"),
         Just("notes@notes/a.md"),
+        Just("steps"),
+        Just("steps@steps/a.md"),
         Just("harness.toml"),
         Just("@"),
         Just(""),
@@ -427,6 +518,24 @@ proptest! {
                     prop_assert_eq!(back.as_str(), harness.document(&path).unwrap().source());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_reply_is_too_odd(at in 0_usize..600, what in "\\PC{0,12}|[{}\\[\\]\",:]{0,6}", drop in 0_usize..40) {
+        let mut reply: Vec<char> = reply_with("rules.new", None, "Look at {{ workdir }} first.").to_string().chars().collect();
+        let at = at.min(reply.len());
+        let end = (at + drop).min(reply.len());
+        reply.splice(at..end, what.chars());
+        let text: String = reply.into_iter().collect();
+        if let Ok(Reply::Edit(draft)) = reply::read(&text) {
+            let harness = harness();
+            let author = Author::Model;
+            let against = Against {
+                harness: &harness, baseline: baseline(), history: &[], protected: &[], tasks: &[], slot: None, author: &author,
+            };
+            let files = check(&draft, &against).map(|proposal| proposal.files).unwrap_or_default();
+            prop_assert!(files.keys().all(|file| file.as_str() == "harness.toml" || file.as_str() == "prompts/system.md"));
         }
     }
 

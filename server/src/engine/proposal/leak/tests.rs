@@ -19,6 +19,7 @@ fn everyday_rules_tell_nothing() {
         // No task knows these.
         "Look at README.md, and wait 5000 ms.",
         "Invoice and total are words.",
+        "Write UTF-8, with times as ISO-8601 has them.",
     ] {
         assert_eq!(told(text), None, "{text}");
     }

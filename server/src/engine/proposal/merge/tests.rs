@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::proposal::Author;
 use crate::engine::weakness::tests::with_rules;
 use harness_schema::digest::Digest;
+use harness_schema::syntax::Document;
 use proptest::prelude::*;
 
 const RULES: &str =

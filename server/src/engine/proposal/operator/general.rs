@@ -88,16 +88,14 @@ fn offer(harness: &Harness, cluster: &str, general: &General, role: Role) -> Opt
         return Some(Offer { operator: GENERIC, draft });
     }
     let is_text = |id: &str| id != "prompt.observation" && !id.starts_with("prompt.variables.");
-    // A shell is where a session would be lost.
-    let is_meant = |id: &str| {
-        role != Role::Tool
-            || ["shell", "bash", "terminal", "command", "exec"].iter().any(|word| id.contains(word))
+    let placed = match role {
+        // A shell is where a session would be lost.
+        Role::Tool => lines::tool(harness, detector)?,
+        _ => harness.surfaces().iter().find(|placed| {
+            let is_meant = placed.surface.role == Some(role) && is_text(placed.surface.id.as_str());
+            is_meant && lines::value(placed).is_some()
+        })?,
     };
-    let mut surfaces = harness.surfaces().iter().filter(|placed| placed.surface.role == Some(role));
-    let placed = surfaces.find(|placed| {
-        let id = placed.surface.id.as_str();
-        is_text(id) && is_meant(id) && lines::value(placed).is_some()
-    })?;
     let edit = said(harness, &placed.surface.id, sentence)?;
     let summary = format!("`{}` says: {}.", placed.surface.id, general.what);
     Some(Offer { operator: GENERIC, draft: draft(cluster, detector.name, vec![edit], &summary, why) })

@@ -9,6 +9,10 @@ const ALIKE: f64 = 0.6;
 /// A line of fewer terms says too little to be compared.
 const LEAST_TERMS: usize = 3;
 
+/// Words that begin a clause which says nothing alone.
+const LEADING: [&str; 11] =
+    ["when", "if", "before", "after", "once", "while", "until", "unless", "as", "since", "whenever"];
+
 /// The edit after which a value no longer has a line, or no longer the clause of it that says one of some phrases; with what is gone.
 /// None if the line stands there twice, holds a placeholder, or is all there is.
 pub(super) fn without(
@@ -21,7 +25,8 @@ pub(super) fn without(
         |find: String, replace: String| DraftEdit { surface: surface.to_owned(), find, at: None, replace };
     let is_once = |find: &str| value.matches(find).count() == 1;
     if let Some(rest) = without_clause(line, causing).filter(|_| is_once(line)) {
-        let gone = line.get(rest.0..rest.1)?.trim_matches([' ', ',', ';', '.']).to_owned();
+        let gone = line.get(rest.0..rest.1)?.trim_matches([' ', ',', ';', '.']);
+        let gone = gone.strip_prefix("and ").or_else(|| gone.strip_prefix("but ")).unwrap_or(gone).to_owned();
         let kept = format!("{}{}", line.get(..rest.0)?, line.get(rest.1..)?);
         return has_no_placeholder(&gone).then(|| (edit(line.to_owned(), kept), gone));
     }
@@ -49,11 +54,13 @@ fn without_clause(line: &str, causing: &[&str]) -> Option<(usize, usize)> {
     let from = [", and ", "; ", ", but ", ", "].iter().filter_map(|mark| before.rfind(mark)).max()?;
     let rest = line.get(at + phrase.len()..)?;
     let end = at + phrase.len() + rest.find(['.', ';', ',', '!']).unwrap_or(rest.len());
-    // Before the clause there is a sentence, and behind it there is its end.
+    // Before the clause there is a sentence of its own, and behind it there is its end.
     let is_last = matches!(line.get(end..).map(str::trim), Some("" | "." | "!"));
-    let has_more =
-        1 < line.get(..from)?.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count();
-    (is_last && has_more).then_some((from, end))
+    let words = line.get(..from)?.split(|each: char| !each.is_alphabetic()).filter(|word| !word.is_empty());
+    let words: Vec<String> = words.map(str::to_lowercase).collect();
+    let is_sentence =
+        1 < words.len() && words.first().is_some_and(|first| !LEADING.contains(&first.as_str()));
+    (is_last && is_sentence).then_some((from, end))
 }
 
 /// Pairs of lines of one surface that say the same, with the one that is kept first: the longer one, of equals the earlier one.
@@ -65,7 +72,7 @@ pub(super) fn twins(lines: &[Line]) -> impl Iterator<Item = (&Line, &Line)> {
     let says_same = |(one, other): &(&Line, &Line)| {
         one.surface == other.surface
             && one.text != other.text
-            && LEAST_TERMS <= words::terms(&one.text).len().min(words::terms(&other.text).len())
+            && LEAST_TERMS <= one.terms.len().min(other.terms.len())
             && words::polarity(&one.text) == words::polarity(&other.text)
             && ALIKE <= words::likeness(&one.text, &other.text)
     };
@@ -89,7 +96,10 @@ mod tests {
     fn a_clause_goes_before_a_line_does() {
         let value = "- Look.\n- Take one step at a time, and be brief.\n";
         let (text, gone) = after(value, "- Take one step at a time, and be brief.", &["be brief"]).unwrap();
-        assert_eq!((text.as_str(), gone.as_str()), ("- Look.\n- Take one step at a time.\n", "and be brief"));
+        assert_eq!((text.as_str(), gone.as_str()), ("- Look.\n- Take one step at a time.\n", "be brief"));
+        let value = "- Look.\n- When it works, be brief.\n";
+        let (text, gone) = after(value, "- When it works, be brief.", &["be brief"]).unwrap();
+        assert_eq!((text.as_str(), gone.as_str()), ("- Look.\n", "- When it works, be brief."));
         let value = "- Look.\n- Be brief.\n- Work.\n";
         let (text, gone) = after(value, "- Be brief.", &["be brief"]).unwrap();
         assert_eq!((text.as_str(), gone.as_str()), ("- Look.\n- Work.\n", "- Be brief."));
@@ -115,6 +125,7 @@ mod tests {
             file: harness_schema::path::FilePath::root(),
             span: harness_schema::text::Span::default(),
             text: text.to_owned(),
+            terms: words::terms(text),
         };
         let lines = [
             line("- Check the result before you finish."),

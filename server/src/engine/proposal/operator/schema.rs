@@ -32,7 +32,9 @@ pub(super) fn tightened(target: &Target<'_>) -> Vec<Offer> {
             "The program cannot run without them, so no call that worked is refused.",
         ))
     });
-    let described = tools.iter().filter_map(|tool| {
+    // What a call looks like tells nobody which tools there are.
+    let malformed = tools.iter().filter(|_| target.detector().id == "M23");
+    let described = malformed.filter_map(|tool| {
         let (edit, said) = described(target.harness, tool)?;
         let summary = format!("`{}` says: {said}", edit.surface);
         Some(target.offer(
@@ -45,7 +47,7 @@ pub(super) fn tightened(target: &Target<'_>) -> Vec<Offer> {
     schemas.chain(described).collect()
 }
 
-fn parameters<'t>(tool: &'t Tool) -> Option<&'t Value> {
+fn parameters(tool: &Tool) -> Option<&Value> {
     tool.value().get("parameters").or_else(|| tool.value().get("inputSchema"))
 }
 
@@ -90,16 +92,21 @@ fn described(harness: &Harness, tool: &Tool) -> Option<(DraftEdit, String)> {
     let id = format!("tool.{}.description", tool.name);
     let (_, resolved) = lines::value(harness.surface(&id)?)?;
     let properties = parameters(tool).and_then(|schema| schema.get("properties")).and_then(Value::as_table);
-    let own = tool.value().get("builtin").and_then(Value::as_text).map(builtin);
+    let own = tool.value().get("builtin").and_then(Value::as_text).map(builtin).unwrap_or_default();
     let names: Vec<&str> = match properties {
         Some(table) => table.entries.iter().map(|entry| &*entry.key.name).collect(),
-        None => own.unwrap_or_default().to_vec(),
+        None => own.to_vec(),
     };
+    let required = parameters(tool).and_then(|schema| schema.get("required")).and_then(Value::as_list);
+    let required = required.map(|names| names.iter().filter_map(Value::as_text).collect::<Vec<_>>());
+    let is_required = |name: &&str| required.as_ref().is_none_or(|required| required.contains(name));
+    let (must, may): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| is_required(name));
     let is_named = |name: &&str| resolved.value.contains(&format!("`{name}`"));
-    if names.is_empty() || MAX_NAMES < names.len() || names.iter().all(|name| is_named(&name)) {
+    if must.is_empty() || MAX_NAMES < names.len() || names.iter().all(is_named) {
         return None;
     }
-    let said = format!("Its arguments are one JSON object with {}.", listed(&names));
+    let optional = if may.is_empty() { String::new() } else { format!(" and, if needed, {}", listed(&may)) };
+    let said = format!("Its arguments are one JSON object with {}{optional}.", listed(&must));
     let between = if resolved.value.ends_with(char::is_whitespace) { "" } else { " " };
     Some((
         DraftEdit {

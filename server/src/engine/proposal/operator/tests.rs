@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::engine::cause::Cause;
 use crate::engine::cluster::Cluster;
+use crate::engine::proposal::{Author, Proposal, guard, merge};
 use crate::engine::weakness::locate;
 use crate::engine::weakness::tests::{
     cluster, demo, finding, held_in, mined, terminal_agent, trial, with_rules,
 };
+use proptest::prelude::*;
 
 fn offered(harness: &Harness, clusters: Vec<Cluster>, cold: bool) -> Vec<Offer> {
     let weaknesses = locate(harness, &mined(clusters), &[], &BTreeSet::new());
@@ -184,9 +186,10 @@ fn only_what_is_actionable_is_acted_on_and_the_first_comes_first() {
     ];
     let all = offered(&harness, clusters.clone(), false);
     let order: Vec<&str> = all.iter().map(|offer| offer.draft.mechanism.as_str()).collect();
-    assert_eq!(order.first(), Some(&"never-verified"));
-    assert!(!order.contains(&"loop-cycle") && order.contains(&"context-flood"));
-    assert!(order.is_sorted_by_key(|name| *name != "never-verified"));
+    assert_eq!(order[..4], ["never-verified", "never-verified", "context-flood", "never-verified"]);
+    assert!(!order.contains(&"loop-cycle"));
+    let cold = offered(&harness, clusters.clone(), true);
+    assert_eq!(cold.iter().position(|offer| offer.operator == GENERIC), Some(5));
     assert_eq!(offered(&harness, clusters, false), all);
 }
 
@@ -217,4 +220,81 @@ fn the_likeliest_reason_speaks_for_failures_without_a_mechanism() {
     let all = offers(&harness, &weaknesses, &seen, false);
     assert_eq!(all[0].draft.mechanism, "stuck-red");
     assert!(all[0].draft.why.contains("`check.failed`"), "{}", all[0].draft.why);
+}
+
+fn read(files: &[(&str, &str)]) -> Harness {
+    Harness::resolve(&harness_schema::files::Files::from_texts(files.iter().copied()), None)
+}
+
+/// The examples of other agents.
+fn others() -> [Harness; 3] {
+    [
+        read(&[
+            ("harness.toml", include_str!("../../../../../tests/examples/mini-swe-agent/harness.toml")),
+            ("mini.yaml", include_str!("../../../../../tests/examples/mini-swe-agent/mini.yaml")),
+        ]),
+        read(&[
+            ("harness.toml", include_str!("../../../../../tests/examples/deepagents/harness.toml")),
+            ("harness.py", include_str!("../../../../../tests/examples/deepagents/harness.py")),
+            ("run.py", include_str!("../../../../../tests/examples/deepagents/run.py")),
+        ]),
+        read(&[
+            ("harness.toml", include_str!("../../../../../tests/examples/claude-code/harness.toml")),
+            ("CLAUDE.md", include_str!("../../../../../tests/examples/claude-code/CLAUDE.md")),
+            ("AGENTS.md", include_str!("../../../../../tests/examples/claude-code/AGENTS.md")),
+        ]),
+    ]
+}
+
+#[test]
+fn every_offer_passes_the_guards_and_any_two_that_are_compatible_have_a_union() {
+    for harness in [demo(), terminal_agent()].into_iter().chain(others()) {
+        let mut all = offered(&harness, Vec::new(), true);
+        for detector in harness_schema::detector::DETECTORS {
+            all.extend(of(&harness, detector.name));
+        }
+        let passed: Vec<Proposal> = all
+            .iter()
+            .map(|offer| {
+                let author = Author::Operator(offer.operator);
+                let against = guard::Against {
+                    harness: &harness,
+                    baseline: harness_schema::digest::Digest::of(b"baseline"),
+                    history: &[],
+                    protected: &[],
+                    tasks: &[],
+                    slot: None,
+                    author: &author,
+                };
+                guard::check(&offer.draft, &against).unwrap_or_else(|why| panic!("{why:?}: {offer:?}"))
+            })
+            .collect();
+        assert!(20 < passed.len());
+        let mut unions = 0;
+        for (at, one) in passed.iter().enumerate().step_by(4) {
+            for other in passed.iter().skip(at + 1).step_by(5) {
+                if merge::compatible(one, other).is_ok() {
+                    merge::union(&harness, &[one, other]).unwrap();
+                    unions += 1;
+                }
+            }
+        }
+        assert!(9 < unions);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the rules of a prompt say, what is found stands there once, and every draft is one that a model could have written.
+    #[test]
+    fn every_draft_can_be_applied(
+        rules in "(- |\\* |[0-9]\\. |#|  |```\n|\\{% for x in tools %\\}|\\{% endfor %\\})?\
+            ((be brief|always|never|do not|check|run|the tests|é|write|files|same|again|, and |\\.|\r?\n- |\n\n)[ ]?){0,30}",
+    ) {
+        let harness = with_rules(&rules, "[runtime]\ntool_timeout = \"20s\"\n");
+        for detector in harness_schema::detector::DETECTORS {
+            of(&harness, detector.name);
+        }
+    }
 }

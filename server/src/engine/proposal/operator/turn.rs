@@ -39,7 +39,7 @@ fn scaled(setting: &str, factor: f64, limits: &Limits) -> Option<String> {
     };
     if setting.parse::<u64>().is_ok() {
         let number = bounded((setting.parse::<f64>().ok()? * factor).floor());
-        return (1.0 <= number && number < 1e15).then(|| format!("{number:.0}"));
+        return (1.0..1e15).contains(&number).then(|| format!("{number:.0}"));
     }
     if let Ok(number) = setting.parse::<f64>() {
         let number = bounded(number * factor);

@@ -2,6 +2,7 @@
 //! sandboxes, and never asks for an image that is not on this machine.
 
 use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -13,7 +14,7 @@ pub use super::super::image::Kind;
 use super::super::program;
 use super::super::running::has_ended;
 use super::super::spec::{PATH, SandboxError};
-use crate::host::spawn;
+use crate::host::{random, spawn};
 
 /// Variables by which an engine finds its machine; all others are ours alone.
 const VARIABLES: &[&str] = &[
@@ -104,6 +105,10 @@ impl Engine {
         let failed = |why: String| SandboxError::Start(format!("`{}` {what}: {why}", self.program.display()));
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let scratch = Scratch::new();
+        if let Some(scratch) = &scratch {
+            command.env("TMPDIR", &scratch.0);
+        }
         let mut child = spawn::start(command).map_err(|error| failed(error.to_string()))?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -129,6 +134,26 @@ impl Engine {
     /// Runs it, and takes its answer.
     pub(super) fn ask(&self, arguments: &[&str], patience: Duration) -> Result<String, SandboxError> {
         self.run(arguments, patience, |_, stdout| bounded(stdout))
+    }
+}
+
+/// A directory for what an engine puts aside while it works. Podman keeps what it copies into a container in a file there and
+/// leaves it (seen with 4.3.1): with our own directory it goes when the command is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Option<Self> {
+        let parent = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+        let name = random::digits::<8>().ok()?;
+        let path = parent.join(format!("self-harness-engine-{name}"));
+        // Where it cannot be made, the engine uses what it uses by itself.
+        std::fs::DirBuilder::new().mode(0o700).create(&path).ok().map(|()| Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

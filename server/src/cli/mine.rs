@@ -1,0 +1,122 @@
+//! `mine`: what the failures of the harness have in common, and which lines they are about. It starts nothing and costs nothing.
+
+use std::path::PathBuf;
+
+use super::report::excerpt::visible;
+use super::{follow, locate, terminal};
+use crate::engine::contract::Role;
+use crate::engine::plan::State;
+use crate::failure::Failure;
+use crate::host::machine::Machine;
+use crate::host::record::{MinedRecord, TrialRecord, WeaknessRecord};
+use crate::host::sandbox::Guarantees;
+use crate::host::store::{Store, StoredRun, run_name};
+use crate::host::subject::Subject;
+use crate::host::{evidence, mining};
+
+/// The arguments of `mine`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The run whose trials are mined; the newest if none is named
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    /// The project; this directory, or the nearest above with a `harness.toml`
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the weaknesses of the harness that a run began with.
+///
+/// # Errors
+/// A [`Failure`] if there is no run.
+pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
+    let root = locate::root(arguments.root.as_deref())?;
+    let (store, stored) = locate::found(&root, arguments.run.as_deref())?;
+    let mined = mined(&root, &store, &stored)?;
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&mined.0).unwrap_or_default();
+        terminal::print_exactly(&format!("{text}\n"))?;
+        return Ok(0);
+    }
+    terminal::print(&visible(&text(&mined.0, &mined.1, &stored)))?;
+    Ok(0)
+}
+
+/// The weaknesses of the harness that a run began with, and how many held-in trials they come from.
+fn mined(
+    root: &std::path::Path,
+    store: &Store,
+    stored: &StoredRun,
+) -> Result<(MinedRecord, Vec<(String, String)>), Failure> {
+    let machine = Machine::read()?;
+    let guarantees = Guarantees::untried();
+    let subject = Subject::with_texts(root, &stored.record.files, &guarantees, &machine);
+    let seen = follow::look_at(store, stored)?;
+    let run = seen.run();
+    let mut trials = evidence::trials(store, stored).map_err(|error| error.to_failure())?;
+    let slots = run.design().slots.iter().zip(run.states()).enumerate();
+    let teaching: Vec<TrialRecord> = slots
+        .filter(|(_, (slot, state))| {
+            slot.arm == 0
+                && matches!(state, State::Filled(_))
+                && matches!(slot.role, Role::Baseline | Role::Smoke)
+        })
+        .filter_map(|(at, _)| trials.remove(&at))
+        .collect();
+    let lesson = mining::mine(store, &subject.harness, &subject.tasks, teaching);
+    let record = MinedRecord::of(&lesson.mined, &lesson.weaknesses);
+    let texts = subject.texts().into_iter().collect();
+    Ok((record, texts))
+}
+
+fn text(mined: &MinedRecord, files: &[(String, String)], stored: &StoredRun) -> String {
+    let mut out = String::new();
+    if mined.weaknesses.is_empty() {
+        return format!("no held-in trial of {} failed: there is nothing to mine\n", run_name(stored.number));
+    }
+    for weakness in &mined.weaknesses {
+        out.push_str(&one(weakness, files));
+    }
+    let percent = |share: f64| (share * 100.0).round();
+    out.push_str(&format!(
+        "\n{} held-in tasks failed · {} % of that in clusters of three tasks and more · {} % unexplained · level {}\n",
+        mined.failed,
+        percent(mined.gathered),
+        percent(mined.unexplained),
+        mined.level,
+    ));
+    if mined.is_cold {
+        out.push_str("failures are too few or too different to say much: more repeats or more tasks would\n");
+    }
+    out
+}
+
+fn one(weakness: &WeaknessRecord, files: &[(String, String)]) -> String {
+    let tasks = if weakness.support == 1 { "task" } else { "tasks" };
+    let id = weakness.cluster.get(..4).unwrap_or(&weakness.cluster);
+    let mut out = format!("C-{id}  {} · {} {tasks}", weakness.words(), weakness.support);
+    if weakness.is_habit {
+        out.push_str(" · a habit: passed trials show it as well");
+    }
+    match weakness.actionable.as_str() {
+        "yes" => {}
+        why => out.push_str(&format!(" · not actionable: {why}")),
+    }
+    out.push('\n');
+    for location in &weakness.locations {
+        let text = files.iter().find(|(path, _)| *path == location.file).map_or("", |(_, text)| text.as_str());
+        let line = text.get(..location.start).map_or(1, |before| before.matches('\n').count() + 1);
+        let said = if location.line.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", location.line.trim())
+        };
+        out.push_str(&format!("        {}:{line} {}{said}\n", location.file, location.relation));
+    }
+    let names: Vec<&str> = weakness.tasks.keys().map(String::as_str).collect();
+    out.push_str(&format!("        {}\n", names.join(", ")));
+    out
+}

@@ -85,10 +85,10 @@ impl Chronicle {
     pub fn tell(&mut self, at: Duration, event: &Event) {
         match event {
             Event::Trial(event) => self.of_trial(event),
-            Event::Mined { actionable } => self.round().actionable = Some(*actionable),
+            Event::Mined { actionable } => self.round(|past| past.actionable = Some(*actionable)),
             Event::Proposed { candidates, spent } => {
                 self.pay(Purpose::Proposals, *spent);
-                self.round().candidates.extend(candidates.iter().map(|candidate| candidate.proposal));
+                self.round(|past| past.candidates.extend(candidates.iter().map(|candidate| candidate.proposal)));
             }
             Event::Decided { proposal, decision } => self.judge(*proposal, *decision),
             Event::Screened { .. } => {
@@ -106,18 +106,18 @@ impl Chronicle {
             && 1 < members.len()
             && arms < self.cycle.arms().len()
         {
-            self.round().unions.push(arms);
+            self.round(|past| past.unions.push(arms));
         }
     }
 
-    fn round(&mut self) -> &mut Past {
+    fn round(&mut self, change: impl FnOnce(&mut Past)) {
         let at = self.cycle.round() as usize;
         if self.rounds.len() <= at {
             self.rounds.resize(at + 1, Past::default());
         }
-        // It was just made long enough; the last is the newest anyway.
-        let last = self.rounds.len() - 1;
-        &mut self.rounds[at.min(last)]
+        if let Some(past) = self.rounds.get_mut(at) {
+            change(past);
+        }
     }
 
     fn of_trial(&mut self, event: &plan::Event) {

@@ -18,8 +18,9 @@ pub fn of(chronicle: &Chronicle, about: About, words: &Words, deals: u32) -> Rep
     let first = Standing::of(cycle, 0);
     let last = (cycle.working() != 0).then(|| Standing::of(cycle, cycle.working()));
     let is_over = about.is_over;
-    let shows = |split: Split| split == Split::HeldIn || is_over || !first.is_open(split);
     let compares = cycle.design().goal != Goal::Evaluate;
+    // While others may still be compared with it, nothing of what judges is shown.
+    let shows = |split: Split| split == Split::HeldIn || is_over || !compares && !first.is_open(split);
     Report {
         rules: compares.then_some(cycle.design().rules),
         splits: Split::ALL.into_iter().filter_map(|split| score(&first, last.as_ref(), split, shows(split))).collect(),

@@ -81,10 +81,8 @@ fn split_tile(split: &SplitScore, out: &mut String) {
     let marks = if marks.is_empty() { String::new() } else { format!("×{marks}") };
     let point = split.last.as_ref().or(split.first.as_ref());
     let rate = point.map(|point| {
-        let interval = point.interval.map(|(least, most)| {
-            format!(", 95 % interval {} to {}", words::percent(least), words::percent(most))
-        });
-        format!("{}{}", words::percent(point.rate()), interval.unwrap_or_default())
+        let interval = point.interval.map(|interval| format!(" (95 % interval {})", words::interval(interval)));
+        format!("{} of tasks{}", words::percent(point.rate()), interval.unwrap_or_default())
     });
     let mut note: Vec<String> = [Some(marks), rate].into_iter().flatten().filter(|part| !part.is_empty()).collect();
     if point.is_some_and(|point| point.is_flattering) {
@@ -102,9 +100,6 @@ fn figures(report: &Report, out: &mut String) {
             "The harness that the run began with; the bars are 95 % intervals on these tasks."
         };
         figure("Lineage", &picture, caption, &best(report), out);
-    }
-    if let Some(picture) = picture::bars(report) {
-        figure("What it cost", &picture, "By what it was paid for; × counts trials.", &words::savings(report), out);
     }
     if let Some(picture) = picture::grid(report) {
         let mut caption = String::from("Filled: pass. Empty: fail. Dash: void.");
@@ -273,8 +268,12 @@ fn cost(report: &Report, out: &mut String) {
     if report.spending.is_empty() {
         return;
     }
+    out.push_str("<div class=\"figures\">\n");
+    if let Some(picture) = picture::bars(report) {
+        figure("What it cost", &picture, "By what it was paid for; × counts trials.", &[], out);
+    }
     out.push_str(
-        "<section>\n<h2>Cost in numbers</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n\
+        "<section>\n<h2>In numbers</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n\
          <thead><tr><th>for</th><th>trials</th><th>tokens</th><th>cost</th></tr></thead>\n<tbody>\n",
     );
     for (purpose, spent) in &report.spending {
@@ -291,7 +290,8 @@ fn cost(report: &Report, out: &mut String) {
         let voids = words::plural(report.voids.into(), "trial was void and repeated", "trials were void and repeated");
         out.push_str(&format!("<p>{voids}.</p>\n"));
     }
-    out.push_str("</section>\n");
+    list(&words::savings(report), out);
+    out.push_str("</section>\n</div>\n");
 }
 
 fn unmeasured(report: &Report, out: &mut String) {

@@ -19,8 +19,8 @@ pub fn json(report: &Report) -> Value {
         "schema": 1,
         "run": about.run,
         "verb": about.verb,
-        "started_ms": about.started_ms,
-        "is_over": about.is_over,
+        "startedMs": about.started_ms,
+        "isOver": about.is_over,
         "ending": about.ending,
         "stop": about.stop,
         "remarks": about.remarks,
@@ -36,7 +36,7 @@ pub fn json(report: &Report) -> Value {
         })),
         "splits": report.splits.iter().map(|split| json!({
             "split": split.split.word(),
-            "is_shown": split.first.is_some(),
+            "isShown": split.first.is_some(),
             "first": split.first.as_ref().map(point),
             "last": split.last.as_ref().map(point),
             "fixed": split.flips.map(|(fixed, _)| fixed),
@@ -44,30 +44,29 @@ pub fn json(report: &Report) -> Value {
             "score": words::split(split),
         })).collect::<Vec<_>>(),
         "looks": report.looks,
-        "accepted_against_itself": report.against_itself,
+        "acceptedAgainstItself": report.against_itself,
         "rounds": report.rounds.iter().map(round).collect::<Vec<_>>(),
         "lineage": report.steps.iter().map(step).collect::<Vec<_>>(),
         "tasks": {
-            "held_in": report.grid.held_in.iter().map(row).collect::<Vec<_>>(),
+            "heldIn": report.grid.held_in.iter().map(row).collect::<Vec<_>>(),
             // Sorted by outcome: which is which is not told.
-            "held_out": report.grid.held_out.iter().map(row).collect::<Vec<_>>(),
+            "heldOut": report.grid.held_out.iter().map(row).collect::<Vec<_>>(),
             "unmeasured": unmeasured,
-            "unmeasured_others": about.unmeasured_others,
+            "unmeasuredOthers": about.unmeasured_others,
         },
         "spent": spent(&report.spent),
-        "spending": report.spending.iter().map(|(purpose, of)| {
-            let mut value = spent(of);
-            value["for"] = json!(purpose.word());
-            value
-        }).collect::<Vec<_>>(),
-        "void_trials": report.voids,
+        "spending": report.spending.iter().map(|(purpose, of)| json!({
+            "for": purpose.word(),
+            "spent": spent(of),
+        })).collect::<Vec<_>>(),
+        "voidTrials": report.voids,
         "savings": {
             "reused": report.savings.reused,
-            "stopped_early": report.savings.stopped,
+            "stoppedEarly": report.savings.stopped,
             "inert": report.savings.inert,
-            "cost_of_all_slots": report.savings.cost_of_all,
-            "tokens_of_all_slots": report.savings.tokens_of_all,
-            "share_passed_as_retries": report.savings.as_retries,
+            "costUsdOfAllSlots": report.savings.cost_of_all,
+            "tokensOfAllSlots": report.savings.tokens_of_all,
+            "sharePassedAsRetries": report.savings.as_retries,
         },
     })
 }
@@ -80,7 +79,7 @@ fn point(point: &Point) -> Value {
         "repeats": point.repeats,
         "rate": point.rate(),
         "interval": point.interval.map(|(least, most)| [least, most]),
-        "is_flattering": point.is_flattering,
+        "isFlattering": point.is_flattering,
     })
 }
 
@@ -88,8 +87,8 @@ fn spent(spent: &Spent) -> Value {
     json!({
         "trials": spent.trials,
         "tokens": spent.tokens,
-        "cost": spent.cost,
-        "time_ms": u64::try_from(spent.time.as_millis()).unwrap_or(u64::MAX),
+        "costUsd": spent.cost,
+        "timeMs": u64::try_from(spent.time.as_millis()).unwrap_or(u64::MAX),
     })
 }
 
@@ -143,8 +142,8 @@ pub fn proposal(proposal: &Proposal) -> Value {
             "cluster": told.cluster,
             "surfaces": told.surfaces.iter().map(|(surface, file)| json!({ "surface": surface, "file": file })).collect::<Vec<_>>(),
             "scope": told.scope,
-            "cost": told.cost,
-            "is_dismissed": told.is_dismissed,
+            "costTokens": told.cost,
+            "isDismissed": told.is_dismissed,
         })),
         "decision": decision(proposal.decision),
         "with": proposal.with,
@@ -165,9 +164,9 @@ fn union(union: &Union) -> Value {
 
 fn measured(measured: &Measured) -> Value {
     json!({
-        "is_whole": measured.is_whole,
+        "isWhole": measured.is_whole,
         "repeats": measured.repeats,
-        "baseline_repeats": measured.baseline_repeats,
+        "baselineRepeats": measured.baseline_repeats,
         "trials": measured.trials,
         "slots": measured.slots,
         "sides": measured.sides.iter().map(|of| side(of, measured.is_whole)).collect::<Vec<_>>(),
@@ -178,14 +177,14 @@ fn measured(measured: &Measured) -> Value {
                 "gain": all.gain,
                 "error": all.error,
                 "interval": [least, most],
-                "on_new_tasks": measured.on_new_tasks.map(|(least, most)| [least, most]),
+                "onNewTasks": measured.on_new_tasks.map(|(least, most)| [least, most]),
                 "strength": all.strength().word(),
                 "fixed": all.gained,
                 "broken": all.lost,
                 "mcnemar": all.mcnemar(),
-                "mcnemar_mid": all.mcnemar_mid(),
-                "least_seen": all.least_seen(),
-                "repeats_needed": all.repeats_needed(measured.repeats),
+                "mcnemarMid": all.mcnemar_mid(),
+                "leastSeen": all.least_seen(),
+                "repeatsNeeded": all.repeats_needed(measured.repeats),
             })
         }),
     })
@@ -211,9 +210,9 @@ pub fn step(step: &Step) -> Value {
     let of = |split: Split| step.points.iter().find(|each| each.split == split).map(point);
     json!({
         "proposals": step.proposals,
-        "held_in": of(Split::HeldIn),
-        "held_out": of(Split::HeldOut),
-        "best_held_out_shown": step.best_held_out,
+        "heldIn": of(Split::HeldIn),
+        "heldOut": of(Split::HeldOut),
+        "bestHeldOutShown": step.best_held_out,
         "strength": step.strength,
         "look": step.look,
     })

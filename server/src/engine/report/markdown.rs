@@ -1,6 +1,6 @@
 //! A report as Markdown: for a pull request or a log book. It reads as plain text too.
 
-use super::text::{line, markdown as safe};
+use super::text::markdown as safe;
 use super::{Proposal, Report, Round, Step, words};
 use crate::engine::score;
 
@@ -66,13 +66,12 @@ pub(super) fn or_none(text: &str) -> &str {
 
 fn interval(split: &super::SplitScore) -> String {
     let Some(point) = split.last.as_ref().or(split.first.as_ref()) else { return String::new() };
-    let Some((least, most)) = point.interval else { return String::new() };
+    let Some(interval) = point.interval else { return String::new() };
     let flattering = if point.is_flattering { ", by the trials that it was chosen by, which flatter" } else { "" };
     format!(
-        ": {} of tasks, 95 % interval {} to {}{flattering}",
+        ": {} of tasks, 95 % interval {}{flattering}",
         words::percent(point.rate()),
-        words::percent(least),
-        words::percent(most)
+        words::interval(interval)
     )
 }
 
@@ -165,18 +164,13 @@ fn run_of(proposal: &Proposal) -> String {
 
 /// Who made a proposal, where it acts and when, and what it costs.
 fn about(told: &super::Told) -> String {
-    let surfaces = told.surfaces.iter().map(|(surface, file)| format!("`{}` in `{}`", code(surface), code(file)));
+    let surfaces = told.surfaces.iter().map(|(surface, file)| format!("{} in {}", safe(surface), safe(file)));
     let mut parts = vec![format!("by {}", safe(&told.author)), surfaces.collect::<Vec<_>>().join(", ")];
     parts.push(safe(&told.scope));
     parts.push(format!("cost {} tokens", score::number(told.cost)));
     parts.push(format!("for {}", safe(&told.cluster)));
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
-}
-
-/// Inside of a code span nothing is read but its end.
-fn code(text: &str) -> String {
-    line(text).replace('`', "'").replace('|', "¦")
 }
 
 pub(super) fn first_up(text: &str) -> String {

@@ -138,7 +138,7 @@ fn about(is_over: bool) -> About {
         sandbox: "bubblewrap".into(),
         started_ms: 1_795_651_200_000,
         is_over,
-        ending: "improve finished: 2 of 4 proposals accepted".into(),
+        ending: "improve finished: 3 of 5 proposals accepted".into(),
         stop: if is_over { "rounds".into() } else { String::new() },
         remarks: Vec::new(),
         unmeasured: vec![("gpu-task".into(), "needs a device that this machine has not".into())],
@@ -215,10 +215,8 @@ fn json_says_it_all() {
 #[test]
 fn one_page_says_it_all() {
     let page = html(&sample());
-    for wants in ["<svg role=\"img\"", "id=\"lineage\"", "id=\"grid\"", "id=\"cost\""] {
-        let wants = wants.replace("id=\"", "id=\"").replace("\"lineage\"", "\"lineage-title\"");
-        let wants = wants.replace("\"grid\"", "\"grid-title\"").replace("\"cost\"", "\"cost-title\"");
-        assert!(page.contains(&wants), "{wants}");
+    for wants in ["<svg role=\"img\"", "id=\"lineage-title\"", "id=\"grid-title\"", "id=\"cost-title\""] {
+        assert!(page.contains(wants), "{wants}");
     }
     insta::assert_snapshot!(page);
 }
@@ -251,7 +249,7 @@ fn a_decision_rests_on_what_was_known_when_it_fell() {
     }
     let looks: Vec<u32> = report.proposals().filter_map(|proposal| proposal.look).collect();
     assert!(looks.iter().all(|look| 5 < *look && *look <= report.looks), "{looks:?} of {}", report.looks);
-    assert!(report.steps.len() == 2 && report.steps[1].strength != "bounds only");
+    assert!(report.steps.len() == 3 && report.steps[1].strength == "strong");
 }
 
 #[test]
@@ -355,10 +353,9 @@ fn what_a_model_wrote_is_read_as_text() {
 #[test]
 fn nothing_is_fetched_and_nothing_runs() {
     let page = html(&sample());
-    for bad in ["http://", "https://", "url(", "@import", "<script", "<link", "<img", "<iframe", " on", "javascript:"] {
-        let bad_attribute = bad == " on";
-        let found = page.match_indices(bad).any(|(at, _)| !bad_attribute || page[at..].starts_with(" onclick"));
-        assert!(!found, "{bad}");
+    let bad = ["http://", "https://", "url(", "@import", "<script", "<link", "<img", "<iframe", "onload", "onclick", "href"];
+    for bad in bad {
+        assert!(!page.contains(bad), "{bad}");
     }
 }
 

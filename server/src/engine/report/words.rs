@@ -1,6 +1,7 @@
 //! Numbers as people read them. Grammar of scores: `editor` 3.1; of decisions: 3.4. Scores count tasks and say out of how many;
 //! where the gate stopped early there are bounds, and never a point.
 
+use harness_schema::manifest::Gate;
 use harness_schema::split::Split;
 
 use super::measured::{Measured, Side};
@@ -11,7 +12,6 @@ use crate::engine::cycle::{Decision, Reason, Rules};
 use crate::engine::gate::comparison::Comparison;
 use crate::engine::gate::stage::Loss;
 use crate::engine::score;
-use harness_schema::manifest::Gate;
 
 /// Two numbers of tasks with one decimal, or as many as keep unequal ones apart.
 #[must_use]
@@ -21,10 +21,12 @@ pub fn apart(one: f64, other: f64) -> (String, String) {
         let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
         if text == "-0" { String::from("0") } else { text.to_owned() }
     };
-    for decimals in 1..4 {
-        let (first, second) = (written(one, decimals), written(other, decimals));
-        if first != second || (one - other).abs() < 5e-4 {
-            return (first, second);
+    // Less than half a task apart, one decimal tells little of how far.
+    let first = if (one - other).abs() < 0.5 { 2 } else { 1 };
+    for decimals in first..4 {
+        let (before, after) = (written(one, decimals), written(other, decimals));
+        if before != after || (one - other).abs() < 5e-4 {
+            return (before, after);
         }
     }
     (written(one, 4), written(other, 4))
@@ -34,6 +36,12 @@ pub fn apart(one: f64, other: f64) -> (String, String) {
 #[must_use]
 pub fn percent(share: f64) -> String {
     format!("{} %", score::number(100.0 * share))
+}
+
+/// The interval of a share: `69.9–92.6 %`.
+#[must_use]
+pub fn interval((least, most): (f64, f64)) -> String {
+    format!("{}–{} %", score::number(100.0 * least), score::number(100.0 * most))
 }
 
 /// A difference of shares in points: `+8.3`, `−2`.
@@ -234,6 +242,9 @@ pub fn outcome(proposal: &Proposal) -> String {
             };
             format!("{with}{}", measured(of, decision, proposal.look))
         }
+        (None, Some(Decision::Rejected(Reason::Smoke))) => {
+            String::from("stopped after two quick trials of one task")
+        }
         (None, _) => String::from("no trial was run"),
     }
 }
@@ -293,7 +304,7 @@ pub fn savings(report: &Report) -> Vec<String> {
 /// How often the gate accepts the first harness against itself.
 #[must_use]
 pub fn against_itself(share: f64) -> String {
-    format!("against itself the first harness is accepted in {} of comparisons", percent(share))
+    format!("the rule of the gate accepts the first harness against itself in {} of comparisons", percent(share))
 }
 
 /// A day, from milliseconds since 1970: `2026-11-26` (civil calendar, UTC).

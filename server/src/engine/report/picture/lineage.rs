@@ -64,9 +64,7 @@ fn told(step: &Step) -> String {
 }
 
 fn told_of(point: &Point) -> String {
-    let interval = point.interval.map(|(least, most)| {
-        format!(", 95 % interval {} to {}", words::percent(least), words::percent(most))
-    });
+    let interval = point.interval.map(|interval| format!(", 95 % interval {}", words::interval(interval)));
     format!(
         "{} {}/{} = {}{}",
         point.split.word(),

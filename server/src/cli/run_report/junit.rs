@@ -153,7 +153,7 @@ mod tests {
     const AT: Duration = Duration::from_secs(90);
 
     fn slot(task: &str, split: &str, repeat: u32) -> SlotRecord {
-        SlotRecord { task: task.into(), split: split.into(), role: "baseline".into(), repeat }
+        SlotRecord { arm: 0, task: task.into(), split: split.into(), role: "baseline".into(), repeat }
     }
 
     /// A run with one of everything, and names that a hostile project might give.
@@ -182,6 +182,8 @@ mod tests {
             model: String::new(),
             repeats: 1,
             key_variable: None,
+            rules: None,
+            candidates: Vec::new(),
         };
         let mut folded = Cycle::new(record.design());
         let mut trials = BTreeMap::new();

@@ -69,7 +69,8 @@ fn tile(name: &str, value: &str, note: &str, out: &mut String) {
         "<div><dt>{}</dt><dd><b>{}</b><small>{}</small></dd></div>\n",
         safe(name),
         safe(value),
-        safe(note)
+        // No line ends between a number and its sign.
+        safe(note).replace(" %", "\u{a0}%")
     ));
 }
 

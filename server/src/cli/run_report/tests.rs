@@ -144,7 +144,7 @@ fn run_in(store: &mut Store) -> StoredRun {
         spent: SpentRecord { tokens: 500, cost: Some(0.02), ..SpentRecord::default() },
     });
     assert!(matches!(event, Ok(EventRecord::Proposed { .. })));
-    let candidates = [(1, "alpha", "pass"), (1, "beta", "pass"), (1, "judge-one", "pass"), (2, "alpha", "fail")];
+    let candidates = [(1, "alpha", "pass"), (1, "beta", "pass"), (1, "judge-one", "pass"), (2, "alpha", "fail"), (2, "beta", "fail")];
     for (at, (arm, task, verdict)) in candidates.into_iter().enumerate() {
         told.append(&EventRecord::Planned { slot: slot(arm, task, "screen") });
         told.trial(3 + at, verdict);

@@ -49,9 +49,8 @@ impl FilePath {
         if matches!(bytes[0], b'/' | b'~') || drive {
             return Err(PathRefusal::Absolute);
         }
-        let is_plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
         // What is written without detours is what it is; tens of thousands of files of tasks are.
-        if bytes.split(|byte| *byte == b'/').all(is_plain) {
+        if is_plain(bytes) {
             if self.0.is_empty() {
                 return Ok(Self(written.into()));
             }
@@ -151,6 +150,24 @@ impl Borrow<str> for FilePath {
     }
 }
 
+/// Whether no part of a path is empty, `.` or `..`.
+fn is_plain(path: &[u8]) -> bool {
+    let is_name = |length: usize, dots: usize| dots < length || 2 < length;
+    let (mut length, mut dots) = (0, 0);
+    for byte in path {
+        if *byte == b'/' {
+            if !is_name(length, dots) {
+                return false;
+            }
+            (length, dots) = (0, 0);
+            continue;
+        }
+        length += 1;
+        dots += usize::from(*byte == b'.');
+    }
+    is_name(length, dots)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +194,16 @@ mod tests {
             assert_eq!(path(directory).join(written), Ok(path(file)));
         }
         assert_eq!(path("a/b.md").seen_from(&FilePath::root()), "a/b.md");
+    }
+
+    #[test]
+    fn a_plain_path_has_names_alone() {
+        for path in ["a", "a/b.md", ".a/..b", "...", "a/.../b", "ä/b"] {
+            assert!(is_plain(path.as_bytes()), "{path}");
+        }
+        for path in ["", ".", "..", "a/", "/a", "a//b", "./a", "a/..", "a/../b", "a/./b"] {
+            assert!(!is_plain(path.as_bytes()), "{path}");
+        }
     }
 
     #[test]

@@ -258,10 +258,13 @@ impl Harness {
             let is_first = index == 0;
             // What a parameter names is known only in a call.
             let is_named = || !written.contains('{') && written.contains('/') && !written.starts_with('/');
-            if is_first && is_named() && !is_off(value) && !is_off(declared) {
-                if let Some(path) = self.add_path(Some(part), PathKind::Program, "tool.run", at) {
-                    self.name(&path, Role::Program);
-                }
+            if is_first
+                && is_named()
+                && !is_off(value)
+                && !is_off(declared)
+                && let Some(path) = self.add_path(Some(part), PathKind::Program, "tool.run", at)
+            {
+                self.name(&path, Role::Program);
             }
         }
         let enabled = !is_off(value) && !is_off(declared);
@@ -272,6 +275,7 @@ impl Harness {
 
     fn read_parameters(&mut self, tool: &str, value: &Value, at: Reader<'_>) {
         let schema = value.get("parameters").or_else(|| value.get("inputSchema"));
+        let first = self.symbols.definitions().len();
         for entry in entries(schema.and_then(|schema| schema.get("properties"))) {
             let detail = entry.value.get("description").and_then(Value::as_shared);
             self.symbols.define(Symbol {
@@ -284,7 +288,12 @@ impl Harness {
         }
         for required in items(schema.and_then(|schema| schema.get("required"))) {
             if let Some(name) = required.as_text() {
-                self.add_mention(SymbolKind::Parameter, joined(&[tool, ".", name]), required, at);
+                // Mostly it is one of those that were just defined.
+                let mut properties = entries(schema.and_then(|schema| schema.get("properties")));
+                let own = properties.position(|entry| entry.key.name == name);
+                let own = own.and_then(|own| self.symbols.definitions().get(first + own));
+                let full = own.map_or_else(|| joined(&[tool, ".", name]), |symbol| symbol.name.clone());
+                self.add_mention(SymbolKind::Parameter, full, required, at);
             }
         }
     }

@@ -278,15 +278,22 @@ impl HarnessText {
             _ => false,
         };
         if same {
-            self.parsed.clone_from(&before.parsed);
-            self.prose.clone_from(&before.prose);
+            take_over(&mut self.parsed, &before.parsed);
+            take_over(&mut self.prose, &before.prose);
         }
         if is_same_suite {
             self.clean = before.clean_version(files_before);
             if same {
-                self.quoted.clone_from(&before.quoted);
+                take_over(&mut self.quoted, &before.quoted);
             }
         }
+    }
+}
+
+/// Copies what was found; to copy what is not there yet costs as much.
+fn take_over<T: Clone>(now: &mut OnceLock<T>, before: &OnceLock<T>) {
+    if let Some(found) = before.get() {
+        *now = OnceLock::from(found.clone());
     }
 }
 

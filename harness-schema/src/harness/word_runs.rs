@@ -508,7 +508,7 @@ mod tests {
                 "count apples count apples lie count how many x apples how many count lie x 課題課題課題課題課題課題",
             )]);
             let runs = WordRuns::of(&tasks, &files);
-            let between = |at: usize| if at % 3 == 0 { "" } else { " " };
+            let between = |at: usize| if at.is_multiple_of(3) { "" } else { " " };
             let clean: Vec<String> =
                 pieces.iter().enumerate().map(|(at, piece)| format!("{piece}{}", between(at))).collect();
             let from = from.min(clean.len());

@@ -97,11 +97,12 @@ impl Document {
     /// the neighbourhood of the edits is parsed again.
     #[must_use]
     pub fn edited(&self, edits: &[crate::text::TextEdit]) -> Arc<Self> {
-        let mut text = self.text.clone();
+        let mut text: Option<Text> = None;
         let mut syntax: Option<Syntax> = None;
         for edit in edits {
-            let after = text.edited(edit);
-            let (before, now) = (&text, after.as_str());
+            let before = text.as_ref().unwrap_or(&self.text);
+            let after = before.edited(edit);
+            let now = after.as_str();
             syntax = match syntax.as_ref().or(self.syntax.get()) {
                 Some(Syntax::Markdown(tree)) => {
                     Some(Syntax::Markdown(tree.edited(before.as_str(), edit, now)))
@@ -111,8 +112,9 @@ impl Document {
                 }
                 _ => None,
             };
-            text = after;
+            text = Some(after);
         }
+        let text = text.unwrap_or_else(|| self.text.clone());
         let syntax = syntax.map(OnceLock::from).unwrap_or_default();
         Arc::new(Self { path: self.path.clone(), format: self.format, text, syntax, digest: OnceLock::new() })
     }

@@ -139,7 +139,8 @@ pub struct Failed<'a> {
 pub struct Judged {
     /// The terminal cause.
     pub cause: Cause,
-    /// What failing checks said, masked, each template once, in the order in which they appeared; at most eight.
+    /// What failing checks said, masked, each template once; at most eight, those that decided the cause first. The order of the
+    /// checks changes nothing.
     pub messages: Vec<String>,
     /// Paths, tests, ports, modules and programs that failing checks name.
     pub entities: BTreeSet<String>,
@@ -165,6 +166,8 @@ pub fn judge(failed: &Failed<'_>) -> Judged {
     if said.is_empty() {
         said.clone_from(&output.failing);
     }
+    // Runners that work in parallel tell of the same checks in another order each time.
+    said.sort_by_cached_key(|said| (said.cause(), said.text().to_owned()));
     let has_result = !failed.checks.is_empty() || output.has_check;
     let cause = of_the_end(failed, has_result).unwrap_or_else(|| {
         let of_checks = said.iter().map(checks::Said::cause).min();

@@ -23,6 +23,8 @@ use super::cluster::{Cluster, Mined};
 use super::signature::Seen;
 use super::split::HeldIn;
 
+/// So many lines about one mechanism are compared with each other.
+const MAX_COMPARED: usize = 64;
 /// So many behaviours are protected at most (`method` 4.1).
 const MAX_PROTECTED: usize = 8;
 
@@ -349,6 +351,7 @@ fn conflicting<'f>(lines: &[Line], fits: &'f [Fit], subject: &Subject) -> Option
         .iter()
         .filter(|fit| fit.is_match())
         .filter_map(|fit| Some((fit, lines.get(fit.line)?)))
+        .take(MAX_COMPARED)
         .collect();
     let wanted = words::polarity(subject.phrases.sentence).unwrap_or(Polarity::Demands);
     let pairs = matches.iter().enumerate().flat_map(|(at, one)| {

@@ -205,9 +205,15 @@ pub fn choose(
     let most = if slots.is_empty() || replies.is_empty() { 2 * asking.count } else { asking.count } as usize;
     let made =
         operator::offers(asking.harness, &lesson.weaknesses, &lesson.seen, lesson.mined.cold.is_cold());
-    for offer in made.into_iter().take(most) {
+    let mut passed = 0;
+    for offer in made {
+        if most <= passed {
+            break;
+        }
+        let before = offers.len();
         let author = Author::Operator(offer.operator);
         checked(asking, offer.draft, None, author, &mut offers, &mut refused);
+        passed += offers.len() - before;
     }
     let choice = select::choose(offers, &lesson.weaknesses, asking.history, asking.count);
     refused.extend(choice.left.into_iter().map(|(proposal, left)| RefusedRecord {

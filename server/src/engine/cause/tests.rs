@@ -1,5 +1,7 @@
 //! Each cause by its rule, and what must not be taken for one.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn check(message: &str) -> Check {
@@ -197,5 +199,54 @@ fn values_that_differ_in_form_alone() {
         let checks = [check(message)];
         let judged = judge(&Failed { checks: &checks, ..Failed::default() });
         assert_eq!(judged.differs_in_form, expected, "{message}");
+    }
+}
+
+#[test]
+fn the_message_that_decides_comes_first() {
+    let checks = [check("assert 1 == 2"), check("FileNotFoundError: no file")];
+    let judged = judge(&Failed { checks: &checks, ..Failed::default() });
+    assert_eq!(judged.messages, ["FileNotFoundError: no file", "assert <N> == <N>"]);
+}
+
+fn lines() -> impl Strategy<Value = Vec<String>> {
+    let line = prop_oneof![
+        Just("FAILED a_test.py::test_x - AssertionError: 'a' != 'b'".to_owned()),
+        Just(
+            "FAILED a_test.py::test_y - FileNotFoundError: [Errno 2] No such file or directory: 'o.txt'"
+                .to_owned()
+        ),
+        Just("ERROR b_test.py".to_owned()),
+        Just("E   ModuleNotFoundError: No module named 'x'".to_owned()),
+        Just("--- FAIL: TestX (0.00s)".to_owned()),
+        Just("test a ... FAILED".to_owned()),
+        Just("a.cpp:1:2: error: no".to_owned()),
+        Just("\u{1b}[31mE   assert 1 == 2\u{1b}[0m".to_owned()),
+        "[ -~é]{0,30}",
+    ];
+    prop::collection::vec(line, 0..12)
+}
+
+proptest! {
+    #[test]
+    fn any_output_has_one_cause_whatever_its_line_ends(lines in lines(), is_imported in any::<bool>()) {
+        let (plain, other) = (lines.join("\n"), lines.join("\r\n"));
+        let read = |output: &str| judge(&Failed { output, is_imported, ..Failed::default() });
+        let judged = read(&plain);
+        prop_assert_eq!(&judged, &read(&other));
+        prop_assert!(judged.messages.len() <= MAX_MESSAGES);
+    }
+
+    #[test]
+    fn checks_in_any_order_are_judged_alike(lines in lines(), at in any::<prop::sample::Index>()) {
+        let checks: Vec<Check> = lines.iter().enumerate().map(|(at, line)| Check { name: format!("t{at}"), ..check(line) }).collect();
+        let mut turned = checks.clone();
+        turned.reverse();
+        if !turned.is_empty() {
+            let at = at.index(turned.len());
+            turned.rotate_left(at);
+        }
+        let read = |checks: &[Check]| judge(&Failed { checks, has_reward: true, ..Failed::default() });
+        prop_assert_eq!(read(&checks), read(&turned));
     }
 }

@@ -6,6 +6,7 @@ use harness_schema::split::Split;
 
 use super::stages::Smoke;
 use super::{Cycle, Decision, Event, Goal, Hold, Open, Phase, Reason, Step, slot};
+use crate::engine::budget::Spent;
 use crate::engine::contract::Role;
 use crate::engine::gate::order;
 use crate::engine::gate::stage::{self, Stage};
@@ -122,7 +123,7 @@ impl Cycle {
         Some(match self.design.goal {
             Goal::Validate => {
                 let candidates = self.design.candidates.clone();
-                Step::Record(vec![Event::Proposed { candidates, spent: Default::default() }])
+                Step::Record(vec![Event::Proposed { candidates, spent: Spent::nothing() }])
             }
             _ => Step::Mine,
         })

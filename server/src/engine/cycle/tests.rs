@@ -327,6 +327,17 @@ fn an_edit_that_acts_on_some_tasks_is_tried_on_those() {
 }
 
 #[test]
+fn each_gate_decides_on_a_proposal_that_is_there() {
+    for gate in [Gate::Certified, Gate::Exact, Gate::Paper] {
+        let mut design = design(gate, Goal::Validate, 1);
+        design.candidates = vec![Candidate { proposal: 0, active: None }];
+        let played = Played::new(design).play(&world(5, &[0.7]));
+        assert_eq!(played.cycle.decisions()[&0], Decision::Accepted, "{gate:?}");
+        assert_eq!(played.cycle.ending(), Some(&Finish::Complete));
+    }
+}
+
+#[test]
 fn an_agent_that_fails_what_is_safe_is_not_tried_further() {
     let chances = (0..TASKS).map(|task| if task == 0 { 1.0 } else { 0.3 }).collect();
     let mut broken = vec![0.7; TASKS];

@@ -1,11 +1,17 @@
 //! Takes a line out of a text, or of a line what brings a mechanism about; and finds lines that say the same twice.
 
+use std::collections::BTreeSet;
+
 use super::super::reply::DraftEdit;
 use crate::engine::weakness::lines::Line;
 use crate::engine::weakness::words;
 
 /// Lines as much alike say the same (`method` 4.7).
 const ALIKE: f64 = 0.6;
+/// So many lines are compared with each other.
+const MAX_LINES: usize = 400;
+/// So many pairs are told of.
+const MAX_TWINS: usize = 4;
 /// A line of fewer terms says too little to be compared.
 const LEAST_TERMS: usize = 3;
 
@@ -63,23 +69,31 @@ fn without_clause(line: &str, causing: &[&str]) -> Option<(usize, usize)> {
     (is_last && is_sentence).then_some((from, end))
 }
 
-/// Pairs of lines of one surface that say the same, with the one that is kept first: the longer one, of equals the earlier one.
+/// Pairs of lines of one surface that say the same, with the one that is kept first: the longer one, of equals the earlier one. Of a
+/// long prompt only the beginning is compared.
 pub(super) fn twins(lines: &[Line]) -> impl Iterator<Item = (&Line, &Line)> {
-    let pairs = lines
-        .iter()
-        .enumerate()
-        .flat_map(|(at, one)| lines.iter().skip(at + 1).map(move |other| (one, other)));
-    let says_same = |(one, other): &(&Line, &Line)| {
+    let lines = lines.get(..MAX_LINES).unwrap_or(lines);
+    let sets: Vec<(&Line, BTreeSet<&str>)> =
+        lines.iter().map(|line| (line, line.terms.iter().map(String::as_str).collect())).collect();
+    let says_same = |(one, ours): &(&Line, BTreeSet<&str>), (other, theirs): &(&Line, BTreeSet<&str>)| {
         one.surface == other.surface
             && one.text != other.text
-            && LEAST_TERMS <= one.terms.len().min(other.terms.len())
+            && LEAST_TERMS <= ours.len().min(theirs.len())
+            && ALIKE <= words::shared(ours, theirs)
             && words::polarity(&one.text) == words::polarity(&other.text)
-            && ALIKE <= words::likeness(&one.text, &other.text)
     };
-    pairs.filter(says_same).map(|(one, other)| match one.text.len() < other.text.len() {
-        true => (other, one),
-        false => (one, other),
-    })
+    let mut found = Vec::new();
+    for (at, one) in sets.iter().enumerate() {
+        let others = sets.iter().skip(at + 1).filter(|other| says_same(one, other));
+        found.extend(others.map(|other| match one.0.text.len() < other.0.text.len() {
+            true => (other.0, one.0),
+            false => (one.0, other.0),
+        }));
+        if MAX_TWINS <= found.len() {
+            break;
+        }
+    }
+    found.into_iter().take(MAX_TWINS)
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn of_run(store: &Store, stored: &StoredRun, format: Format) -> Result<Written, 
     let report = view::report(store, stored, &seen, report::DEALS)?;
     Ok(match format {
         Format::Text | Format::Junit => {
-            let imported = store.is_foreign().then(|| format!("{}\n", locate::IMPORTED)).unwrap_or_default();
+            let imported = if store.is_foreign() { format!("{}\n", locate::IMPORTED) } else { String::new() };
             let table = outcome::table(store, stored, &seen)?;
             let rounds = text::rounds(&report);
             Written::Styled(format!("{imported}{table}{rounds}{}\n", visible(&ending(&report))))
@@ -147,7 +147,8 @@ fn edit(store: &Store, name: &str, is_printed: bool) -> Result<Written, Failure>
     say_imported(store);
     let proposal = diff::named(store, name)?;
     let diff = diff::diff(store, &proposal)?;
-    let who = if proposal.record.author == "model" { "model-written" } else { proposal.record.author.as_str() };
+    let who =
+        if proposal.record.author == "model" { "model-written" } else { proposal.record.author.as_str() };
     terminal::print_aside(&visible(&format!("P{}: {} ({who})\n", proposal.number, proposal.record.summary)));
     if is_printed && terminal::is_interactive() {
         return Ok(Written::Styled(diff::coloured(&diff)));
@@ -167,7 +168,9 @@ fn dismiss(root: &Path, name: &str, is_dismissed: bool) -> Result<u8, Failure> {
     store.dismiss(number, is_dismissed).map_err(failed)?;
     let summary = &proposal.record.summary;
     let text = if is_dismissed {
-        format!("P{number} is dismissed: {summary}\n`self-harness report --restore P{number}` takes that back\n")
+        format!(
+            "P{number} is dismissed: {summary}\n`self-harness report --restore P{number}` takes that back\n"
+        )
     } else {
         format!("P{number} is offered again: {summary}\n")
     };

@@ -46,7 +46,8 @@ pub(super) fn diff(store: &Store, proposal: &StoredProposal) -> Result<String, F
 }
 
 fn of_file(path: &str, before: Option<&str>, after: &str) -> String {
-    let (old, new) = (before.map_or_else(|| String::from("/dev/null"), |_| format!("a/{path}")), format!("b/{path}"));
+    let (old, new) =
+        (before.map_or_else(|| String::from("/dev/null"), |_| format!("a/{path}")), format!("b/{path}"));
     let diff = TextDiff::from_lines(before.unwrap_or_default(), after);
     diff.unified_diff().context_radius(3).header(&old, &new).to_string()
 }

@@ -40,7 +40,8 @@ impl Counts {
     }
 
     fn words(self) -> String {
-        let mut text = format!("{}: {} accepted", words::plural(self.all, "proposal", "proposals"), self.accepted);
+        let mut text =
+            format!("{}: {} accepted", words::plural(self.all, "proposal", "proposals"), self.accepted);
         let others = [
             (self.rejected, "rejected"),
             (self.held, "held"),
@@ -132,7 +133,12 @@ pub(super) fn as_markdown(reports: &[Report]) -> String {
     let mut out = String::from("# Lineage\n");
     for report in reports {
         let about = &report.about;
-        out.push_str(&format!("\n## {} {}, {}\n\n", markdown(&about.verb), markdown(&about.run), words::day(about.started_ms)));
+        out.push_str(&format!(
+            "\n## {} {}, {}\n\n",
+            markdown(&about.verb),
+            markdown(&about.run),
+            words::day(about.started_ms)
+        ));
         for (at, each) in report.steps.iter().enumerate() {
             let name = if at == 0 { String::from("start") } else { words::names(&each.proposals) };
             out.push_str(&format!("- **{name}**: {}\n", markdown(&step(each))));

@@ -136,15 +136,25 @@ fn run_in(store: &mut Store) -> StoredRun {
         proposal("check the last change \u{202e}\u{1b}[31m", "one\ntwo, and check\nthree\n"),
         proposal("answer at once", "at once\n"),
     ];
-    let refused = RefusedRecord { guard: "leak".into(), why: "it tells a secret".into(), ..RefusedRecord::default() };
+    let refused =
+        RefusedRecord { guard: "leak".into(), why: "it tells a secret".into(), ..RefusedRecord::default() };
     let Told { store, lease, .. } = &mut told;
     let event = store.add_proposals(lease, run, AT, &proposals, |numbers| EventRecord::Proposed {
-        candidates: numbers.iter().map(|number| CandidateRecord { proposal: *number, active: None }).collect(),
+        candidates: numbers
+            .iter()
+            .map(|number| CandidateRecord { proposal: *number, active: None })
+            .collect(),
         refused: vec![refused],
         spent: SpentRecord { tokens: 500, cost: Some(0.02), ..SpentRecord::default() },
     });
     assert!(matches!(event, Ok(EventRecord::Proposed { .. })));
-    let candidates = [(1, "alpha", "pass"), (1, "beta", "pass"), (1, "judge-one", "pass"), (2, "alpha", "fail"), (2, "beta", "fail")];
+    let candidates = [
+        (1, "alpha", "pass"),
+        (1, "beta", "pass"),
+        (1, "judge-one", "pass"),
+        (2, "alpha", "fail"),
+        (2, "beta", "fail"),
+    ];
     for (at, (arm, task, verdict)) in candidates.into_iter().enumerate() {
         told.append(&EventRecord::Planned { slot: slot(arm, task, "screen") });
         told.trial(3 + at, verdict);

@@ -60,7 +60,8 @@ fn of_round(round: &Round, out: &mut String) {
             weakness.failed
         ));
     }
-    let width = round.proposals.iter().map(|of| words::decision(of.decision).chars().count()).max().unwrap_or(0);
+    let width =
+        round.proposals.iter().map(|of| words::decision(of.decision).chars().count()).max().unwrap_or(0);
     let names = round.proposals.iter().map(|of| of.number.to_string().len() + 1).max().unwrap_or(0);
     for proposal in &round.proposals {
         of_proposal(proposal, (names, width), out);
@@ -107,9 +108,15 @@ fn of_union(union: &Union, out: &mut String) {
 }
 
 fn refused(refused: &[Refused], out: &mut String) {
-    for draft in refused {
-        let summary = if draft.summary.is_empty() { String::new() } else { format!(" ({})", line(&draft.summary)) };
-        out.push_str(&format!("  no proposal: {}: {}{summary}\n", line(&draft.guard), line(&draft.why)));
+    for (draft, count) in words::drafts(refused) {
+        let summary =
+            if draft.summary.is_empty() { String::new() } else { format!(" ({})", line(&draft.summary)) };
+        let times = words::times(count);
+        out.push_str(&format!(
+            "  no proposal: {}: {}{summary}{times}\n",
+            line(&draft.guard),
+            line(&draft.why)
+        ));
     }
 }
 

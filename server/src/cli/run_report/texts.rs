@@ -74,7 +74,9 @@ mod tests {
     #[test]
     fn a_harness_has_the_texts_of_its_parents() {
         let files = |all: &[(&str, &str)]| {
-            all.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect::<BTreeMap<_, _>>()
+            all.iter()
+                .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+                .collect::<BTreeMap<_, _>>()
         };
         let texts = Texts {
             first: files(&[("a", "one\ntwo\n"), ("b", "b")]),

@@ -14,7 +14,9 @@ use crate::engine::report::words::plural;
 use crate::engine::report::{self, About, Chronicle, Refused, Report, Told, Weakness, Words};
 use crate::engine::score;
 use crate::failure::Failure;
-use crate::host::record::{EventRecord, MinedRecord, ProposalRecord, RefusedRecord, finish_word};
+use crate::host::record::{
+    EventRecord, MinedRecord, ProposalRecord, RefusedRecord, WeaknessRecord, finish_word,
+};
 use crate::host::store::{Store, StoreError, StoredProposal, StoredRun, run_name};
 
 /// The report of a run. `deals` is how often the first harness is compared with itself.
@@ -39,22 +41,27 @@ pub(super) fn report_after(
 ) -> Result<Report, Failure> {
     let mut words = Words::default();
     let mut mined = Vec::new();
+    let mut refused: BTreeMap<usize, Vec<Refused>> = BTreeMap::new();
+    let mut weak: BTreeMap<usize, Vec<Weakness>> = BTreeMap::new();
     let chronicle = chronicle(store, stored, looks, |event, chronicle| {
         let round = chronicle.cycle().round() as usize;
         match event {
             EventRecord::Mined { mined: of_round, .. } => {
                 mined.push((round, chronicle.cycle().working(), of_round.clone()));
             }
-            EventRecord::Proposed { refused, .. } => {
-                at(&mut words.refused, round).extend(refused.iter().map(refused_of));
+            EventRecord::Proposed { refused: of_round, .. } => {
+                refused.entry(round).or_default().extend(of_round.iter().map(refused_of));
             }
             _ => {}
         }
     })?;
     let texts = Texts::of(store, stored, chronicle.cycle())?;
     for (round, arm, mined) in mined {
-        *at(&mut words.weaknesses, round) = weaknesses(&mined, &texts, arm);
+        weak.insert(round, weaknesses(&mined, &texts, arm));
     }
+    let rounds = 0..chronicle.rounds().len();
+    words.weaknesses = rounds.clone().map(|round| weak.remove(&round).unwrap_or_default()).collect();
+    words.refused = rounds.map(|round| refused.remove(&round).unwrap_or_default()).collect();
     for past in chronicle.rounds() {
         for number in &past.candidates {
             if let Some(proposal) = store.proposal(*number).map_err(|error| error.to_failure())? {
@@ -108,9 +115,8 @@ pub(super) fn counts(run: &StoredRun, contract: &str) -> bool {
 
 fn about(store: &Store, stored: &StoredRun, seen: &Seen) -> About {
     let record = &stored.record;
-    let is_held_in = |task: &str| {
-        record.slots.iter().any(|slot| slot.task == task && slot.split == Split::HeldIn.word())
-    };
+    let is_held_in =
+        |task: &str| record.slots.iter().any(|slot| slot.task == task && slot.split == Split::HeldIn.word());
     let (named, others): (Vec<_>, Vec<_>) =
         seen.unfillable.iter().cloned().partition(|(task, _)| is_held_in(task));
     let mut remarks = Vec::new();
@@ -118,7 +124,9 @@ fn about(store: &Store, stored: &StoredRun, seen: &Seen) -> About {
         remarks.push(locate::IMPORTED.to_owned());
     }
     if record.sandbox == "none" {
-        remarks.push(String::from("not sandboxed: what the agent could reach on the machine may have changed what was measured"));
+        remarks.push(String::from(
+            "not sandboxed: what the agent could reach on the machine may have changed what was measured",
+        ));
     }
     About {
         run: run_name(stored.number),
@@ -168,16 +176,6 @@ fn ending(report: &Report, seen: &Seen, stored: &StoredRun) -> Option<String> {
     ))
 }
 
-fn at<T: Default>(all: &mut Vec<T>, at: usize) -> &mut T {
-    while all.len() < at {
-        all.push(T::default());
-    }
-    if all.len() == at {
-        all.push(T::default());
-    }
-    &mut all[at]
-}
-
 fn weaknesses(mined: &MinedRecord, texts: &Texts, arm: usize) -> Vec<Weakness> {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let weaknesses = mined.weaknesses.iter().map(|weakness| Weakness {
@@ -186,13 +184,21 @@ fn weaknesses(mined: &MinedRecord, texts: &Texts, arm: usize) -> Vec<Weakness> {
         support: count(weakness.support),
         failed: count(mined.failed),
         actionable: weakness.actionable.clone(),
-        places: weakness
-            .locations
-            .iter()
-            .map(|place| format!("{}:{}", place.file, texts.line(arm, &place.file, place.start)))
-            .collect(),
+        places: places(weakness, texts, arm),
     });
     weaknesses.collect()
+}
+
+/// Where a weakness belongs, each line once, the likeliest first.
+fn places(weakness: &WeaknessRecord, texts: &Texts, arm: usize) -> Vec<String> {
+    let mut places = Vec::new();
+    for place in &weakness.locations {
+        let place = format!("{}:{}", place.file, texts.line(arm, &place.file, place.start));
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
 }
 
 /// The id of a cluster, as people read it.
@@ -205,11 +211,21 @@ fn refused_of(record: &RefusedRecord) -> Refused {
     Refused { guard, why, summary, author }
 }
 
+/// When an edit acts: `when detector = never-verified, event = finish`.
+fn condition(scope: &Value) -> String {
+    let Some(Value::Object(parts)) = scope.get("when") else { return format!("when {scope}") };
+    let parts = parts.iter().map(|(name, value)| match value {
+        Value::String(text) => format!("{name} = {text}"),
+        other => format!("{name} = {other}"),
+    });
+    format!("when {}", parts.collect::<Vec<_>>().join(", "))
+}
+
 fn told(stored: &StoredProposal) -> Told {
     let ProposalRecord { summary, why, author, edits, scope, cost, .. } = &stored.record;
     let scope = match scope {
         Value::String(word) => word.clone(),
-        other => format!("when {other}"),
+        other => condition(other),
     };
     let surfaces: BTreeMap<&String, &String> = edits.iter().map(|edit| (&edit.surface, &edit.file)).collect();
     Told {

@@ -88,7 +88,9 @@ impl Chronicle {
             Event::Mined { actionable } => self.round(|past| past.actionable = Some(*actionable)),
             Event::Proposed { candidates, spent } => {
                 self.pay(Purpose::Proposals, *spent);
-                self.round(|past| past.candidates.extend(candidates.iter().map(|candidate| candidate.proposal)));
+                self.round(|past| {
+                    past.candidates.extend(candidates.iter().map(|candidate| candidate.proposal))
+                });
             }
             Event::Decided { proposal, decision } => self.judge(*proposal, *decision),
             Event::Screened { .. } => {
@@ -129,7 +131,8 @@ impl Chronicle {
             plan::Event::Ended { slot, spent, .. }
             | plan::Event::Discarded { slot, spent }
             | plan::Event::Dropped { slot, spent } => {
-                let is_running = matches!(self.cycle.trials().states().get(*slot), Some(State::Running { .. }));
+                let is_running =
+                    matches!(self.cycle.trials().states().get(*slot), Some(State::Running { .. }));
                 if is_running && let Some(purpose) = self.purpose(*slot) {
                     self.pay(purpose, *spent);
                 }
@@ -281,13 +284,15 @@ impl Chronicle {
         let tasks = count(self.cycle.design().tasks.len());
         for (arm, of) in self.cycle.arms().iter().enumerate().skip(1) {
             let on_union = self.of_unions.get(&arm).map(|judgement| judgement.decision);
-            let decisions = of.members.iter().filter_map(|member| self.cycle.decisions().get(member).copied());
+            let decisions =
+                of.members.iter().filter_map(|member| self.cycle.decisions().get(member).copied());
             let mut decisions = on_union.into_iter().chain(decisions);
             if decisions.all(Decision::is_interrupted) {
                 continue;
             }
             let of_role = |role| {
-                let of_arm = slots.iter().enumerate().filter(move |(_, slot)| slot.arm == arm && slot.role == role);
+                let of_arm =
+                    slots.iter().enumerate().filter(move |(_, slot)| slot.arm == arm && slot.role == role);
                 count(of_arm.filter(|(at, _)| is_known(at)).count())
             };
             let is_confirmed = self.is_confirmed(arm);
@@ -317,7 +322,8 @@ impl Chronicle {
         let each = |of_trials: f64| of_trials / (trials.trials.max(1) as f64);
         savings.cost_of_all =
             spent.cost.zip(trials.cost).map(|(spent, of_trials)| spent + missing * each(of_trials));
-        savings.tokens_of_all = spent.tokens.saturating_add((missing * each(trials.tokens as f64)).round() as u64);
+        savings.tokens_of_all =
+            spent.tokens.saturating_add((missing * each(trials.tokens as f64)).round() as u64);
         let standing = Standing::of(&self.cycle, 0);
         let records = standing.tasks.values().filter(|(split, _)| *split != Split::Sealed);
         let chances: Vec<f64> = records

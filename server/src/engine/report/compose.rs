@@ -23,7 +23,10 @@ pub fn of(chronicle: &Chronicle, about: About, words: &Words, deals: u32) -> Rep
     let shows = |split: Split| split == Split::HeldIn || is_over || !compares && !first.is_open(split);
     Report {
         rules: compares.then_some(cycle.design().rules),
-        splits: Split::ALL.into_iter().filter_map(|split| score(&first, last.as_ref(), split, shows(split))).collect(),
+        splits: Split::ALL
+            .into_iter()
+            .filter_map(|split| score(&first, last.as_ref(), split, shows(split)))
+            .collect(),
         rounds: rounds(chronicle, words),
         steps: steps(chronicle, &first, shows(Split::HeldOut)),
         grid: Grid::of(&first, last.as_ref(), shows(Split::HeldOut)),
@@ -61,7 +64,8 @@ fn rounds(chronicle: &Chronicle, words: &Words) -> Vec<Round> {
 fn proposal(chronicle: &Chronicle, words: &Words, number: u32) -> Proposal {
     let cycle = chronicle.cycle();
     let judgement = chronicle.judgement_on(number);
-    let members = judgement.and_then(|judgement| cycle.arms().get(judgement.arm)).map(|arm| arm.members.as_slice());
+    let members =
+        judgement.and_then(|judgement| cycle.arms().get(judgement.arm)).map(|arm| arm.members.as_slice());
     Proposal {
         number,
         told: words.proposals.get(&number).cloned(),
@@ -89,7 +93,10 @@ fn steps(chronicle: &Chronicle, first: &Standing, shows_held_out: bool) -> Vec<S
     let cycle = chronicle.cycle();
     let points = |standing: &Standing| {
         let splits = [Split::HeldIn, Split::HeldOut].into_iter();
-        splits.filter(|split| *split == Split::HeldIn || shows_held_out).filter_map(|split| standing.point(split)).collect()
+        splits
+            .filter(|split| *split == Split::HeldIn || shows_held_out)
+            .filter_map(|split| standing.point(split))
+            .collect()
     };
     let value = |standing: &Standing| {
         standing.point(Split::HeldOut).filter(|_| shows_held_out).map(|point| point.value)

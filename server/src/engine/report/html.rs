@@ -60,7 +60,12 @@ fn header(report: &Report, out: &mut String) {
     }
     let trials = words::plural(report.spent.trials, "trial", "trials");
     let time = score::time(report.spent.time.as_secs());
-    tile("spent", &score::money(report.spent.cost), &format!("{trials}, {} tokens, {time}", words::tokens(report.spent.tokens)), out);
+    tile(
+        "spent",
+        &score::money(report.spent.cost),
+        &format!("{trials}, {} tokens, {time}", words::tokens(report.spent.tokens)),
+        out,
+    );
     out.push_str("</dl>\n</header>\n");
 }
 
@@ -82,10 +87,12 @@ fn split_tile(split: &SplitScore, out: &mut String) {
     let marks = if marks.is_empty() { String::new() } else { format!("×{marks}") };
     let point = split.last.as_ref().or(split.first.as_ref());
     let rate = point.map(|point| {
-        let interval = point.interval.map(|interval| format!(" (95 % interval {})", words::interval(interval)));
+        let interval =
+            point.interval.map(|interval| format!(" (95 % interval {})", words::interval(interval)));
         format!("{} of tasks{}", words::percent(point.rate()), interval.unwrap_or_default())
     });
-    let mut note: Vec<String> = [Some(marks), rate].into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    let mut note: Vec<String> =
+        [Some(marks), rate].into_iter().flatten().filter(|part| !part.is_empty()).collect();
     if point.is_some_and(|point| point.is_flattering) {
         note.push(String::from("by the trials that it was chosen by, which flatter"));
     }
@@ -197,7 +204,10 @@ fn badge(decision: Option<Decision>) -> String {
 
 fn of_proposal(proposal: &Proposal, out: &mut String) {
     let number = proposal.number;
-    out.push_str(&format!("<article id=\"P{number}\">\n<h4><span class=\"id\">P{number}</span> {}", badge(proposal.decision)));
+    out.push_str(&format!(
+        "<article id=\"P{number}\">\n<h4><span class=\"id\">P{number}</span> {}",
+        badge(proposal.decision)
+    ));
     if let Some(told) = &proposal.told {
         if told.is_dismissed {
             out.push_str(" <span class=\"badge none\">dismissed</span>");
@@ -231,9 +241,10 @@ fn of_union(union: &Union, out: &mut String) {
 fn details(told: Option<&Told>, measured: Option<&Measured>, out: &mut String) {
     let mut rows: Vec<(&str, String)> = Vec::new();
     if let Some(told) = told {
-        let surfaces = told.surfaces.iter().map(|(surface, file)| {
-            format!("<code>{}</code> in <code>{}</code>", safe(surface), safe(file))
-        });
+        let surfaces = told
+            .surfaces
+            .iter()
+            .map(|(surface, file)| format!("<code>{}</code> in <code>{}</code>", safe(surface), safe(file)));
         rows.push(("why", safe(&told.why)));
         rows.push(("changes", surfaces.collect::<Vec<_>>().join(", ")));
         rows.push(("acts", safe(&told.scope)));
@@ -258,9 +269,11 @@ fn refused(refused: &[Refused], out: &mut String) {
     }
     let count = words::plural(refused.len() as u64, "draft became no proposal", "drafts became no proposal");
     out.push_str(&format!("<details>\n<summary>{count}</summary>\n<ul>\n"));
-    for draft in refused {
-        let summary = if draft.summary.is_empty() { String::new() } else { format!(" — {}", safe(&draft.summary)) };
-        out.push_str(&format!("<li><b>{}</b>: {}{summary}</li>\n", safe(&draft.guard), safe(&draft.why)));
+    for (draft, count) in words::drafts(refused) {
+        let summary =
+            if draft.summary.is_empty() { String::new() } else { format!(" — {}", safe(&draft.summary)) };
+        let (guard, times) = (safe(&draft.guard), words::times(count));
+        out.push_str(&format!("<li><b>{guard}</b>: {}{summary}{times}</li>\n", safe(&draft.why)));
     }
     out.push_str("</ul>\n</details>\n");
 }
@@ -288,7 +301,11 @@ fn cost(report: &Report, out: &mut String) {
     }
     out.push_str("</tbody>\n</table></div>\n");
     if 0 < report.voids {
-        let voids = words::plural(report.voids.into(), "trial was void and repeated", "trials were void and repeated");
+        let voids = words::plural(
+            report.voids.into(),
+            "trial was void and repeated",
+            "trials were void and repeated",
+        );
         out.push_str(&format!("<p>{voids}.</p>\n"));
     }
     list(&words::savings(report), out);

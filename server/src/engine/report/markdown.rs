@@ -29,9 +29,16 @@ pub fn markdown(report: &Report) -> String {
             out.push_str(&format!("- {}\n", words::against_itself(share)));
         }
     }
-    out.push_str(&format!("- {}, {}\n", words::spent(&report.spent), score::time(report.spent.time.as_secs())));
+    out.push_str(&format!(
+        "- {}, {}\n",
+        words::spent(&report.spent),
+        score::time(report.spent.time.as_secs())
+    ));
     if 0 < report.voids {
-        out.push_str(&format!("- {} void and repeated\n", words::plural(report.voids.into(), "trial was", "trials were")));
+        out.push_str(&format!(
+            "- {} void and repeated\n",
+            words::plural(report.voids.into(), "trial was", "trials were")
+        ));
     }
     if 1 < report.steps.len() {
         lineage(&report.steps, &mut out);
@@ -67,7 +74,8 @@ pub(super) fn or_none(text: &str) -> &str {
 fn interval(split: &super::SplitScore) -> String {
     let Some(point) = split.last.as_ref().or(split.first.as_ref()) else { return String::new() };
     let Some(interval) = point.interval else { return String::new() };
-    let flattering = if point.is_flattering { ", by the trials that it was chosen by, which flatter" } else { "" };
+    let flattering =
+        if point.is_flattering { ", by the trials that it was chosen by, which flatter" } else { "" };
     format!(
         ": {} of tasks, 95 % interval {}{flattering}",
         words::percent(point.rate()),
@@ -78,15 +86,23 @@ fn interval(split: &super::SplitScore) -> String {
 fn lineage(steps: &[Step], out: &mut String) {
     out.push_str("\n## Lineage\n\n| step | held-in | held-out | best held-out shown | strength |\n|---|---|---|---|---|\n");
     for step in steps {
-        let name = if step.proposals.is_empty() { String::from("start") } else { words::names(&step.proposals) };
+        let name =
+            if step.proposals.is_empty() { String::from("start") } else { words::names(&step.proposals) };
         let of = |split| {
             let point = step.points.iter().find(|point| point.split == split);
-            point.map_or_else(|| String::from("–"), |point| format!("{}/{} ×{}", score::number(point.value), point.tasks, point.repeats))
+            point.map_or_else(
+                || String::from("–"),
+                |point| format!("{}/{} ×{}", score::number(point.value), point.tasks, point.repeats),
+            )
         };
         let best = step.best_held_out.map_or_else(|| String::from("–"), score::number);
         let strength = if step.strength.is_empty() { "–" } else { step.strength };
         use harness_schema::split::Split;
-        out.push_str(&format!("| {name} | {} | {} | {best} | {strength} |\n", of(Split::HeldIn), of(Split::HeldOut)));
+        out.push_str(&format!(
+            "| {name} | {} | {} | {best} | {strength} |\n",
+            of(Split::HeldIn),
+            of(Split::HeldOut)
+        ));
     }
 }
 
@@ -125,9 +141,14 @@ fn of_round(round: &Round, out: &mut String) {
     }
     if !round.refused.is_empty() {
         out.push_str("\nDrafts that became no proposal:\n\n");
-        for refused in &round.refused {
-            let summary = if refused.summary.is_empty() { String::new() } else { format!(" — {}", safe(&refused.summary)) };
-            out.push_str(&format!("- {}: {}{summary}\n", safe(&refused.guard), safe(&refused.why)));
+        for (refused, count) in words::drafts(&round.refused) {
+            let summary = if refused.summary.is_empty() {
+                String::new()
+            } else {
+                format!(" — {}", safe(&refused.summary))
+            };
+            let times = words::times(count);
+            out.push_str(&format!("- {}: {}{summary}{times}\n", safe(&refused.guard), safe(&refused.why)));
         }
     }
 }
@@ -168,7 +189,9 @@ fn about(told: &super::Told) -> String {
     let mut parts = vec![format!("by {}", safe(&told.author)), surfaces.collect::<Vec<_>>().join(", ")];
     parts.push(safe(&told.scope));
     parts.push(format!("cost {} tokens", score::number(told.cost)));
-    parts.push(format!("for {}", safe(&told.cluster)));
+    if !told.cluster.is_empty() {
+        parts.push(format!("for {}", safe(&told.cluster)));
+    }
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
 }

@@ -142,10 +142,11 @@ impl Standing {
     /// The comparison with another harness on one split, as the candidate.
     #[must_use]
     pub fn against(&self, baseline: &Self, split: Split) -> Option<Comparison> {
-        let pairs = baseline.tasks.iter().filter(|(_, (of, _))| *of == split).filter_map(|(task, (_, marks))| {
-            let (_, candidate) = self.tasks.get(task)?;
-            Some(Pair { baseline: marks.record(), candidate: candidate.record() })
-        });
+        let pairs =
+            baseline.tasks.iter().filter(|(_, (of, _))| *of == split).filter_map(|(task, (_, marks))| {
+                let (_, candidate) = self.tasks.get(task)?;
+                Some(Pair { baseline: marks.record(), candidate: candidate.record() })
+            });
         Comparison::of(&pairs.collect::<Vec<_>>())
     }
 }

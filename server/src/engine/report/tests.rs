@@ -18,7 +18,13 @@ use crate::engine::report::standing::{Mark, Standing, Turn};
 use crate::engine::verdict::{Verdict, VoidCause};
 
 const HELD_IN: [&str; 8] = [
-    "invoice-total", "log-rotation", "csv-join", "fix-the-makefile", "unicode-names", "merge-conflict", "port-scan",
+    "invoice-total",
+    "log-rotation",
+    "csv-join",
+    "fix-the-makefile",
+    "unicode-names",
+    "merge-conflict",
+    "port-scan",
     "a-task-with-a-very-long-name-indeed",
 ];
 const JUDGES: [&str; 4] = ["judge-alpha", "judge-beta", "judge-gamma", "judge-delta"];
@@ -69,7 +75,8 @@ fn play(design: Design, seed: u64, effects: &Effects, steps: usize) -> Chronicle
             Todo::Mine => vec![Event::Mined { actionable: 2 }],
             Todo::Propose => {
                 let round = cycle.round();
-                let asked = Spent { trials: 0, tokens: 5_000, cost: Some(0.05), time: Duration::from_secs(9) };
+                let asked =
+                    Spent { trials: 0, tokens: 5_000, cost: Some(0.05), time: Duration::from_secs(9) };
                 let candidates = (0..effects[round as usize].len() as u32)
                     .map(|at| Candidate { proposal: 10 * round + at + 1, active: None })
                     .collect();
@@ -198,7 +205,8 @@ fn effects() -> Effects {
 fn sample() -> Report {
     let effects = effects();
     let chronicle = play(design(Gate::Certified, Goal::Improve, &effects), 4, &effects, 20_000);
-    let summaries = ["re-read failing output first", "run the tests before the end", "answer at once", "be brief"];
+    let summaries =
+        ["re-read failing output first", "run the tests before the end", "answer at once", "be brief"];
     of(&chronicle, about(true), &words(&summaries), 200)
 }
 
@@ -240,7 +248,9 @@ fn a_decision_rests_on_what_was_known_when_it_fell() {
         assert!(measured.comparison.is_none() && measured.trials < measured.slots);
         let text = words::outcome(proposal);
         assert!(!text.contains('→') && text.contains("bounds only"), "{text}");
-        if let Some(Decision::Rejected(Reason::Screen(loss @ (Loss::HeldIn | Loss::HeldOut)))) = proposal.decision {
+        if let Some(Decision::Rejected(Reason::Screen(loss @ (Loss::HeldIn | Loss::HeldOut)))) =
+            proposal.decision
+        {
             let split = if loss == Loss::HeldIn { Split::HeldIn } else { Split::HeldOut };
             let side = measured.sides.iter().find(|side| side.split == split).unwrap();
             assert!(side.bounds.1 < side.baseline, "{side:?}");
@@ -296,7 +306,8 @@ fn half_of_what_judges_is_no_result() {
 #[test]
 fn rows_without_a_name_are_in_the_order_of_their_outcomes() {
     let grid = sample().grid;
-    let keys: Vec<_> = grid.held_out.iter().map(|row| (row.turn, row.first.0.clone(), row.last.0.clone())).collect();
+    let keys: Vec<_> =
+        grid.held_out.iter().map(|row| (row.turn, row.first.0.clone(), row.last.0.clone())).collect();
     assert!(keys.is_sorted(), "{keys:?}");
     for row in &grid.held_out {
         assert!(row.first.0.is_sorted() && row.last.0.is_sorted());
@@ -344,7 +355,10 @@ fn what_a_model_wrote_is_read_as_text() {
         assert!(!page.contains(['\u{202e}', '\u{2066}', '\u{200b}']));
     }
     // Each tag that is opened is closed: nothing that was written opens one.
-    for tag in ["article", "section", "figure", "details", "dl", "ul", "li", "svg", "g", "text", "title", "h4", "span"] {
+    for tag in [
+        "article", "section", "figure", "details", "dl", "ul", "li", "svg", "g", "text", "title", "h4",
+        "span",
+    ] {
         let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
     }
@@ -353,7 +367,10 @@ fn what_a_model_wrote_is_read_as_text() {
 #[test]
 fn nothing_is_fetched_and_nothing_runs() {
     let page = html(&sample());
-    let bad = ["http://", "https://", "url(", "@import", "<script", "<link", "<img", "<iframe", "onload", "onclick", "href"];
+    let bad = [
+        "http://", "https://", "url(", "@import", "<script", "<link", "<img", "<iframe", "onload", "onclick",
+        "href",
+    ];
     for bad in bad {
         assert!(!page.contains(bad), "{bad}");
     }
@@ -405,7 +422,8 @@ fn a_slot_is_marked_by_how_it_ended() {
     let chronicle = play(design(Gate::Certified, Goal::Improve, &effects), 4, &effects, 20_000);
     let standing = Standing::of(chronicle.cycle(), 0);
     let states = chronicle.cycle().trials().design().slots.iter().zip(chronicle.cycle().trials().states());
-    let passes = states.filter(|(slot, state)| slot.arm == 0 && **state == State::Filled(Verdict::Pass)).count();
+    let passes =
+        states.filter(|(slot, state)| slot.arm == 0 && **state == State::Filled(Verdict::Pass)).count();
     let marks = standing.tasks.values().flat_map(|(_, marks)| &marks.0);
     assert_eq!(marks.filter(|mark| **mark == Mark::Pass).count(), passes);
 }

@@ -6,7 +6,7 @@ use harness_schema::split::Split;
 
 use super::measured::{Measured, Side};
 use super::standing::Point;
-use super::{Proposal, Report, SplitScore};
+use super::{Proposal, Refused, Report, SplitScore};
 use crate::engine::budget::Spent;
 use crate::engine::cycle::{Decision, Reason, Rules};
 use crate::engine::gate::comparison::Comparison;
@@ -101,7 +101,8 @@ pub fn split(of: &SplitScore) -> String {
             let (before, after) = apart(first.value, last.value);
             let flips = of.flips.map(|(fixed, broken)| format!(" (+{fixed} −{broken})")).unwrap_or_default();
             // Where the tasks with a trial differ, each number says what it is out of.
-            let of_first = if first.tasks == last.tasks { String::new() } else { format!("/{}", first.tasks) };
+            let of_first =
+                if first.tasks == last.tasks { String::new() } else { format!("/{}", first.tasks) };
             let repeats = last.repeats;
             let void = void(last.void);
             format!("{} {before}{of_first}→{after}/{} ×{repeats}{flips}{void}", of.split.word(), last.tasks)
@@ -245,8 +246,30 @@ pub fn outcome(proposal: &Proposal) -> String {
         (None, Some(Decision::Rejected(Reason::Smoke))) => {
             String::from("stopped after two quick trials of one task")
         }
+        (None, Some(Decision::Rejected(Reason::Screen(Loss::NoGain)))) => {
+            String::from("no trial was run: the baseline passes so much that no gain could be shown")
+        }
         (None, _) => String::from("no trial was run"),
     }
+}
+
+/// Drafts that became no proposal, equal ones together, with how many there are of each.
+#[must_use]
+pub fn drafts(refused: &[Refused]) -> Vec<(&Refused, u64)> {
+    let mut drafts: Vec<(&Refused, u64)> = Vec::new();
+    for draft in refused {
+        match drafts.iter_mut().find(|(other, _)| *other == draft) {
+            Some((_, count)) => *count += 1,
+            None => drafts.push((draft, 1)),
+        }
+    }
+    drafts
+}
+
+/// How many there are, if there are several: ` ×3`.
+#[must_use]
+pub fn times(count: u64) -> String {
+    if count == 1 { String::new() } else { format!(" ×{count}") }
 }
 
 /// What was spent: `96 trials, 1.2M tokens, $0.41`.
@@ -282,7 +305,11 @@ pub fn savings(report: &Report) -> Vec<String> {
     if !lines.is_empty() {
         let all = match (report.spent.cost, savings.cost_of_all) {
             (Some(spent), Some(all)) if 0.0 < all => {
-                format!("every slot would have cost about {} instead of {}", score::money(Some(all)), score::money(Some(spent)))
+                format!(
+                    "every slot would have cost about {} instead of {}",
+                    score::money(Some(all)),
+                    score::money(Some(spent))
+                )
             }
             _ => format!(
                 "every slot would have taken about {} tokens instead of {}",
@@ -304,7 +331,10 @@ pub fn savings(report: &Report) -> Vec<String> {
 /// How often the gate accepts the first harness against itself.
 #[must_use]
 pub fn against_itself(share: f64) -> String {
-    format!("the rule of the gate accepts the first harness against itself in {} of comparisons", percent(share))
+    format!(
+        "the rule of the gate accepts the first harness against itself in {} of comparisons",
+        percent(share)
+    )
 }
 
 /// A day, from milliseconds since 1970: `2026-11-26` (civil calendar, UTC).
@@ -324,7 +354,11 @@ pub fn day(ms: u64) -> String {
 /// The beginning of a digest, as an id is written: `h-9c1e`.
 #[must_use]
 pub fn id(letter: &str, digest: &str) -> String {
-    let start: String = digest.chars().filter(char::is_ascii_alphanumeric).take(if letter.is_empty() { 8 } else { 4 }).collect();
+    let start: String = digest
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(if letter.is_empty() { 8 } else { 4 })
+        .collect();
     if start.is_empty() { String::from("–") } else { format!("{letter}{start}") }
 }
 
@@ -350,7 +384,10 @@ mod tests {
         assert_eq!([0.083, -0.02, 0.0, -0.0001].map(points), ["+8.3", "−2", "0", "0"]);
         assert_eq!([0.13, 0.0312, 0.0001].map(chance), ["0.13", "0.031", "< 0.001"]);
         assert_eq!([940, 12_400, 1_200_000].map(tokens), ["940", "12.4k", "1.2M"]);
-        assert_eq!([0, 951_782_400_000, 1_795_651_200_000].map(day), ["1970-01-01", "2000-02-29", "2026-11-26"]);
+        assert_eq!(
+            [0, 951_782_400_000, 1_795_651_200_000].map(day),
+            ["1970-01-01", "2000-02-29", "2026-11-26"]
+        );
         assert_eq!((id("h-", "9c1efa"), id("h-", "")), ("h-9c1e".into(), "–".into()));
     }
 }

@@ -22,7 +22,9 @@ pub(in crate::engine::report) fn bars(report: &Report) -> Option<String> {
         let length = (BAR * amount(spent) / largest).max(1.0);
         let value = value(spent);
         canvas.text((LABEL - 6.0, y + 13.0), Anchor::End, "label", purpose.word());
-        let bar = format!("<rect x=\"{LABEL:.0}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{THICK:.0}\" rx=\"2\" class=\"bar\"/>");
+        let bar = format!(
+            "<rect x=\"{LABEL:.0}\" y=\"{y:.1}\" width=\"{length:.1}\" height=\"{THICK:.0}\" rx=\"2\" class=\"bar\"/>"
+        );
         canvas.shape(&bar, &format!("{}: {}", purpose.word(), words::spent(spent)));
         canvas.text((LABEL + length + 6.0, y + 13.0), Anchor::Start, "label", &value);
         told.push(format!("{}: {}", purpose.word(), words::spent(spent)));

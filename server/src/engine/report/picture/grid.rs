@@ -60,7 +60,8 @@ pub(in crate::engine::report) fn grid(report: &Report) -> Option<String> {
         }
     }
     if 0 < left_out {
-        let more = words::plural(left_out as u64, "task more that did not turn", "tasks more that did not turn");
+        let more =
+            words::plural(left_out as u64, "task more that did not turn", "tasks more that did not turn");
         canvas.text((LABEL - 8.0, y + 10.0), Anchor::Start, "faint", &more);
     }
     let turned = |turn| all().filter(|row| row.turn == turn).count();

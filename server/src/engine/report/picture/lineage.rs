@@ -32,7 +32,8 @@ pub(in crate::engine::report) fn lineage(report: &Report) -> Option<String> {
     };
     axes(&mut canvas, (least, most), width, y);
     for (at, step) in steps.iter().enumerate() {
-        let name = if step.proposals.is_empty() { String::from("start") } else { words::names(&step.proposals) };
+        let name =
+            if step.proposals.is_empty() { String::from("start") } else { words::names(&step.proposals) };
         canvas.text((x(at), TOP + PLOT + 16.0), Anchor::Middle, "label", &name);
         if !step.strength.is_empty() {
             canvas.text((x(at), TOP + PLOT + 30.0), Anchor::Middle, "faint", step.strength);
@@ -41,7 +42,8 @@ pub(in crate::engine::report) fn lineage(report: &Report) -> Option<String> {
     let mut ends = Vec::new();
     for split in [Split::HeldIn, Split::HeldOut] {
         let beside = if split == Split::HeldIn { -BESIDE } else { BESIDE };
-        let points = steps.iter().enumerate().filter_map(|(at, step)| Some((x(at) + beside, of(step, split)?)));
+        let points =
+            steps.iter().enumerate().filter_map(|(at, step)| Some((x(at) + beside, of(step, split)?)));
         let points: Vec<(f64, &Point)> = points.collect();
         series(&mut canvas, split, &points, y);
         if let Some((_, last)) = points.last() {
@@ -118,7 +120,9 @@ fn series(canvas: &mut Canvas, split: Split, points: &[(f64, &Point)], y: impl F
             ));
         }
         shape.push_str(&match split {
-            Split::HeldIn => format!("<circle cx=\"{x:.1}\" cy=\"{middle:.1}\" r=\"4.5\" class=\"dot {class}\"/>"),
+            Split::HeldIn => {
+                format!("<circle cx=\"{x:.1}\" cy=\"{middle:.1}\" r=\"4.5\" class=\"dot {class}\"/>")
+            }
             _ => format!(
                 "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"8\" height=\"8\" class=\"dot {class}\"/>",
                 x - 4.0,
@@ -146,7 +150,12 @@ fn labels(canvas: &mut Canvas, mut ends: Vec<(f64, Split, f64)>, x: f64) {
     }
     for (y, split, rate) in ends {
         let sign = if split == Split::HeldIn { "●" } else { "■" };
-        canvas.text((x, y), Anchor::Start, &format!("end {}", class(split)), &format!("{sign} {}", split.word()));
+        canvas.text(
+            (x, y),
+            Anchor::Start,
+            &format!("end {}", class(split)),
+            &format!("{sign} {}", split.word()),
+        );
         canvas.text((x, y + 12.0), Anchor::Start, "label", &words::percent(rate));
     }
 }

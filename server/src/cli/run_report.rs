@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::report::excerpt::visible;
+use super::follow::Seen;
 use super::{follow, locate, outcome, terminal};
 use crate::engine::report::{self, Report};
 use crate::failure::{Failure, FailureKind};
@@ -110,14 +111,20 @@ fn of_run(store: &Store, stored: &StoredRun, format: Format) -> Result<Written, 
     Ok(match format {
         Format::Text | Format::Junit => {
             let imported = if store.is_foreign() { format!("{}\n", locate::IMPORTED) } else { String::new() };
-            let table = outcome::table(store, stored, &seen)?;
-            let rounds = text::rounds(&report);
-            Written::Styled(format!("{imported}{table}{rounds}{}\n", visible(&ending(&report))))
+            let table = outcome::table(store, stored, &named(seen, &report))?;
+            let rest = format!("{}{}", text::unmeasured(&report), text::rounds(&report));
+            Written::Styled(format!("{imported}{table}{rest}{}\n", visible(&ending(&report))))
         }
         Format::Markdown => Written::Exact(report::markdown::markdown(&report)),
         Format::Html => Written::Exact(report::html::html(&report)),
         Format::Json => Written::Exact(pretty(&report::json::json(&report))?),
     })
+}
+
+/// The same, without the names of tasks that judge among those that could not be measured.
+fn named(mut seen: Seen, report: &Report) -> Seen {
+    seen.unfillable = report.about.unmeasured.clone();
+    seen
 }
 
 /// How it ended, with the run's name.

@@ -44,6 +44,18 @@ pub(super) fn rounds(report: &Report) -> String {
     out
 }
 
+/// How many tasks that judge could not be measured; those that teach stand in the table by name.
+#[must_use]
+pub(super) fn unmeasured(report: &Report) -> String {
+    match report.about.unmeasured_others {
+        0 => String::new(),
+        others => {
+            let tasks = words::plural(others.into(), "task that judges", "tasks that judge");
+            format!("{DOUBTFUL}not run{DOUBTFUL:#} {tasks}\n\n")
+        }
+    }
+}
+
 fn of_round(round: &Round, out: &mut String) {
     for weakness in &round.weaknesses {
         let place = weakness.places.first().map(|place| format!(" · {}", line(place))).unwrap_or_default();

@@ -143,7 +143,10 @@ fn best(report: &Report) -> Vec<String> {
 
 fn figure(heading: &str, picture: &str, caption: &str, lines: &[String], out: &mut String) {
     out.push_str(&format!("<section>\n<h2>{}</h2>\n<figure>\n", safe(heading)));
-    out.push_str(&format!("<div class=\"scroll\" tabindex=\"0\">\n{picture}</div>\n"));
+    let label = safe(heading);
+    out.push_str(&format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n{picture}</div>\n"
+    ));
     out.push_str(&format!("<figcaption>{}</figcaption>\n</figure>\n", safe(caption)));
     list(lines, out);
     out.push_str("</section>\n");
@@ -287,7 +290,7 @@ fn cost(report: &Report, out: &mut String) {
         figure("What it cost", &picture, "By what it was paid for; × counts trials.", &[], out);
     }
     out.push_str(
-        "<section>\n<h2>In numbers</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n\
+        "<section>\n<h2>In numbers</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Cost\"><table>\n\
          <thead><tr><th>for</th><th>trials</th><th>tokens</th><th>cost</th></tr></thead>\n<tbody>\n",
     );
     for (purpose, spent) in &report.spending {

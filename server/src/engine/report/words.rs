@@ -226,7 +226,7 @@ pub fn gate(rules: &Rules) -> &'static str {
 #[must_use]
 pub fn decision(decision: Option<Decision>) -> String {
     match decision {
-        None => String::from("not tried"),
+        None => String::from("no decision yet"),
         Some(decision) if decision.why().is_empty() => decision.word().to_owned(),
         Some(decision) => format!("{} ({})", decision.word(), decision.why()),
     }

@@ -14,6 +14,8 @@ const PLOT: f64 = 168.0;
 const BELOW: f64 = 40.0;
 /// Room of one step at least.
 const STEP: f64 = 76.0;
+/// Room of a letter of its name.
+const LETTER: f64 = 6.6;
 const NARROW: f64 = 356.0;
 /// Both splits of a step stand so far beside its middle.
 const BESIDE: f64 = 5.0;
@@ -23,7 +25,9 @@ pub(in crate::engine::report) fn lineage(report: &Report) -> Option<String> {
     let steps = &report.steps;
     let (least, most) = range(steps)?;
     let gaps = steps.len().saturating_sub(1) as f64;
-    let width = NARROW.max(LEFT + RIGHT + 24.0 + gaps * STEP);
+    let names = steps.iter().map(name);
+    let longest = names.map(|name| name.chars().count()).max().unwrap_or_default();
+    let width = NARROW.max(LEFT + RIGHT + 24.0 + gaps * STEP.max(LETTER * longest as f64));
     let mut canvas = Canvas::new(width, TOP + PLOT + BELOW);
     let y = |rate: f64| TOP + PLOT * (1.0 - (rate - least) / (most - least));
     let x = |step: usize| match gaps {
@@ -32,9 +36,7 @@ pub(in crate::engine::report) fn lineage(report: &Report) -> Option<String> {
     };
     axes(&mut canvas, (least, most), width, y);
     for (at, step) in steps.iter().enumerate() {
-        let name =
-            if step.proposals.is_empty() { String::from("start") } else { words::names(&step.proposals) };
-        canvas.text((x(at), TOP + PLOT + 16.0), Anchor::Middle, "label", &name);
+        canvas.text((x(at), TOP + PLOT + 16.0), Anchor::Middle, "label", &name(step));
         if !step.strength.is_empty() {
             canvas.text((x(at), TOP + PLOT + 30.0), Anchor::Middle, "faint", step.strength);
         }
@@ -55,14 +57,17 @@ pub(in crate::engine::report) fn lineage(report: &Report) -> Option<String> {
     Some(canvas.finish("lineage", "Share of tasks that pass, step by step", &description))
 }
 
+fn name(step: &Step) -> String {
+    if step.proposals.is_empty() { String::from("start") } else { words::names(&step.proposals) }
+}
+
 fn of(step: &Step, split: Split) -> Option<&Point> {
     step.points.iter().find(|point| point.split == split && 0 < point.tasks)
 }
 
 fn told(step: &Step) -> String {
-    let name = if step.proposals.is_empty() { String::from("start") } else { words::names(&step.proposals) };
     let points = step.points.iter().map(told_of).collect::<Vec<_>>();
-    format!("{name}: {}", points.join(", "))
+    format!("{}: {}", name(step), points.join(", "))
 }
 
 fn told_of(point: &Point) -> String {

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::report::excerpt::visible;
 use super::follow::Seen;
+use super::report::excerpt::visible;
 use super::{follow, locate, outcome, terminal};
 use crate::engine::report::{self, Report};
 use crate::failure::{Failure, FailureKind};

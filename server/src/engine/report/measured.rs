@@ -88,15 +88,21 @@ impl Side {
         let is_valid = |pair: &Pair| 0 < pair.baseline.1 && (!is_whole || 0 < pair.candidate.1);
         let valid: Vec<Pair> = of_split.iter().copied().filter(is_valid).collect();
         let flips = Comparison::of(&valid).filter(|_| is_whole).map(|all| (all.gained, all.lost));
-        let sums = stage.sums(split);
         let repeats = f64::from(stage.repeats());
+        let cells = stage.tasks().iter().zip(stage.cells());
+        // Out of the same tasks as the baseline's score: a task that it lacks has nothing to be compared with.
+        let tried = cells.filter(|(task, _)| task.split == split && 0 < task.record.valid);
+        let bounds = tried.fold((0.0, 0.0), |(least, most), (_, cell)| {
+            let passed = f64::from(cell.passes) / repeats;
+            (least + passed, most + 1.0 - f64::from(cell.fails) / repeats)
+        });
         Some(Self {
             split,
             tasks: count(valid.len()),
             void: count(tasks - valid.len().min(tasks)),
             baseline: sum(valid.iter().map(|pair| pair.baseline)),
             candidate: sum(valid.iter().map(|pair| pair.candidate)),
-            bounds: (f64::from(sums.passes) / repeats, f64::from(sums.passes + sums.rest) / repeats),
+            bounds,
             flips: flips.unwrap_or_default(),
         })
     }

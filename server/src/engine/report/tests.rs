@@ -246,6 +246,10 @@ fn a_decision_rests_on_what_was_known_when_it_fell() {
             continue;
         }
         assert!(measured.comparison.is_none() && measured.trials < measured.slots);
+        for side in &measured.sides {
+            assert!(0.0 <= side.bounds.0 && side.bounds.0 <= side.bounds.1, "{side:?}");
+            assert!(side.bounds.1 <= f64::from(side.tasks), "{side:?}");
+        }
         let text = words::outcome(proposal);
         assert!(!text.contains('→') && text.contains("bounds only"), "{text}");
         if let Some(Decision::Rejected(Reason::Screen(loss @ (Loss::HeldIn | Loss::HeldOut)))) =

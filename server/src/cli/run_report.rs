@@ -100,6 +100,26 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// What a person reads when a run is no longer followed.
+///
+/// # Errors
+/// A [`Failure`] if the store cannot be read.
+pub fn summary(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<String, Failure> {
+    let report = view::report(store, stored, seen, report::DEALS)?;
+    let table = outcome::table(store, stored, &named(seen.clone(), &report))?;
+    let rest = format!("{}{}", text::unmeasured(&report), text::rounds(&report));
+    Ok(format!("{table}{rest}{}\n", visible(&follow::ending(seen, stored))))
+}
+
+/// The page of a run.
+///
+/// # Errors
+/// A [`Failure`] if the store cannot be read.
+pub fn page(store: &Store, stored: &StoredRun) -> Result<String, Failure> {
+    let seen = follow::look(store, stored.number)?;
+    Ok(report::html::html(&view::report(store, stored, &seen, report::DEALS)?))
+}
+
 fn of_run(store: &Store, stored: &StoredRun, format: Format) -> Result<Written, Failure> {
     let seen = follow::look(store, stored.number)?;
     if format == Format::Junit {
@@ -161,6 +181,16 @@ fn edit(store: &Store, name: &str, is_printed: bool) -> Result<Written, Failure>
         return Ok(Written::Styled(diff::coloured(&diff)));
     }
     Ok(Written::Exact(diff))
+}
+
+/// The edit of a proposal, for a terminal.
+///
+/// # Errors
+/// A [`Failure`] if there is no such proposal, or the store cannot be read.
+pub fn edit_of(store: &Store, number: u32) -> Result<String, Failure> {
+    let proposal = diff::named(store, &format!("P{number}"))?;
+    let heading = visible(&format!("P{number}: {}\n", proposal.record.summary)).into_owned();
+    Ok(format!("{heading}{}", diff::coloured(&diff::diff(store, &proposal)?)))
 }
 
 fn dismiss(root: &Path, name: &str, is_dismissed: bool) -> Result<u8, Failure> {

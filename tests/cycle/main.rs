@@ -10,3 +10,4 @@ mod lab;
 mod persona;
 mod improving;
 mod hidden;
+mod demo;

@@ -87,7 +87,7 @@ impl Cycle {
             matches!(state, State::Pending { .. } | State::Running { .. }) && !self.dropping.contains(at)
         });
         waits
-            .filter(|(_, (slot, _))| match slot.role {
+            .filter(|(at, (slot, _))| match slot.role {
                 Role::Baseline => self.design.goal != Goal::Evaluate && slot.arm != self.working,
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
@@ -96,9 +96,8 @@ impl Cycle {
                     slot.arm != self.working
                         && (!matches!(self.phase, Phase::Confirming { .. }) || !is_open(slot.arm))
                 }
-                Role::Audit if self.design.goal != Goal::Evaluate => !self.is_watched(slot.arm, stages),
-                Role::Sentinel if self.design.goal != Goal::Evaluate => {
-                    !stages.iter().any(|(arm, _)| self.is_watched(*arm, stages))
+                Role::Audit | Role::Sentinel if self.design.goal != Goal::Evaluate => {
+                    !self.is_watching(*at, slot, stages)
                 }
                 Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => false,
             })
@@ -187,12 +186,13 @@ impl Cycle {
 
     /// Whether the budget leaves nothing to screen: what follows if every candidate is decided against or out of reach.
     fn out_of_reach(&self, stages: &[(usize, Stage)]) -> Option<(Vec<Event>, Limit)> {
-        if !matches!(self.phase, Phase::Screening(_)) {
+        let affordable = self.affordable(stages);
+        if !matches!(self.phase, Phase::Screening(_)) || affordable.iter().all(|is_affordable| *is_affordable) {
             return None;
         }
         let mut least = f64::INFINITY;
         let mut events = Vec::new();
-        for ((arm, stage), is_affordable) in stages.iter().zip(self.affordable(stages)) {
+        for ((arm, stage), is_affordable) in stages.iter().zip(affordable) {
             match self.screened_one(*arm, stage) {
                 // It goes on.
                 Some(Decision::Accepted) => return None,
@@ -248,7 +248,7 @@ impl Cycle {
             Some((_, stage)) if stage.is_over() => stage.decision(),
             _ => return None,
         };
-        if decision == stage::Decision::Accepted && !self.has_watched(arm, watch) {
+        if !is_known && !self.has_watched(arm, watch, decision == stage::Decision::Accepted) {
             return None;
         }
         if self.has_drifted(watch) {
@@ -374,7 +374,8 @@ impl Cycle {
             return Vec::new();
         }
         let room = self.trials.room();
-        if room == 0 {
+        let is_rejected = stage.is_over() && stage.decision() != stage::Decision::Accepted;
+        if room == 0 || is_rejected {
             return Vec::new();
         }
         let all = number(stage.tasks().len()).saturating_mul(stage.repeats());

@@ -2,7 +2,7 @@
 //! (`method` 5.11). A screen that is broken off decides nothing, and is paid all the same.
 
 use super::{Cycle, Phase};
-use crate::engine::budget::{Limit, Spent};
+use crate::engine::budget::{Budget, Limit, Spent};
 use crate::engine::contract::Role;
 use crate::engine::gate::stage::Stage;
 use crate::engine::plan::State;
@@ -56,6 +56,9 @@ impl Cycle {
     /// Of candidates that are screened those for which the budget is enough: first those that have begun, then the others in
     /// their order.
     pub(super) fn affordable(&self, stages: &[(usize, Stage)]) -> Vec<bool> {
+        if self.trials.design().budget == Budget::default() {
+            return vec![true; stages.len()];
+        }
         let mut reserved = 0.0;
         for (arm, stage) in stages.iter().filter(|(arm, stage)| self.is_begun(*arm) && !stage.is_over()) {
             reserved += (self.expected(stage) - f64::from(self.run_of_screen(*arm))).max(1.0);

@@ -55,12 +55,20 @@ impl Cycle {
         }
     }
 
-    /// Whether audits and sentinels of an arm still mean anything.
-    pub(super) fn is_watched(&self, arm: usize, stages: &[(usize, Stage)]) -> bool {
-        let is_confirmed = matches!(self.phase, Phase::Confirming { arm: of, .. } if of == arm);
-        let stage = stages.iter().find(|(of, _)| *of == arm).map(|(_, stage)| stage);
-        is_confirmed
-            && stage.is_some_and(|stage| !stage.is_over() || stage.decision() == stage::Decision::Accepted)
+    /// Whether a slot that watches still means something: audits until the candidate is rejected, sentinels until all that were
+    /// planned have said what they say.
+    pub(super) fn is_watching(&self, at: usize, slot: &Slot, stages: &[(usize, Stage)]) -> bool {
+        let Phase::Confirming { arm, watch, .. } = &self.phase else { return false };
+        let stage = stages.iter().find(|(of, _)| of == arm).map(|(_, stage)| stage);
+        match slot.role {
+            Role::Sentinel => watch.since <= at && slot.arm == self.working,
+            _ => {
+                slot.arm == *arm
+                    && stage.is_some_and(|stage| {
+                        !stage.is_over() || stage.decision() == stage::Decision::Accepted
+                    })
+            }
+        }
     }
 
     /// The audits and sentinels that are wanted besides those that are there. `planned` trials of the candidate of all are.
@@ -121,17 +129,17 @@ impl Cycle {
         slots
     }
 
-    /// Whether all sentinels and audits of an arm have an outcome, or never will.
-    pub(super) fn has_watched(&self, arm: usize, watch: Watch) -> bool {
+    /// Whether nothing that watches is waited for: sentinels that were planned, and, before a candidate is accepted, those that
+    /// were not yet, and its audits.
+    pub(super) fn has_watched(&self, arm: usize, watch: Watch, is_accepted: bool) -> bool {
         let sentinels = self.sentinels(watch);
         let is_settled =
-            |slot: &usize| !matches!(self.state(*slot), Some(State::Pending { .. } | State::Running { .. }));
-        let is_complete = !watch.has_sentinels || SENTINELS <= sentinels.len() || self.design.tasks.is_empty();
-        let has_audits = self.audited.contains_key(&arm)
-            || self.slots.all(arm, Role::Audit).next().is_some()
-            || self.audits(arm).is_empty();
-        let mut all = sentinels.iter().copied().chain(self.slots.all(arm, Role::Audit));
-        is_complete && has_audits && all.all(|slot| is_settled(&slot))
+            |slot: usize| !matches!(self.state(slot), Some(State::Pending { .. } | State::Running { .. }));
+        let is_complete = !watch.has_sentinels || SENTINELS <= sentinels.len();
+        let mut audits = self.slots.all(arm, Role::Audit).peekable();
+        let has_audits = self.audited.contains_key(&arm) || audits.peek().is_some() || self.audits(arm).is_empty();
+        sentinels.into_iter().all(is_settled)
+            && (!is_accepted || (is_complete && has_audits && audits.all(is_settled)))
     }
 
     /// The audits of an arm that nobody has looked at.

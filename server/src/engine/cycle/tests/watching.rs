@@ -61,26 +61,29 @@ fn inert_tasks_are_audited_and_keep_their_record() {
 
 #[test]
 fn an_audit_that_fires_undoes_the_decision_and_more_is_run() {
-    let inert: Vec<usize> = (0..TASKS).filter(|task| !ACTIVE.contains(task)).collect();
-    for (elsewhere, is_accepted) in [(0.0, true), (-1.0, false)] {
-        let mut world = gated(5, 0.7);
-        world.fires = named(&inert);
-        // It fires there too, and does harm or does not.
-        world.chances.iter_mut().enumerate().filter(|(at, _)| !ACTIVE.contains(at)).for_each(|(_, chance)| *chance = 0.95);
-        inert.iter().for_each(|task| world.proposals[0][0][*task] = elsewhere);
+    // Two held-out tasks, which pass, are called inert. It fires there too, and does harm or does not.
+    let active: Vec<usize> = (0..10).collect();
+    for (elsewhere, last) in
+        [(0.0, Decision::Accepted), (-1.0, Decision::Rejected(Reason::Confirm(Loss::HeldOut)))]
+    {
+        let mut effects = vec![0.7; TASKS];
+        effects[10..].fill(elsewhere);
+        let world = World {
+            chances: (0..TASKS).map(|task| if task < HELD_IN { 0.3 } else { 1.0 }).collect(),
+            proposals: vec![vec![effects]],
+            active: Some(named(&active)),
+            fires: named(&[10, 11]),
+            ..world(5, &[])
+        };
         let played = Played::new(design(Gate::Certified, Goal::Improve, 1)).play(&world);
-        let decisions = decided(&played, 0);
-        assert_eq!(decisions[0], Decision::Undecided(Open::TriggerMoved));
-        let last = *decisions.last().unwrap();
-        assert_eq!((decisions.len(), last == Decision::Accepted), (2, is_accepted), "{decisions:?}");
-        assert!(is_accepted || matches!(last, Decision::Rejected(Reason::Confirm(_))), "{last:?}");
+        assert_eq!(decided(&played, 0), [Decision::Undecided(Open::TriggerMoved), last]);
         // Once: the task that was found is run as the others are, and nothing is audited again.
         let audits = slots(&played, 1, Role::Audit);
         let found = &audits[0].task;
         assert_eq!(audits.len(), 1);
         let confirmed = slots(&played, 1, Role::Confirm);
         let of_found = confirmed.iter().filter(|slot| slot.task == *found).count();
-        assert!(if is_accepted { of_found == 8 } else { 0 < of_found }, "{of_found}");
+        assert!(if last == Decision::Accepted { of_found == 8 } else { 0 < of_found }, "{of_found}");
         assert!(played.cycle.arms()[1].active.as_ref().unwrap().contains(found));
     }
 }
@@ -98,7 +101,8 @@ fn topped_up(rounds: u32) -> Design {
 
 #[test]
 fn a_baseline_that_fails_suddenly_is_measured_anew() {
-    let world = world(5, &[0.6]);
+    let chances = (0..TASKS).map(|task| if task < 4 { 0.1 } else { 1.0 }).collect();
+    let world = World { chances, ..world(5, &[0.8]) };
     let quiet = Played::new(topped_up(1)).play(&world);
     assert_eq!(quiet.cycle.decisions()[&0], Decision::Accepted);
     let sentinels = slots(&quiet, 0, Role::Sentinel);
@@ -111,9 +115,9 @@ fn a_baseline_that_fails_suddenly_is_measured_anew() {
     let places: Vec<Role> = places.skip_while(|role| *role != Role::Confirm && *role != Role::Sentinel).collect();
     let longest = places.split(|role| *role == Role::Sentinel).map(<[Role]>::len).max().unwrap();
     assert!(longest <= 4 * TASKS / 8 + 4, "{longest}");
-    // The provider changes something in the middle of it.
+    // The provider changes something when it begins.
     let began = quiet.log.iter().find(|(_, event)| matches!(event, Event::Merged { .. })).unwrap().0;
-    let world = World { breaks: Some(began + Duration::from_secs(2)), proposals: vec![world.proposals[0].clone(); 2], ..world };
+    let world = World { breaks: Some(began), proposals: vec![world.proposals[0].clone(); 2], ..world };
     let played = Played::new(topped_up(2)).play(&world);
     assert_eq!(played.cycle.decisions()[&0], Decision::Undecided(Open::Drift));
     assert_eq!(played.cycle.working(), 0);
@@ -129,12 +133,12 @@ fn a_baseline_that_fails_suddenly_is_measured_anew() {
 #[test]
 fn sentinels_seldom_cry_wolf() {
     let (mut confirmed, mut drifted) = (0, 0);
-    for seed in 0..150 {
+    for seed in 0..50 {
         let played = Played::new(topped_up(1)).play(&world(seed, &[0.4]));
         confirmed += usize::from(!slots(&played, 0, Role::Sentinel).is_empty());
         drifted += usize::from(played.cycle.decisions()[&0] == Decision::Undecided(Open::Drift));
     }
-    assert!(60 < confirmed && drifted * 40 <= confirmed, "{drifted} of {confirmed}");
+    assert!(20 < confirmed && drifted * 20 <= confirmed, "{drifted} of {confirmed}");
 }
 
 #[test]
@@ -157,16 +161,16 @@ fn a_run_is_stalled_only_if_what_is_to_be_expected_is_out_of_sight() {
 fn what_met_the_rule_and_not_the_margin_is_tried_once_more() {
     let small = Decision::Held(Hold::SmallEffect);
     let mut seen = 0;
-    for seed in 0..60 {
+    for seed in 0..400 {
         let mut world = world(seed, &[0.08]);
-        world.proposals.extend([vec![vec![-0.9; TASKS]], vec![vec![-0.9; TASKS]]]);
-        let played = Played::new(design(Gate::Certified, Goal::Improve, 3)).play(&world);
-        let decisions = decided(&played, 0);
-        if decisions.first() != Some(&small) {
-            assert_eq!(decisions.len(), 1, "{decisions:?}");
+        let played = Played::new(design(Gate::Certified, Goal::Improve, 1)).play(&world);
+        if decided(&played, 0) != [small] {
             continue;
         }
         seen += 1;
+        world.proposals.extend([vec![vec![-0.9; TASKS]], vec![vec![-0.9; TASKS]]]);
+        let played = Played::new(design(Gate::Certified, Goal::Improve, 3)).play(&world);
+        let decisions = decided(&played, 0);
         assert_eq!(decisions.len(), 2, "{decisions:?}");
         let arms = played.cycle.arms().iter().enumerate().filter(|(_, arm)| arm.members == [0]);
         let arms: Vec<usize> = arms.map(|(at, _)| at).collect();
@@ -176,8 +180,11 @@ fn what_met_the_rule_and_not_the_margin_is_tried_once_more() {
         for again in slots(&played, arms[1], Role::Screen) {
             assert!(first.iter().all(|old| (&old.task, old.repeat) != (&again.task, again.repeat)), "{again:?}");
         }
+        if seen == 3 {
+            break;
+        }
     }
-    assert!(2 < seen, "{seen}");
+    assert_eq!(seen, 3);
 }
 
 #[test]

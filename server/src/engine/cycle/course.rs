@@ -374,12 +374,10 @@ impl Cycle {
             return Vec::new();
         }
         let room = self.trials.room();
-        let is_rejected = stage.is_over() && stage.decision() != stage::Decision::Accepted;
-        if room == 0 || is_rejected {
+        if room == 0 {
             return Vec::new();
         }
-        let all = number(stage.tasks().len()).saturating_mul(stage.repeats());
-        let mut wanted = self.wanted_of_watch(arm, watch, stage.started(), all);
+        let mut wanted = self.wanted_of_watch(arm, watch, &stage);
         let mut room = room.saturating_sub(wanted.len());
         let full = self.design.rules.topped_up() as usize;
         while 0 < room

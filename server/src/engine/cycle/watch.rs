@@ -64,26 +64,24 @@ impl Cycle {
             Role::Sentinel => watch.since <= at && slot.arm == self.working,
             _ => {
                 slot.arm == *arm
-                    && stage.is_some_and(|stage| {
-                        !stage.is_over() || stage.decision() == stage::Decision::Accepted
-                    })
+                    && stage.is_some_and(|stage| !is_rejected(stage))
             }
         }
     }
 
-    /// The audits and sentinels that are wanted besides those that are there. `planned` trials of the candidate of all are.
-    pub(super) fn wanted_of_watch(&self, arm: usize, watch: Watch, planned: u32, all: u32) -> Vec<Slot> {
+    /// The audits and sentinels that are wanted besides those that are there. Of a candidate that is rejected nothing more is
+    /// watched, unless a sentinel has failed: then it may be the world.
+    pub(super) fn wanted_of_watch(&self, arm: usize, watch: Watch, stage: &Stage) -> Vec<Slot> {
+        let is_rejected = is_rejected(stage);
         let mut wanted = Vec::new();
-        if !self.audited.contains_key(&arm) && self.slots.all(arm, Role::Audit).next().is_none() {
+        if !is_rejected && !self.audited.contains_key(&arm) && self.slots.all(arm, Role::Audit).next().is_none() {
             wanted.extend(self.audits(arm));
         }
-        if watch.has_sentinels {
+        if watch.has_sentinels && (!is_rejected || self.is_suspicious(watch)) {
+            let all = (stage.tasks().len() * stage.repeats() as usize).max(1);
+            let planned = stage.started() as usize;
             // One at the beginning of each eighth.
-            let due = if all <= planned {
-                SENTINELS
-            } else {
-                (planned as usize * SENTINELS / (all as usize).max(1) + 1).min(SENTINELS)
-            };
+            let due = if is_rejected { SENTINELS } else { (planned * SENTINELS / all + 1).min(SENTINELS) };
             let order = self.surest();
             for number in self.sentinels(watch).len()..due {
                 let Some((task, split)) = order.get(number % order.len().max(1)) else { break };
@@ -129,17 +127,24 @@ impl Cycle {
         slots
     }
 
-    /// Whether nothing that watches is waited for: sentinels that were planned, and, before a candidate is accepted, those that
-    /// were not yet, and its audits.
+    /// Whether nothing that watches is waited for: sentinels that were planned, all of them if one has failed, and, before a
+    /// candidate is accepted, all of them and its audits.
     pub(super) fn has_watched(&self, arm: usize, watch: Watch, is_accepted: bool) -> bool {
         let sentinels = self.sentinels(watch);
         let is_settled =
             |slot: usize| !matches!(self.state(slot), Some(State::Pending { .. } | State::Running { .. }));
-        let is_complete = !watch.has_sentinels || SENTINELS <= sentinels.len();
+        let wants_all = watch.has_sentinels && (is_accepted || self.is_suspicious(watch));
         let mut audits = self.slots.all(arm, Role::Audit).peekable();
         let has_audits = self.audited.contains_key(&arm) || audits.peek().is_some() || self.audits(arm).is_empty();
-        sentinels.into_iter().all(is_settled)
-            && (!is_accepted || (is_complete && has_audits && audits.all(is_settled)))
+        (!wants_all || SENTINELS <= sentinels.len())
+            && sentinels.into_iter().all(is_settled)
+            && (!is_accepted || (has_audits && audits.all(is_settled)))
+    }
+
+    /// Whether a sentinel has failed.
+    fn is_suspicious(&self, watch: Watch) -> bool {
+        let mut ended = self.sentinels(watch).into_iter().filter_map(|slot| self.state(slot));
+        ended.any(|state| matches!(state, State::Filled(verdict) if verdict != Verdict::Pass))
     }
 
     /// The audits of an arm that nobody has looked at.
@@ -164,6 +169,11 @@ impl Cycle {
         }
         0 < fails && at_least(fails, &chances) < UNLIKELY
     }
+}
+
+/// Whether a candidate that is confirmed is not accepted any more.
+fn is_rejected(stage: &Stage) -> bool {
+    stage.is_over() && stage.decision() != stage::Decision::Accepted
 }
 
 /// The probability of so many events and more, if each has its own chance (Poisson's binomial distribution).

@@ -117,7 +117,7 @@ fn a_baseline_that_fails_suddenly_is_measured_anew() {
     assert!(longest <= 4 * TASKS / 8 + 4, "{longest}");
     // The provider changes something when it begins.
     let began = quiet.log.iter().find(|(_, event)| matches!(event, Event::Merged { .. })).unwrap().0;
-    let world = World { breaks: Some(began), proposals: vec![world.proposals[0].clone(); 2], ..world };
+    let world = World { breaks: Some(began + Duration::from_secs(1)), proposals: vec![world.proposals[0].clone(); 2], ..world };
     let played = Played::new(topped_up(2)).play(&world);
     assert_eq!(played.cycle.decisions()[&0], Decision::Undecided(Open::Drift));
     assert_eq!(played.cycle.working(), 0);

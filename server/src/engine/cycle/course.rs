@@ -108,7 +108,7 @@ impl Cycle {
     /// What follows from the end of a phase, if it is over.
     fn conclusion(&self, stages: &[(usize, Stage)]) -> Option<Step> {
         match &self.phase {
-            Phase::Baseline => self.measured(),
+            Phase::Baseline => self.baseline_over(),
             Phase::Mined => Some(Step::Propose),
             Phase::Screening(_) => self.screened(stages),
             Phase::Merging(survivors) => Some(self.survivors(survivors)),
@@ -119,7 +119,7 @@ impl Cycle {
         }
     }
 
-    fn measured(&self) -> Option<Step> {
+    fn baseline_over(&self) -> Option<Step> {
         if self.design.goal == Goal::Evaluate {
             // The trials themselves say when they are over.
             return None;

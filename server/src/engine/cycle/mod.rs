@@ -22,7 +22,7 @@ use harness_schema::split::Split;
 use super::budget::Spent;
 use super::gate::comparison::Pair;
 use super::gate::stage::Stage;
-use super::plan::{self, Action, Finish, Run, Slot};
+use super::plan::{self, Action, Finish, Run, Slot, State};
 
 pub use self::decision::{Decision, Hold, Open, Reason};
 pub use self::rules::Rules;
@@ -323,6 +323,16 @@ impl Cycle {
             (task.id.clone(), task.split, Pair { baseline, candidate })
         });
         pairs.collect()
+    }
+
+    /// The slots whose trials say how the working harness does: those that the gate compares candidates with.
+    #[must_use]
+    pub fn measured(&self) -> Vec<usize> {
+        let tasks = self.design.tasks.iter();
+        let mut slots: Vec<usize> = tasks.flat_map(|(task, _)| self.standing(self.working, task)).collect();
+        slots.retain(|slot| matches!(self.trials.states().get(*slot), Some(State::Filled(_))));
+        slots.sort_unstable();
+        slots
     }
 
     /// Takes in what happened at a time. What cannot be changes nothing.

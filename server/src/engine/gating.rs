@@ -61,7 +61,8 @@ impl<'a> Trigger<'a> {
     pub fn of(candidate: &'a Harness, baseline: &'a Harness) -> Option<Self> {
         let trigger = Self { candidate, baseline };
         let is_native = candidate.is_native() && baseline.is_native();
-        (is_native && is_same_but_rules(candidate, baseline) && !trigger.rules().is_empty()).then_some(trigger)
+        (is_native && is_same_but_rules(candidate, baseline) && !trigger.rules().is_empty())
+            .then_some(trigger)
     }
 
     /// The ids of the rules that differ.
@@ -140,9 +141,9 @@ fn is_same_but_rules(candidate: &Harness, baseline: &Harness) -> bool {
         out
     };
     let programs = |harness: &Harness| -> BTreeMap<FilePath, Option<Digest>> {
-        let read = harness.named_files().filter(|file| {
-            matches!(harness.role(file), Some(Role::Tool | Role::Surface | Role::Program))
-        });
+        let read = harness
+            .named_files()
+            .filter(|file| matches!(harness.role(file), Some(Role::Tool | Role::Surface | Role::Program)));
         let digest = |file: &FilePath| harness.document(file).map(|document| document.digest());
         read.map(|file| (file.clone(), digest(file))).collect()
     };
@@ -184,7 +185,8 @@ fn offered(harness: &Harness) -> Vec<String> {
     let mut names: Vec<String> =
         is_there.clone().filter(|tool| runs(tool.value())).map(|tool| tool.name.to_string()).collect();
     let ends = |value: &Value| value.get("builtin").and_then(Value::as_text) == Some("finish");
-    if harness.manifest().runtime.finish.value == Finish::Tool && !is_there.clone().any(|tool| ends(tool.value()))
+    if harness.manifest().runtime.finish.value == Finish::Tool
+        && !is_there.clone().any(|tool| ends(tool.value()))
     {
         names.push(String::from("finish"));
     }
@@ -239,8 +241,9 @@ impl<'a> Replay<'a> {
 
     fn fires(mut self, recorded: &Recorded<'_>) -> bool {
         let all = recorded.trace.steps.as_slice();
-        let answers: Vec<usize> =
-            (0..all.len()).filter(|at| all.get(*at).is_some_and(|step| step.source == Source::Agent)).collect();
+        let answers: Vec<usize> = (0..all.len())
+            .filter(|at| all.get(*at).is_some_and(|step| step.source == Source::Agent))
+            .collect();
         let opening = all.get(..answers.first().copied().unwrap_or(all.len())).unwrap_or_default();
         let first = answers.first().and_then(|at| all.get(*at));
         self.fill_context(0, &[], opening, first);
@@ -311,9 +314,8 @@ impl<'a> Replay<'a> {
     fn may_stay(&self, id: &str) -> bool {
         let mut states = self.states.into_iter().flat_map(|states| states.state.iter());
         let state = states.find(|state| state.id.value == id);
-        state.is_some_and(|state| {
-            state.on_limit.value == id || state.next.iter().any(|next| next.value == id)
-        })
+        state
+            .is_some_and(|state| state.on_limit.value == id || state.next.iter().any(|next| next.value == id))
     }
 
     fn action(&self, step: &Step) -> Option<&Action> {
@@ -330,7 +332,8 @@ impl<'a> Replay<'a> {
     /// How full the context was at most: what was known at the answer and what came behind it, or what the next request was
     /// counted as. What was left out of it meanwhile is not taken off.
     fn fill_context(&mut self, known: u64, calls: &[Call], behind: &[Step], next: Option<&Step>) {
-        let results = calls.iter().filter_map(|call| call.observation.as_ref()).map(|seen| seen.text.as_str());
+        let results =
+            calls.iter().filter_map(|call| call.observation.as_ref()).map(|seen| seen.text.as_str());
         let said = behind.iter().map(|step| step.message.as_str());
         let new: u64 = results.chain(said).map(|text| approx_tokens(text) as u64).sum();
         let counted = next.and_then(|next| next.usage).map_or(0, |usage| usage.input);

@@ -143,7 +143,9 @@ impl Decision {
                 Open::Doubt(Doubt::VoidCells) => "missing trials could decide either way",
                 Open::Doubt(Doubt::MissingShare) => "too many trials are missing",
                 Open::Drift => "the baseline fails now what it passed before, so nothing can be compared",
-                Open::TriggerMoved => "its trigger fires where it was not expected to, and more trials are needed",
+                Open::TriggerMoved => {
+                    "its trigger fires where it was not expected to, and more trials are needed"
+                }
                 Open::Budget => "the budget ended before a decision",
                 Open::Cancelled => "the run was cancelled before a decision",
                 Open::Infrastructure => "the machine or the provider failed before a decision",

@@ -25,8 +25,8 @@ use super::gate::stage::Stage;
 use super::plan::{self, Action, Finish, Run, Slot, State};
 
 pub use self::decision::{Decision, Hold, Open, Reason};
-pub use self::rules::Rules;
 use self::reserve::Screens;
+pub use self::rules::Rules;
 use self::slots::Slots;
 use self::stall::Barren;
 use self::watch::Watch;
@@ -435,7 +435,8 @@ impl Cycle {
         if self.design.goal != Goal::Improve {
             return Vec::new();
         }
-        let held = self.decisions.iter().filter(|(_, decision)| **decision == Decision::Held(Hold::SmallEffect));
+        let held =
+            self.decisions.iter().filter(|(_, decision)| **decision == Decision::Held(Hold::SmallEffect));
         let again = held.filter_map(|(proposal, _)| {
             let members = [*proposal];
             let mut tried = self.twins(self.working, &members);

@@ -40,7 +40,8 @@ impl Cycle {
     /// the chances of the tasks say of those that were not run. Below zero nothing is expected.
     fn best_gain(&self) -> f64 {
         let barren = self.arms.iter().enumerate().skip(self.barren.first_arm);
-        let tried = barren.filter(|(at, arm)| arm.parent == self.working && arm.members.len() == 1 && *at != 0);
+        let tried =
+            barren.filter(|(at, arm)| arm.parent == self.working && arm.members.len() == 1 && *at != 0);
         let all = self.design.tasks.len().max(1) as f64;
         // On inert tasks nothing is gained.
         tried.map(|(arm, _)| self.screen(arm).expected_gain() / all).fold(0.0, f64::max)
@@ -63,7 +64,11 @@ impl Cycle {
                 };
                 let is_known = 0 < record.valid;
                 let (baseline, candidate) = (scaled(full), scaled(repeats));
-                if is_known { Pair { baseline, candidate } } else { Pair { baseline: (0, 0), candidate: (0, 0) } }
+                if is_known {
+                    Pair { baseline, candidate }
+                } else {
+                    Pair { baseline: (0, 0), candidate: (0, 0) }
+                }
             })
             .collect();
         Comparison::of(&pairs).map(|comparison| comparison.least_seen())

@@ -62,10 +62,7 @@ impl Cycle {
         let stage = stages.iter().find(|(of, _)| of == arm).map(|(_, stage)| stage);
         match slot.role {
             Role::Sentinel => watch.since <= at && slot.arm == self.working,
-            _ => {
-                slot.arm == *arm
-                    && stage.is_some_and(|stage| !is_rejected(stage))
-            }
+            _ => slot.arm == *arm && stage.is_some_and(|stage| !is_rejected(stage)),
         }
     }
 
@@ -74,7 +71,10 @@ impl Cycle {
     pub(super) fn wanted_of_watch(&self, arm: usize, watch: Watch, stage: &Stage) -> Vec<Slot> {
         let is_rejected = is_rejected(stage);
         let mut wanted = Vec::new();
-        if !is_rejected && !self.audited.contains_key(&arm) && self.slots.all(arm, Role::Audit).next().is_none() {
+        if !is_rejected
+            && !self.audited.contains_key(&arm)
+            && self.slots.all(arm, Role::Audit).next().is_none()
+        {
             wanted.extend(self.audits(arm));
         }
         if watch.has_sentinels && (!is_rejected || self.is_suspicious(watch)) {
@@ -85,7 +85,8 @@ impl Cycle {
             let order = self.surest();
             for number in self.sentinels(watch).len()..due {
                 let Some((task, split)) = order.get(number % order.len().max(1)) else { break };
-                let same = wanted.iter().filter(|slot: &&Slot| slot.role == Role::Sentinel && slot.task == *task);
+                let same =
+                    wanted.iter().filter(|slot: &&Slot| slot.role == Role::Sentinel && slot.task == *task);
                 let repeat = self.slots.of(self.working, Role::Sentinel, task).len() + same.count();
                 let repeat = u32::try_from(repeat).unwrap_or(u32::MAX);
                 wanted.push(slot(self.working, task, *split, Role::Sentinel, repeat));
@@ -116,7 +117,9 @@ impl Cycle {
     fn surest(&self) -> Vec<(String, harness_schema::split::Split)> {
         let chance = |task: &str| self.chance(self.working, task).mean;
         let mut tasks: Vec<_> = self.design.tasks.iter().map(|known| (chance(&known.0), known)).collect();
-        tasks.sort_by(|(one, of_one), (other, of_other)| other.total_cmp(one).then_with(|| of_one.cmp(of_other)));
+        tasks.sort_by(|(one, of_one), (other, of_other)| {
+            other.total_cmp(one).then_with(|| of_one.cmp(of_other))
+        });
         tasks.into_iter().map(|(_, known)| known.clone()).collect()
     }
 
@@ -135,7 +138,8 @@ impl Cycle {
             |slot: usize| !matches!(self.state(slot), Some(State::Pending { .. } | State::Running { .. }));
         let wants_all = watch.has_sentinels && (is_accepted || self.is_suspicious(watch));
         let mut audits = self.slots.all(arm, Role::Audit).peekable();
-        let has_audits = self.audited.contains_key(&arm) || audits.peek().is_some() || self.audits(arm).is_empty();
+        let has_audits =
+            self.audited.contains_key(&arm) || audits.peek().is_some() || self.audits(arm).is_empty();
         (!wants_all || SENTINELS <= sentinels.len())
             && sentinels.into_iter().all(is_settled)
             && (!is_accepted || (has_audits && audits.all(is_settled)))
@@ -162,7 +166,9 @@ impl Cycle {
     pub(super) fn has_drifted(&self, watch: Watch) -> bool {
         let (mut fails, mut chances) = (0, Vec::new());
         for at in self.sentinels(watch) {
-            if let (Some(State::Filled(verdict)), Some(slot)) = (self.state(at), self.trials.design().slots.get(at)) {
+            if let (Some(State::Filled(verdict)), Some(slot)) =
+                (self.state(at), self.trials.design().slots.get(at))
+            {
                 fails += usize::from(verdict != Verdict::Pass);
                 chances.push(1.0 - self.chance(self.working, &slot.task).mean);
             }

@@ -69,7 +69,8 @@ impl Live {
         let context_used = self.window.map(|window| self.tokens() as f64 / window as f64);
         let steps_left = self.max_steps - self.steps.min(self.max_steps);
         let state = self.state.unwrap_or("main");
-        let moment = Moment { event, step: self.steps, steps_left, context_used, time_used: Some(0.0), state };
+        let moment =
+            Moment { event, step: self.steps, steps_left, context_used, time_used: Some(0.0), state };
         self.has_fired |= !self.other.fire(&self.trace, &moment).is_empty();
         let mut is_refused = false;
         for fired in self.own.fire(&self.trace, &moment) {
@@ -122,7 +123,8 @@ impl Live {
             let used = Usage { input: self.tokens() + size, output: 3, ..Usage::default() };
             let state = self.state.map(str::to_owned);
             let message = String::from("I go on.");
-            let agent = Step { source: Source::Agent, message, calls, usage: Some(used), state, ..Step::default() };
+            let agent =
+                Step { source: Source::Agent, message, calls, usage: Some(used), state, ..Step::default() };
             self.trace.push(agent);
             self.known = used.input + used.output;
             let is_cut = matches!(turn, Turn::Cut);
@@ -299,13 +301,29 @@ fn a_trial_of_the_candidate_says_whether_a_new_rule_acted() {
 
 #[test]
 fn a_task_is_inert_if_enough_traces_show_no_firing() {
-    let tasks: Vec<String> = ["fires", "never", "seldom seen", "held out", "unreadable"].map(String::from).into();
+    let tasks: Vec<String> =
+        ["fires", "never", "seldom seen", "held out", "unreadable"].map(String::from).into();
     let trials = [
-        (0, Some(true)), (0, Some(false)), (0, Some(false)), (0, Some(false)),
-        (1, Some(false)), (1, Some(false)), (1, Some(false)), (1, Some(false)), (1, Some(false)),
-        (2, Some(false)), (2, Some(false)), (2, Some(false)),
-        (3, Some(false)), (3, Some(false)), (3, Some(false)), (3, Some(false)),
-        (4, Some(false)), (4, Some(false)), (4, Some(false)), (4, None),
+        (0, Some(true)),
+        (0, Some(false)),
+        (0, Some(false)),
+        (0, Some(false)),
+        (1, Some(false)),
+        (1, Some(false)),
+        (1, Some(false)),
+        (1, Some(false)),
+        (1, Some(false)),
+        (2, Some(false)),
+        (2, Some(false)),
+        (2, Some(false)),
+        (3, Some(false)),
+        (3, Some(false)),
+        (3, Some(false)),
+        (3, Some(false)),
+        (4, Some(false)),
+        (4, Some(false)),
+        (4, Some(false)),
+        (4, None),
     ];
     let splits = Splits::apart(trials, |(task, _): &(usize, Option<bool>)| {
         Some(if *task == 3 { Split::HeldOut } else { Split::HeldIn })

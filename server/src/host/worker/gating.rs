@@ -90,8 +90,7 @@ pub(super) fn moved(
 ) -> BTreeSet<String> {
     let Some(trigger) = Trigger::of(candidate, baseline) else { return BTreeSet::new() };
     let audits = slots.iter().filter_map(|slot| trials.get(slot));
-    let fired = audits.filter(|trial| {
-        evidence::trace(store, &trial.id).is_some_and(|trace| trigger.has_fired(&trace))
-    });
+    let fired = audits
+        .filter(|trial| evidence::trace(store, &trial.id).is_some_and(|trace| trigger.has_fired(&trace)));
     fired.map(|trial| trial.task.clone()).collect()
 }

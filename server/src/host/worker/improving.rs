@@ -97,7 +97,9 @@ impl Performance<'_> {
         let parent = self.cycle.arms().get(arm).map(|arm| arm.parent);
         let (candidate, baseline) = (self.arms.get(arm), parent.and_then(|parent| self.arms.get(parent)));
         let mut tasks = BTreeSet::new();
-        if let (Some(stored), Some(candidate), Some(baseline)) = (store.run(self.number)?, candidate, baseline) {
+        if let (Some(stored), Some(candidate), Some(baseline)) =
+            (store.run(self.number)?, candidate, baseline)
+        {
             let trials = evidence::trials(store, &stored)?;
             tasks = gating::moved(store, &candidate.harness, &baseline.harness, &trials, slots);
         }

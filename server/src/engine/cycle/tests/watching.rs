@@ -109,15 +109,22 @@ fn a_baseline_that_fails_suddenly_is_measured_anew() {
     assert_eq!(sentinels.len(), 8);
     // They are spread over the confirmation.
     let places = quiet.log.iter().filter_map(|(_, event)| match event {
-        Event::Trial(plan::Event::Planned(slot)) if slot.arm == 1 || slot.role == Role::Sentinel => Some(slot.role),
+        Event::Trial(plan::Event::Planned(slot)) if slot.arm == 1 || slot.role == Role::Sentinel => {
+            Some(slot.role)
+        }
         _ => None,
     });
-    let places: Vec<Role> = places.skip_while(|role| *role != Role::Confirm && *role != Role::Sentinel).collect();
+    let places: Vec<Role> =
+        places.skip_while(|role| *role != Role::Confirm && *role != Role::Sentinel).collect();
     let longest = places.split(|role| *role == Role::Sentinel).map(<[Role]>::len).max().unwrap();
     assert!(longest <= 4 * TASKS / 8 + 4, "{longest}");
     // The provider changes something when it begins.
     let began = quiet.log.iter().find(|(_, event)| matches!(event, Event::Merged { .. })).unwrap().0;
-    let world = World { breaks: Some(began + Duration::from_secs(1)), proposals: vec![world.proposals[0].clone(); 2], ..world };
+    let world = World {
+        breaks: Some(began + Duration::from_secs(1)),
+        proposals: vec![world.proposals[0].clone(); 2],
+        ..world
+    };
     let played = Played::new(topped_up(2)).play(&world);
     assert_eq!(played.cycle.decisions()[&0], Decision::Undecided(Open::Drift));
     assert_eq!(played.cycle.working(), 0);
@@ -148,9 +155,11 @@ fn a_run_is_stalled_only_if_what_is_to_be_expected_is_out_of_sight() {
     let mut near = vec![0.0; TASKS];
     near[..3].fill(1.0);
     near[HELD_IN] = -1.0;
-    for (effects, finish, rounds) in
-        [(near, Finish::Rounds, 5), (vec![0.0; TASKS], Finish::Stalled, 3), (vec![-1.0; TASKS], Finish::Stalled, 3)]
-    {
+    for (effects, finish, rounds) in [
+        (near, Finish::Rounds, 5),
+        (vec![0.0; TASKS], Finish::Stalled, 3),
+        (vec![-1.0; TASKS], Finish::Stalled, 3),
+    ] {
         let world = World { chances: chances.clone(), proposals: vec![vec![effects]; 5], ..world(4, &[]) };
         let played = Played::new(design(Gate::Paper, Goal::Improve, 5)).play(&world);
         assert_eq!((played.cycle.ending(), played.cycle.round()), (Some(&finish), rounds));
@@ -178,7 +187,10 @@ fn what_met_the_rule_and_not_the_margin_is_tried_once_more() {
         // The trials that did not decide do not decide later either.
         let first = slots(&played, arms[0], Role::Screen);
         for again in slots(&played, arms[1], Role::Screen) {
-            assert!(first.iter().all(|old| (&old.task, old.repeat) != (&again.task, again.repeat)), "{again:?}");
+            assert!(
+                first.iter().all(|old| (&old.task, old.repeat) != (&again.task, again.repeat)),
+                "{again:?}"
+            );
         }
         if seen == 3 {
             break;
@@ -204,7 +216,10 @@ fn a_screen_begins_only_if_the_budget_covers_it() {
     assert_eq!((begun(&played, 3), played.cycle.decisions()[&2]), (0, Decision::Undecided(Open::Budget)));
     // Nothing is left half screened.
     for arm in 1..4 {
-        assert_eq!(0 < begun(&played, arm), played.cycle.decisions()[&(arm as u32 - 1)] != Decision::Undecided(Open::Budget));
+        assert_eq!(
+            0 < begun(&played, arm),
+            played.cycle.decisions()[&(arm as u32 - 1)] != Decision::Undecided(Open::Budget)
+        );
     }
     // With nothing to spare no screen begins, and what was spent is the baseline.
     small.trials.budget.trials = Some(4 * TASKS as u64 + 7);

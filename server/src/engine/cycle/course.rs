@@ -1,5 +1,6 @@
 //! What comes next in a run: which slots are wanted, which nobody needs any more, and when a phase is over.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use harness_schema::split::Split;
@@ -26,20 +27,27 @@ impl Cycle {
         {
             return self.trial(now);
         }
-        let stages = self.stages();
-        if let Some(slot) = self.superfluous(&stages) {
+        let stages = self.known.take().unwrap_or_else(|| self.stages());
+        let step = self.step(&stages);
+        self.known = Some(stages);
+        step.unwrap_or_else(|| self.trial(now))
+    }
+
+    /// What the stages ask for; none if the trials go on.
+    fn step(&mut self, stages: &[(usize, Stage)]) -> Option<Step> {
+        if let Some(slot) = self.superfluous(stages) {
             self.dropping.insert(slot);
-            return Step::Drop(slot);
+            return Some(Step::Drop(slot));
         }
-        if let Some(step) = self.conclusion(&stages) {
-            return step;
+        if let Some(step) = self.conclusion(stages) {
+            return Some(step);
         }
         let wishes = self.wishes(stages);
         if !wishes.is_empty() {
             let planned = wishes.into_iter().map(|slot| Event::Trial(plan::Event::Planned(slot)));
-            return Step::Record(planned.collect());
+            return Some(Step::Record(planned.collect()));
         }
-        self.trial(now)
+        None
     }
 
     /// What its trials say; before the run ends, every proposal has a decision.
@@ -74,12 +82,10 @@ impl Cycle {
     /// A slot whose trial could change nothing.
     fn superfluous(&self, stages: &[(usize, Stage)]) -> Option<usize> {
         let is_open = |arm: usize| stages.iter().any(|(of, stage)| *of == arm && !stage.is_over());
-        let slots = self.trials.design().slots.iter().zip(self.trials.states()).enumerate();
-        let waits = slots.filter(|(at, (_, state))| {
-            matches!(state, State::Pending { .. } | State::Running { .. }) && !self.dropping.contains(at)
-        });
-        waits
-            .filter(|(_, (slot, _))| match slot.role {
+        let slots = self.trials.open().filter(|(at, _)| !self.dropping.contains(at));
+        slots
+            .filter_map(|(at, _)| Some((at, self.trials.design().slots.get(at)?)))
+            .filter(|(_, slot)| match slot.role {
                 Role::Baseline => self.design.goal != Goal::Evaluate && slot.arm != self.working,
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
@@ -215,15 +221,14 @@ impl Cycle {
     }
 
     /// The slots that are wanted besides those that are there.
-    fn wishes(&self, stages: Vec<(usize, Stage)>) -> Vec<Slot> {
+    fn wishes(&self, stages: &[(usize, Stage)]) -> Vec<Slot> {
         match &self.phase {
             Phase::Baseline if self.design.goal != Goal::Evaluate => self.wanted_of_baseline(),
             Phase::Screening(_) => self.wanted_of_screening(stages),
-            Phase::Confirming { arm, .. } => stages
-                .into_iter()
-                .find(|(of, _)| of == arm)
-                .map(|(_, stage)| self.wanted_of_confirmation(*arm, stage))
-                .unwrap_or_default(),
+            Phase::Confirming { arm, .. } => {
+                let stage = stages.iter().find(|(of, _)| of == arm);
+                stage.map(|(_, stage)| self.wanted_of_confirmation(*arm, stage)).unwrap_or_default()
+            }
             _ => Vec::new(),
         }
     }
@@ -247,16 +252,20 @@ impl Cycle {
         slot(self.working, task, split, Role::Baseline, number(planned + behind))
     }
 
-    fn wanted_of_screening(&self, stages: Vec<(usize, Stage)>) -> Vec<Slot> {
+    fn wanted_of_screening(&self, stages: &[(usize, Stage)]) -> Vec<Slot> {
         let mut room = self.trials.room();
+        if room == 0 {
+            return Vec::new();
+        }
         let mut wanted = Vec::new();
         let (mut arms, mut ready) = (Vec::new(), Vec::new());
         for (arm, stage) in stages {
+            let arm = *arm;
             match self.smoke(arm) {
                 _ if self.is_inert(arm) => {}
                 Smoke::Clear => {
                     arms.push(arm);
-                    ready.push(stage);
+                    ready.push(Cow::Borrowed(stage));
                 }
                 Smoke::Wants(task) if 0 < room => {
                     if let Some((task, split)) = self.design.tasks.get(task) {
@@ -279,7 +288,7 @@ impl Cycle {
             wanted.push(slot(*arm, &known.id, known.split, Role::Screen, number(repeat)));
             *more += 1;
             room -= 1;
-            if !stage.start(task) {
+            if 0 < room && !stage.to_mut().start(task) {
                 break;
             }
         }
@@ -288,11 +297,15 @@ impl Cycle {
 
     /// Each trial of the candidate begins together with one that the baseline still lacks on the same task, in an order that a
     /// coin decides, so that whatever changes meanwhile changes both.
-    fn wanted_of_confirmation(&self, arm: usize, mut stage: Stage) -> Vec<Slot> {
+    fn wanted_of_confirmation(&self, arm: usize, stage: &Stage) -> Vec<Slot> {
         if self.members(arm).count() == 1 && !self.design.rules.confirms_one() {
             return Vec::new();
         }
         let mut room = self.trials.room();
+        if room == 0 {
+            return Vec::new();
+        }
+        let mut stage = stage.clone();
         let mut wanted: Vec<Slot> = Vec::new();
         let full = self.design.rules.topped_up() as usize;
         while 0 < room

@@ -5,11 +5,9 @@ use std::time::Duration;
 use harness_schema::manifest::Gate;
 use harness_schema::split::Split;
 use self_harness::engine::budget::{Budget, Spent};
-use self_harness::engine::cycle::{
-    Candidate, Cycle, Decision, Design, Event, Goal, Hold, Reason, Rules, Step,
-};
+use self_harness::engine::cycle::{Candidate, Cycle, Decision, Design, Event, Goal, Hold, Rules, Step};
 use self_harness::engine::gate::statistics::Draws;
-use self_harness::engine::plan::{self, Action, Finish};
+use self_harness::engine::plan::{self, Action};
 use self_harness::engine::verdict::Verdict;
 
 use crate::PLACES;
@@ -64,7 +62,12 @@ pub(crate) struct Game {
     pub(crate) rounds: u32,
     /// Trials, if they are limited.
     pub(crate) budget: Option<u64>,
+    /// Whether it goes on where nothing survives round after round: the model spends what it has, a run of the product ends.
+    pub(crate) is_patient: bool,
 }
+
+/// So many rounds without a survivor end a run of the product.
+const BARREN: u32 = 3;
 
 /// A proposal costs as much as so many trials.
 const PROPOSAL: u64 = 2;
@@ -86,7 +89,8 @@ pub(crate) struct Played {
     pub(crate) fates: Vec<Fate>,
     /// Rounds that were ended.
     pub(crate) rounds: u32,
-    pub(crate) ending: Option<Finish>,
+    /// Whether nothing survived for so many rounds that a run of the product would have ended.
+    pub(crate) is_stalled: bool,
 }
 
 /// A run of a game; equal seeds meet the same agent.
@@ -117,6 +121,8 @@ pub(crate) fn play(game: &Game, seed: u64) -> Played {
         worths: Vec::new(),
         running: Vec::new(),
         now: 0.0,
+        barren: 0,
+        is_stalled: false,
     };
     while player.step() {}
     player.end()
@@ -136,6 +142,9 @@ struct Player<'a> {
     /// When each trial that runs will end.
     running: Vec<(f64, usize)>,
     now: f64,
+    /// Rounds in a row that nothing survived.
+    barren: u32,
+    is_stalled: bool,
 }
 
 impl Player<'_> {
@@ -147,7 +156,7 @@ impl Player<'_> {
     fn step(&mut self) -> bool {
         let now = Duration::from_secs_f64(60.0 * self.now);
         match self.cycle.next(now) {
-            Step::Record(events) => events.iter().for_each(|event| self.tell(event)),
+            Step::Record(events) => events.into_iter().for_each(|event| self.record(event)),
             Step::Drop(slot) => {
                 self.running.retain(|(_, running)| *running != slot);
                 self.tell(&Event::Trial(plan::Event::Dropped { slot, spent: trial(0.0) }));
@@ -167,6 +176,23 @@ impl Player<'_> {
         true
     }
 
+    fn record(&mut self, event: Event) {
+        match event {
+            Event::Screened { survivors } => {
+                self.barren = if survivors.is_empty() { self.barren + 1 } else { 0 };
+                self.is_stalled |= BARREN <= self.barren;
+                if survivors.is_empty() && self.game.is_patient {
+                    // A round that ends without a word of how it went: the run does not count it as barren.
+                    self.tell(&Event::Screened { survivors: vec![self.cycle.working()] });
+                    self.tell(&Event::RoundEnded);
+                } else {
+                    self.tell(&Event::Screened { survivors });
+                }
+            }
+            event => self.tell(&event),
+        }
+    }
+
     fn task(&self, slot: usize) -> Option<usize> {
         let task = &self.cycle.trials().design().slots.get(slot)?.task;
         task.rsplit('-').next()?.parse().ok()
@@ -182,7 +208,8 @@ impl Player<'_> {
         let took = at - self.now;
         self.now = at;
         let arm = self.cycle.trials().design().slots.get(slot).map_or(0, |slot| slot.arm);
-        let chance = self.task(slot).and_then(|task| self.chances(arm).get(task)).copied().unwrap_or_default();
+        let chance =
+            self.task(slot).and_then(|task| self.chances(arm).get(task)).copied().unwrap_or_default();
         let verdict = if self.trials.unit() < chance { Verdict::Pass } else { Verdict::Fail };
         self.tell(&Event::Trial(plan::Event::Ended { slot, verdict, spent: trial(took) }));
     }
@@ -252,7 +279,7 @@ impl Player<'_> {
             gain: 100.0 * (after - before),
             fates: fates.collect(),
             rounds: self.cycle.round(),
-            ending: self.cycle.ending().cloned(),
+            is_stalled: self.is_stalled,
         }
     }
 }
@@ -266,14 +293,6 @@ impl Fate {
     pub(crate) fn is_decided(&self) -> bool {
         !matches!(self.decision, None | Some(Decision::Undecided(_)))
     }
-
-    /// Whether it got as far as the confirmation.
-    pub(crate) fn is_screened(&self) -> bool {
-        matches!(
-            self.decision,
-            Some(Decision::Accepted | Decision::Rejected(Reason::Confirm(_)) | Decision::Held(Hold::MergeCap | Hold::UnionFailed))
-        )
-    }
 }
 
 fn trial(minutes: f64) -> Spent {
@@ -283,7 +302,7 @@ fn trial(minutes: f64) -> Spent {
 /// Whether one edit without effect, alone, is accepted.
 pub(crate) fn is_accepted_alone(policy: Policy, case: u64) -> bool {
     let (pool, proposer) = (model::MIDDLING, model::IDLE);
-    let game = Game { policy, pool, proposer, proposals: 1, rounds: 1, budget: None };
+    let game = Game { policy, pool, proposer, proposals: 1, rounds: 1, budget: None, is_patient: true };
     play(&game, seed_of(case)).fates.iter().any(Fate::is_accepted)
 }
 

@@ -2,8 +2,6 @@
 
 use std::thread;
 
-use self_harness::engine::plan::Finish;
-
 use crate::lone;
 use crate::model::{self, Kind, Pool, Proposer, TASKS};
 use crate::play::{self, Fate, Game, Played, Policy};
@@ -120,18 +118,18 @@ const ROUNDS: u32 = 10;
 /// Whole runs: what is promised, and with `all` everything.
 pub(crate) fn runs(runs: u64, all: bool, mut say: impl FnMut(Promise)) {
     for setting in SETTINGS.iter().filter(|setting| all || setting.is_promised) {
-        let game = |policy, rounds, budget| {
+        let game = |policy, rounds, budget, is_patient| {
             let Setting { pool, proposer, proposals, .. } = *setting;
-            Seen::of(played(&Game { policy, pool, proposer, proposals, rounds, budget }, runs))
+            Seen::of(played(&Game { policy, pool, proposer, proposals, rounds, budget, is_patient }, runs))
         };
-        let paper = game(Policy::Paper, ROUNDS, None);
+        let paper = game(Policy::Paper, ROUNDS, None, true);
         let budget = paper.trials.round() as u64;
         say(paper.line(setting, Policy::Paper, true));
         let others = if all { [Policy::Apart, Policy::Exact].as_slice() } else { &[] };
         for policy in others {
-            say(game(*policy, u32::MAX, Some(budget)).line(setting, *policy, true));
+            say(game(*policy, u32::MAX, Some(budget), true).line(setting, *policy, true));
         }
-        let certified = game(Policy::Certified, u32::MAX, Some(budget));
+        let certified = game(Policy::Certified, u32::MAX, Some(budget), true);
         let is_kept = !setting.is_promised
             || (certified.without_effect.percent() <= WITHOUT_EFFECT
                 && certified.harmful.percent() <= HARMFUL
@@ -213,7 +211,8 @@ struct Seen {
 
 impl Seen {
     fn of(played: Vec<Played>) -> Self {
-        let mean = |value: &dyn Fn(&Played) -> f64| model::mean(&played.iter().map(value).collect::<Vec<_>>());
+        let mean =
+            |value: &dyn Fn(&Played) -> f64| model::mean(&played.iter().map(value).collect::<Vec<_>>());
         let gain = mean(&|run| run.gain);
         let square = mean(&|run| (run.gain - gain).powi(2));
         let fates = || played.iter().flat_map(|run| &run.fates).filter(|fate| fate.is_decided());
@@ -225,7 +224,7 @@ impl Seen {
             gain,
             error: (square / played.len().saturating_sub(1).max(1) as f64).sqrt(),
             worse: 100.0 * mean(&|run| f64::from(u8::from(run.gain < 0.0))),
-            stalled: played.iter().filter(|run| run.ending == Some(Finish::Stalled)).count(),
+            stalled: played.iter().filter(|run| run.is_stalled).count(),
             without_effect: Share::of(apart().filter(|fate| fate.worth.abs() <= NO_EFFECT)),
             harmful: Share::of(apart().filter(|fate| fate.worth < -NO_EFFECT)),
             good: Share::of(apart().filter(|fate| GOOD <= fate.worth)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use harness_schema::manifest::Gate;
 use harness_schema::split::Split;
 use self_harness::engine::budget::{Budget, Spent};
+use self_harness::engine::contract::Role;
 use self_harness::engine::cycle::{Candidate, Cycle, Decision, Design, Event, Goal, Hold, Rules, Step};
 use self_harness::engine::gate::statistics::Draws;
 use self_harness::engine::plan::{self, Action};
@@ -84,6 +85,9 @@ pub(crate) struct Fate {
 #[derive(Clone, Debug)]
 pub(crate) struct Played {
     pub(crate) trials: u64,
+    /// Those of them in which candidates were screened, and those in which they were confirmed.
+    pub(crate) screening: u64,
+    pub(crate) confirming: u64,
     /// What it gained on fresh tasks, in points.
     pub(crate) gain: f64,
     pub(crate) fates: Vec<Fate>,
@@ -123,6 +127,8 @@ pub(crate) fn play(game: &Game, seed: u64) -> Played {
         now: 0.0,
         barren: 0,
         is_stalled: false,
+        screening: 0,
+        confirming: 0,
     };
     while player.step() {}
     player.end()
@@ -145,6 +151,8 @@ struct Player<'a> {
     /// Rounds in a row that nothing survived.
     barren: u32,
     is_stalled: bool,
+    screening: u64,
+    confirming: u64,
 }
 
 impl Player<'_> {
@@ -166,6 +174,11 @@ impl Player<'_> {
             Step::Merge(gains) => self.merge(&gains),
             Step::Trial(Action::Start { slot, attempt }) => {
                 self.tell(&Event::Trial(plan::Event::Started { slot, attempt }));
+                match self.cycle.trials().design().slots.get(slot).map(|slot| slot.role) {
+                    Some(Role::Screen | Role::Smoke) => self.screening += 1,
+                    Some(Role::Confirm) => self.confirming += 1,
+                    _ => {}
+                }
                 let minutes = self.task(slot).and_then(|task| self.minutes.get(task)).copied();
                 let took = -(1.0 - self.trials.unit()).ln() * minutes.unwrap_or(1.0);
                 self.running.push((self.now + took, slot));
@@ -276,6 +289,8 @@ impl Player<'_> {
         });
         Played {
             trials: self.cycle.trials().spent().trials,
+            screening: self.screening,
+            confirming: self.confirming,
             gain: 100.0 * (after - before),
             fates: fates.collect(),
             rounds: self.cycle.round(),

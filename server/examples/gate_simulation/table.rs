@@ -115,26 +115,42 @@ const SETTINGS: [Setting; 4] = [
 /// Rounds of the published gate.
 const ROUNDS: u32 = 10;
 
+/// What stands over the columns: adoption in percent of what was decided on, gain in points, runs that end worse in percent,
+/// trials, those of screening and confirmation in percent, rounds, and in percent the runs in which nothing survived three rounds
+/// in a row.
+const HEAD: &str = "                                            no effect  harmful   good  overfit       gain  worse  trials  scr. + conf.  rounds   barren   reference: no effect, harmful, gain\n";
+
 /// Whole runs: what is promised, and with `all` everything.
 pub(crate) fn runs(runs: u64, all: bool, mut say: impl FnMut(Promise)) {
+    say(Promise { line: HEAD.to_owned(), is_kept: true });
     for setting in SETTINGS.iter().filter(|setting| all || setting.is_promised) {
         let game = |policy, rounds, budget, is_patient| {
             let Setting { pool, proposer, proposals, .. } = *setting;
-            Seen::of(played(&Game { policy, pool, proposer, proposals, rounds, budget, is_patient }, runs))
+            Seen::of(&played(&Game { policy, pool, proposer, proposals, rounds, budget, is_patient }, runs))
+        };
+        let reference = |policy| {
+            let known = setting.references.iter().find(|(of, _)| *of == policy);
+            known.map_or("", |(_, known)| *known)
         };
         let paper = game(Policy::Paper, ROUNDS, None, true);
         let budget = paper.trials.round() as u64;
-        say(paper.line(setting, Policy::Paper, true));
+        let mut tell = |seen: &Seen, policy: Policy, is_kept| {
+            say(seen.line(setting, policy.word(), reference(policy), is_kept));
+        };
+        tell(&paper, Policy::Paper, true);
         let others = if all { [Policy::Apart, Policy::Exact].as_slice() } else { &[] };
         for policy in others {
-            say(game(*policy, u32::MAX, Some(budget), true).line(setting, *policy, true));
+            tell(&game(*policy, u32::MAX, Some(budget), true), *policy, true);
         }
         let certified = game(Policy::Certified, u32::MAX, Some(budget), true);
-        let is_kept = !setting.is_promised
-            || (certified.without_effect.percent() <= WITHOUT_EFFECT
-                && certified.harmful.percent() <= HARMFUL
-                && GAIN * paper.gain <= certified.gain);
-        say(certified.line(setting, Policy::Certified, is_kept));
+        let is_kept = certified.without_effect.percent() <= WITHOUT_EFFECT
+            && certified.harmful.percent() <= HARMFUL
+            && GAIN * paper.gain <= certified.gain;
+        tell(&certified, Policy::Certified, is_kept || !setting.is_promised);
+        if all {
+            let ended = game(Policy::Certified, u32::MAX, Some(budget), false);
+            say(ended.line(setting, "certified, may stall", "", true));
+        }
     }
     let alone = |policy| in_parts(10 * runs, move |case| play::is_accepted_alone(policy, case));
     let policies: &[Policy] = if all { &[Policy::Paper, Policy::Certified] } else { &[Policy::Certified] };
@@ -196,13 +212,14 @@ impl Share {
 
 /// What is to be said of runs.
 struct Seen {
-    runs: usize,
     trials: f64,
+    screening: f64,
+    confirming: f64,
     rounds: f64,
     gain: f64,
     error: f64,
     worse: f64,
-    stalled: usize,
+    stalled: f64,
     without_effect: Share,
     harmful: Share,
     good: Share,
@@ -210,7 +227,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(played: Vec<Played>) -> Self {
+    fn of(played: &[Played]) -> Self {
         let mean =
             |value: &dyn Fn(&Played) -> f64| model::mean(&played.iter().map(value).collect::<Vec<_>>());
         let gain = mean(&|run| run.gain);
@@ -218,13 +235,14 @@ impl Seen {
         let fates = || played.iter().flat_map(|run| &run.fates).filter(|fate| fate.is_decided());
         let apart = || fates().filter(|fate| fate.kind != Kind::Overfit);
         Self {
-            runs: played.len(),
             trials: mean(&|run| run.trials as f64),
+            screening: mean(&|run| run.screening as f64),
+            confirming: mean(&|run| run.confirming as f64),
             rounds: mean(&|run| f64::from(run.rounds)),
             gain,
             error: (square / played.len().saturating_sub(1).max(1) as f64).sqrt(),
             worse: 100.0 * mean(&|run| f64::from(u8::from(run.gain < 0.0))),
-            stalled: played.iter().filter(|run| run.is_stalled).count(),
+            stalled: 100.0 * mean(&|run| f64::from(u8::from(run.is_stalled))),
             without_effect: Share::of(apart().filter(|fate| fate.worth.abs() <= NO_EFFECT)),
             harmful: Share::of(apart().filter(|fate| fate.worth < -NO_EFFECT)),
             good: Share::of(apart().filter(|fate| GOOD <= fate.worth)),
@@ -232,13 +250,11 @@ impl Seen {
         }
     }
 
-    fn line(&self, setting: &Setting, policy: Policy, is_kept: bool) -> Promise {
-        let reference = setting.references.iter().find(|(of, _)| *of == policy).map_or("", |(_, said)| said);
+    fn line(&self, setting: &Setting, policy: &str, reference: &str, is_kept: bool) -> Promise {
+        let share = |trials: f64| 100.0 * trials / self.trials.max(1.0);
         let line = format!(
-            "{}, {}, {} runs: adopts {:.1} % without effect, {:.1} % harmful, {:.1} % good, {:.1} % overfit; gains {:.1} ± {:.1}; {:.0} % end worse; {:.0} trials, {:.1} rounds, {} stalled (reference {reference}){}\n",
+            "{:<21} {policy:<21} {:>9.1} {:>8.1} {:>6.1} {:>8.1} {:>6.1} ± {:.1} {:>6.0} {:>7.0} {:>4.0} + {:>2.0} % {:>7.1} {:>8.0}   {reference}{}\n",
             setting.name,
-            policy.word(),
-            self.runs,
             self.without_effect.percent(),
             self.harmful.percent(),
             self.good.percent(),
@@ -247,9 +263,11 @@ impl Seen {
             self.error,
             self.worse,
             self.trials,
+            share(self.screening),
+            share(self.confirming),
             self.rounds,
             self.stalled,
-            if is_kept { "" } else { ": NOT KEPT" },
+            if is_kept { "" } else { " NOT KEPT" },
         );
         Promise { line, is_kept }
     }

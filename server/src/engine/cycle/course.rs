@@ -1,5 +1,6 @@
 //! What comes next in a run: which slots are wanted, which nobody needs any more, and when a phase is over.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use harness_schema::split::Split;
@@ -27,27 +28,34 @@ impl Cycle {
         {
             return self.trial(now);
         }
-        let stages = self.stages();
-        if let Some(slot) = self.superfluous(&stages) {
+        let stages = self.known.take().unwrap_or_else(|| self.stages());
+        let step = self.step(&stages);
+        self.known = Some(stages);
+        step.unwrap_or_else(|| self.trial(now))
+    }
+
+    /// What the stages ask for; none if the trials go on.
+    fn step(&mut self, stages: &[(usize, Stage)]) -> Option<Step> {
+        if let Some(slot) = self.superfluous(stages) {
             self.dropping.insert(slot);
-            return Step::Drop(slot);
+            return Some(Step::Drop(slot));
         }
-        if let Some((events, limit)) = self.out_of_reach(&stages) {
+        if let Some((events, limit)) = self.out_of_reach(stages) {
             if !events.is_empty() {
-                return Step::Record(events);
+                return Some(Step::Record(events));
             }
             self.trials.end(Finish::Budget(limit));
-            return self.trial(now);
+            return None;
         }
-        if let Some(step) = self.conclusion(&stages) {
-            return step;
+        if let Some(step) = self.conclusion(stages) {
+            return Some(step);
         }
         let wishes = self.wishes(stages);
         if !wishes.is_empty() {
             let planned = wishes.into_iter().map(|slot| Event::Trial(plan::Event::Planned(slot)));
-            return Step::Record(planned.collect());
+            return Some(Step::Record(planned.collect()));
         }
-        self.trial(now)
+        None
     }
 
     /// What its trials say; before the run ends, every proposal has a decision.
@@ -82,12 +90,10 @@ impl Cycle {
     /// A slot whose trial could change nothing.
     fn superfluous(&self, stages: &[(usize, Stage)]) -> Option<usize> {
         let is_open = |arm: usize| stages.iter().any(|(of, stage)| *of == arm && !stage.is_over());
-        let slots = self.trials.design().slots.iter().zip(self.trials.states()).enumerate();
-        let waits = slots.filter(|(at, (_, state))| {
-            matches!(state, State::Pending { .. } | State::Running { .. }) && !self.dropping.contains(at)
-        });
-        waits
-            .filter(|(at, (slot, _))| match slot.role {
+        let slots = self.trials.open().filter(|(at, _)| !self.dropping.contains(at));
+        slots
+            .filter_map(|(at, _)| Some((at, self.trials.design().slots.get(at)?)))
+            .filter(|(at, slot)| match slot.role {
                 Role::Baseline => self.design.goal != Goal::Evaluate && slot.arm != self.working,
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
@@ -289,15 +295,14 @@ impl Cycle {
     }
 
     /// The slots that are wanted besides those that are there.
-    fn wishes(&self, stages: Vec<(usize, Stage)>) -> Vec<Slot> {
+    fn wishes(&self, stages: &[(usize, Stage)]) -> Vec<Slot> {
         match &self.phase {
             Phase::Baseline if self.design.goal != Goal::Evaluate => self.wanted_of_baseline(),
             Phase::Screening(_) => self.wanted_of_screening(stages),
-            Phase::Confirming { arm, watch, .. } => stages
-                .into_iter()
-                .find(|(of, _)| of == arm)
-                .map(|(_, stage)| self.wanted_of_confirmation(*arm, *watch, stage))
-                .unwrap_or_default(),
+            Phase::Confirming { arm, watch, .. } => {
+                let stage = stages.iter().find(|(of, _)| of == arm);
+                stage.map(|(_, stage)| self.wanted_of_confirmation(*arm, *watch, stage)).unwrap_or_default()
+            }
             _ => Vec::new(),
         }
     }
@@ -328,17 +333,21 @@ impl Cycle {
         self.twins(*parent, members).map(|twin| self.slots.of(twin, role, task).len()).sum()
     }
 
-    fn wanted_of_screening(&self, stages: Vec<(usize, Stage)>) -> Vec<Slot> {
+    fn wanted_of_screening(&self, stages: &[(usize, Stage)]) -> Vec<Slot> {
         let mut room = self.trials.room();
+        if room == 0 {
+            return Vec::new();
+        }
         let mut wanted = Vec::new();
         let (mut arms, mut ready) = (Vec::new(), Vec::new());
-        let affordable = self.affordable(&stages);
-        for ((arm, stage), is_affordable) in stages.into_iter().zip(affordable) {
+        let affordable = self.affordable(stages);
+        for ((arm, stage), is_affordable) in stages.iter().zip(affordable) {
+            let arm = *arm;
             match self.smoke(arm) {
                 _ if self.is_inert(arm) || !is_affordable => {}
                 Smoke::Clear => {
                     arms.push(arm);
-                    ready.push(stage);
+                    ready.push(Cow::Borrowed(stage));
                 }
                 Smoke::Wants(task) if 0 < room => {
                     if let Some((task, split)) = self.design.tasks.get(task) {
@@ -361,7 +370,7 @@ impl Cycle {
             wanted.push(slot(*arm, &known.id, known.split, Role::Screen, number(repeat)));
             *more += 1;
             room -= 1;
-            if !stage.start(task) {
+            if 0 < room && !stage.to_mut().start(task) {
                 break;
             }
         }
@@ -370,7 +379,7 @@ impl Cycle {
 
     /// Each trial of the candidate begins together with one that the baseline still lacks on the same task, in an order that a
     /// coin decides, so that whatever changes meanwhile changes both.
-    fn wanted_of_confirmation(&self, arm: usize, watch: Watch, mut stage: Stage) -> Vec<Slot> {
+    fn wanted_of_confirmation(&self, arm: usize, watch: Watch, stage: &Stage) -> Vec<Slot> {
         if self.members(arm).count() == 1 && !self.design.rules.confirms_one() {
             return Vec::new();
         }
@@ -378,6 +387,7 @@ impl Cycle {
         if room == 0 {
             return Vec::new();
         }
+        let mut stage = stage.clone();
         let mut wanted = self.wanted_of_watch(arm, watch, &stage);
         let mut room = room.saturating_sub(wanted.len());
         let full = self.design.rules.topped_up() as usize;

@@ -222,6 +222,8 @@ pub struct Cycle {
     audited: BTreeMap<usize, BTreeSet<String>>,
     /// Slots whose trials were asked to stop.
     dropping: BTreeSet<usize>,
+    /// The [stages](Self::stages), once they were made, for as long as only trials happen: each asks for one task anew.
+    known: Option<Vec<(usize, Stage)>>,
 }
 
 impl Cycle {
@@ -246,6 +248,7 @@ impl Cycle {
             since: 0,
             audited: BTreeMap::new(),
             dropping: BTreeSet::new(),
+            known: None,
         }
     }
 
@@ -351,6 +354,35 @@ impl Cycle {
 
     /// Takes in what happened at a time. What cannot be changes nothing.
     pub fn apply(&mut self, at: Duration, event: &Event) {
+        let known = self.known.take();
+        self.take_in(at, event);
+        if let (Event::Trial(event), Some(mut stages)) = (event, known) {
+            self.known = self.still_known(event).map(|slot| {
+                slot.into_iter().for_each(|slot| self.learn(&mut stages, slot));
+                stages
+            });
+        }
+    }
+
+    /// What an event of trials leaves of stages that were made before it: nothing, or all but the task of a slot.
+    fn still_known(&self, event: &plan::Event) -> Option<Option<usize>> {
+        match event {
+            plan::Event::Planned(_) => Some(self.trials.states().len().checked_sub(1)),
+            plan::Event::Reused { slot, .. }
+            | plan::Event::Unfillable { slot, .. }
+            | plan::Event::Ended { slot, .. }
+            | plan::Event::Discarded { slot, .. }
+            | plan::Event::Dropped { slot, .. } => Some(Some(*slot)),
+            // One that waited runs: neither has an outcome.
+            plan::Event::Started { .. } | plan::Event::Paid(_) => Some(None),
+            plan::Event::Paused(_)
+            | plan::Event::Resumed { .. }
+            | plan::Event::Cancelled
+            | plan::Event::Finished(_) => None,
+        }
+    }
+
+    fn take_in(&mut self, at: Duration, event: &Event) {
         match event {
             Event::Trial(event) => self.of_trial(at, event),
             Event::Mined { actionable } => {

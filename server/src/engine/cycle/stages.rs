@@ -1,9 +1,11 @@
 //! Stages of the gate, made of the slots that were filled: what is compared with what, and how often.
 
-use super::{Arm, Cycle};
+use harness_schema::split::Split;
+
+use super::{Arm, Cycle, Phase};
 use crate::engine::contract::Role;
 use crate::engine::gate::ledger::{Chance, Record, Task};
-use crate::engine::gate::stage::{Course, Outcome, Stage};
+use crate::engine::gate::stage::{Cell, Course, Stage};
 use crate::engine::plan::State;
 use crate::engine::verdict::Verdict;
 
@@ -98,36 +100,51 @@ impl Cycle {
         }
     }
 
+    /// What is known of a task before a candidate is tried on it.
+    fn task(&self, arm: usize, role: Role, task: &str, split: Split) -> Task {
+        let parent = self.arms.get(arm).map_or(arm, |arm| arm.parent);
+        let record = self.record(parent, task, role == Role::Confirm);
+        let chance = self.chance(parent, task);
+        Task { chance, seconds: self.slots.seconds(task), ..Task::new(task, split, record) }
+    }
+
+    /// What a candidate has done on a task.
+    fn cell(&self, arm: usize, role: Role, task: &str) -> Cell {
+        let mut cell = Cell::default();
+        for state in self.slots.of(arm, role, task).iter().filter_map(|slot| self.state(*slot)) {
+            match state {
+                State::Filled(Verdict::Pass) => cell.passes += 1,
+                State::Filled(_) => cell.fails += 1,
+                State::Missing(_) => cell.missing += 1,
+                State::Pending { .. } | State::Running { .. } => cell.running += 1,
+                State::Dropped => {}
+            }
+        }
+        cell
+    }
+
     fn stage(&self, arm: usize, role: Role, repeats: u32, margin: Option<f64>, course: Course) -> Stage {
-        let Some(Arm { parent, active, .. }) = self.arms.get(arm) else {
+        let Some(Arm { active, .. }) = self.arms.get(arm) else {
             return Stage::new(Vec::new(), repeats, margin, course);
         };
         let is_active = |task: &str| active.as_ref().is_none_or(|active| active.contains(task));
-        let tasks = self.design.tasks.iter().filter(|(task, _)| is_active(task)).map(|(task, split)| {
-            let record = self.record(*parent, task, role == Role::Confirm);
-            let mut known = Task::new(task.clone(), *split, record);
-            known.chance = self.chance(*parent, task);
-            known.seconds = self.slots.seconds(task);
-            known
-        });
-        let mut stage = Stage::new(tasks.collect(), repeats, margin, course);
-        for at in 0..stage.tasks().len() {
-            let Some(task) = stage.tasks().get(at).map(|task| task.id.clone()) else { continue };
-            for slot in self.slots.of(arm, role, &task) {
-                let outcome = match self.state(*slot) {
-                    Some(State::Filled(Verdict::Pass)) => Some(Outcome::Pass),
-                    Some(State::Filled(_)) => Some(Outcome::Fail),
-                    Some(State::Missing(_)) => Some(Outcome::Missing),
-                    Some(State::Pending { .. } | State::Running { .. }) => None,
-                    Some(State::Dropped) | None => continue,
-                };
-                stage.start(at);
-                if let Some(outcome) = outcome {
-                    stage.end(at, outcome);
-                }
-            }
+        let tasks = self.design.tasks.iter().filter(|(task, _)| is_active(task));
+        let tasks: Vec<Task> = tasks.map(|(task, split)| self.task(arm, role, task, *split)).collect();
+        let mut stage = Stage::new(tasks.clone(), repeats, margin, course);
+        for task in tasks {
+            let cell = self.cell(arm, role, &task.id);
+            stage.learn(task, cell);
         }
         stage
+    }
+
+    /// Takes a trial of a slot into stages that were made before it: nothing else of a stage depends on it than its task.
+    pub(super) fn learn(&self, stages: &mut [(usize, Stage)], slot: usize) {
+        let role = if matches!(self.phase, Phase::Confirming { .. }) { Role::Confirm } else { Role::Screen };
+        let Some(slot) = self.trials.design().slots.get(slot) else { return };
+        for (arm, stage) in stages {
+            stage.learn(self.task(*arm, role, &slot.task, slot.split), self.cell(*arm, role, &slot.task));
+        }
     }
 
     /// A candidate that is screened.

@@ -124,6 +124,10 @@ impl Played {
 
     /// One step; false at the end.
     fn step(&mut self, world: &World) -> bool {
+        // What was learned trial by trial is what is found from the start.
+        if let Some(known) = self.cycle.known.as_ref().filter(|_| self.log.len() % 8 == 0) {
+            assert_eq!(*known, self.cycle.stages());
+        }
         match self.cycle.next(self.now) {
             Step::Record(events) => {
                 assert!(!events.is_empty());

@@ -80,7 +80,7 @@ impl Cycle {
         });
         waits
             .filter(|(_, (slot, _))| match slot.role {
-                Role::Baseline => self.design.goal != Goal::Evaluate && slot.arm != self.working,
+                Role::Baseline => !self.design.goal.is_measurement() && slot.arm != self.working,
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
                 }
@@ -107,7 +107,7 @@ impl Cycle {
     }
 
     fn measured(&self) -> Option<Step> {
-        if self.design.goal == Goal::Evaluate {
+        if self.design.goal.is_measurement() {
             // The trials themselves say when they are over.
             return None;
         }
@@ -217,7 +217,7 @@ impl Cycle {
     /// The slots that are wanted besides those that are there.
     fn wishes(&self, stages: Vec<(usize, Stage)>) -> Vec<Slot> {
         match &self.phase {
-            Phase::Baseline if self.design.goal != Goal::Evaluate => self.wanted_of_baseline(),
+            Phase::Baseline if !self.design.goal.is_measurement() => self.wanted_of_baseline(),
             Phase::Screening(_) => self.wanted_of_screening(stages),
             Phase::Confirming { arm, .. } => stages
                 .into_iter()

@@ -12,7 +12,7 @@ use crate::engine::cycle::{Candidate, Goal, Rules};
 use crate::engine::plan::Slot;
 use crate::failure::Failure;
 use crate::host::agents::command;
-use crate::host::consent::Memory;
+use crate::host::consent::{self as host_consent, Memory};
 use crate::host::machine::Machine;
 use crate::host::measured::Past;
 use crate::host::model::{Endpoint, KeySource};
@@ -175,7 +175,7 @@ fn start(
     if let Some(notice) = &recalled.notice {
         terminal::print_aside(&visible(&format!("note: {notice}\n")));
     }
-    let asked = consent::of_run(&record, &subject, &guarantees, &key, &recalled.keys_anywhere);
+    let asked = consent::of_run(store, &record, &subject, &guarantees, &key, &recalled.keys_anywhere)?;
     let (items, terms) = (asked.items(), asked.terms());
     let reasons = recalled.agreed.reasons(&items, &terms);
     let question =
@@ -263,7 +263,7 @@ fn record(
     let parallel = parallel.min(machine.max_parallel.unwrap_or(usize::MAX)).max(1);
     let tasks: Vec<&str> = slots.iter().map(|slot| slot.task.as_str()).collect();
     let contract = subject.contract_digest(|id| tasks.contains(&id));
-    Ok(RunRecord {
+    let mut record = RunRecord {
         verb: goal.word().to_owned(),
         name: manifest.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
         harness: subject.harness_digest().to_string(),
@@ -293,5 +293,11 @@ fn record(
         rules: rules.as_ref().map(RulesRecord::of),
         candidates: candidates.iter().map(CandidateRecord::of).collect(),
         seal,
-    })
+    };
+    // What somebody agrees to holds for trials that are not planned yet as well.
+    if matches!(goal, Goal::Validate | Goal::Improve) {
+        let most = host_consent::most(&record);
+        record.budget.trials = Some(record.budget.trials.map_or(most, |set| set.min(most)));
+    }
+    Ok(record)
 }

@@ -24,3 +24,4 @@ pub mod cluster;
 pub mod weakness;
 pub mod proposal;
 pub mod cycle;
+pub mod forecast;

@@ -10,3 +10,6 @@ mod lab;
 mod persona;
 mod improving;
 mod hidden;
+mod sealed;
+mod own;
+mod forecast;

@@ -54,6 +54,8 @@ impl Lab {
         let mut model = Command::new(BINARY)
             .args(["__scripted-model", "--persona"])
             .arg(directory.join("persona.toml"))
+            .arg("--requests")
+            .arg(directory.join("requests.jsonl"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -69,6 +71,12 @@ impl Lab {
 
     pub(crate) fn root(&self) -> PathBuf {
         self.directory.join("project")
+    }
+
+    /// Everything that the model was asked, the body of each request.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let kept = fs::read_to_string(self.directory.join("requests.jsonl")).unwrap_or_default();
+        kept.lines().map(str::to_owned).collect()
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -100,7 +108,7 @@ impl Lab {
         );
     }
 
-    fn write_task(&self, number: usize) {
+    pub(crate) fn write_task(&self, number: usize) {
         let task = |name: &str| format!("tasks/t-{number:02}/{name}");
         let wanted = 40 + number;
         self.write(

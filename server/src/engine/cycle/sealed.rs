@@ -251,7 +251,7 @@ mod tests {
         }
         outcomes.extend([(0, "d", Some(true)), (1, "d", None)]);
         let read = reading(&outcomes).reading().unwrap();
-        assert_eq!(read.words(1), "sealed 1.3→2.5/3 ×4 (+1 −0) · 1 task void · weak");
+        assert_eq!(read.words(1), "sealed 1.3→2.5/3 ×4 (+1 −0) · 1 task void · strong");
         assert!(read.words(2).ends_with(" · reused(2)"));
         let comparison = read.comparison().unwrap();
         let (low, high) = comparison.interval();

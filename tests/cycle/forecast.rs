@@ -29,10 +29,16 @@ fn what_a_round_is_expected_to_take_is_said_and_bounds_the_run() {
     let said = asked(&lab, &["improve"]);
     let runs = line(&said, "Runs");
     // 24 of the baseline, two screens of 6 at .6, and a confirmation of 24 with 24 of the baseline.
-    assert!(runs.contains("about 80–") && runs.contains(" in the first round: 3 held-in and 3 held-out"), "{runs}");
+    assert!(
+        runs.contains("about 80–") && runs.contains(" in the first round: 3 held-in and 3 held-out"),
+        "{runs}"
+    );
     assert!(runs.contains("up to 2 proposals") && runs.contains("at most 3 rounds and "), "{runs}");
     let costs = line(&said, "Costs");
-    assert!(costs.contains("about $") && costs.contains("(guess: nothing measured yet) for one round"), "{costs}");
+    assert!(
+        costs.contains("about $") && costs.contains("(guess: nothing measured yet) for one round"),
+        "{costs}"
+    );
     assert!(costs.contains("; stops at $5.00"), "{costs}");
     assert!(line(&said, "Takes").contains("time not known yet"), "{said}");
     // A trial is three requests: 450 tokens read and 35 written are $0.0008; 24 of them.

@@ -98,7 +98,10 @@ fn an_edit_that_cannot_be_compared_is_refused_and_says_why() {
     apply_remedy(&lab);
     refused(&lab, "has changed since r-0001");
     lab.write("tasks/t-00/tests/test.sh", &test);
-    lab.write("harness.toml", &format!("{before}\n[[tool]]\nname = \"look\"\nbuiltin = \"shell\"\ndescription = \"Looks.\"\n"));
+    lab.write(
+        "harness.toml",
+        &format!("{before}\n[[tool]]\nname = \"look\"\nbuiltin = \"shell\"\ndescription = \"Looks.\"\n"),
+    );
     refused(&lab, "your edit changes what is executed");
     assert!(lab.store().proposals().unwrap().is_empty());
     let output = lab.run(&["validate", "P1", "--working-tree", "--yes"]);

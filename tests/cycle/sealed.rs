@@ -101,16 +101,20 @@ fn what_was_adopted_is_read_where_nothing_was_applied_and_another_contract_is_re
     let lab = Lab::new("adopted", &persona(&replies), 12);
     lab.write_harness(
         12,
-        "[improve]\ngate = \"exact\"\nproposals = 1\nrounds = 1\n\n[improve.repeats]\nbaseline = 2\nscreen = 1\n\n[budget]\nmax_parallel = 4\n",
+        "[improve]\ngate = \"exact\"\n\n[improve.repeats]\nbaseline = 2\nscreen = 1\n\n[budget]\nmax_parallel = 4\n",
     );
     seal_tasks(&lab, 12..14);
-    lab.ok(&["improve", "--yes"]);
-    let improved = lab.store().latest_run().unwrap().unwrap();
+    lab.ok(&["propose", "--yes"]);
+    let begun = lab.store().latest_run().unwrap().unwrap();
+    let proposals = lab.store().proposals().unwrap();
+    let remedy = proposals.into_iter().find(|stored| stored.record.summary == REMEDY).unwrap();
+    lab.ok(&["validate", &format!("P{}", remedy.number), "--yes"]);
+    assert_eq!(lab.store().decisions().unwrap()[&remedy.number].word(), "accepted");
     let printed = lab.ok(&["seal", "--yes"]);
     assert!(printed.contains("→2/2 ×5"), "{printed}");
     let run = lab.store().latest_run().unwrap().unwrap();
     let seal = run.record.seal.unwrap();
-    assert_eq!((seal.first, run.record.harness), (improved.number, improved.record.harness));
+    assert_eq!((seal.first, run.record.harness), (begun.number, begun.record.harness));
     assert!(seal.files["harness.toml"].contains(REMEDY));
     // Another model is another contract, under which no lineage has begun.
     let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();

@@ -262,8 +262,12 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
         }
         Some(Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds) => {
             let mut parts: Vec<String> = match &stored.record.seal {
-                None => Split::ALL.into_iter().filter_map(|split| Some(Score::of(run, split)?.words())).collect(),
-                Some(seal) => seen.cycle.reading().map(|reading| reading.words(seal.look)).into_iter().collect(),
+                None => {
+                    Split::ALL.into_iter().filter_map(|split| Some(Score::of(run, split)?.words())).collect()
+                }
+                Some(seal) => {
+                    seen.cycle.reading().map(|reading| reading.words(seal.look)).into_iter().collect()
+                }
             };
             if 0 < run.voids() {
                 let trials = if run.voids() == 1 { "void trial" } else { "void trials" };

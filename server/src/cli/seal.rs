@@ -80,7 +80,10 @@ fn plan(asking: &mut Asking<'_>) -> Result<Plan, Failure> {
     if last.harness_digest() == first.harness_digest() {
         let message =
             format!("the harness is still the one of {}: there is nothing to compare", run_name(run.number));
-        return Err(Failure::user(message, "apply what was accepted, or make it better with `self-harness improve`; sealed tasks are best read once"));
+        return Err(Failure::user(
+            message,
+            "apply what was accepted, or make it better with `self-harness improve`; sealed tasks are best read once",
+        ));
     }
     let is_sealed = |id: &str| tasks.contains(&id);
     let is_comparable = first.is_comparable(&last.harness)
@@ -88,7 +91,8 @@ fn plan(asking: &mut Asking<'_>) -> Result<Plan, Failure> {
         && first.contract_digest(is_sealed) == last.contract_digest(is_sealed)
         && first.contract_digest(is_sealed) == now.contract_digest(is_sealed);
     if !is_comparable {
-        let message = format!("the harness on disk and the one of {} cannot be compared", run_name(run.number));
+        let message =
+            format!("the harness on disk and the one of {} cannot be compared", run_name(run.number));
         return Err(Failure::config(
             message,
             "take back what changes the model, the agent, its limits or the sealed tasks",

@@ -308,7 +308,8 @@ mod tests {
                 let plan = plan(goal, Some(rules(gate, 8, 10)), candidates);
                 let (likely, high) = plan.round();
                 assert!(100 < likely && likely <= high && high <= plan.most(), "{plan:?} {likely} {high}");
-                let more = Plan { rules: Some(rules(gate, 9, 10)), candidates: candidates + 1, ..plan.clone() };
+                let more =
+                    Plan { rules: Some(rules(gate, 9, 10)), candidates: candidates + 1, ..plan.clone() };
                 assert!(likely < more.round().0 && plan.most() < more.most());
             }
         }

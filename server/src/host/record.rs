@@ -404,10 +404,8 @@ impl RunRecord {
     #[must_use]
     pub fn design(&self) -> cycle::Design {
         let slots: Vec<Slot> = self.slots.iter().map(SlotRecord::slot).collect();
-        let tasks: BTreeMap<String, Split> = slots
-            .iter()
-            .map(|slot| (slot.task.clone(), slot.split))
-            .collect();
+        let tasks: BTreeMap<String, Split> =
+            slots.iter().map(|slot| (slot.task.clone(), slot.split)).collect();
         let rules = self.rules.unwrap_or_default();
         cycle::Design {
             trials: Design { slots, budget: self.budget.budget(), parallel: self.parallel, seed: self.seed },

@@ -80,10 +80,7 @@ fn open(store: &Store, record: &RunRecord, subject: &Subject) -> Result<u64, Sto
 }
 
 /// What trials of the same model took, by task, and what a request for an edit cost.
-fn took(
-    store: &Store,
-    record: &RunRecord,
-) -> Result<(BTreeMap<String, Took>, Option<f64>), StoreError> {
+fn took(store: &Store, record: &RunRecord) -> Result<(BTreeMap<String, Took>, Option<f64>), StoreError> {
     let mut took: BTreeMap<String, Took> = BTreeMap::new();
     let (mut requests, mut seen) = (Took::default(), 0);
     let tasks: BTreeSet<&str> = record.slots.iter().map(|slot| slot.task.as_str()).collect();

@@ -104,7 +104,9 @@ fn markers_of_held_out_and_sealed_tasks_are_in_no_prompt_proposal_log_or_report(
 
 /// What the model was asked: nothing of sealed tasks at all, and of held-out tasks only in trials of those tasks.
 fn in_no_prompt(lab: &Lab) {
-    let requests = lab.requests();
+    // The scripted model keeps them beside the state.
+    let kept = fs::read_to_string(lab.state().with_file_name("requests.jsonl")).unwrap();
+    let requests: Vec<String> = kept.lines().map(str::to_owned).collect();
     let for_edits = |request: &&String| request.contains("You improve the harness of an agent");
     let asked: Vec<&String> = requests.iter().filter(for_edits).collect();
     assert!(2 <= asked.len() && 100 <= requests.len(), "{} of {}", asked.len(), requests.len());

@@ -73,12 +73,6 @@ impl Lab {
         self.directory.join("project")
     }
 
-    /// Everything that the model was asked, the body of each request.
-    pub(crate) fn requests(&self) -> Vec<String> {
-        let kept = fs::read_to_string(self.directory.join("requests.jsonl")).unwrap_or_default();
-        kept.lines().map(str::to_owned).collect()
-    }
-
     pub(crate) fn state(&self) -> PathBuf {
         self.directory.join("state")
     }

@@ -1,9 +1,10 @@
 //! `demo`: everything at work, with no key and no network: an example harness, a model that follows a script, and 24 tasks in
 //! real sandboxes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{evaluate, start, terminal};
+use super::{evaluate, improve, locate, run_report, start, terminal};
+use crate::engine::cycle::Decision;
 use crate::failure::Failure;
 use crate::host::example;
 use crate::host::machine::Machine;
@@ -13,18 +14,24 @@ use crate::host::state;
 /// The port that the scripted model prefers: with the same address the manifest is the same each time.
 const PORT: u16 = 8427;
 
+/// Proposals that the demo tries: one round of four ends within minutes on two cores.
+const PROPOSALS: u32 = 4;
+
 /// The arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where the example is written; a directory of its own in your state directory if none is named
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// How often each task is tried
+    /// How often each task is tried at first
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=20))]
     repeats: u32,
+    /// Only evaluates, and improves nothing
+    #[arg(long)]
+    only_evaluate: bool,
 }
 
-/// Evaluates the example.
+/// Evaluates the example, and makes it better.
 ///
 /// # Errors
 /// A [`Failure`] if the example cannot be written, or nothing can be run here.
@@ -45,13 +52,43 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         "The example is in {}.\nIts model follows a script: what is measured here says how the loop works, and nothing about models.\n\n",
         directory.display()
     ));
-    let code = evaluate::demo(&directory, arguments.repeats);
+    let code = evaluate::demo(&directory, arguments.repeats)?;
+    if code != 0 || arguments.only_evaluate {
+        return Ok(code);
+    }
+    terminal::print_aside("\nNow it is made better: one round of mining, proposals and validation.\n\n");
+    let code = improve::demo(&directory, PROPOSALS)?;
     drop(model);
-    terminal::print(&format!(
-        "\nLook at one trial with\n  self-harness trace latest invoice-total --root {}\n",
-        directory.display()
-    ))?;
-    code
+    if code == 0 {
+        show(&directory)?;
+    }
+    Ok(code)
+}
+
+/// What came out of it: the edit that was accepted, the page, and what to look at next.
+fn show(directory: &Path) -> Result<(), Failure> {
+    let failed = |error: crate::host::store::StoreError| error.to_failure();
+    let store = locate::store(directory)?;
+    let decisions = store.decisions().map_err(failed)?;
+    let accepted: Vec<u32> = decisions
+        .iter()
+        .filter(|(_, decision)| **decision == Decision::Accepted)
+        .map(|(number, _)| *number)
+        .collect();
+    for number in &accepted {
+        terminal::print(&format!("\n{}", run_report::edit_of(&store, *number)?))?;
+    }
+    let Some(stored) = store.latest_run().map_err(failed)? else { return Ok(()) };
+    let page = directory.join("report.html");
+    std::fs::write(&page, run_report::page(&store, &stored)?).map_err(|error| not_written(&page, &error))?;
+    let root = directory.display();
+    let mut out = format!("\nThe report is {}\n\nLook further with\n", page.display());
+    out.push_str(&format!("  self-harness trace latest invoice-total --root {root}\n"));
+    out.push_str(&format!("  self-harness report --lineage --root {root}\n"));
+    for number in accepted.iter().take(1) {
+        out.push_str(&format!("  self-harness report --diff P{number} --root {root}\n"));
+    }
+    terminal::print(&out)
 }
 
 async fn model() -> Result<Server, Failure> {

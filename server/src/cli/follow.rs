@@ -1,21 +1,22 @@
 //! Follows a run through the store, as long as somebody works on it: a bar on a terminal, lines elsewhere.
 
+mod words;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness_schema::split::Split;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
-use crate::engine::cycle::Cycle;
+use crate::engine::cycle::{Cycle, Decision};
 use crate::engine::plan::{Run, State};
-use crate::engine::score::{self, Score};
-use crate::engine::verdict::Verdict;
 use crate::failure::Failure;
 use crate::host::record::EventRecord;
 use crate::host::store::{RunState, Store, StoredRun, run_name};
+
+pub use self::words::{ending, line};
 
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(150);
@@ -39,6 +40,8 @@ pub struct Seen {
     pub unfillable: Vec<(String, String)>,
     /// Slots that an earlier trial filled.
     pub reused: usize,
+    /// Whether weaknesses were mined that an edit could help with.
+    pub is_mined: bool,
     /// The last event that was taken in.
     last: i64,
 }
@@ -53,7 +56,7 @@ impl Seen {
     /// A run that somebody else has told.
     #[cfg(test)]
     pub(super) fn of(cycle: Cycle, state: RunState, unfillable: Vec<(String, String)>) -> Self {
-        Self { cycle, state, is_interrupted: false, unfillable, reused: 0, last: 0 }
+        Self { cycle, state, is_interrupted: false, unfillable, reused: 0, is_mined: false, last: 0 }
     }
 }
 
@@ -140,6 +143,7 @@ pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
         is_interrupted: false,
         unfillable: Vec::new(),
         reused: 0,
+        is_mined: false,
         last: 0,
     };
     look_again(store, stored, &mut seen)?;
@@ -148,7 +152,7 @@ pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
 
 /// Takes in what has happened since the last look: a long run is told once, not with every look.
 fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<(), Failure> {
-    let Seen { cycle, unfillable, reused, last, .. } = seen;
+    let Seen { cycle, unfillable, reused, is_mined, last, .. } = seen;
     let record = &stored.record;
     // The state first: what a run has come to is stored before it, so nobody sees an end without what it came to.
     let state = store.state(stored.number).map_err(|error| error.to_failure())?;
@@ -161,6 +165,7 @@ fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<(), 
             }
         }
         EventRecord::Reused { .. } => *reused += 1,
+        EventRecord::Mined { actionable, .. } => *is_mined |= 0 < actionable,
         _ => {}
     });
     *last = more.map_err(|error| error.to_failure())?;
@@ -171,116 +176,6 @@ fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<(), 
 
 fn gone(number: i64) -> Failure {
     Failure::host(format!("the run {} is gone", run_name(number)), "somebody has removed the store")
-}
-
-/// One line about a run that is open: `31/72 trials · held-in 19 pass 8 fail · held-out 4 done · $0.34`.
-#[must_use]
-pub fn line(seen: &Seen, stored: &StoredRun) -> String {
-    let run = seen.run();
-    let states = run.states();
-    let done = states.iter().filter(|state| matches!(state, State::Filled(_) | State::Missing(_))).count();
-    if done == 0 && run.running().next().is_none() && run.finished().is_none() {
-        return format!("checking {} tasks before the first trial", tasks(stored));
-    }
-    let mut parts = vec![format!("{done}/{} trials", states.len())];
-    for split in Split::ALL {
-        let of_split = run.design().slots.iter().zip(states).filter(|(slot, _)| slot.split == split);
-        let verdicts: Vec<Verdict> = of_split
-            .filter_map(|(_, state)| if let State::Filled(verdict) = state { Some(*verdict) } else { None })
-            .collect();
-        let passes = verdicts.iter().filter(|verdict| **verdict == Verdict::Pass).count();
-        match split {
-            Split::HeldIn if !verdicts.is_empty() => {
-                parts.push(format!("held-in {passes} pass {} fail", verdicts.len() - passes));
-            }
-            // What judges is not shown before it is complete.
-            Split::HeldOut | Split::Sealed if !verdicts.is_empty() => {
-                parts.push(format!("{} {} done", split.word(), verdicts.len()));
-            }
-            _ => {}
-        }
-    }
-    if 0 < run.voids() {
-        parts.push(format!("{} void", run.voids()));
-    }
-    let spent = run.spent();
-    parts.push(match stored.record.budget.cost {
-        Some(most) if spent.cost != Some(0.0) => format!("{} of ${most:.2}", score::money(spent.cost)),
-        _ => score::money(spent.cost),
-    });
-    parts.push(remaining(run, done));
-    parts.join(" · ")
-}
-
-fn tasks(stored: &StoredRun) -> usize {
-    let mut ids: Vec<&str> = stored.record.slots.iter().map(|slot| slot.task.as_str()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids.len()
-}
-
-fn remaining(run: &Run, done: usize) -> String {
-    let paid = run.spent().trials;
-    let left = run.states().len().saturating_sub(done);
-    if paid < 5 || left == 0 {
-        return String::from(if left == 0 { "all done" } else { "time not known yet" });
-    }
-    let each = run.spent().time.as_secs_f64() / paid as f64;
-    format!("about {}", score::time((each * left as f64).ceil() as u64))
-}
-
-/// How a run ended, in a sentence: `evaluate finished: held-in 15.5/24 ×2, held-out 7/12 ×2, $1.62, 13 min`.
-#[must_use]
-pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
-    let (run, verb) = (seen.run(), &stored.record.verb);
-    let spent = run.spent();
-    let done = run.states().iter().filter(|state| matches!(state, State::Filled(_))).count();
-    let at = format!("at {done} of {} trials", run.states().len());
-    let name = run_name(stored.number);
-    if seen.is_interrupted {
-        return format!("{verb} interrupted {at}; `self-harness status --resume` goes on ({name})");
-    }
-    if let Some(why) = run.paused() {
-        return format!("{verb} paused {at}: {why}; `self-harness status --resume` goes on ({name})");
-    }
-    use crate::engine::plan::Finish;
-    match run.finished() {
-        None => format!("{verb} goes on {at} ({name})"),
-        Some(Finish::Cancelled) => {
-            format!("{verb} cancelled {at}, {} spent, results are kept ({name})", score::money(spent.cost))
-        }
-        Some(Finish::Budget(limit)) => {
-            format!("{verb} stopped {at}: {}, results are kept ({name})", limit.words())
-        }
-        Some(Finish::Infrastructure) => {
-            format!("{verb} failed {at}: trials were void again and again; results are kept ({name})")
-        }
-        Some(Finish::ContractBroken) => {
-            format!(
-                "{verb} failed {at}: a task or the harness changed while it ran; results are kept ({name})"
-            )
-        }
-        Some(Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds) => {
-            let mut parts: Vec<String> = match &stored.record.seal {
-                None => {
-                    Split::ALL.into_iter().filter_map(|split| Some(Score::of(run, split)?.words())).collect()
-                }
-                Some(seal) => {
-                    seen.cycle.reading().map(|reading| reading.words(seal.look)).into_iter().collect()
-                }
-            };
-            if 0 < run.voids() {
-                let trials = if run.voids() == 1 { "void trial" } else { "void trials" };
-                parts.push(format!("{} {trials} repeated", run.voids()));
-            }
-            if 0 < seen.reused {
-                parts.push(format!("{} of {} trials known before", seen.reused, run.states().len()));
-            }
-            parts.push(score::money(spent.cost));
-            parts.push(score::time(spent.time.as_secs()));
-            format!("{verb} finished: {} ({name})", parts.join(", "))
-        }
-    }
 }
 
 struct Progress {
@@ -306,6 +201,8 @@ impl Progress {
         if let Some(bar) = &self.bar {
             let states = seen.run().states().iter();
             let done = states.filter(|state| matches!(state, State::Filled(_) | State::Missing(_))).count();
+            // A run that tries proposals does not know beforehand how many trials it takes.
+            bar.set_length(seen.run().states().len() as u64);
             bar.set_position(done as u64);
             bar.set_message(line);
             return;
@@ -335,7 +232,9 @@ impl Progress {
 #[must_use]
 pub fn exit_code(seen: &Seen) -> u8 {
     use crate::engine::plan::Finish;
+    let is_undecided = |decision: &Decision| matches!(decision, Decision::Undecided(_));
     match seen.run().finished() {
+        Some(Finish::Complete) if seen.cycle.decisions().values().any(is_undecided) => 1,
         Some(
             Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds | Finish::Budget(_),
         ) => 0,

@@ -122,6 +122,16 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     })
 }
 
+/// One round on the example of `demo`: whoever starts the demo has asked for exactly that.
+///
+/// # Errors
+/// A [`Failure`] if it cannot be run.
+pub fn demo(root: &std::path::Path, proposals: u32) -> Result<u8, Failure> {
+    let terms = Terms { yes: true, ..Terms::default() };
+    let directory = Some(root.to_path_buf());
+    run(&Arguments { directory, rounds: Some(1), proposals: Some(proposals), gate: None, terms })
+}
+
 /// Makes proposals and tries none.
 ///
 /// # Errors

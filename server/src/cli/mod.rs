@@ -13,6 +13,8 @@ pub mod follow;
 #[cfg(target_os = "linux")]
 pub mod outcome;
 #[cfg(target_os = "linux")]
+pub mod run_report;
+#[cfg(target_os = "linux")]
 pub mod consent;
 #[cfg(target_os = "linux")]
 pub mod start;
@@ -28,8 +30,6 @@ pub mod seal;
 pub mod status;
 #[cfg(target_os = "linux")]
 pub mod trace;
-#[cfg(target_os = "linux")]
-pub mod run_report;
 #[cfg(target_os = "linux")]
 pub mod worker;
 #[cfg(target_os = "linux")]

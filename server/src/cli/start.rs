@@ -6,7 +6,7 @@ use harness_schema::manifest::AgentKind;
 
 use super::consent::{self, Flags, Question};
 use super::report::excerpt::visible;
-use super::{follow, locate, outcome, terminal};
+use super::{follow, locate, run_report, terminal};
 use crate::engine::consent::execution_digest;
 use crate::engine::cycle::{Candidate, Goal, Rules};
 use crate::engine::plan::Slot;
@@ -134,8 +134,7 @@ pub fn run(
 /// A [`Failure`] if it cannot be followed.
 pub fn finish(root: &Path, store: &mut Store, stored: &StoredRun) -> Result<u8, Failure> {
     let seen = follow::to_the_end(root, store, stored)?;
-    terminal::print(&outcome::table(store, stored, &seen)?)?;
-    terminal::print(&format!("{}\n", visible(&follow::ending(&seen, stored))))?;
+    terminal::print(&run_report::summary(store, stored, &seen)?)?;
     Ok(follow::exit_code(&seen))
 }
 

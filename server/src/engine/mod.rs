@@ -25,3 +25,4 @@ pub mod weakness;
 pub mod proposal;
 pub mod cycle;
 pub mod forecast;
+pub mod report;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::cycle::Step;
 use crate::engine::plan::Action;
-use crate::host::record::{AgreementRecord, SlotRecord, SpentRecord, TrialRecord};
+use crate::host::record::{AgreementRecord, ProposalRecord, SlotRecord, SpentRecord, TrialRecord};
 
 /// A project directory that goes away with the test.
 struct Root(PathBuf);
@@ -168,6 +168,50 @@ fn a_worker_that_died_is_followed_at_once() {
     assert!(store.claim().unwrap().is_some());
 }
 
+/// A store that an earlier version has made becomes one of this version, with everything in it.
+#[test]
+fn a_store_of_an_earlier_version_goes_on() {
+    let root = Root::new("earlier");
+    {
+        let mut store = root.open().unwrap();
+        store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
+        let old = "DROP TABLE proposal; PRAGMA user_version = 1;";
+        store.connection.execute_batch(old).unwrap();
+    }
+    let store = root.open().unwrap();
+    assert!(!store.is_foreign());
+    assert_eq!(store.latest_run().unwrap().unwrap().record, run_record());
+    assert_eq!(store.proposals().unwrap(), []);
+    let version: i64 = store.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 2);
+}
+
+#[test]
+fn proposals_keep_their_numbers_and_can_be_dismissed() {
+    let root = Root::new("proposals");
+    let mut store = root.open().unwrap();
+    let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
+    let lease = store.claim().unwrap().unwrap();
+    let proposal = |summary: &str| ProposalRecord { summary: summary.into(), ..ProposalRecord::default() };
+    let two = [proposal("one"), proposal("two")];
+    let event = store
+        .add_proposals(&lease, number, AT, &two, |numbers| EventRecord::Screened {
+            survivors: numbers.iter().map(|number| *number as usize).collect(),
+        })
+        .unwrap();
+    assert_eq!(event, EventRecord::Screened { survivors: vec![1, 2] });
+    assert_eq!(store.proposal(2).unwrap().unwrap().record.summary, "two");
+    assert!(store.dismiss(1, true).unwrap() && !store.dismiss(7, true).unwrap());
+    let dismissed: Vec<bool> = store.proposals().unwrap().iter().map(|stored| stored.is_dismissed).collect();
+    assert_eq!(dismissed, [true, false]);
+    let decided = |why: &str| EventRecord::Decided { proposal: 2, decision: "held".into(), why: why.into() };
+    store.append(&lease, number, AT, &decided("merge-cap")).unwrap();
+    store.append(&lease, number, AT, &decided("small-effect")).unwrap();
+    let decisions = store.decisions().unwrap();
+    assert_eq!(decisions.get(&2).map(|decision| decision.why()), Some("small-effect"));
+    assert_eq!(decisions.len(), 1);
+}
+
 #[test]
 fn a_store_of_a_later_version_is_left_alone() {
     let root = Root::new("later");
@@ -178,7 +222,7 @@ fn a_store_of_a_later_version_is_left_alone() {
     assert!(
         error
             .to_string()
-            .contains("was written by a later version of self-harness (format 9, this one reads 1)")
+            .contains("was written by a later version of self-harness (format 9, this one reads 2)")
     );
     assert_eq!(error.to_failure().exit_code(), 4);
 }

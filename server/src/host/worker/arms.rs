@@ -4,23 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use harness_schema::digest::Digest;
-use harness_schema::harness::Harness;
 use harness_schema::path::FilePath;
 
-use super::shared::{NotPrepared, Shared};
+use super::shared::{Arm, NotPrepared, Shared};
 use crate::engine::cycle;
 use crate::engine::proposal::guard;
 use crate::failure::{Failure, FailureKind};
 use crate::host::record::EventRecord;
 use crate::host::store::{Store, StoreError, StoredRun};
 use crate::host::subject::Subject;
-
-/// A harness that trials are run with.
-pub(super) struct Arm {
-    pub(super) harness: Harness,
-    pub(super) digest: Digest,
-}
 
 /// All of them, in the order of the cycle.
 pub(super) struct Arms {

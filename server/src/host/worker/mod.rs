@@ -7,7 +7,6 @@ mod admitting;
 mod ticket;
 mod shared;
 mod arms;
-mod improving;
 mod performing;
 mod starting;
 

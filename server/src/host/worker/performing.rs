@@ -1,6 +1,8 @@
 //! Performs one run: reads it from the store, starts trials as [`Run::next`] says, and stores each event before the next thing
 //! is done.
 
+mod improving;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
@@ -12,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use harness_schema::split::Split;
 
+use self::improving::Job;
 use super::BEAT;
 use super::admitting::{self, Checked};
-use super::arms::{Arm, Arms};
-use super::improving::Job;
-use super::shared::{NotPrepared, Shared};
+use super::arms::Arms;
+use super::shared::{Arm, NotPrepared, Shared};
 use crate::engine::budget::Spent;
 use crate::engine::cycle::{self, Cycle, Goal, Step};
 use crate::engine::plan::{Action, Event, Finish, Slot, State};
@@ -71,9 +73,9 @@ fn resumed_at(store: &Store, run: &StoredRun) -> Result<(Cycle, Duration), Store
 }
 
 /// A trial that runs.
-pub(super) struct Running {
+struct Running {
     id: String,
-    pub(super) cancel: Cancel,
+    cancel: Cancel,
     meter: Meter,
     record: TrialRecord,
 }
@@ -81,15 +83,15 @@ pub(super) struct Running {
 /// What a trial's thread says when it ends.
 type Ended = (usize, Result<Done, Cancelled>);
 
-pub(super) struct Performance<'a> {
-    pub(super) lease: &'a Lease,
-    pub(super) number: i64,
-    pub(super) cycle: Cycle,
-    pub(super) shared: Arc<Shared>,
+struct Performance<'a> {
+    lease: &'a Lease,
+    number: i64,
+    cycle: Cycle,
+    shared: Arc<Shared>,
     /// How long the run was at work when this worker took it, and when that was.
     base: Duration,
     since: Instant,
-    pub(super) running: BTreeMap<usize, Running>,
+    running: BTreeMap<usize, Running>,
     tell: Sender<Ended>,
     told: Receiver<Ended>,
     /// When trials are killed that still run.
@@ -98,11 +100,11 @@ pub(super) struct Performance<'a> {
     /// Trials in a row in which the agent asked the model for nothing.
     not_started: u32,
     /// The harnesses that trials are run with.
-    pub(super) arms: Arms,
+    arms: Arms,
     /// What goes on beside the trials.
-    pub(super) job: Option<Job>,
+    job: Option<Job>,
     /// Slots whose trials were stopped because nobody needs them.
-    pub(super) dropped: BTreeSet<usize>,
+    dropped: BTreeSet<usize>,
 }
 
 impl<'a> Performance<'a> {
@@ -141,12 +143,12 @@ impl<'a> Performance<'a> {
         Ok(performance)
     }
 
-    pub(super) fn now(&self) -> Duration {
+    fn now(&self) -> Duration {
         self.base + self.since.elapsed()
     }
 
     /// Stores an event, then takes it in.
-    pub(super) fn append(&mut self, store: &mut Store, event: &EventRecord) -> Result<(), StoreError> {
+    fn append(&mut self, store: &mut Store, event: &EventRecord) -> Result<(), StoreError> {
         let at = self.now();
         let (lease, number) = (self.lease, self.number);
         patiently(|| store.append(lease, number, at, event))?;
@@ -467,7 +469,7 @@ impl<'a> Performance<'a> {
     }
 
     /// Waits for trials to end, and stores those that did.
-    pub(super) fn hear(&mut self, store: &mut Store, wait: Duration) -> Result<(), StoreError> {
+    fn hear(&mut self, store: &mut Store, wait: Duration) -> Result<(), StoreError> {
         match self.told.recv_timeout(wait.min(BEAT)) {
             Ok(ended) => self.ended(store, ended)?,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
@@ -527,7 +529,7 @@ impl<'a> Performance<'a> {
 }
 
 /// Tries again while the disk is full: a trial that was paid is not given up because of that.
-pub(super) fn patiently<T>(mut write: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+fn patiently<T>(mut write: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let began = Instant::now();
     loop {
         match write() {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use harness_schema::digest::Digest;
+use harness_schema::harness::Harness;
 use tokio::runtime::Runtime;
 
-use super::arms::Arm;
 use super::{archives, ticket};
 use crate::engine::atif;
 use crate::engine::plan::Slot;
@@ -42,6 +42,12 @@ pub(super) struct Shared {
     /// What it proved to hold.
     pub(super) guarantees: String,
     egress: Egress,
+}
+
+/// A harness that trials are run with.
+pub(super) struct Arm {
+    pub(super) harness: Harness,
+    pub(super) digest: Digest,
 }
 
 /// Why a run cannot be performed now.

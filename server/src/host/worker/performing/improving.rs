@@ -9,10 +9,10 @@ use std::thread;
 
 use harness_schema::digest::Digest;
 
-use super::BEAT;
-use super::arms::{Arm, store_error};
-use super::performing::{Performance, patiently};
-use super::shared::Shared;
+use super::super::BEAT;
+use super::super::arms::store_error;
+use super::super::shared::{Arm, Shared};
+use super::{Performance, patiently};
 use crate::engine::budget::Spent;
 use crate::engine::contract::Role;
 use crate::engine::cycle::{Decision, Event, Hold, Step};

@@ -1,0 +1,224 @@
+//! What is said of a run while it is followed, and when it is over.
+
+use harness_schema::split::Split;
+
+use super::Seen;
+use crate::engine::cycle::{Cycle, Decision, Goal};
+use crate::engine::plan::{Finish, Run, State};
+use crate::engine::score::{self, Score};
+use crate::engine::verdict::Verdict;
+use crate::host::store::{StoredRun, run_name};
+
+/// One line about a run that is open: `31/72 trials · held-in 19 pass 8 fail · held-out 4 done · $0.34`.
+#[must_use]
+pub fn line(seen: &Seen, stored: &StoredRun) -> String {
+    let run = seen.run();
+    let states = run.states();
+    let done = states.iter().filter(|state| matches!(state, State::Filled(_) | State::Missing(_))).count();
+    if done == 0 && run.running().next().is_none() && run.finished().is_none() {
+        return format!("checking {} tasks before the first trial", tasks(stored));
+    }
+    if stored.record.goal() != Goal::Evaluate && seen.cycle.phase() != "baseline" {
+        return improving(seen, stored, done);
+    }
+    let mut parts = vec![format!("{done}/{} trials", states.len())];
+    for split in Split::ALL {
+        let of_split = run.design().slots.iter().zip(states).filter(|(slot, _)| slot.split == split);
+        let verdicts: Vec<Verdict> = of_split
+            .filter_map(|(_, state)| if let State::Filled(verdict) = state { Some(*verdict) } else { None })
+            .collect();
+        let passes = verdicts.iter().filter(|verdict| **verdict == Verdict::Pass).count();
+        match split {
+            Split::HeldIn if !verdicts.is_empty() => {
+                parts.push(format!("held-in {passes} pass {} fail", verdicts.len() - passes));
+            }
+            // What judges is not shown before it is complete.
+            Split::HeldOut | Split::Sealed if !verdicts.is_empty() => {
+                parts.push(format!("{} {} done", split.word(), verdicts.len()));
+            }
+            _ => {}
+        }
+    }
+    if 0 < run.voids() {
+        parts.push(format!("{} void", run.voids()));
+    }
+    parts.push(paid(run, stored));
+    parts.push(remaining(run, done));
+    parts.join(" · ")
+}
+
+fn paid(run: &Run, stored: &StoredRun) -> String {
+    let spent = run.spent();
+    match stored.record.budget.cost {
+        Some(most) if spent.cost != Some(0.0) => format!("{} of ${most:.2}", score::money(spent.cost)),
+        _ => score::money(spent.cost),
+    }
+}
+
+/// What a run is at between two measurements: `round 1 of 10 · screening 4 proposals · 181 trials · $0.34 · 6 min`. How a candidate
+/// does is not told before it is decided.
+fn improving(seen: &Seen, stored: &StoredRun, done: usize) -> String {
+    let cycle = &seen.cycle;
+    let proposals = |count: usize| match count {
+        1 => String::from("1 proposal"),
+        count => format!("{count} proposals"),
+    };
+    let (stages, run) = (cycle.stages(), seen.run());
+    let what = match (cycle.phase(), stages.as_slice()) {
+        ("screening", stages) => format!("screening {}", proposals(stages.len())),
+        ("confirming", [(arm, _)]) => {
+            let members = cycle.arms().get(*arm).map_or(0, |arm| arm.members.len());
+            format!("confirming {}", proposals(members))
+        }
+        ("proposing", _) => String::from("asking for proposals"),
+        (phase, _) => phase.to_owned(),
+    };
+    let mut parts = Vec::new();
+    if stored.record.goal() == Goal::Improve {
+        parts.push(format!("round {} of {}", cycle.round() + 1, cycle.design().rules.rounds));
+    }
+    parts.push(what);
+    parts.push(format!("{done} trials"));
+    if 0 < run.voids() {
+        parts.push(format!("{} void", run.voids()));
+    }
+    parts.push(paid(run, stored));
+    parts.push(score::time(run.spent().time.as_secs()));
+    parts.join(" · ")
+}
+
+fn tasks(stored: &StoredRun) -> usize {
+    let mut ids: Vec<&str> = stored.record.slots.iter().map(|slot| slot.task.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.len()
+}
+
+fn remaining(run: &Run, done: usize) -> String {
+    let paid = run.spent().trials;
+    let left = run.states().len().saturating_sub(done);
+    if paid < 5 || left == 0 {
+        return String::from(if left == 0 { "all done" } else { "time not known yet" });
+    }
+    let each = run.spent().time.as_secs_f64() / paid as f64;
+    format!("about {}", score::time((each * left as f64).ceil() as u64))
+}
+
+/// How a run ended, in a sentence: `evaluate finished: held-in 15.5/24 ×2, held-out 7/12 ×2, $1.62, 13 min`.
+#[must_use]
+pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
+    let (run, verb) = (seen.run(), &stored.record.verb);
+    let spent = run.spent();
+    let done = run.states().iter().filter(|state| matches!(state, State::Filled(_))).count();
+    let at = format!("at {done} of {} trials", run.states().len());
+    let name = run_name(stored.number);
+    if seen.is_interrupted {
+        return format!("{verb} interrupted {at}; `self-harness status --resume` goes on ({name})");
+    }
+    if let Some(why) = run.paused() {
+        return format!("{verb} paused {at}: {why}; `self-harness status --resume` goes on ({name})");
+    }
+    match run.finished() {
+        None => format!("{verb} goes on {at} ({name})"),
+        Some(Finish::Cancelled) => {
+            format!("{verb} cancelled {at}, {} spent, results are kept ({name})", score::money(spent.cost))
+        }
+        Some(Finish::Budget(limit)) => {
+            format!("{verb} stopped {at}: {}, results are kept ({name})", limit.words())
+        }
+        Some(Finish::Infrastructure) => {
+            format!("{verb} failed {at}: trials were void again and again; results are kept ({name})")
+        }
+        Some(Finish::ContractBroken) => {
+            format!(
+                "{verb} failed {at}: a task or the harness changed while it ran; results are kept ({name})"
+            )
+        }
+        Some(Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds) => {
+            let mut parts = match stored.record.goal() {
+                Goal::Evaluate => measured(seen),
+                Goal::Seal => read(seen, stored),
+                goal => improved(seen, goal),
+            };
+            parts.push(score::money(spent.cost));
+            parts.push(score::time(spent.time.as_secs()));
+            format!("{verb} finished: {} ({name})", parts.join(", "))
+        }
+    }
+}
+
+/// What came of the one reading of sealed tasks, and what else there is to say.
+fn read(seen: &Seen, stored: &StoredRun) -> Vec<String> {
+    let look = stored.record.seal.as_ref().map_or(1, |seal| seal.look);
+    let read = seen.cycle.reading().map(|reading| reading.words(look));
+    read.into_iter().chain(asides(seen)).collect()
+}
+
+/// The scores of an evaluation, and what else there is to say.
+fn measured(seen: &Seen) -> Vec<String> {
+    let run = seen.run();
+    let scores = Split::ALL.into_iter().filter_map(|split| Some(Score::of(run, split)?.words()));
+    scores.chain(asides(seen)).collect()
+}
+
+/// How many trials were repeated, and how many were known before.
+fn asides(seen: &Seen) -> Vec<String> {
+    let run = seen.run();
+    let mut parts = Vec::new();
+    if 0 < run.voids() {
+        let trials = if run.voids() == 1 { "void trial" } else { "void trials" };
+        parts.push(format!("{} {trials} repeated", run.voids()));
+    }
+    if 0 < seen.reused {
+        parts.push(format!("{} of {} trials known before", seen.reused, run.states().len()));
+    }
+    parts
+}
+
+/// What came of proposals.
+fn improved(seen: &Seen, goal: Goal) -> Vec<String> {
+    let cycle = &seen.cycle;
+    let mut tried: Vec<u32> = cycle.arms().iter().flat_map(|arm| arm.members.iter().copied()).collect();
+    tried.sort_unstable();
+    tried.dedup();
+    let count = |count: usize| format!("{count} {}", if count == 1 { "proposal" } else { "proposals" });
+    if goal == Goal::Propose {
+        return vec![match tried.len() {
+            0 if seen.is_mined => String::from("no proposal came through, see the report"),
+            0 => String::from("there is no weakness that an edit could help with"),
+            proposals => format!("{} {} to be validated", count(proposals), waits(proposals)),
+        }];
+    }
+    let accepted = cycle.decisions().values().filter(|decision| **decision == Decision::Accepted).count();
+    let mut parts = vec![match (tried.len(), seen.run().finished()) {
+        (0, Some(Finish::NoWeakness)) => {
+            String::from("there is no weakness that an edit could help with, the harness is unchanged")
+        }
+        (all, _) if accepted == 0 => format!("0 of {} accepted, the harness is unchanged", count(all)),
+        (all, _) => format!("{accepted} of {} accepted", count(all)),
+    }];
+    if cycle.working() != 0 {
+        parts.extend([Split::HeldIn, Split::HeldOut].into_iter().map(|split| gain(cycle, split)));
+    }
+    if let Some(Finish::Stalled) = seen.run().finished() {
+        parts.push(String::from("three rounds in a row brought nothing"));
+    }
+    parts
+}
+
+fn waits(count: usize) -> &'static str {
+    if count == 1 { "waits" } else { "wait" }
+}
+
+/// From the harness that the run began with to the one that came out of it: `held-in 7.4→9.1/14`.
+fn gain(cycle: &Cycle, split: Split) -> String {
+    let rates = |arm: usize| {
+        let tasks = cycle.design().tasks.iter().filter(|(_, of)| *of == split);
+        tasks.map(|(task, _)| cycle.rate(arm, task)).collect::<Vec<Option<f64>>>()
+    };
+    let pairs = rates(0).into_iter().zip(rates(cycle.working()));
+    let both: Vec<(f64, f64)> = pairs.filter_map(|(before, after)| Some((before?, after?))).collect();
+    let sum = |of: fn(&(f64, f64)) -> f64| both.iter().map(of).fold(0.0, |sum, rate| sum + rate);
+    let (before, after) = (sum(|pair| pair.0), sum(|pair| pair.1));
+    format!("{} {}→{}/{}", split.word(), score::number(before), score::number(after), both.len())
+}

@@ -222,6 +222,7 @@ fn write_store(root: &Path, trials: usize) -> Outcome<()> {
         key_variable: None,
         rules: None,
         candidates: Vec::new(),
+        seal: None,
     };
     let mut store = Store::open(root)?;
     let number = store.create_run(&record, &AgreementRecord::default())?;

@@ -1,27 +1,68 @@
 //! What judges teaches nobody: markers of held-out and sealed tasks get nowhere before the sealed ones are read.
 
+use std::fs;
+
 use crate::lab::{Lab, files};
 use crate::persona::{REMEDY, adds, answers, persona};
+use crate::sealed::seal_tasks;
 
-const TEXT: &str = "zebrafinch-5183";
-const VERIFIER: &str = "quartzowl-9921";
-const FILE: &str = "marbleheron";
+/// What is hidden in a task: in its text, its verifier's output, the name of a file, and what the agent reads in that file.
+struct Markers {
+    text: &'static str,
+    verifier: &'static str,
+    file: &'static str,
+    content: &'static str,
+}
+
+const HELD_OUT: Markers = Markers {
+    text: "zebrafinch-5183",
+    verifier: "quartzowl-9921",
+    file: "marbleheron",
+    content: "opalcrane-4410",
+};
+
+const SEALED: Markers = Markers {
+    text: "slateheron-7712",
+    verifier: "amberstork-3306",
+    file: "granitewren",
+    content: "coralibis-8125",
+};
+
+impl Markers {
+    fn all(&self) -> [&'static str; 4] {
+        [self.text, self.verifier, self.file, self.content]
+    }
+
+    /// Puts them into a task.
+    fn hide(&self, lab: &Lab, number: usize) {
+        let task = |name: &str| format!("tasks/t-{number:02}/{name}");
+        let read = |name: &str| fs::read_to_string(lab.root().join(task(name))).unwrap();
+        let Self { text, verifier, file, content } = self;
+        lab.write(
+            &task("instruction.md"),
+            &format!("{}\nThe desk is called {text}.\n", read("instruction.md")),
+        );
+        lab.write(&task(&format!("environment/{file}.txt")), &format!("{content}\n"));
+        let dockerfile = read("environment/Dockerfile");
+        lab.write(&task("environment/Dockerfile"), &format!("{dockerfile}COPY {file}.txt /app/{file}.txt\n"));
+        lab.write(&task("tests/test.sh"), &format!("echo {verifier}\n{}", read("tests/test.sh")));
+    }
+}
+
+/// Where a marker stands in bytes.
+fn contains(bytes: &[u8], marker: &str) -> bool {
+    bytes.windows(marker.len()).any(|window| window == marker.as_bytes())
+}
 
 #[test]
-fn markers_of_held_out_tasks_are_in_no_prompt_proposal_log_or_report() {
+fn markers_of_held_out_and_sealed_tasks_are_in_no_prompt_proposal_log_or_report() {
     let replies = [answers("[0-9]+", &adds(REMEDY))];
     let lab = Lab::new("markers", &persona(&replies.concat()), 12);
     lab.write_harness(12, "[improve]\nproposals = 2\nrounds = 1\n\n[budget]\nmax_parallel = 4\n");
-    for number in (1..12).step_by(2) {
-        let task = |name: &str| format!("tasks/t-{number:02}/{name}");
-        let instruction = std::fs::read_to_string(lab.root().join(task("instruction.md"))).unwrap();
-        lab.write(&task("instruction.md"), &format!("{instruction}\nThe desk is called {TEXT}.\n"));
-        lab.write(&task(&format!("environment/{FILE}.txt")), "a file\n");
-        let dockerfile = std::fs::read_to_string(lab.root().join(task("environment/Dockerfile"))).unwrap();
-        lab.write(&task("environment/Dockerfile"), &format!("{dockerfile}COPY {FILE}.txt /app/{FILE}.txt\n"));
-        let verifier = std::fs::read_to_string(lab.root().join(task("tests/test.sh"))).unwrap();
-        lab.write(&task("tests/test.sh"), &format!("echo {VERIFIER}\n{verifier}"));
-    }
+    // Every task is read, so a marker in a file of it comes into the transcript.
+    (1..12).step_by(2).for_each(|number| HELD_OUT.hide(&lab, number));
+    seal_tasks(&lab, 12..15);
+    (12..15).for_each(|number| SEALED.hide(&lab, number));
     let output = lab.run(&["improve", "--yes"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut sinks: Vec<(String, Vec<u8>)> = vec![
@@ -42,7 +83,6 @@ fn markers_of_held_out_tasks_are_in_no_prompt_proposal_log_or_report() {
         let body = serde_json::to_vec(&event.event).unwrap();
         sinks.push((String::from("an event"), body));
     }
-    // What the model was asked lies in no file: the scripted model keeps the requests of whoever asks it for edits.
     sinks.extend(
         files(&lab.root().join(".self-harness"))
             .into_iter()
@@ -54,9 +94,58 @@ fn markers_of_held_out_tasks_are_in_no_prompt_proposal_log_or_report() {
     );
     assert!(sinks.iter().any(|(name, _)| name.starts_with('P')), "no proposal was made");
     for (name, bytes) in &sinks {
-        for marker in [TEXT, VERIFIER, FILE] {
-            let found = bytes.windows(marker.len()).any(|window| window == marker.as_bytes());
-            assert!(!found, "`{marker}` is in {name}: {}", String::from_utf8_lossy(bytes));
+        for marker in HELD_OUT.all().into_iter().chain(SEALED.all()) {
+            assert!(!contains(bytes, marker), "`{marker}` is in {name}: {}", String::from_utf8_lossy(bytes));
         }
+    }
+    in_no_prompt(&lab);
+    sealed_tasks_left_nothing(&lab);
+}
+
+/// What the model was asked: nothing of sealed tasks at all, and of held-out tasks only in trials of those tasks.
+fn in_no_prompt(lab: &Lab) {
+    // The scripted model keeps them beside the state.
+    let kept = fs::read_to_string(lab.state().with_file_name("requests.jsonl")).unwrap();
+    let requests: Vec<String> = kept.lines().map(str::to_owned).collect();
+    let for_edits = |request: &&String| request.contains("You improve the harness of an agent");
+    let asked: Vec<&String> = requests.iter().filter(for_edits).collect();
+    assert!(2 <= asked.len() && 100 <= requests.len(), "{} of {}", asked.len(), requests.len());
+    for request in asked {
+        for marker in HELD_OUT.all() {
+            assert!(!request.contains(marker), "`{marker}` is in a request for an edit: {request}");
+        }
+        // It did see something of the tasks that teach.
+        assert!(request.contains("answer.txt"), "{request}");
+    }
+    let mut seen = 0;
+    for request in &requests {
+        for marker in SEALED.all() {
+            assert!(!request.contains(marker), "`{marker}` of a sealed task is in a request: {request}");
+        }
+        // Whoever is asked on a task that teaches hears of no other task.
+        let is_held_in = (0..12).step_by(2).any(|number| {
+            let number = 40 + number;
+            request.contains(&format!("Write the number {number} to"))
+        });
+        let of_held_out = HELD_OUT.all().into_iter().filter(|marker| request.contains(marker)).count();
+        assert!(!is_held_in || of_held_out == 0, "{request}");
+        seen += usize::from(0 < of_held_out);
+    }
+    // The markers would have been noticed: the trials of held-out tasks are full of them.
+    assert!(50 <= seen, "{seen}");
+    assert!(requests.iter().any(|request| request.contains(HELD_OUT.file)));
+}
+
+/// Nothing was started for them, and nothing lies anywhere.
+fn sealed_tasks_left_nothing(lab: &Lab) {
+    for (path, bytes) in files(&lab.root().join(".self-harness")) {
+        for marker in SEALED.all() {
+            assert!(!contains(&bytes, marker), "`{marker}` of a sealed task is in {}", path.display());
+        }
+    }
+    let store = lab.store();
+    for run in store.runs().unwrap() {
+        assert!(run.record.slots.iter().all(|slot| slot.split != "sealed"));
+        assert!(store.trials(run.number).unwrap().iter().all(|trial| trial.split != "sealed"));
     }
 }

@@ -11,3 +11,6 @@ mod persona;
 mod improving;
 mod hidden;
 mod demo;
+mod sealed;
+mod own;
+mod forecast;

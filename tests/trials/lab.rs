@@ -54,6 +54,8 @@ impl Lab {
         let mut model = Command::new(BINARY)
             .args(["__scripted-model", "--persona"])
             .arg(directory.join("persona.toml"))
+            .arg("--requests")
+            .arg(directory.join("requests.jsonl"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -100,7 +102,7 @@ impl Lab {
         );
     }
 
-    fn write_task(&self, number: usize) {
+    pub(crate) fn write_task(&self, number: usize) {
         let task = |name: &str| format!("tasks/t-{number:02}/{name}");
         let wanted = 40 + number;
         self.write(

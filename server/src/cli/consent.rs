@@ -14,6 +14,7 @@ use crate::host::consent::{self, Asked, Line, Memory};
 use crate::host::model::KeySource;
 use crate::host::record::{HowAgreed, RunRecord};
 use crate::host::sandbox::{Choice, Guarantees};
+use crate::host::store::Store;
 use crate::host::subject::Subject;
 
 /// What the command line says in place of a person.
@@ -42,33 +43,43 @@ pub struct Question<'a> {
 }
 
 /// What a run asks for.
-#[must_use]
+///
+/// # Errors
+/// A [`Failure`] if the store cannot say what such trials took before.
 pub fn of_run<'a>(
+    store: &Store,
     record: &'a RunRecord,
     subject: &'a Subject,
     guarantees: &'a Guarantees,
     key: &'a KeySource,
     keys_anywhere: &BTreeSet<KeyPair>,
-) -> Asked<'a> {
+) -> Result<Asked<'a>, Failure> {
     let count = |split: Split| {
         let of_split = record.slots.iter().filter(|slot| slot.split == split.word());
         of_split.map(|slot| slot.task.as_str()).collect::<BTreeSet<_>>().len()
     };
     let endpoint = &subject.harness.manifest().model.value.endpoint.value;
-    Asked {
+    let expected = consent::expected(store, record, subject).map_err(|error| error.to_failure())?;
+    let most = record.budget.trials.map_or(expected.most, |most| most.min(expected.most));
+    let slots = u64::try_from(record.slots.len()).unwrap_or(u64::MAX);
+    Ok(Asked {
         verb: &record.verb,
         subject,
         guarantees,
         backend: Choice::named(&record.sandbox).unwrap_or_default().word(),
-        trials: record.slots.len(),
+        trials: if record.rules.is_some() { most } else { slots },
+        expected,
+        rules: record.rules.map(|_| record.design().rules),
         held_in: count(Split::HeldIn),
         held_out: count(Split::HeldOut),
+        sealed: count(Split::Sealed),
+        look: record.seal.as_ref().map_or(0, |seal| seal.look),
         repeats: record.repeats,
         parallel: record.parallel,
         key,
         is_new_key: consent::key_pair(key, endpoint).is_some_and(|pair| !keys_anywhere.contains(&pair)),
         max_cost: record.budget.cost,
-    }
+    })
 }
 
 /// The text of a question.

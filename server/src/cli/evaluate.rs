@@ -80,7 +80,7 @@ fn plan(subject: &Subject, arguments: &Arguments) -> Result<Plan, Failure> {
     let repeats = if arguments.smoke { 1 } else { arguments.repeats.unwrap_or(baseline) };
     let role = if arguments.smoke { Role::Smoke } else { Role::Baseline };
     let slots = slots(subject, arguments, repeats, role)?;
-    Ok(Plan { goal: Goal::Evaluate, repeats, slots, rules: None, candidates: Vec::new() })
+    Ok(Plan::of(Goal::Evaluate, repeats, slots))
 }
 
 /// What is to be filled: every task once before any is tried again, so that an early stop has seen all.

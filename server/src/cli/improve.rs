@@ -1,6 +1,8 @@
 //! `improve`, `propose` and `validate`: makes a harness better, or one step of that. No file of the project is changed: what was
 //! accepted is offered.
 
+mod working_tree;
+
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -75,6 +77,9 @@ pub struct ValidateArguments {
     /// The project; this directory, or the nearest above with a `harness.toml`
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// Your own edit of the harness on disk, against the harness that was measured last
+    #[arg(long, conflicts_with = "proposals")]
+    working_tree: bool,
     /// How strictly they are judged; the manifest's `improve.gate`
     #[arg(long, value_enum)]
     gate: Option<WhichGate>,
@@ -148,6 +153,10 @@ pub fn validate(arguments: &ValidateArguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.root.as_deref())?;
     start::run(&root, &arguments.terms, |asking| {
         let rules = rules(asking.subject, arguments.gate)?;
+        if arguments.working_tree {
+            let plan = plan(asking.subject, Goal::Validate, rules, Vec::new())?;
+            return working_tree::of(asking, plan);
+        }
         let candidates = candidates(asking, &arguments.proposals)?;
         plan(asking.subject, Goal::Validate, rules, candidates)
     })
@@ -183,7 +192,7 @@ fn plan(subject: &Subject, goal: Goal, rules: Rules, candidates: Vec<Candidate>)
         };
         tasks.iter().map(slot).collect::<Vec<_>>()
     });
-    Ok(Plan { goal, repeats: rules.baseline, slots: slots.collect(), rules: Some(rules), candidates })
+    Ok(Plan { rules: Some(rules), candidates, ..Plan::of(goal, rules.baseline, slots.collect()) })
 }
 
 /// The proposals that are named, or those for this harness that nobody has decided on.

@@ -25,6 +25,8 @@ pub mod mine;
 #[cfg(target_os = "linux")]
 pub mod improve;
 #[cfg(target_os = "linux")]
+pub mod seal;
+#[cfg(target_os = "linux")]
 pub mod status;
 #[cfg(target_os = "linux")]
 pub mod trace;
@@ -84,6 +86,9 @@ enum Command {
     /// Makes the harness better: mines, proposes, validates, round after round
     #[cfg(target_os = "linux")]
     Improve(improve::Arguments),
+    /// Reads the sealed tasks once, at the very end: the first harness against the last
+    #[cfg(target_os = "linux")]
+    Seal(seal::Arguments),
     /// Shows where a run stands; cancels or resumes it
     #[cfg(target_os = "linux")]
     Status(status::Arguments),
@@ -132,6 +137,8 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Validate(arguments)) => improve::validate(&arguments),
         #[cfg(target_os = "linux")]
         Some(Command::Improve(arguments)) => improve::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Some(Command::Seal(arguments)) => seal::run(&arguments),
         #[cfg(target_os = "linux")]
         Some(Command::Status(arguments)) => status::run(&arguments),
         #[cfg(target_os = "linux")]

@@ -13,7 +13,7 @@ use crate::engine::score::{self, Score};
 use crate::engine::verdict::Verdict;
 use crate::failure::Failure;
 use crate::host::evidence;
-use crate::host::record::TrialRecord;
+use crate::host::record::{SealRecord, TrialRecord};
 use crate::host::store::{Store, StoredRun};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -36,8 +36,9 @@ pub fn table(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<String, F
     let trials = trials(store, stored)?;
     let mut out = String::new();
     held_in(seen.run(), &trials, &mut out);
-    for split in [Split::HeldOut, Split::Sealed] {
-        counted(seen.run(), split, &mut out);
+    match &stored.record.seal {
+        None => counted(seen.run(), Split::HeldOut, &mut out),
+        Some(seal) => read(seen, seal, &mut out),
     }
     for (task, why) in &seen.unfillable {
         out.push_str(&format!("{DOUBTFUL}not run{DOUBTFUL:#} {}: {}\n", visible(task), visible(why)));
@@ -92,6 +93,20 @@ pub(super) fn reason(trial: &TrialRecord) -> String {
         [] => format!("{}{how}", trial.detail),
         [check] => format!("{check} failed{how}"),
         [check, rest @ ..] => format!("{check} and {} more failed{how}", rest.len()),
+    }
+}
+
+/// What came of the one reading of sealed tasks. Half of it is no result, and no task of it is named.
+fn read(seen: &Seen, seal: &SealRecord, out: &mut String) {
+    let Some(reading) = seen.cycle.reading() else {
+        out.push_str(&format!("{} not complete\n", Split::Sealed.word()));
+        return;
+    };
+    out.push_str(&format!("{}\n  {}\n", reading.words(seal.look), reading.certainty()));
+    if 1 < seal.look {
+        out.push_str(&format!(
+            "  {DOUBTFUL}read before{DOUBTFUL:#}: whoever has acted on an earlier reading has no unbiased estimate here\n"
+        ));
     }
 }
 

@@ -16,6 +16,9 @@ pub struct Arguments {
     /// The port on this machine; 0 lets the machine choose one
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
+    /// For tests: adds the body of each request to this file, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    requests: Option<PathBuf>,
 }
 
 /// Answers until the process is stopped.
@@ -37,9 +40,16 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         Failure::host(format!("cannot start the scripted model: {error}"), hint)
     })?;
     runtime.block_on(async {
-        let server = Server::start(persona, arguments.port).await.map_err(|error| {
-            let message = format!("cannot listen on port {} of this machine: {error}", arguments.port);
-            Failure::host(message, "leave `--port` out, and the machine chooses a free one")
+        let server = Server::start_with(persona, arguments.port, arguments.requests.as_deref()).await;
+        let server = server.map_err(|error| {
+            let message = format!(
+                "cannot listen on port {} of this machine, or keep requests: {error}",
+                arguments.port
+            );
+            Failure::host(
+                message,
+                "leave `--port` out, and the machine chooses a free one; see that `--requests` can be written",
+            )
         })?;
         terminal::print(&format!("{}\n", server.endpoint()))?;
         server.wait().await;

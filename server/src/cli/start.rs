@@ -12,11 +12,13 @@ use crate::engine::cycle::{Candidate, Goal, Rules};
 use crate::engine::plan::Slot;
 use crate::failure::Failure;
 use crate::host::agents::command;
-use crate::host::consent::Memory;
+use crate::host::consent::{self as host_consent, Memory};
 use crate::host::machine::Machine;
+use crate::host::measured::Past;
 use crate::host::model::{Endpoint, KeySource};
 use crate::host::record::{
-    AgreementRecord, BudgetRecord, CandidateRecord, RulesRecord, RunRecord, SlotRecord,
+    AgreementRecord, BudgetRecord, CandidateRecord, ProposalRecord, RulesRecord, RunRecord, SealRecord,
+    SlotRecord,
 };
 use crate::host::sandbox::{Choice, Guarantees};
 use crate::host::store::{RunState, Store, StoredRun, run_name};
@@ -58,6 +60,29 @@ pub struct Plan {
     pub rules: Option<Rules>,
     /// The proposals that are to be validated.
     pub candidates: Vec<Candidate>,
+    /// The harness that it begins with, if it is not the one on disk.
+    pub subject: Option<Subject>,
+    /// What is read of sealed tasks, if that is what it is for.
+    pub seal: Option<SealRecord>,
+    /// An edit of the person's own, which is stored with the run and validated.
+    pub own: Option<ProposalRecord>,
+}
+
+impl Plan {
+    /// Trials of the harness on disk, and nothing else.
+    #[must_use]
+    pub fn of(goal: Goal, repeats: u32, slots: Vec<Slot>) -> Self {
+        Self {
+            goal,
+            repeats,
+            slots,
+            rules: None,
+            candidates: Vec::new(),
+            subject: None,
+            seal: None,
+            own: None,
+        }
+    }
 }
 
 /// What a plan is made of.
@@ -65,7 +90,18 @@ pub struct Asking<'a> {
     /// The project as it is on disk, or as it is to be started.
     pub subject: &'a Subject,
     /// Its store.
-    pub store: &'a mut Store,
+    pub store: &'a Store,
+    guarantees: &'a Guarantees,
+    machine: &'a Machine,
+}
+
+impl<'a> Asking<'a> {
+    /// What was measured before in this project.
+    #[must_use]
+    pub fn past(&self) -> Past<'a> {
+        let Self { subject, store, guarantees, machine } = *self;
+        Past { root: &subject.root, store, guarantees, machine }
+    }
 }
 
 /// Starts what `plan` makes of a project, and follows it.
@@ -128,14 +164,17 @@ fn start(
         command::ready(&subject.harness, &machine.toolchains)
             .map_err(|error| Failure::config(error.to_string(), hint))?;
     }
+    let mut plan =
+        plan(&mut Asking { subject: &subject, store, guarantees: &guarantees, machine: &machine })?;
+    let own = plan.own.take();
+    let subject = plan.subject.take().unwrap_or(subject);
     let key = machine.key_of(&subject.harness.manifest().model.value)?;
-    let plan = plan(&mut Asking { subject: &subject, store })?;
     let record = record(&subject, &machine, &key, arguments, plan)?;
     let recalled = Memory::of_this_user().recall(root);
     if let Some(notice) = &recalled.notice {
         terminal::print_aside(&visible(&format!("note: {notice}\n")));
     }
-    let asked = consent::of_run(&record, &subject, &guarantees, &key, &recalled.keys_anywhere);
+    let asked = consent::of_run(store, &record, &subject, &guarantees, &key, &recalled.keys_anywhere)?;
     let (items, terms) = (asked.items(), asked.terms());
     let reasons = recalled.agreed.reasons(&items, &terms);
     let question =
@@ -152,7 +191,11 @@ fn start(
         *store = own;
     }
     let agreement = AgreementRecord::of(&execution_digest(&items), &terms, how);
-    let number = store.create_run(&record, &agreement).map_err(|error| error.to_failure())?;
+    let created = match own {
+        None => store.create_run(&record, &agreement),
+        Some(own) => store.create_run_of_own(record, &agreement, &own),
+    };
+    let number = created.map_err(|error| error.to_failure())?;
     store.run(number).map_err(|error| error.to_failure())
 }
 
@@ -204,7 +247,7 @@ fn record(
         return Err(Failure::config("Harbor agents cannot be run by this version", hint));
     }
     subject.fits(machine.sandbox())?;
-    let Plan { goal, repeats, slots, rules, candidates } = plan;
+    let Plan { goal, repeats, slots, rules, candidates, seal, .. } = plan;
     let budget = &manifest.budget.value;
     let most = budget
         .max_cost_usd
@@ -219,7 +262,7 @@ fn record(
     let parallel = parallel.min(machine.max_parallel.unwrap_or(usize::MAX)).max(1);
     let tasks: Vec<&str> = slots.iter().map(|slot| slot.task.as_str()).collect();
     let contract = subject.contract_digest(|id| tasks.contains(&id));
-    Ok(RunRecord {
+    let mut record = RunRecord {
         verb: goal.word().to_owned(),
         name: manifest.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
         harness: subject.harness_digest().to_string(),
@@ -248,5 +291,12 @@ fn record(
         slots: slots.iter().map(SlotRecord::of).collect(),
         rules: rules.as_ref().map(RulesRecord::of),
         candidates: candidates.iter().map(CandidateRecord::of).collect(),
-    })
+        seal,
+    };
+    // What somebody agrees to holds for trials that are not planned yet as well.
+    if matches!(goal, Goal::Validate | Goal::Improve) {
+        let most = host_consent::most(&record);
+        record.budget.trials = Some(record.budget.trials.map_or(most, |set| set.min(most)));
+    }
+    Ok(record)
 }

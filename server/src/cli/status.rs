@@ -191,7 +191,7 @@ fn may_go_on(
     }
     let recalled = Memory::of_this_user().recall(root);
     let key = machine.key_of(&subject.harness.manifest().model.value)?;
-    let asked = consent::of_run(record, &subject, &guarantees, &key, &recalled.keys_anywhere);
+    let asked = consent::of_run(store, record, &subject, &guarantees, &key, &recalled.keys_anywhere)?;
     let (items, terms) = (asked.items(), asked.terms());
     let now = execution_digest(&items);
     let ticket = store.agreement(stored.number).map_err(failed)?;

@@ -25,4 +25,5 @@ pub mod cluster;
 pub mod weakness;
 pub mod proposal;
 pub mod cycle;
+pub mod forecast;
 pub mod report;

@@ -1,5 +1,58 @@
 //! Values that carry the split they come from, so that what must not be seen cannot be handed on by mistake: mining takes
 //! [`HeldIn`] alone, and nothing makes one of anything else.
+//!
+//! Mining what is held in is a matter of course:
+//!
+//! ```
+//! use harness_schema::split::Split;
+//! use self_harness::engine::{cluster, signature::Seen, split::Splits};
+//!
+//! fn mine(trials: Vec<Seen>) -> cluster::Mined {
+//!     let apart = Splits::apart(trials, |_| Some(Split::HeldIn));
+//!     cluster::group(&apart.held_in)
+//! }
+//! assert!(mine(Vec::new()).clusters.is_empty());
+//! ```
+//!
+//! Mining what is held out does not compile:
+//!
+//! ```compile_fail,E0308
+//! use harness_schema::split::Split;
+//! use self_harness::engine::{cluster, signature::Seen, split::Splits};
+//!
+//! fn mine(trials: Vec<Seen>) -> cluster::Mined {
+//!     let apart = Splits::apart(trials, |_| Some(Split::HeldIn));
+//!     cluster::group(&apart.held_out)
+//! }
+//! assert!(mine(Vec::new()).clusters.is_empty());
+//! ```
+//!
+//! Nor does mining what is sealed, or making something held-in of it by hand:
+//!
+//! ```compile_fail,E0308
+//! # use harness_schema::split::Split;
+//! # use self_harness::engine::{cluster, signature::Seen, split::Splits};
+//! fn mine(trials: Vec<Seen>) -> cluster::Mined {
+//!     let apart = Splits::apart(trials, |_| Some(Split::HeldIn));
+//!     cluster::group(&apart.sealed)
+//! }
+//! ```
+//!
+//! ```compile_fail,E0423
+//! use self_harness::engine::split::HeldIn;
+//!
+//! let claimed = HeldIn(1);
+//! ```
+//!
+//! And what is held out is in no log, for it has no `Debug`:
+//!
+//! ```compile_fail,E0277
+//! use harness_schema::split::Split;
+//! use self_harness::engine::split::Splits;
+//!
+//! let apart = Splits::apart([1, 2], |_| Some(Split::HeldOut));
+//! println!("{:?}", apart.held_out);
+//! ```
 
 use harness_schema::split::Split;
 

@@ -29,6 +29,8 @@ pub mod suite;
 #[cfg(target_os = "linux")]
 pub mod subject;
 #[cfg(target_os = "linux")]
+pub mod measured;
+#[cfg(target_os = "linux")]
 pub mod consent;
 #[cfg(target_os = "linux")]
 pub mod trial;

@@ -72,6 +72,22 @@ pub struct RunRecord {
     /// The proposals that are to be validated, if that is what the run is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<CandidateRecord>,
+    /// What is read of sealed tasks, if that is what the run is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<SealRecord>,
+}
+
+/// The reading of sealed tasks. The run's own texts are the first harness.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealRecord {
+    /// The run that the lineage began with.
+    pub first: i64,
+    /// The digest of the last harness.
+    pub last: String,
+    /// The texts of the last harness, by path.
+    pub files: BTreeMap<String, String>,
+    /// Which reading of these tasks it is, from 1: only the first is unbiased.
+    pub look: u32,
 }
 
 /// A slot.
@@ -396,15 +412,16 @@ impl RunRecord {
     #[must_use]
     pub fn design(&self) -> cycle::Design {
         let slots: Vec<Slot> = self.slots.iter().map(SlotRecord::slot).collect();
-        let tasks: BTreeMap<String, Split> = slots
-            .iter()
-            .filter(|slot| slot.split != Split::Sealed)
-            .map(|slot| (slot.task.clone(), slot.split))
-            .collect();
+        let tasks: BTreeMap<String, Split> =
+            slots.iter().map(|slot| (slot.task.clone(), slot.split)).collect();
         let rules = self.rules.unwrap_or_default();
         cycle::Design {
             trials: Design { slots, budget: self.budget.budget(), parallel: self.parallel, seed: self.seed },
-            goal: if self.rules.is_some() { self.goal() } else { Goal::Evaluate },
+            goal: match self.goal() {
+                Goal::Seal if self.seal.is_some() => Goal::Seal,
+                goal if self.rules.is_some() && goal != Goal::Seal => goal,
+                _ => Goal::Evaluate,
+            },
             rules: rules.rules(),
             tasks: tasks.into_iter().collect(),
             candidates: self.candidates.iter().map(CandidateRecord::candidate).collect(),

@@ -137,6 +137,7 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
         Some(Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds) => {
             let mut parts = match stored.record.goal() {
                 Goal::Evaluate => measured(seen),
+                Goal::Seal => read(seen, stored),
                 goal => improved(seen, goal),
             };
             parts.push(score::money(spent.cost));
@@ -146,11 +147,24 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
     }
 }
 
+/// What came of the one reading of sealed tasks, and what else there is to say.
+fn read(seen: &Seen, stored: &StoredRun) -> Vec<String> {
+    let look = stored.record.seal.as_ref().map_or(1, |seal| seal.look);
+    let read = seen.cycle.reading().map(|reading| reading.words(look));
+    read.into_iter().chain(asides(seen)).collect()
+}
+
 /// The scores of an evaluation, and what else there is to say.
 fn measured(seen: &Seen) -> Vec<String> {
     let run = seen.run();
-    let mut parts: Vec<String> =
-        Split::ALL.into_iter().filter_map(|split| Some(Score::of(run, split)?.words())).collect();
+    let scores = Split::ALL.into_iter().filter_map(|split| Some(Score::of(run, split)?.words()));
+    scores.chain(asides(seen)).collect()
+}
+
+/// How many trials were repeated, and how many were known before.
+fn asides(seen: &Seen) -> Vec<String> {
+    let run = seen.run();
+    let mut parts = Vec::new();
     if 0 < run.voids() {
         let trials = if run.voids() == 1 { "void trial" } else { "void trials" };
         parts.push(format!("{} {trials} repeated", run.voids()));

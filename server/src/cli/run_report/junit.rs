@@ -185,6 +185,7 @@ mod tests {
             key_variable: None,
             rules: None,
             candidates: Vec::new(),
+            seal: None,
         };
         let mut folded = Cycle::new(record.design());
         let mut trials = BTreeMap::new();

@@ -157,7 +157,7 @@ fn ending(report: &Report, seen: &Seen, stored: &StoredRun) -> Option<String> {
     let proposals = report.proposals().count() as u64;
     let accepted = report.accepted();
     let what = match stored.record.goal() {
-        Goal::Evaluate => return None,
+        Goal::Evaluate | Goal::Seal => return None,
         Goal::Propose => {
             let refused: usize = report.rounds.iter().map(|round| round.refused.len()).sum();
             let refused = plural(refused as u64, "draft refused", "drafts refused");

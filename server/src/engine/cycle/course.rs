@@ -94,7 +94,7 @@ impl Cycle {
         slots
             .filter_map(|(at, _)| Some((at, self.trials.design().slots.get(at)?)))
             .filter(|(at, slot)| match slot.role {
-                Role::Baseline => self.design.goal != Goal::Evaluate && slot.arm != self.working,
+                Role::Baseline => !self.design.goal.is_measurement() && slot.arm != self.working,
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
                 }
@@ -102,7 +102,7 @@ impl Cycle {
                     slot.arm != self.working
                         && (!matches!(self.phase, Phase::Confirming { .. }) || !is_open(slot.arm))
                 }
-                Role::Audit | Role::Sentinel if self.design.goal != Goal::Evaluate => {
+                Role::Audit | Role::Sentinel if !self.design.goal.is_measurement() => {
                     !self.is_watching(*at, slot, stages)
                 }
                 Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => false,
@@ -126,7 +126,7 @@ impl Cycle {
     }
 
     fn baseline_over(&self) -> Option<Step> {
-        if self.design.goal == Goal::Evaluate {
+        if self.design.goal.is_measurement() {
             // The trials themselves say when they are over.
             return None;
         }
@@ -297,7 +297,7 @@ impl Cycle {
     /// The slots that are wanted besides those that are there.
     fn wishes(&self, stages: &[(usize, Stage)]) -> Vec<Slot> {
         match &self.phase {
-            Phase::Baseline if self.design.goal != Goal::Evaluate => self.wanted_of_baseline(),
+            Phase::Baseline if !self.design.goal.is_measurement() => self.wanted_of_baseline(),
             Phase::Screening(_) => self.wanted_of_screening(stages),
             Phase::Confirming { arm, watch, .. } => {
                 let stage = stages.iter().find(|(of, _)| of == arm);

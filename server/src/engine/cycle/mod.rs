@@ -13,6 +13,7 @@ mod watch;
 mod reserve;
 mod stall;
 mod course;
+mod sealed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,6 +29,7 @@ use super::verdict::Verdict;
 pub use self::decision::{Decision, Hold, Open, Reason};
 use self::reserve::Screens;
 pub use self::rules::Rules;
+pub use self::sealed::Reading;
 use self::slots::Slots;
 use self::stall::Barren;
 use self::watch::Watch;
@@ -43,6 +45,8 @@ pub enum Goal {
     Validate,
     /// All of it, round after round.
     Improve,
+    /// The one reading of sealed tasks, by the first and the last harness.
+    Seal,
 }
 
 impl Goal {
@@ -54,15 +58,22 @@ impl Goal {
             Self::Propose => "propose",
             Self::Validate => "validate",
             Self::Improve => "improve",
+            Self::Seal => "seal",
         }
     }
 
     /// The goal that a verb names.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
-        [Self::Evaluate, Self::Propose, Self::Validate, Self::Improve]
+        [Self::Evaluate, Self::Propose, Self::Validate, Self::Improve, Self::Seal]
             .into_iter()
             .find(|goal| goal.word() == word)
+    }
+
+    /// Whether it is over when its slots are: nothing is mined, proposed or compared by the gate.
+    #[must_use]
+    pub fn is_measurement(self) -> bool {
+        matches!(self, Self::Evaluate | Self::Seal)
     }
 }
 
@@ -227,18 +238,26 @@ pub struct Cycle {
 }
 
 impl Cycle {
-    /// A run in which nothing has happened.
+    /// A run in which nothing has happened. Slots of sealed tasks are dropped before they could start, unless it is for the one
+    /// reading of them; that reading drops all others.
     #[must_use]
-    pub fn new(design: Design) -> Self {
+    pub fn new(mut design: Design) -> Self {
+        design.tasks.retain(|(_, split)| sealed::fits(design.goal, *split));
         let mut slots = Slots::default();
         for (at, slot) in design.trials.slots.iter().enumerate() {
             slots.add(at, slot);
         }
+        let mut trials = Run::new(design.trials.clone());
+        for (at, slot) in design.trials.slots.iter().enumerate() {
+            sealed::keep(design.goal, at, slot, &mut trials);
+        }
+        let arm = Arm { parent: 0, members: Vec::new(), active: None };
+        let arms = if design.goal == Goal::Seal { 2 } else { 1 };
         Self {
-            trials: Run::new(design.trials.clone()),
+            trials,
             design,
             slots,
-            arms: vec![Arm { parent: 0, members: Vec::new(), active: None }],
+            arms: vec![arm; arms],
             working: 0,
             round: 0,
             phase: Phase::Baseline,
@@ -421,7 +440,10 @@ impl Cycle {
     fn of_trial(&mut self, at: Duration, event: &plan::Event) {
         match event {
             plan::Event::Planned(slot) => {
-                self.slots.add(self.trials.states().len(), slot);
+                let planned = self.trials.states().len();
+                self.slots.add(planned, slot);
+                self.trials.apply(at, event);
+                return sealed::keep(self.design.goal, planned, slot, &mut self.trials);
             }
             plan::Event::Ended { slot, spent, .. } => self.slots.took(*slot, spent.time),
             plan::Event::Dropped { slot, .. } => {

@@ -12,7 +12,7 @@ use super::measured::{Measured, count};
 use super::standing::{Mark, Standing};
 use crate::engine::budget::Spent;
 use crate::engine::contract::Role;
-use crate::engine::cycle::{Cycle, Decision, Design, Event, Goal, Open, Reason};
+use crate::engine::cycle::{Cycle, Decision, Design, Event, Open, Reason};
 use crate::engine::gate::comparison;
 use crate::engine::gate::ledger::Chance;
 use crate::engine::gate::stage::{self, Stage};
@@ -255,7 +255,7 @@ impl Chronicle {
     /// How often the gate accepts the first harness against itself. `None` if a task has fewer than four trials of it.
     #[must_use]
     pub fn against_itself(&self, deals: u32) -> Option<f64> {
-        if self.cycle.design().goal == Goal::Evaluate {
+        if self.cycle.design().goal.is_measurement() {
             return None;
         }
         let standing = Standing::of(&self.cycle, 0);

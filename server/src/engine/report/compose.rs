@@ -5,7 +5,6 @@ use harness_schema::split::Split;
 use super::chronicle::Chronicle;
 use super::standing::{Grid, Standing};
 use super::{About, Proposal, Report, Round, SplitScore, Step, Union, Words};
-use crate::engine::cycle::Goal;
 use crate::engine::gate::comparison::Strength;
 
 /// How often the first harness is dealt against itself (`method` 5.9).
@@ -18,7 +17,7 @@ pub fn of(chronicle: &Chronicle, about: About, words: &Words, deals: u32) -> Rep
     let first = Standing::of(cycle, 0);
     let last = (cycle.working() != 0).then(|| Standing::of(cycle, cycle.working()));
     let is_over = about.is_over;
-    let compares = cycle.design().goal != Goal::Evaluate;
+    let compares = !cycle.design().goal.is_measurement();
     // While others may still be compared with it, nothing of what judges is shown.
     let shows = |split: Split| split == Split::HeldIn || is_over || !compares && !first.is_open(split);
     Report {

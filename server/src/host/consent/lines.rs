@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{Asked, KeySource};
 use crate::engine::consent::{Change, How, ItemKind, Items, KeyPair, Reason};
+use crate::engine::cycle::Goal;
+use crate::engine::score;
 use crate::host::model::Endpoint;
 use crate::host::subject::Subject;
 
@@ -48,21 +50,17 @@ pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
         (None, true) => String::from("free (local endpoint)"),
         (None, false) => String::from("price unknown, limited by trials and tokens"),
         (Some(_), _) => {
-            asked.max_cost.map_or(String::from("no limit is set"), |most| format!("stops at ${most:.2}"))
+            let stops = asked.max_cost.map(|most| format!("stops at ${most:.2}"));
+            let stops = stops.unwrap_or_else(|| String::from("no limit is set"));
+            let round = if is_round(asked) { " for one round" } else { "" };
+            match asked.expected.cost_words() {
+                Some(about) => format!("{about}{round}; {stops}"),
+                None => stops,
+            }
         }
     };
-    let repeats = match asked.repeats {
-        1 => String::from("1 repeat"),
-        repeats => format!("{repeats} repeats"),
-    };
     let mut lines = vec![
-        Line {
-            what: "Runs",
-            text: format!(
-                "{} trials: {} held-in and {} held-out tasks, {repeats} each, {} at a time",
-                asked.trials, asked.held_in, asked.held_out, asked.parallel
-            ),
-        },
+        Line { what: "Runs", text: runs(asked) },
         Line {
             what: "Executes",
             text: match asked.guarantees.lacking().is_empty() {
@@ -89,6 +87,7 @@ pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
         },
         Line { what: "Model", text: format!("{}{key}{new}", model.name.value) },
         Line { what: "Costs", text: costs },
+        Line { what: "Takes", text: takes(asked) },
         Line {
             what: "Writes",
             text: String::from(".self-harness/ in this folder; your files are not edited"),
@@ -108,6 +107,67 @@ pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
     lines.extend(left.map(|text| Line { what: "Leaves out", text }));
     lines.iter_mut().for_each(|line| line.text = plain(&line.text));
     lines
+}
+
+/// Whether it goes on round after round, or may: what is expected is said of one.
+fn is_round(asked: &Asked<'_>) -> bool {
+    asked.rules.is_some_and(|rules| asked.verb == Goal::Improve.word() && 1 < rules.rounds)
+}
+
+/// How many trials there are, of what. Where early stops decide how many, it is said what is expected and what is the most.
+fn runs(asked: &Asked<'_>) -> String {
+    let repeats = match asked.repeats {
+        1 => String::from("1 repeat"),
+        repeats => format!("{repeats} repeats"),
+    };
+    let Asked { trials, held_in, held_out, parallel, .. } = asked;
+    if 0 < asked.look {
+        let again = match asked.look {
+            1 => String::from("for the first time"),
+            2 => String::from("for the second time: this is no unbiased estimate any more"),
+            look => format!("for the {look}. time: this is no unbiased estimate any more"),
+        };
+        return format!(
+            "{trials} trials: {} sealed tasks, {repeats} each of the first and of the last harness, {parallel} at a time; these tasks are read {again}",
+            asked.sealed
+        );
+    }
+    let tasks = format!("{held_in} held-in and {held_out} held-out tasks");
+    let expected = asked.expected.trials_words();
+    match (asked.rules, Goal::named(asked.verb)) {
+        (Some(rules), Some(Goal::Improve)) => {
+            let rounds = match rules.rounds {
+                1 => String::from("1 round"),
+                rounds => format!("{rounds} rounds"),
+            };
+            format!(
+                "about {expected} trials in the first round: {tasks}, up to {} proposals, {parallel} at a time; at most {rounds} and {trials} trials",
+                rules.proposals
+            )
+        }
+        (Some(_), Some(Goal::Validate)) => {
+            format!("about {expected} trials: {tasks}, {parallel} at a time; at most {trials} trials")
+        }
+        (Some(rules), Some(Goal::Propose)) => format!(
+            "{expected} trials: {tasks}, {repeats} each, {parallel} at a time; then up to {} proposals are asked for, and none is tried",
+            rules.proposals
+        ),
+        _ => format!("{trials} trials: {tasks}, {repeats} each, {parallel} at a time"),
+    }
+}
+
+/// How long it takes, where trials were timed.
+fn takes(asked: &Asked<'_>) -> String {
+    let expected = &asked.expected;
+    let time = match expected.seconds {
+        None => String::from("time not known yet"),
+        Some(seconds) => {
+            let trials = expected.trials.0 as f64 / asked.parallel.max(1) as f64;
+            let round = if is_round(asked) { " for one round" } else { "" };
+            format!("about {}{round}", score::time((seconds * trials).ceil() as u64))
+        }
+    };
+    format!("{time}, and goes on when you close this window")
 }
 
 /// The images that tasks run on, where there are containers.

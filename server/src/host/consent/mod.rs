@@ -2,6 +2,7 @@
 //! the person is asked, and what is remembered of the answers (`security` 2.2 and 2.3). Asks nobody itself.
 
 mod memory;
+mod expected;
 mod lines;
 
 use harness_schema::digest::Digest;
@@ -10,7 +11,10 @@ use super::model::{Endpoint, KeySource};
 use super::sandbox::{Guarantee, Guarantees};
 use super::subject::Subject;
 use crate::engine::consent::{Items, KeyPair, Strength, Terms};
+use crate::engine::cycle::Rules;
+use crate::engine::forecast::Forecast;
 
+pub use expected::{expected, most};
 pub use lines::{Line, items, lines, reasons, title};
 pub use memory::{Memory, Recalled};
 
@@ -24,12 +28,20 @@ pub struct Asked<'a> {
     pub guarantees: &'a Guarantees,
     /// Its word in the configuration: `bubblewrap`, `none`.
     pub backend: &'a str,
-    /// Trials.
-    pub trials: usize,
+    /// Trials at most.
+    pub trials: u64,
+    /// What it is expected to take.
+    pub expected: Forecast,
+    /// By which rules proposals are judged, if there are any.
+    pub rules: Option<Rules>,
     /// Of these many held-in tasks.
     pub held_in: usize,
     /// And held-out ones.
     pub held_out: usize,
+    /// And sealed ones.
+    pub sealed: usize,
+    /// Which reading of the sealed tasks it is, from 1; 0 if it reads none.
+    pub look: u32,
     /// Repeats of each.
     pub repeats: u32,
     /// Side by side.
@@ -57,7 +69,7 @@ impl Asked<'_> {
             verb: self.verb.to_owned(),
             backend: self.backend.to_owned(),
             guarantees: guarantees.map(|(name, _, how)| (name.to_owned(), strength(how))).collect(),
-            trials: u64::try_from(self.trials).unwrap_or(u64::MAX),
+            trials: self.trials,
             max_cost: self.max_cost,
             endpoint: endpoint.clone(),
             key: key_pair(self.key, endpoint),

@@ -6,6 +6,7 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::Script;
 use super::answer::{self, Answer, Body};
 use super::asked::{Asked, Protocol};
 use super::persona::{Cut, Persona, Reply};
@@ -18,12 +19,16 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
 /// Answers all requests of a connection, one after another.
-pub(super) async fn serve(stream: TcpStream, persona: &Persona) -> io::Result<()> {
+pub(super) async fn serve(stream: TcpStream, script: &Script) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut connection = Connection { stream, read: Vec::new() };
     while let Some(request) = connection.next().await? {
         let keeps = !request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        let (answer, reply) = answered(&request, persona);
+        // Who is not heard in full is not answered: a test would believe that it has seen everything.
+        if let Some(requests) = &script.requests {
+            requests.keep(&request.body)?;
+        }
+        let (answer, reply) = answered(&request, &script.persona);
         if let Some(delay) = reply.delay {
             tokio::time::sleep(delay.0).await;
         }

@@ -59,16 +59,19 @@
 mod asked;
 mod persona;
 mod answer;
+mod requests;
 mod http;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use self::persona::{Persona, PersonaError};
+use self::requests::Requests;
 
 /// A scripted model that answers until it is dropped.
 pub struct Server {
@@ -82,9 +85,18 @@ impl Server {
     /// # Errors
     /// If the port cannot be listened on.
     pub async fn start(persona: Persona, port: u16) -> io::Result<Self> {
+        Self::start_with(persona, port, None).await
+    }
+
+    /// The same; the body of each request is kept as a line of this file, for tests: what a model was asked lies nowhere else.
+    ///
+    /// # Errors
+    /// If the port cannot be listened on, or the file cannot be written.
+    pub async fn start_with(persona: Persona, port: u16, requests: Option<&Path>) -> io::Result<Self> {
+        let script = Script { persona, requests: requests.map(Requests::open).transpose()? };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(answer_all(listener, Arc::new(persona)));
+        let task = tokio::spawn(answer_all(listener, Arc::new(script)));
         Ok(Self { address, task })
     }
 
@@ -107,14 +119,20 @@ impl Drop for Server {
     }
 }
 
-async fn answer_all(listener: TcpListener, persona: Arc<Persona>) {
+/// What is answered by, and where requests are kept.
+struct Script {
+    persona: Persona,
+    requests: Option<Requests>,
+}
+
+async fn answer_all(listener: TcpListener, script: Arc<Script>) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let persona = Arc::clone(&persona);
+                let script = Arc::clone(&script);
                 // The client may leave at any time, which is no failure of ours.
-                connections.spawn(async move { drop(http::serve(stream, &persona).await) });
+                connections.spawn(async move { drop(http::serve(stream, &script).await) });
             }
             Err(error) => {
                 tracing::warn!(%error, "the scripted model cannot take a connection");

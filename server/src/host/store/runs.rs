@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::{Lease, RunState, Store, StoreError, StoredEvent, StoredRun, add, signed, unsigned};
 use crate::host::clock;
-use crate::host::record::{AgreementRecord, EventRecord, RunRecord};
+use crate::host::record::{AgreementRecord, CandidateRecord, EventRecord, ProposalRecord, RunRecord};
 
 impl Store {
     /// Stores a new run, which waits for a worker, with what was agreed to; its number.
@@ -25,6 +25,45 @@ impl Store {
         let number = transaction.last_insert_rowid();
         let event = EventRecord::Agreed { agreement: agreement.clone() };
         add(&transaction, &self.path, number, Duration::ZERO, &event)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(number)
+    }
+
+    /// Stores a new run that validates an edit of the person's own, together with that edit as a proposal; its number. Nobody
+    /// works on the run yet, so no lease is needed.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn create_run_of_own(
+        &mut self,
+        mut record: RunRecord,
+        agreement: &AgreementRecord,
+        own: &ProposalRecord,
+    ) -> Result<i64, StoreError> {
+        let path = self.path.clone();
+        let failed = StoreError::database(&path);
+        let body = serde_json::to_string(own).map_err(StoreError::damaged(&path, "proposal"))?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let now = signed(clock::wall_ms());
+        // The run names the proposal and the proposal the run: its text is known when both have numbers.
+        transaction
+            .execute(
+                "INSERT INTO run (created, state, body) VALUES (?1, ?2, '')",
+                params![now, RunState::Queued.word()],
+            )
+            .map_err(&failed)?;
+        let number = transaction.last_insert_rowid();
+        let query = "INSERT INTO proposal (run, created, dismissed, body) VALUES (?1, ?2, 0, ?3)";
+        transaction.execute(query, params![number, now, body]).map_err(&failed)?;
+        let proposal = u32::try_from(transaction.last_insert_rowid()).unwrap_or(u32::MAX);
+        record.candidates.push(CandidateRecord { proposal, active: None });
+        let body = serde_json::to_string(&record).map_err(StoreError::damaged(&path, "run"))?;
+        transaction
+            .execute("UPDATE run SET body = ?2 WHERE number = ?1", params![number, body])
+            .map_err(&failed)?;
+        let event = EventRecord::Agreed { agreement: agreement.clone() };
+        add(&transaction, &path, number, Duration::ZERO, &event)?;
         transaction.commit().map_err(&failed)?;
         Ok(number)
     }
@@ -66,6 +105,14 @@ impl Store {
     /// A [`StoreError`].
     pub fn run(&self, number: i64) -> Result<Option<StoredRun>, StoreError> {
         self.runs_where("WHERE number = ?1", number).map(|mut runs| runs.pop())
+    }
+
+    /// All runs, the oldest first.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn runs(&self) -> Result<Vec<StoredRun>, StoreError> {
+        self.runs_where("WHERE ?1 = 0 ORDER BY number", 0)
     }
 
     /// The newest run.

@@ -60,6 +60,7 @@ fn run_record() -> RunRecord {
         key_variable: None,
         rules: None,
         candidates: Vec::new(),
+        seal: None,
     }
 }
 

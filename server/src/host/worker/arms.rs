@@ -19,6 +19,8 @@ pub(super) struct Arms {
     all: Vec<Arc<Arm>>,
     /// The files of each union, by the numbers of its members.
     unions: BTreeMap<Vec<u32>, BTreeMap<FilePath, String>>,
+    /// The files of the last harness, where sealed tasks are read.
+    last: Option<BTreeMap<FilePath, String>>,
 }
 
 impl Arms {
@@ -40,7 +42,8 @@ impl Arms {
                 }
             }
         }
-        let mut made = Self { all: vec![Arc::new(Arm::of(&shared.subject, BTreeMap::new()))], unions };
+        let last = stored.record.seal.as_ref().map(|seal| paths(seal.files.clone()));
+        let mut made = Self { all: vec![Arc::new(Arm::of(&shared.subject, BTreeMap::new()))], unions, last };
         made.grow(store, shared, arms)?;
         Ok(made)
     }
@@ -67,6 +70,7 @@ impl Arms {
     ) -> Result<(), NotPrepared> {
         for arm in arms.iter().skip(self.all.len()) {
             let files = match arm.members.as_slice() {
+                [] => self.last.clone(),
                 [proposal] => store.proposal(*proposal)?.map(|stored| stored.record.changed()),
                 several => self.unions.get(several).cloned(),
             };

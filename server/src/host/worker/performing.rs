@@ -12,6 +12,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness_schema::split::Split;
+
 use self::improving::Job;
 use super::BEAT;
 use super::admitting::{self, Checked};
@@ -206,8 +208,11 @@ impl<'a> Performance<'a> {
     fn admit(&mut self, store: &mut Store) -> Result<(), NotPrepared> {
         let mut wanted = BTreeSet::new();
         for (slot, state) in self.cycle.trials().design().slots.iter().zip(self.cycle.trials().states()) {
-            let is_wanted =
-                matches!(state, State::Pending { .. }) || self.cycle.design().goal != Goal::Evaluate;
+            let is_wanted = match self.cycle.design().goal {
+                Goal::Evaluate | Goal::Seal => matches!(state, State::Pending { .. }),
+                // More slots of the same tasks come up.
+                Goal::Propose | Goal::Validate | Goal::Improve => slot.split != Split::Sealed,
+            };
             if is_wanted && self.cycle.trials().finished().is_none() {
                 wanted.insert(slot.task.clone());
             }

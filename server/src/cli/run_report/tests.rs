@@ -71,6 +71,7 @@ fn record() -> RunRecord {
             rounds: 1,
         }),
         candidates: Vec::new(),
+        seal: None,
     }
 }
 
@@ -144,7 +145,7 @@ fn run_in(store: &mut Store) -> StoredRun {
     let event = store.add_proposals(lease, run, AT, &proposals, |numbers| EventRecord::Proposed {
         candidates: numbers
             .iter()
-            .map(|number| CandidateRecord { proposal: *number, active: None })
+            .map(|number| CandidateRecord { proposal: *number, active: None, missed: None })
             .collect(),
         refused: vec![refused],
         spent: SpentRecord { tokens: 500, cost: Some(0.02), ..SpentRecord::default() },

@@ -88,7 +88,9 @@ impl Cycle {
         });
         waits
             .filter(|(at, (slot, _))| match slot.role {
-                Role::Baseline => self.design.goal != Goal::Evaluate && slot.arm != self.working,
+                Role::Baseline if self.design.goal != Goal::Evaluate => {
+                    slot.arm != self.working || *at < self.since
+                }
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
                 }
@@ -99,7 +101,9 @@ impl Cycle {
                 Role::Audit | Role::Sentinel if self.design.goal != Goal::Evaluate => {
                     !self.is_watching(*at, slot, stages)
                 }
-                Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => false,
+                Role::Baseline | Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => {
+                    false
+                }
             })
             .map(|(at, _)| at)
             .next()

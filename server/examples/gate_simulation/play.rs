@@ -172,6 +172,8 @@ impl Player<'_> {
             Step::Mine => self.tell(&Event::Mined { actionable: 3 }),
             Step::Propose => self.propose(),
             Step::Merge(gains) => self.merge(&gains),
+            // No edit here acts on some tasks alone, so nothing fires where it should not.
+            Step::Audit { arm, .. } => self.tell(&Event::Activated { arm, tasks: Vec::new() }),
             Step::Trial(Action::Start { slot, attempt }) => {
                 self.tell(&Event::Trial(plan::Event::Started { slot, attempt }));
                 match self.cycle.trials().design().slots.get(slot).map(|slot| slot.role) {

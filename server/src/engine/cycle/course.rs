@@ -94,7 +94,9 @@ impl Cycle {
         slots
             .filter_map(|(at, _)| Some((at, self.trials.design().slots.get(at)?)))
             .filter(|(at, slot)| match slot.role {
-                Role::Baseline => !self.design.goal.is_measurement() && slot.arm != self.working,
+                Role::Baseline if !self.design.goal.is_measurement() => {
+                    slot.arm != self.working || *at < self.since
+                }
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
                 }
@@ -105,7 +107,9 @@ impl Cycle {
                 Role::Audit | Role::Sentinel if !self.design.goal.is_measurement() => {
                     !self.is_watching(*at, slot, stages)
                 }
-                Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => false,
+                Role::Baseline | Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => {
+                    false
+                }
             })
             .map(|(at, _)| at)
             .next()

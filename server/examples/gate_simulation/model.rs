@@ -121,26 +121,27 @@ fn between(draws: &mut Draws, least: f64, most: f64) -> f64 {
     least + (most - least) * draws.unit()
 }
 
-/// An edit that a proposer comes up with, before an agent of such chances; the first tasks are held-in.
+/// An edit that a proposer comes up with, before an agent of such chances; the first tasks are held-in. How strongly it acts is
+/// drawn once; on which tasks, for each alone.
 pub(crate) fn edit(draws: &mut Draws, proposer: Proposer, chances: &[f64]) -> Edit {
     let Proposer { good, neutral, harmful } = proposer;
     let mut effects = vec![0.0; chances.len()];
     let kind = match draws.unit() {
         kind if kind < good => {
-            let share = between(draws, 0.05, 0.20);
+            let (share, size) = (between(draws, 0.05, 0.20), between(draws, 0.15, 0.70));
             for effect in &mut effects {
                 if draws.unit() < share {
-                    *effect = between(draws, 0.15, 0.70);
+                    *effect = size;
                 }
             }
             Kind::Good
         }
         kind if kind < good + neutral => Kind::Neutral,
         kind if kind < good + neutral + harmful => {
-            let share = between(draws, 0.05, 0.25);
+            let (share, size) = (between(draws, 0.05, 0.25), between(draws, 0.15, 0.70));
             for effect in &mut effects {
                 if draws.unit() < share {
-                    *effect = -between(draws, 0.15, 0.70);
+                    *effect = -size;
                 }
             }
             Kind::Harmful
@@ -155,12 +156,13 @@ pub(crate) fn edit(draws: &mut Draws, proposer: Proposer, chances: &[f64]) -> Ed
                     chosen.push(weak.swap_remove(draws.below(weak.len())));
                 }
             }
+            let (helps, harms) = (between(draws, 0.4, 0.9), between(draws, 0.1, 0.4));
             let share = between(draws, 0.0, 0.10);
             for (at, effect) in effects.iter_mut().enumerate() {
                 if chosen.contains(&at) {
-                    *effect = between(draws, 0.4, 0.9);
+                    *effect = helps;
                 } else if draws.unit() < share {
-                    *effect = -between(draws, 0.1, 0.4);
+                    *effect = -harms;
                 }
             }
             Kind::Overfit

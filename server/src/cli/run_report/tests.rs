@@ -71,6 +71,7 @@ fn record() -> RunRecord {
             rounds: 1,
         }),
         candidates: Vec::new(),
+        seal: None,
     }
 }
 

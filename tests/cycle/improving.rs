@@ -109,18 +109,21 @@ fn a_worker_that_dies_again_and_again_comes_to_the_same_decisions() {
     let killed = lab("killed");
     killed.ok(&["improve", "--yes", "--detach"]);
     let (mut deaths, mut followers) = (0, Vec::new());
-    killed.until("it ends", |lab| {
-        if let Some(worker) = lab.worker().filter(|_| deaths < 8) {
-            std::thread::sleep(Duration::from_millis(700));
-            kill(worker);
-            deaths += 1;
-            // It would follow the run to its end.
-            let quiet = || std::process::Stdio::null();
-            let mut resume = lab.command(&["status", "--resume", "--yes"]);
-            followers.push(resume.stdout(quiet()).stderr(quiet()).spawn().unwrap());
-        }
-        lab.status()["state"] == "ended"
-    });
+    let began = std::time::Instant::now();
+    while killed.status()["state"] != "ended" {
+        assert!(began.elapsed() < Duration::from_secs(400), "it does not end\n{}", killed.worker_log());
+        let Some(worker) = killed.worker().filter(|_| deaths < 5) else {
+            std::thread::sleep(Duration::from_millis(100));
+            continue;
+        };
+        std::thread::sleep(Duration::from_millis(1500 + 700 * deaths));
+        kill(worker);
+        deaths += 1;
+        // It would follow the run to its end.
+        let quiet = || std::process::Stdio::null();
+        let mut resume = killed.command(&["status", "--resume", "--yes"]);
+        followers.push(resume.stdout(quiet()).stderr(quiet()).spawn().unwrap());
+    }
     for mut follower in followers {
         let _ = follower.kill();
         let _ = follower.wait();

@@ -10,6 +10,7 @@ mod lab;
 mod persona;
 mod improving;
 mod hidden;
+mod demo;
 mod sealed;
 mod own;
 mod forecast;

@@ -11,7 +11,7 @@ fn the_demo_shows_everything_with_no_key_and_no_network() {
     let _ = fs::remove_dir_all(&home);
     fs::create_dir_all(&home).unwrap();
     let output = Command::new(BINARY)
-        .args(["demo", "--repeats", "1"])
+        .args(["demo", "--repeats", "1", "--only-evaluate"])
         .current_dir(&home)
         .env_clear()
         .env("HOME", &home)
@@ -23,9 +23,8 @@ fn the_demo_shows_everything_with_no_key_and_no_network() {
     assert!(output.status.success(), "{printed}\n{aside}");
     assert!(printed.contains("/14 ×1") && printed.contains("/10 ×1"), "{printed}\n{aside}");
     assert!(printed.contains("evaluate finished: held-in ") && printed.contains(", free, "), "{printed}");
-    // It tells how to go on, and that is true.
+    // What it did can be looked at.
     let root = home.join(".local/state/self-harness/demo");
-    assert!(printed.contains(&format!("trace latest invoice-total --root {}", root.display())), "{printed}");
     let trace = Command::new(BINARY)
         .args(["trace", "latest", "invoice-total", "--root"])
         .arg(&root)

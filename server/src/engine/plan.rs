@@ -3,6 +3,7 @@
 //!
 //! Time is the time that the run was at work: while it is paused or nobody works on it, it stands still.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use harness_schema::split::Split;
@@ -176,6 +177,8 @@ pub enum State {
 pub struct Run {
     design: Design,
     states: Vec<State>,
+    /// Slots that wait or run: few among many that were filled.
+    open: BTreeSet<usize>,
     attempts: Vec<u32>,
     breaker: Breaker,
     spent: Spent,
@@ -196,6 +199,7 @@ impl Run {
         let pending = State::Pending { voids: 0, not_before: Duration::ZERO };
         Self {
             states: vec![pending; design.slots.len()],
+            open: (0..design.slots.len()).collect(),
             attempts: vec![0; design.slots.len()],
             design,
             breaker: Breaker::default(),
@@ -247,8 +251,12 @@ impl Run {
 
     /// The slots in which a trial runs.
     pub fn running(&self) -> impl Iterator<Item = usize> {
-        let running = self.states.iter().enumerate();
-        running.filter(|(_, state)| matches!(state, State::Running { .. })).map(|(slot, _)| slot)
+        self.open().filter(|(_, state)| matches!(state, State::Running { .. })).map(|(slot, _)| slot)
+    }
+
+    /// The slots that wait or run, in the order of the design, and where they stand.
+    pub fn open(&self) -> impl Iterator<Item = (usize, State)> {
+        self.open.iter().filter_map(|slot| Some((*slot, *self.states.get(*slot)?)))
     }
 
     /// Takes in what happened at a time. Events of slots that do not exist, or that come where they cannot, change nothing:
@@ -258,15 +266,15 @@ impl Run {
         match event {
             Event::Started { slot, attempt } => self.started(*slot, *attempt),
             Event::Reused { slot, verdict } => {
-                if let Some(state @ State::Pending { .. }) = self.states.get_mut(*slot)
+                if let Some(State::Pending { .. }) = self.states.get(*slot)
                     && !matches!(verdict, Verdict::Void(_))
                 {
-                    *state = State::Filled(*verdict);
+                    self.set(*slot, State::Filled(*verdict));
                 }
             }
             Event::Unfillable { slot, cause } => {
-                if let Some(state @ State::Pending { .. }) = self.states.get_mut(*slot) {
-                    *state = State::Missing(*cause);
+                if let Some(State::Pending { .. }) = self.states.get(*slot) {
+                    self.set(*slot, State::Missing(*cause));
                 }
             }
             Event::Ended { slot, verdict, spent } => self.ended(*slot, *verdict, *spent),
@@ -277,6 +285,7 @@ impl Run {
                 }
             }
             Event::Planned(slot) => {
+                self.open.insert(self.states.len());
                 self.design.slots.push(slot.clone());
                 self.states.push(State::Pending { voids: 0, not_before: Duration::ZERO });
                 self.attempts.push(0);
@@ -293,9 +302,10 @@ impl Run {
             Event::Paid(spent) => self.spent = self.spent.and(*spent),
             Event::Paused(why) => self.paused = Some(why.clone()),
             Event::Resumed { retries } => {
-                for state in self.states.iter_mut().filter(|_| *retries) {
+                for (slot, state) in self.states.iter_mut().enumerate().filter(|_| *retries) {
                     if matches!(state, State::Missing(_)) {
                         *state = State::Pending { voids: 0, not_before: Duration::ZERO };
+                        self.open.insert(slot);
                     }
                 }
                 self.paused = None;
@@ -346,6 +356,10 @@ impl Run {
     fn set(&mut self, slot: usize, state: State) {
         if let Some(there) = self.states.get_mut(slot) {
             *there = state;
+            match state {
+                State::Pending { .. } | State::Running { .. } => self.open.insert(slot),
+                State::Filled(_) | State::Missing(_) | State::Dropped => self.open.remove(&slot),
+            };
         }
     }
 
@@ -431,13 +445,13 @@ impl Run {
     /// Whether every slot is filled, missing, or not needed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        !self.states.iter().any(|state| matches!(state, State::Pending { .. } | State::Running { .. }))
+        self.open.is_empty()
     }
 
     /// How many more trials could start now, besides those that wait for nothing but a place.
     #[must_use]
     pub fn room(&self) -> usize {
-        let taken = self.states.iter().filter(|state| match state {
+        let taken = self.open().filter(|(_, state)| match state {
             State::Running { .. } => true,
             State::Pending { not_before, .. } => *not_before <= self.now,
             State::Filled(_) | State::Missing(_) | State::Dropped => false,
@@ -463,8 +477,8 @@ impl Run {
 
     /// The first slot that can start, else the one that can start soonest.
     fn earliest(&self) -> Option<(usize, Duration)> {
-        let pending = self.states.iter().enumerate().filter_map(|(slot, state)| match state {
-            State::Pending { not_before, .. } => Some((slot, *not_before)),
+        let pending = self.open().filter_map(|(slot, state)| match state {
+            State::Pending { not_before, .. } => Some((slot, not_before)),
             _ => None,
         });
         pending.min_by_key(|(slot, not_before)| (self.now.max(*not_before), *slot))

@@ -1,9 +1,11 @@
 //! Stages of the gate, made of the slots that were filled: what is compared with what, and how often.
 
-use super::{Arm, Cycle};
+use harness_schema::split::Split;
+
+use super::{Arm, Cycle, Phase};
 use crate::engine::contract::Role;
 use crate::engine::gate::ledger::{Chance, Record, Task};
-use crate::engine::gate::stage::{Course, Outcome, Stage};
+use crate::engine::gate::stage::{Cell, Course, Stage};
 use crate::engine::plan::State;
 use crate::engine::verdict::Verdict;
 
@@ -24,21 +26,39 @@ pub(super) enum Smoke {
 }
 
 impl Cycle {
-    fn state(&self, slot: usize) -> Option<State> {
+    pub(super) fn state(&self, slot: usize) -> Option<State> {
         self.trials.states().get(slot).copied()
     }
 
-    /// The trials that stand for a harness: those that confirmed it, then those of the baseline. Its screening trials are not
-    /// among them: it was chosen by them.
-    pub(super) fn ledger(&self, arm: usize, task: &str) -> Vec<State> {
+    /// The slots that stand for a harness: those that confirmed it, then those of the baseline. Its screening trials are not
+    /// among them: it was chosen by them. On a task where it sends the same as its parent, it has its parent's record
+    /// (`method` 5.7).
+    pub(super) fn standing(&self, arm: usize, task: &str) -> Vec<usize> {
+        let mut slots = match self.arms.get(arm) {
+            Some(Arm { parent, active: Some(active), .. }) if *parent != arm && !active.contains(task) => {
+                self.standing(*parent, task)
+            }
+            _ => Vec::new(),
+        };
+        slots.extend(self.own(arm, task));
+        slots
+    }
+
+    /// The slots that stand for a harness and are its own.
+    fn own(&self, arm: usize, task: &str) -> impl Iterator<Item = usize> {
         let confirmed = self.slots.of(arm, Role::Confirm, task).iter();
-        let slots = confirmed.chain(self.slots.of(arm, Role::Baseline, task));
-        slots.filter_map(|slot| self.state(*slot)).filter(|state| !matches!(state, State::Dropped)).collect()
+        let slots = confirmed.chain(self.slots.of(arm, Role::Baseline, task)).copied();
+        slots.filter(|slot| self.since <= *slot && !matches!(self.state(*slot), None | Some(State::Dropped)))
+    }
+
+    /// The trials that stand for a harness.
+    pub(super) fn ledger(&self, arm: usize, task: &str) -> Vec<State> {
+        self.standing(arm, task).into_iter().filter_map(|slot| self.state(slot)).collect()
     }
 
     /// The record of the baseline on a task: of its first trials, or of all that it is topped up to, and never of something
     /// between, which an outcome could have ended.
-    fn record(&self, arm: usize, task: &str, is_topped_up: bool) -> Record {
+    pub(super) fn record(&self, arm: usize, task: &str, is_topped_up: bool) -> Record {
         let rules = &self.design.rules;
         let (first, full) = (rules.baseline as usize, rules.topped_up() as usize);
         let states = self.ledger(arm, task);
@@ -63,12 +83,12 @@ impl Cycle {
     }
 
     /// What is expected of the next trial of a task: by all trials of the baseline and of the harnesses that it came from.
-    fn chance(&self, baseline: usize, task: &str) -> Chance {
+    pub(super) fn chance(&self, baseline: usize, task: &str) -> Chance {
         let (mut passes, mut valid) = (0, 0);
         let mut arm = baseline;
         loop {
-            for state in self.ledger(arm, task) {
-                if let State::Filled(verdict) = state {
+            for slot in self.own(arm, task) {
+                if let Some(State::Filled(verdict)) = self.state(slot) {
                     valid += 1;
                     passes += u32::from(verdict == Verdict::Pass);
                 }
@@ -80,36 +100,51 @@ impl Cycle {
         }
     }
 
+    /// What is known of a task before a candidate is tried on it.
+    fn task(&self, arm: usize, role: Role, task: &str, split: Split) -> Task {
+        let parent = self.arms.get(arm).map_or(arm, |arm| arm.parent);
+        let record = self.record(parent, task, role == Role::Confirm);
+        let chance = self.chance(parent, task);
+        Task { chance, seconds: self.slots.seconds(task), ..Task::new(task, split, record) }
+    }
+
+    /// What a candidate has done on a task.
+    fn cell(&self, arm: usize, role: Role, task: &str) -> Cell {
+        let mut cell = Cell::default();
+        for state in self.slots.of(arm, role, task).iter().filter_map(|slot| self.state(*slot)) {
+            match state {
+                State::Filled(Verdict::Pass) => cell.passes += 1,
+                State::Filled(_) => cell.fails += 1,
+                State::Missing(_) => cell.missing += 1,
+                State::Pending { .. } | State::Running { .. } => cell.running += 1,
+                State::Dropped => {}
+            }
+        }
+        cell
+    }
+
     fn stage(&self, arm: usize, role: Role, repeats: u32, margin: Option<f64>, course: Course) -> Stage {
-        let Some(Arm { parent, active, .. }) = self.arms.get(arm) else {
+        let Some(Arm { active, .. }) = self.arms.get(arm) else {
             return Stage::new(Vec::new(), repeats, margin, course);
         };
         let is_active = |task: &str| active.as_ref().is_none_or(|active| active.contains(task));
-        let tasks = self.design.tasks.iter().filter(|(task, _)| is_active(task)).map(|(task, split)| {
-            let record = self.record(*parent, task, role == Role::Confirm);
-            let mut known = Task::new(task.clone(), *split, record);
-            known.chance = self.chance(*parent, task);
-            known.seconds = self.slots.seconds(task);
-            known
-        });
-        let mut stage = Stage::new(tasks.collect(), repeats, margin, course);
-        for at in 0..stage.tasks().len() {
-            let Some(task) = stage.tasks().get(at).map(|task| task.id.clone()) else { continue };
-            for slot in self.slots.of(arm, role, &task) {
-                let outcome = match self.state(*slot) {
-                    Some(State::Filled(Verdict::Pass)) => Some(Outcome::Pass),
-                    Some(State::Filled(_)) => Some(Outcome::Fail),
-                    Some(State::Missing(_)) => Some(Outcome::Missing),
-                    Some(State::Pending { .. } | State::Running { .. }) => None,
-                    Some(State::Dropped) | None => continue,
-                };
-                stage.start(at);
-                if let Some(outcome) = outcome {
-                    stage.end(at, outcome);
-                }
-            }
+        let tasks = self.design.tasks.iter().filter(|(task, _)| is_active(task));
+        let tasks: Vec<Task> = tasks.map(|(task, split)| self.task(arm, role, task, *split)).collect();
+        let mut stage = Stage::new(tasks.clone(), repeats, margin, course);
+        for task in tasks {
+            let cell = self.cell(arm, role, &task.id);
+            stage.learn(task, cell);
         }
         stage
+    }
+
+    /// Takes a trial of a slot into stages that were made before it: nothing else of a stage depends on it than its task.
+    pub(super) fn learn(&self, stages: &mut [(usize, Stage)], slot: usize) {
+        let role = if matches!(self.phase, Phase::Confirming { .. }) { Role::Confirm } else { Role::Screen };
+        let Some(slot) = self.trials.design().slots.get(slot) else { return };
+        for (arm, stage) in stages {
+            stage.learn(self.task(*arm, role, &slot.task, slot.split), self.cell(*arm, role, &slot.task));
+        }
     }
 
     /// A candidate that is screened.

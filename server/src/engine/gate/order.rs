@@ -1,6 +1,7 @@
 //! Which trial of a candidate comes next: the one that brings a decision nearest (`method` 5.3). It orders, and decides nothing:
 //! whatever order trials come in, the decision is the same.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 use harness_schema::split::Split;
@@ -218,8 +219,8 @@ fn before(one: &Task, other: &Task, passes: bool) -> Ordering {
 /// Which candidate a free place goes to: of those that have something to start the one with the fewest trials under way, the
 /// first of equals; and the task.
 #[must_use]
-pub fn next_of(stages: &[Stage]) -> Option<(usize, usize)> {
-    let wishes = stages.iter().enumerate().filter_map(|(at, stage)| {
+pub fn next_of<S: Borrow<Stage>>(stages: &[S]) -> Option<(usize, usize)> {
+    let wishes = stages.iter().map(Borrow::borrow).enumerate().filter_map(|(at, stage)| {
         let running: u32 = stage.cells().iter().map(|cell| cell.running).sum();
         Some((running, at, stage.next()?))
     });

@@ -241,6 +241,18 @@ impl Stage {
         }
     }
 
+    /// A task and what the candidate has done on it, as they are known now. A task that is not in the stage is left out.
+    pub fn learn(&mut self, task: Task, cell: Cell) {
+        let Ok(at) = self.tasks.binary_search_by(|known| known.id.cmp(&task.id)) else { return };
+        let (Some(known), Some(done)) = (self.tasks.get_mut(at), self.cells.get_mut(at)) else { return };
+        *done = cell;
+        let is_compared_anew = known.record != task.record;
+        *known = task;
+        if is_compared_anew {
+            self.set_thresholds();
+        }
+    }
+
     /// A trial of a task is started; whether there was a slot for it.
     pub fn start(&mut self, task: usize) -> bool {
         let has_room = 0 < self.waiting(task);

@@ -100,7 +100,7 @@ impl Chronicle {
             }
             Event::FellBack { .. } => self.union_failed(),
             Event::Adopted { arm } => self.adopted.push(*arm),
-            Event::Merged { .. } | Event::RoundEnded => {}
+            Event::Merged { .. } | Event::RoundEnded | Event::Activated { .. } => {}
         }
         let arms = self.cycle.arms().len();
         self.cycle.apply(at, event);

@@ -72,6 +72,8 @@ fn play(design: Design, seed: u64, effects: &Effects, steps: usize) -> Chronicle
                 running.retain(|(other, _)| *other != slot);
                 vec![Event::Trial(plan::Event::Dropped { slot, spent })]
             }
+            // No candidate here has a trigger.
+            Todo::Audit { .. } => unreachable!("there is nothing to audit"),
             Todo::Mine => vec![Event::Mined { actionable: 2 }],
             Todo::Propose => {
                 let round = cycle.round();

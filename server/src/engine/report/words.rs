@@ -17,7 +17,9 @@ use crate::engine::score;
 #[must_use]
 pub fn apart(one: f64, other: f64) -> (String, String) {
     let written = |value: f64, decimals: usize| {
-        let text = format!("{value:.decimals$}");
+        // Halves go up, as they do wherever else a score is written.
+        let scale = 10_f64.powi(i32::try_from(decimals).unwrap_or(0));
+        let text = format!("{:.decimals$}", (value * scale).round() / scale);
         let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
         if text == "-0" { String::from("0") } else { text.to_owned() }
     };

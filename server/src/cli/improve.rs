@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use harness_schema::manifest::Gate;
 use harness_schema::split::Split;
 
-use super::locate;
+use super::locate::{self, no_proposal, proposal_number};
 use super::start::{self, Asking, Plan, Terms};
 use crate::engine::contract::Role;
 use crate::engine::cycle::{Candidate, Goal, Rules};
@@ -212,7 +212,7 @@ fn candidates(asking: &mut Asking<'_>, named: &[String]) -> Result<Vec<Candidate
     } else {
         let find = |name: &String| {
             let number = proposal_number(name);
-            all.iter().find(|stored| Some(stored.number) == number).ok_or_else(|| unknown(name, &all))
+            all.iter().find(|stored| Some(stored.number) == number).ok_or_else(|| no_proposal(name, &all))
         };
         named.iter().map(find).collect::<Result<_, _>>()?
     };
@@ -226,21 +226,4 @@ fn candidates(asking: &mut Asking<'_>, named: &[String]) -> Result<Vec<Candidate
         return Err(Failure::user(message, hint));
     }
     Ok(chosen.iter().map(|stored| Candidate { proposal: stored.number, active: None }).collect())
-}
-
-/// The number of `P7` or `7`.
-#[must_use]
-pub fn proposal_number(name: &str) -> Option<u32> {
-    name.strip_prefix(['P', 'p']).unwrap_or(name).parse().ok()
-}
-
-/// There is no such proposal.
-#[must_use]
-pub fn unknown(name: &str, all: &[StoredProposal]) -> Failure {
-    let last = all.last().map(|stored| stored.number);
-    let hint = last.map_or_else(
-        || String::from("there are none yet; make some with `self-harness propose`"),
-        |last| format!("proposals are named P1 to P{last}"),
-    );
-    Failure::user(format!("there is no proposal `{name}`"), hint)
 }

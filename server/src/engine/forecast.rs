@@ -196,7 +196,10 @@ impl Plan {
         // Two first looks each; a confirmation where a trigger leaves most tasks as they are is twice as long.
         let screens = candidates.saturating_mul(times(rules.screen).saturating_add(2));
         let confirms = times(rules.confirm).saturating_mul(4).saturating_add(times(rules.topped_up()));
+        // What is run to see whether the world or a trigger has moved: 8 sentinels a confirmation, and a few audits.
+        let watched = times(1).saturating_add(16);
         let round = screens.saturating_add(confirms).saturating_add(times(rules.baseline));
+        let round = round.saturating_add(watched);
         let rounds = if self.goal == Goal::Improve { u64::from(rules.rounds) } else { 1 };
         let sum = self.slots.saturating_add(round.saturating_mul(rounds));
         sum.saturating_add(sum / VOID)

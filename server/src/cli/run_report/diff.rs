@@ -5,7 +5,7 @@ use annotate_snippets::renderer::{AnsiColor, Effects, Style};
 use similar::TextDiff;
 
 use super::texts::Texts;
-use crate::cli::improve::{proposal_number, unknown};
+use crate::cli::locate::{no_proposal, proposal_number};
 use crate::cli::report::excerpt::visible;
 use crate::failure::Failure;
 use crate::host::store::{Store, StoredProposal, run_name};
@@ -23,7 +23,7 @@ pub(super) fn named(store: &Store, name: &str) -> Result<StoredProposal, Failure
     let failed = |error: crate::host::store::StoreError| error.to_failure();
     let all = store.proposals().map_err(failed)?;
     let number = proposal_number(name);
-    all.iter().find(|stored| Some(stored.number) == number).cloned().ok_or_else(|| unknown(name, &all))
+    all.iter().find(|stored| Some(stored.number) == number).cloned().ok_or_else(|| no_proposal(name, &all))
 }
 
 /// The diff, without colours.

@@ -173,7 +173,7 @@ impl Player<'_> {
             Step::Propose => self.propose(),
             Step::Merge(gains) => self.merge(&gains),
             // No edit here acts on some tasks alone, so nothing fires where it should not.
-            Step::Audit { arm, .. } => self.tell(&Event::Activated { arm, tasks: Vec::new() }),
+            Step::Audit { arm, .. } => self.tell(&Event::Activated { arm, tasks: Default::default() }),
             Step::Trial(Action::Start { slot, attempt }) => {
                 self.tell(&Event::Trial(plan::Event::Started { slot, attempt }));
                 match self.cycle.trials().design().slots.get(slot).map(|slot| slot.role) {

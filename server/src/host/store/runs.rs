@@ -57,7 +57,7 @@ impl Store {
         let query = "INSERT INTO proposal (run, created, dismissed, body) VALUES (?1, ?2, 0, ?3)";
         transaction.execute(query, params![number, now, body]).map_err(&failed)?;
         let proposal = u32::try_from(transaction.last_insert_rowid()).unwrap_or(u32::MAX);
-        record.candidates.push(CandidateRecord { proposal, active: None });
+        record.candidates.push(CandidateRecord { proposal, active: None, missed: None });
         let body = serde_json::to_string(&record).map_err(StoreError::damaged(&path, "run"))?;
         transaction
             .execute("UPDATE run SET body = ?2 WHERE number = ?1", params![number, body])

@@ -172,6 +172,8 @@ impl Player<'_> {
             Step::Mine => self.tell(&Event::Mined { actionable: 3 }),
             Step::Propose => self.propose(),
             Step::Merge(gains) => self.merge(&gains),
+            // No edit of the model has a trigger.
+            Step::Audit { .. } => return false,
             Step::Trial(Action::Start { slot, attempt }) => {
                 self.tell(&Event::Trial(plan::Event::Started { slot, attempt }));
                 match self.cycle.trials().design().slots.get(slot).map(|slot| slot.role) {

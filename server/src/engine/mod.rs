@@ -17,6 +17,7 @@ pub mod atif;
 pub mod action;
 pub mod detector;
 pub mod runtime;
+pub mod gating;
 pub mod gate;
 pub mod cause;
 pub mod signature;

@@ -95,7 +95,7 @@ struct Condition {
 }
 
 /// Calls that are counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Calls {
     tool: Option<String>,
     outcome: Outcome,
@@ -110,6 +110,24 @@ impl Rules {
         let declared = &harness.manifest().runtime.rule;
         let rules = declared.iter().enumerate().filter_map(|(at, rule)| Rule::read(harness, at, rule));
         Self { rules: rules.collect(), reading: Reading::new(workdir) }
+    }
+
+    /// The rules that one of two harnesses has and the other has not, those of `candidate` first: as long as none of them fires,
+    /// both do the same.
+    #[must_use]
+    pub fn between(candidate: &Harness, baseline: &Harness, workdir: &str) -> Self {
+        let (mut new, old) = (Self::of(candidate, workdir), Self::of(baseline, workdir));
+        let lacks = |rules: &[Rule], rule: &Rule| !rules.iter().any(|other| other.acts_like(rule));
+        let gone: Vec<Rule> = old.rules.iter().filter(|rule| lacks(&new.rules, rule)).cloned().collect();
+        new.rules.retain(|rule| lacks(&old.rules, rule));
+        new.rules.extend(gone);
+        new
+    }
+
+    /// What each rule does, by its id.
+    #[must_use]
+    pub fn actions(&self) -> BTreeMap<&str, &Action> {
+        self.rules.iter().map(|rule| (rule.id.as_str(), &rule.action)).collect()
     }
 
     /// The rules that fire now, in declared order; each counts as having fired. Steps of the trace that were seen before must
@@ -174,6 +192,13 @@ impl Rule {
         })
     }
 
+    /// Whether both say the same under the same name.
+    fn acts_like(&self, other: &Self) -> bool {
+        self.when.is_like(&other.when)
+            && (&self.id, &self.action) == (&other.id, &other.action)
+            && (self.max_fires, self.cooldown) == (other.max_fires, other.cooldown)
+    }
+
     fn may_fire(&self, moment: &Moment<'_>) -> bool {
         let rests = self
             .last
@@ -218,6 +243,15 @@ impl Condition {
             state: when.state.as_ref().map(|state| state.value.clone()),
         };
         (!condition.is_empty()).then_some(condition)
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let pattern = |condition: &Self| condition.output.as_ref().map(|output| output.as_str().to_owned());
+        let detector = |condition: &Self| condition.detector.map(|detector| detector.name);
+        (self.event, &self.calls, self.count, self.step, self.steps_left)
+            == (other.event, &other.calls, other.count, other.step, other.steps_left)
+            && (self.context_used, &self.state) == (other.context_used, &other.state)
+            && (pattern(self), detector(self)) == (pattern(other), detector(other))
     }
 
     fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@
 //! A field that a later version adds has a default; a later kind of event is read as [`EventRecord::Unknown`] and changes
 //! nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use harness_schema::split::Split;
@@ -244,6 +244,14 @@ pub enum EventRecord {
         members: Vec<u32>,
         /// The files that differ from the working harness, whole.
         files: BTreeMap<String, String>,
+    },
+    /// The audits of an arm were looked at.
+    Activated {
+        /// The arm.
+        arm: usize,
+        /// Tasks that were called inert, and where a rule has fired.
+        #[serde(default)]
+        tasks: BTreeSet<String>,
     },
     /// The union failed, and its best member is tried alone.
     FellBack {
@@ -499,6 +507,7 @@ impl EventRecord {
                 why: decision.why().to_owned(),
             },
             cycle::Event::Screened { survivors } => Self::Screened { survivors: survivors.clone() },
+            cycle::Event::Activated { arm, tasks } => Self::Activated { arm: *arm, tasks: tasks.clone() },
             cycle::Event::FellBack { arm } => Self::FellBack { arm: *arm },
             cycle::Event::Adopted { arm } => Self::Adopted { arm: *arm },
             cycle::Event::RoundEnded => Self::RoundEnded,
@@ -523,6 +532,7 @@ impl EventRecord {
             }
             Self::Screened { survivors } => cycle::Event::Screened { survivors: survivors.clone() },
             Self::Merged { members, .. } => cycle::Event::Merged { members: members.clone() },
+            Self::Activated { arm, tasks } => cycle::Event::Activated { arm: *arm, tasks: tasks.clone() },
             Self::FellBack { arm } => cycle::Event::FellBack { arm: *arm },
             Self::Adopted { arm } => cycle::Event::Adopted { arm: *arm },
             Self::RoundEnded => cycle::Event::RoundEnded,
@@ -684,6 +694,23 @@ mod tests {
         assert_eq!(back.event(), Some(cycle::Event::Trial(event)));
         let later: EventRecord = serde_json::from_str(r#"{"event": "sealed", "reason": 1}"#).unwrap();
         assert_eq!(later.event(), None);
+    }
+
+    #[test]
+    fn a_candidate_keeps_where_it_acts() {
+        let tasks: BTreeSet<String> = ["a", "b"].map(String::from).into();
+        let event = cycle::Event::Activated { arm: 2, tasks: tasks.clone() };
+        let record = EventRecord::of(&event).unwrap();
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(text, r#"{"event":"activated","arm":2,"tasks":["a","b"]}"#);
+        assert_eq!(serde_json::from_str::<EventRecord>(&text).unwrap().event(), Some(event));
+        // The chance that a task was missed is told, and changes nothing.
+        let record = CandidateRecord { proposal: 3, active: Some(tasks), missed: Some(0.25) };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(text, r#"{"proposal":3,"active":["a","b"],"missed":0.25}"#);
+        assert_eq!(serde_json::from_str::<CandidateRecord>(&text).unwrap(), record);
+        let bare: CandidateRecord = serde_json::from_str(r#"{"proposal":3}"#).unwrap();
+        assert_eq!((bare.candidate().active, bare.missed), (None, None));
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::time::Duration;
 use harness_schema::split::Split;
 
 use super::stages::Smoke;
-use super::{Cycle, Decision, Event, Goal, Hold, Open, Phase, Reason, Step, slot};
-use crate::engine::budget::Spent;
+use super::watch::Watch;
+use super::{Arm, Cycle, Decision, Event, Goal, Hold, Open, Phase, Reason, Step, slot};
+use crate::engine::budget::{Limit, Spent};
 use crate::engine::contract::Role;
 use crate::engine::gate::order;
 use crate::engine::gate::stage::{self, Stage};
 use crate::engine::gate::statistics::Draws;
-use crate::engine::plan::{self, Action, Slot, State};
+use crate::engine::plan::{self, Action, Finish, Slot, State};
 
 impl Cycle {
     /// What is to be done at a time.
@@ -38,6 +39,13 @@ impl Cycle {
         if let Some(slot) = self.superfluous(stages) {
             self.dropping.insert(slot);
             return Some(Step::Drop(slot));
+        }
+        if let Some((events, limit)) = self.out_of_reach(stages) {
+            if !events.is_empty() {
+                return Some(Step::Record(events));
+            }
+            self.trials.end(Finish::Budget(limit));
+            return None;
         }
         if let Some(step) = self.conclusion(stages) {
             return Some(step);
@@ -85,7 +93,7 @@ impl Cycle {
         let slots = self.trials.open().filter(|(at, _)| !self.dropping.contains(at));
         slots
             .filter_map(|(at, _)| Some((at, self.trials.design().slots.get(at)?)))
-            .filter(|(_, slot)| match slot.role {
+            .filter(|(at, slot)| match slot.role {
                 Role::Baseline => self.design.goal != Goal::Evaluate && slot.arm != self.working,
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
@@ -93,6 +101,9 @@ impl Cycle {
                 Role::Confirm => {
                     slot.arm != self.working
                         && (!matches!(self.phase, Phase::Confirming { .. }) || !is_open(slot.arm))
+                }
+                Role::Audit | Role::Sentinel if self.design.goal != Goal::Evaluate => {
+                    !self.is_watching(*at, slot, stages)
                 }
                 Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => false,
             })
@@ -103,16 +114,18 @@ impl Cycle {
     /// What follows from the end of a phase, if it is over.
     fn conclusion(&self, stages: &[(usize, Stage)]) -> Option<Step> {
         match &self.phase {
-            Phase::Baseline => self.measured(),
+            Phase::Baseline => self.baseline_over(),
             Phase::Mined => Some(Step::Propose),
             Phase::Screening(_) => self.screened(stages),
             Phase::Merging(survivors) => Some(self.survivors(survivors)),
-            Phase::Confirming { arm, is_fallback } => self.confirmed(*arm, *is_fallback, stages),
+            Phase::Confirming { arm, is_fallback, watch } => {
+                self.confirmed(*arm, *is_fallback, *watch, stages)
+            }
             Phase::Done(_) => None,
         }
     }
 
-    fn measured(&self) -> Option<Step> {
+    fn baseline_over(&self) -> Option<Step> {
         if self.design.goal == Goal::Evaluate {
             // The trials themselves say when they are over.
             return None;
@@ -138,25 +151,15 @@ impl Cycle {
     fn screened(&self, stages: &[(usize, Stage)]) -> Option<Step> {
         let mut survivors = Vec::new();
         let mut events = Vec::new();
-        for (arm, stage) in stages {
-            let decision = match stage.decision() {
-                _ if self.smoke(*arm) == Smoke::Failed => Decision::Rejected(Reason::Smoke),
-                _ if self.is_inert(*arm) => Decision::Rejected(Reason::Inert),
-                _ if !stage.is_over() => return None,
-                stage::Decision::Open => return None,
-                stage::Decision::Accepted => {
-                    survivors.push((*arm, stage.expected_gain()));
-                    continue;
+        for ((arm, stage), is_affordable) in stages.iter().zip(self.affordable(stages)) {
+            match self.screened_one(*arm, stage) {
+                Some(Decision::Accepted) => survivors.push((*arm, stage.expected_gain())),
+                Some(decision) => events.extend(self.decided(*arm, decision)),
+                None if !is_affordable => {
+                    events.extend(self.decided(*arm, Decision::Undecided(Open::Budget)));
                 }
-                stage::Decision::Rejected(stage::Loss::NoGain)
-                    if self.screen_without_margin(*arm).decision() == stage::Decision::Accepted =>
-                {
-                    Decision::Held(Hold::SmallEffect)
-                }
-                stage::Decision::Rejected(loss) => Decision::Rejected(Reason::Screen(loss)),
-                stage::Decision::Undecided(doubt) => Decision::Undecided(Open::Doubt(doubt)),
-            };
-            events.extend(self.members(*arm).map(|proposal| Event::Decided { proposal, decision }));
+                None => return None,
+            }
         }
         survivors.sort_by(|(one, gain), (other, more)| more.total_cmp(gain).then(one.cmp(other)));
         let survivors = survivors.into_iter().map(|(arm, _)| arm).collect();
@@ -164,8 +167,57 @@ impl Cycle {
         Some(Step::Record(events))
     }
 
+    /// What the screen of one candidate says, once it is over; accepted is who goes on.
+    fn screened_one(&self, arm: usize, stage: &Stage) -> Option<Decision> {
+        Some(match stage.decision() {
+            _ if self.smoke(arm) == Smoke::Failed => Decision::Rejected(Reason::Smoke),
+            _ if self.is_inert(arm) => Decision::Rejected(Reason::Inert),
+            _ if !stage.is_over() => return None,
+            stage::Decision::Open => return None,
+            stage::Decision::Accepted => Decision::Accepted,
+            stage::Decision::Rejected(stage::Loss::NoGain)
+                if self.screen_without_margin(arm).decision() == stage::Decision::Accepted =>
+            {
+                Decision::Held(Hold::SmallEffect)
+            }
+            stage::Decision::Rejected(loss) => Decision::Rejected(Reason::Screen(loss)),
+            stage::Decision::Undecided(doubt) => Decision::Undecided(Open::Doubt(doubt)),
+        })
+    }
+
+    /// The decision on each proposal of an arm.
+    fn decided(&self, arm: usize, decision: Decision) -> impl Iterator<Item = Event> {
+        self.members(arm).map(move |proposal| Event::Decided { proposal, decision })
+    }
+
+    /// Whether the budget leaves nothing to screen: what follows if every candidate is decided against or out of reach.
+    fn out_of_reach(&self, stages: &[(usize, Stage)]) -> Option<(Vec<Event>, Limit)> {
+        let affordable = self.affordable(stages);
+        if !matches!(self.phase, Phase::Screening(_)) || affordable.iter().all(|is_affordable| *is_affordable)
+        {
+            return None;
+        }
+        let mut least = f64::INFINITY;
+        let mut events = Vec::new();
+        for ((arm, stage), is_affordable) in stages.iter().zip(affordable) {
+            match self.screened_one(*arm, stage) {
+                // It goes on.
+                Some(Decision::Accepted) => return None,
+                Some(decision) => events.extend(self.decided(*arm, decision)),
+                None if !is_affordable => least = least.min(self.expected(stage)),
+                None => return None,
+            }
+        }
+        let limit = self.covers(Some(least).filter(|least| least.is_finite())?).err()?;
+        events.retain(|event| match event {
+            Event::Decided { proposal, .. } => !self.decisions.contains_key(proposal),
+            _ => true,
+        });
+        Some((events, limit))
+    }
+
     /// Whether its trigger fires on no held-in task.
-    fn is_inert(&self, arm: usize) -> bool {
+    pub(super) fn is_inert(&self, arm: usize) -> bool {
         let Some(active) = self.arms.get(arm).and_then(|arm| arm.active.as_ref()) else { return false };
         let mut held_in = self.design.tasks.iter().filter(|(_, split)| *split == Split::HeldIn);
         !held_in.any(|(task, _)| active.contains(task))
@@ -182,17 +234,39 @@ impl Cycle {
         Step::Merge(gains.collect())
     }
 
-    fn confirmed(&self, arm: usize, is_fallback: bool, stages: &[(usize, Stage)]) -> Option<Step> {
+    fn confirmed(
+        &self,
+        arm: usize,
+        is_fallback: bool,
+        watch: Watch,
+        stages: &[(usize, Stage)],
+    ) -> Option<Step> {
         let members: Vec<u32> = self.members(arm).collect();
         let decided =
             |decision| members.iter().map(move |proposal| Event::Decided { proposal: *proposal, decision });
         // What was screened by the paper's rule is accepted by it; only what was never run together is run.
         let is_known = !self.design.rules.confirms_one() && members.len() == 1;
+        if self.has_moved(arm) && members.iter().any(|proposal| !self.decisions.contains_key(proposal)) {
+            let moved = decided(Decision::Undecided(Open::TriggerMoved));
+            return Some(Step::Record(moved.collect()));
+        }
         let decision = match stages.iter().find(|(of, _)| *of == arm) {
             _ if is_known => stage::Decision::Accepted,
             Some((_, stage)) if stage.is_over() => stage.decision(),
             _ => return None,
         };
+        if !is_known && !self.has_watched(arm, watch, decision == stage::Decision::Accepted) {
+            return None;
+        }
+        if self.has_drifted(watch) {
+            let drifted = decided(Decision::Undecided(Open::Drift));
+            return Some(Step::Record(drifted.chain([Event::RoundEnded]).collect()));
+        }
+        if decision == stage::Decision::Accepted
+            && let Some(slots) = self.to_audit(arm)
+        {
+            return Some(Step::Audit { arm, slots });
+        }
         let decision = match decision {
             stage::Decision::Open => return None,
             stage::Decision::Accepted => {
@@ -225,9 +299,9 @@ impl Cycle {
         match &self.phase {
             Phase::Baseline if self.design.goal != Goal::Evaluate => self.wanted_of_baseline(),
             Phase::Screening(_) => self.wanted_of_screening(stages),
-            Phase::Confirming { arm, .. } => {
+            Phase::Confirming { arm, watch, .. } => {
                 let stage = stages.iter().find(|(of, _)| of == arm);
-                stage.map(|(_, stage)| self.wanted_of_confirmation(*arm, stage)).unwrap_or_default()
+                stage.map(|(_, stage)| self.wanted_of_confirmation(*arm, *watch, stage)).unwrap_or_default()
             }
             _ => Vec::new(),
         }
@@ -252,6 +326,13 @@ impl Cycle {
         slot(self.working, task, split, Role::Baseline, number(planned + behind))
     }
 
+    /// How many slots of a task there are for the harness of an arm: of proposals that are tried again the old trials stay what
+    /// they are, and the new ones are others.
+    fn tried(&self, arm: usize, role: Role, task: &str) -> usize {
+        let Some(Arm { parent, members, .. }) = self.arms.get(arm) else { return 0 };
+        self.twins(*parent, members).map(|twin| self.slots.of(twin, role, task).len()).sum()
+    }
+
     fn wanted_of_screening(&self, stages: &[(usize, Stage)]) -> Vec<Slot> {
         let mut room = self.trials.room();
         if room == 0 {
@@ -259,17 +340,18 @@ impl Cycle {
         }
         let mut wanted = Vec::new();
         let (mut arms, mut ready) = (Vec::new(), Vec::new());
-        for (arm, stage) in stages {
+        let affordable = self.affordable(stages);
+        for ((arm, stage), is_affordable) in stages.iter().zip(affordable) {
             let arm = *arm;
             match self.smoke(arm) {
-                _ if self.is_inert(arm) => {}
+                _ if self.is_inert(arm) || !is_affordable => {}
                 Smoke::Clear => {
                     arms.push(arm);
                     ready.push(Cow::Borrowed(stage));
                 }
                 Smoke::Wants(task) if 0 < room => {
                     if let Some((task, split)) = self.design.tasks.get(task) {
-                        let repeat = self.slots.of(arm, Role::Smoke, task).len();
+                        let repeat = self.tried(arm, Role::Smoke, task);
                         wanted.push(slot(arm, task, *split, Role::Smoke, number(repeat)));
                         room -= 1;
                     }
@@ -284,7 +366,7 @@ impl Cycle {
             let (Some(arm), Some(stage)) = (arms.get(at), ready.get_mut(at)) else { break };
             let Some(known) = stage.tasks().get(task) else { break };
             let more = planned.entry((at, task)).or_default();
-            let repeat = self.slots.of(*arm, Role::Screen, &known.id).len() + *more;
+            let repeat = self.tried(*arm, Role::Screen, &known.id) + *more;
             wanted.push(slot(*arm, &known.id, known.split, Role::Screen, number(repeat)));
             *more += 1;
             room -= 1;
@@ -297,16 +379,17 @@ impl Cycle {
 
     /// Each trial of the candidate begins together with one that the baseline still lacks on the same task, in an order that a
     /// coin decides, so that whatever changes meanwhile changes both.
-    fn wanted_of_confirmation(&self, arm: usize, stage: &Stage) -> Vec<Slot> {
+    fn wanted_of_confirmation(&self, arm: usize, watch: Watch, stage: &Stage) -> Vec<Slot> {
         if self.members(arm).count() == 1 && !self.design.rules.confirms_one() {
             return Vec::new();
         }
-        let mut room = self.trials.room();
+        let room = self.trials.room();
         if room == 0 {
             return Vec::new();
         }
+        let mut wanted = self.wanted_of_watch(arm, watch, stage);
+        let mut room = room.saturating_sub(wanted.len());
         let mut stage = stage.clone();
-        let mut wanted: Vec<Slot> = Vec::new();
         let full = self.design.rules.topped_up() as usize;
         while 0 < room
             && let Some(task) = stage.next()
@@ -316,7 +399,7 @@ impl Cycle {
                 wanted.iter().filter(|slot| slot.role == role && slot.task == known.id).count()
             };
             let more = there(&wanted, Role::Confirm);
-            let repeat = self.slots.of(arm, Role::Confirm, &known.id).len() + more;
+            let repeat = self.tried(arm, Role::Confirm, &known.id) + more;
             let mut pair = vec![slot(arm, &known.id, known.split, Role::Confirm, number(repeat))];
             let topped = there(&wanted, Role::Baseline);
             if self.ledger(self.working, &known.id).len() + topped < full {

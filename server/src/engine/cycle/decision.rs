@@ -45,7 +45,11 @@ pub enum Hold {
 pub enum Open {
     /// The missing trials could decide either way, or are too many.
     Doubt(Doubt),
-    /// The run ended before.
+    /// Trials of the baseline alone fail as they would not by chance: the world has changed.
+    Drift,
+    /// Its trigger fires where it was not expected to. More trials are run.
+    TriggerMoved,
+    /// The run ended before, or what is left of the budget does not cover a decision.
     Budget,
     /// Somebody ended the run before.
     Cancelled,
@@ -66,9 +70,11 @@ const REASONS: [Reason; 8] = [
     Reason::Confirm(Loss::NoGain),
 ];
 const HOLDS: [Hold; 3] = [Hold::MergeCap, Hold::UnionFailed, Hold::SmallEffect];
-const OPENS: [Open; 6] = [
+const OPENS: [Open; 8] = [
     Open::Doubt(Doubt::VoidCells),
     Open::Doubt(Doubt::MissingShare),
+    Open::Drift,
+    Open::TriggerMoved,
     Open::Budget,
     Open::Cancelled,
     Open::Infrastructure,
@@ -136,6 +142,10 @@ impl Decision {
             Self::Undecided(open) => match open {
                 Open::Doubt(Doubt::VoidCells) => "missing trials could decide either way",
                 Open::Doubt(Doubt::MissingShare) => "too many trials are missing",
+                Open::Drift => "the baseline fails now what it passed before, so nothing can be compared",
+                Open::TriggerMoved => {
+                    "its trigger fires where it was not expected to, and more trials are needed"
+                }
                 Open::Budget => "the budget ended before a decision",
                 Open::Cancelled => "the run was cancelled before a decision",
                 Open::Infrastructure => "the machine or the provider failed before a decision",
@@ -174,6 +184,8 @@ impl Open {
     fn word(self) -> &'static str {
         match self {
             Self::Doubt(doubt) => doubt.word(),
+            Self::Drift => "drift",
+            Self::TriggerMoved => "trigger-moved",
             Self::Budget => "budget",
             Self::Cancelled => "cancelled",
             Self::Infrastructure => "infrastructure",
@@ -212,5 +224,11 @@ mod tests {
             assert!(!decision.words().is_empty());
         }
         assert_eq!(Decision::named("held", "smoke"), None);
+        for (open, word) in [(Open::Drift, "drift"), (Open::TriggerMoved, "trigger-moved")] {
+            let decision = Decision::Undecided(open);
+            assert_eq!((decision.word(), decision.why()), ("undecided", word));
+            // The run itself sees to it that they are tried on or measured anew.
+            assert!(!decision.is_interrupted());
+        }
     }
 }

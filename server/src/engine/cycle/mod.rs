@@ -9,6 +9,9 @@ mod decision;
 mod rules;
 mod slots;
 mod stages;
+mod watch;
+mod reserve;
+mod stall;
 mod course;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,11 +22,14 @@ use harness_schema::split::Split;
 use super::budget::Spent;
 use super::gate::comparison::Pair;
 use super::gate::stage::Stage;
-use super::plan::{self, Action, Finish, Run, Slot};
+use super::plan::{self, Action, Finish, Run, Slot, State};
 
 pub use self::decision::{Decision, Hold, Open, Reason};
+use self::reserve::Screens;
 pub use self::rules::Rules;
 use self::slots::Slots;
+use self::stall::Barren;
+use self::watch::Watch;
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +134,14 @@ pub enum Event {
         /// Their numbers, the most promising first.
         members: Vec<u32>,
     },
+    /// The audits of an arm were looked at: on these tasks, that were called inert, a new rule of it has fired. They are active
+    /// from now on.
+    Activated {
+        /// The arm.
+        arm: usize,
+        /// The tasks; none if all is as it was expected.
+        tasks: BTreeSet<String>,
+    },
     /// The union failed, and its best member is tried alone.
     FellBack {
         /// The member's arm.
@@ -151,6 +165,14 @@ pub enum Step {
     Record(Vec<Event>),
     /// Stop the trial of this slot, if one runs: nobody needs it.
     Drop(usize),
+    /// Look at the traces of these slots, whether a rule fired that the arm has and its parent has not; the answer is
+    /// [`Event::Activated`].
+    Audit {
+        /// The arm.
+        arm: usize,
+        /// The slots of its audits.
+        slots: Vec<usize>,
+    },
     /// Mine the failures of the working harness.
     Mine,
     /// Ask for proposals.
@@ -170,13 +192,12 @@ enum Phase {
         arm: usize,
         /// Whether it is alone because its union failed.
         is_fallback: bool,
+        /// What watches it.
+        watch: Watch,
     },
     /// It is over.
     Done(Finish),
 }
-
-/// So many rounds without a survivor are enough.
-const BARREN: u32 = 3;
 
 /// A run with everything that happened.
 #[derive(Clone, Debug)]
@@ -191,7 +212,13 @@ pub struct Cycle {
     phase: Phase,
     decisions: BTreeMap<u32, Decision>,
     /// Rounds in a row that nothing survived.
-    barren: u32,
+    barren: Barren,
+    /// What screens have cost so far.
+    screens: Screens,
+    /// Slots before this one stand for no harness any more: the world has changed since.
+    since: usize,
+    /// The arms whose audits were looked at, with the tasks where a rule fired against expectation.
+    audited: BTreeMap<usize, BTreeSet<String>>,
     /// Slots whose trials were asked to stop.
     dropping: BTreeSet<usize>,
     /// The [stages](Self::stages), once they were made, for as long as only trials happen: each asks for one task anew.
@@ -215,7 +242,10 @@ impl Cycle {
             round: 0,
             phase: Phase::Baseline,
             decisions: BTreeMap::new(),
-            barren: 0,
+            barren: Barren::default(),
+            screens: Screens::default(),
+            since: 0,
+            audited: BTreeMap::new(),
             dropping: BTreeSet::new(),
             known: None,
         }
@@ -298,6 +328,16 @@ impl Cycle {
         pairs.collect()
     }
 
+    /// The slots whose trials say how the working harness does: those that the gate compares candidates with.
+    #[must_use]
+    pub fn measured(&self) -> Vec<usize> {
+        let tasks = self.design.tasks.iter();
+        let mut slots: Vec<usize> = tasks.flat_map(|(task, _)| self.standing(self.working, task)).collect();
+        slots.retain(|slot| matches!(self.trials.states().get(*slot), Some(State::Filled(_))));
+        slots.sort_unstable();
+        slots
+    }
+
     /// Takes in what happened at a time. What cannot be changes nothing.
     pub fn apply(&mut self, at: Duration, event: &Event) {
         let known = self.known.take();
@@ -343,15 +383,18 @@ impl Cycle {
             }
             Event::Decided { proposal, decision } => {
                 self.decisions.insert(*proposal, *decision);
+                if *decision == Decision::Undecided(Open::Drift) {
+                    self.since = self.trials.states().len();
+                }
             }
             Event::Screened { survivors } => {
-                self.barren = if survivors.is_empty() { self.barren + 1 } else { 0 };
+                self.count_screens();
+                self.barren.screened(!survivors.is_empty(), self.arms.len());
                 self.phase = Phase::Merging(survivors.clone());
             }
             Event::Merged { members } => self.merged(members),
-            Event::FellBack { arm } => {
-                self.phase = Phase::Confirming { arm: *arm, is_fallback: true };
-            }
+            Event::Activated { arm, tasks } => self.activated(*arm, tasks),
+            Event::FellBack { arm } => self.confirm(*arm, true),
             Event::Adopted { arm } => {
                 if self.arms.get(*arm).is_some() {
                     self.working = *arm;
@@ -382,11 +425,17 @@ impl Cycle {
 
     fn proposed(&mut self, candidates: &[Candidate]) {
         let first = self.arms.len();
-        self.arms.extend(candidates.iter().map(|candidate| Arm {
-            parent: self.working,
-            members: vec![candidate.proposal],
-            active: candidate.active.clone(),
-        }));
+        let again = self.small_effects();
+        for candidate in candidates.iter().chain(&again) {
+            self.arms.push(Arm {
+                parent: self.working,
+                members: vec![candidate.proposal],
+                active: candidate.active.clone(),
+            });
+        }
+        again.iter().for_each(|candidate| {
+            self.decisions.remove(&candidate.proposal);
+        });
         self.phase = match self.design.goal {
             Goal::Propose => Phase::Done(Finish::Complete),
             _ => Phase::Screening((first..self.arms.len()).collect()),
@@ -410,14 +459,37 @@ impl Cycle {
                 self.arms.len() - 1
             }
         };
-        self.phase = Phase::Confirming { arm, is_fallback: false };
+        self.confirm(arm, false);
+    }
+
+    /// Proposals that met the rule and not the margin, each once more against the same baseline (`method` 5.8).
+    fn small_effects(&self) -> Vec<Candidate> {
+        if self.design.goal != Goal::Improve {
+            return Vec::new();
+        }
+        let held =
+            self.decisions.iter().filter(|(_, decision)| **decision == Decision::Held(Hold::SmallEffect));
+        let again = held.filter_map(|(proposal, _)| {
+            let members = [*proposal];
+            let mut tried = self.twins(self.working, &members);
+            let (first, second) = (tried.next()?, tried.next());
+            let active = self.arms.get(first)?.active.clone();
+            second.is_none().then_some(Candidate { proposal: *proposal, active })
+        });
+        again.collect()
+    }
+
+    /// The arms of the same proposals on the same parent, the oldest first: one harness.
+    fn twins(&self, parent: usize, members: &[u32]) -> impl Iterator<Item = usize> {
+        let arms = self.arms.iter().enumerate();
+        arms.filter(move |(_, arm)| arm.parent == parent && arm.members == members).map(|(at, _)| at)
     }
 
     fn round_ended(&mut self) {
         self.round += 1;
         let is_last = self.design.rules.rounds <= self.round;
         self.phase = match self.design.goal {
-            Goal::Improve if BARREN <= self.barren => Phase::Done(Finish::Stalled),
+            Goal::Improve if self.is_stalled() => Phase::Done(Finish::Stalled),
             Goal::Improve if is_last => Phase::Done(Finish::Rounds),
             Goal::Improve => Phase::Baseline,
             _ => Phase::Done(Finish::Complete),

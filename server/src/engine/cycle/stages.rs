@@ -26,21 +26,39 @@ pub(super) enum Smoke {
 }
 
 impl Cycle {
-    fn state(&self, slot: usize) -> Option<State> {
+    pub(super) fn state(&self, slot: usize) -> Option<State> {
         self.trials.states().get(slot).copied()
     }
 
-    /// The trials that stand for a harness: those that confirmed it, then those of the baseline. Its screening trials are not
-    /// among them: it was chosen by them.
-    pub(super) fn ledger(&self, arm: usize, task: &str) -> Vec<State> {
+    /// The slots that stand for a harness: those that confirmed it, then those of the baseline. Its screening trials are not
+    /// among them: it was chosen by them. On a task where it sends the same as its parent, it has its parent's record
+    /// (`method` 5.7).
+    pub(super) fn standing(&self, arm: usize, task: &str) -> Vec<usize> {
+        let mut slots = match self.arms.get(arm) {
+            Some(Arm { parent, active: Some(active), .. }) if *parent != arm && !active.contains(task) => {
+                self.standing(*parent, task)
+            }
+            _ => Vec::new(),
+        };
+        slots.extend(self.own(arm, task));
+        slots
+    }
+
+    /// The slots that stand for a harness and are its own.
+    fn own(&self, arm: usize, task: &str) -> impl Iterator<Item = usize> {
         let confirmed = self.slots.of(arm, Role::Confirm, task).iter();
-        let slots = confirmed.chain(self.slots.of(arm, Role::Baseline, task));
-        slots.filter_map(|slot| self.state(*slot)).filter(|state| !matches!(state, State::Dropped)).collect()
+        let slots = confirmed.chain(self.slots.of(arm, Role::Baseline, task)).copied();
+        slots.filter(|slot| self.since <= *slot && !matches!(self.state(*slot), None | Some(State::Dropped)))
+    }
+
+    /// The trials that stand for a harness.
+    pub(super) fn ledger(&self, arm: usize, task: &str) -> Vec<State> {
+        self.standing(arm, task).into_iter().filter_map(|slot| self.state(slot)).collect()
     }
 
     /// The record of the baseline on a task: of its first trials, or of all that it is topped up to, and never of something
     /// between, which an outcome could have ended.
-    fn record(&self, arm: usize, task: &str, is_topped_up: bool) -> Record {
+    pub(super) fn record(&self, arm: usize, task: &str, is_topped_up: bool) -> Record {
         let rules = &self.design.rules;
         let (first, full) = (rules.baseline as usize, rules.topped_up() as usize);
         let states = self.ledger(arm, task);
@@ -65,12 +83,12 @@ impl Cycle {
     }
 
     /// What is expected of the next trial of a task: by all trials of the baseline and of the harnesses that it came from.
-    fn chance(&self, baseline: usize, task: &str) -> Chance {
+    pub(super) fn chance(&self, baseline: usize, task: &str) -> Chance {
         let (mut passes, mut valid) = (0, 0);
         let mut arm = baseline;
         loop {
-            for state in self.ledger(arm, task) {
-                if let State::Filled(verdict) = state {
+            for slot in self.own(arm, task) {
+                if let Some(State::Filled(verdict)) = self.state(slot) {
                     valid += 1;
                     passes += u32::from(verdict == Verdict::Pass);
                 }

@@ -1,6 +1,8 @@
 //! Whole runs, played against agents whose chances are known.
 
-use std::collections::BTreeMap;
+mod watching;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use harness_schema::manifest::Gate;
 use proptest::prelude::*;
@@ -25,6 +27,12 @@ struct World {
     proposals: Vec<Vec<Vec<f64>>>,
     /// How many of a hundred trials are void.
     voids: u64,
+    /// The tasks on which proposals are said to act.
+    active: Option<BTreeSet<String>>,
+    /// Where their rules fire, whatever was said.
+    fires: BTreeSet<String>,
+    /// Nothing passes from then on.
+    breaks: Option<Duration>,
 }
 
 impl World {
@@ -133,8 +141,9 @@ impl Played {
             Step::Propose => {
                 let round = self.cycle.round();
                 let count = world.proposals.get(round as usize).map_or(0, Vec::len) as u32;
+                let active = || world.active.clone();
                 let candidates =
-                    (0..count).map(|at| Candidate { proposal: round * 100 + at, active: None }).collect();
+                    (0..count).map(|at| Candidate { proposal: round * 100 + at, active: active() }).collect();
                 self.tell(Event::Proposed { candidates, spent: Spent::nothing() });
             }
             Step::Merge(gains) => {
@@ -145,6 +154,12 @@ impl Played {
                     self.tell(Event::Decided { proposal: *proposal, decision });
                 }
                 self.tell(Event::Merged { members: members.iter().map(|(member, _)| *member).collect() });
+            }
+            Step::Audit { arm, slots } => {
+                let tasks = slots.iter().map(|slot| self.slot(*slot));
+                assert!(tasks.clone().all(|slot| (slot.role, slot.arm) == (Role::Audit, arm)));
+                let tasks = tasks.map(|slot| slot.task).filter(|task| world.fires.contains(task)).collect();
+                self.tell(Event::Activated { arm, tasks });
             }
             Step::Trial(Action::Start { slot, attempt }) => {
                 self.started += 1;
@@ -159,7 +174,10 @@ impl Played {
                     let (slot, attempt) = self.running.remove(0);
                     self.now += Duration::from_secs(1);
                     let asked = self.slot(slot);
-                    let verdict = world.verdict(&self.members(asked.arm), &asked, attempt);
+                    let verdict = match world.breaks {
+                        Some(breaks) if breaks <= self.now => Verdict::Fail,
+                        _ => world.verdict(&self.members(asked.arm), &asked, attempt),
+                    };
                     self.tell(Event::Trial(plan::Event::Ended { slot, verdict, spent: trial() }));
                 }
             }
@@ -205,7 +223,15 @@ fn world(seed: u64, effects: &[f64]) -> World {
     let mut draws = Draws::new(seed);
     let chances = (0..TASKS).map(|_| [0.05, 0.3, 0.5, 0.7, 0.95][draws.below(5)]).collect();
     let proposals = effects.iter().map(|effect| vec![*effect; TASKS]).collect();
-    World { seed, chances, proposals: vec![proposals], voids: 0 }
+    World {
+        seed,
+        chances,
+        proposals: vec![proposals],
+        voids: 0,
+        active: None,
+        fires: BTreeSet::new(),
+        breaks: None,
+    }
 }
 
 fn play(world: &World, gate: Gate) -> Played {
@@ -254,7 +280,7 @@ fn a_union_that_fails_leaves_its_best_member() {
         (first[task], second[task]) = if task % 2 == 0 { (0.9, -0.05) } else { (-0.05, 0.8) };
     }
     let chances = (0..TASKS).map(|_| 0.1).collect();
-    let base = World { seed: 9, chances, proposals: vec![vec![first, second]], voids: 0 };
+    let base = World { seed: 9, chances, proposals: vec![vec![first, second]], ..world(9, &[]) };
     let played = Played::new(design(Gate::Certified, Goal::Improve, 1));
     let spoilt = |played: &Played, slot: &Slot| played.members(slot.arm).len() == 2;
     let mut played = played;
@@ -320,7 +346,9 @@ fn an_edit_that_acts_on_some_tasks_is_tried_on_those() {
     let active = [0, 1, 2, 3, 8, 9].map(World::name).into_iter().collect();
     design.candidates = vec![Candidate { proposal: 0, active: Some(active) }];
     let played = Played::new(design.clone()).play(&world);
-    let tried = played.cycle.trials().design().slots.iter().filter(|slot| slot.arm == 1);
+    // Besides what is audited.
+    let tried = played.cycle.trials().design().slots.iter();
+    let tried = tried.filter(|slot| slot.arm == 1 && slot.role != Role::Audit);
     assert!(tried.clone().all(|slot| [0, 1, 2, 3, 8, 9].map(World::name).contains(&slot.task)));
     assert!(tried.clone().filter(|slot| slot.role == Role::Confirm).all(|slot| slot.repeat < 8));
     // And one whose trigger fires nowhere in the held-in tasks is tried nowhere.
@@ -346,7 +374,7 @@ fn an_agent_that_fails_what_is_safe_is_not_tried_further() {
     let chances = (0..TASKS).map(|task| if task == 0 { 1.0 } else { 0.3 }).collect();
     let mut broken = vec![0.7; TASKS];
     broken[0] = -1.0;
-    let world = World { seed: 1, chances, proposals: vec![vec![broken]], voids: 0 };
+    let world = World { seed: 1, chances, proposals: vec![vec![broken]], ..world(1, &[]) };
     let played = play(&world, Gate::Certified);
     assert_eq!(played.cycle.decisions()[&0], Decision::Rejected(Reason::Smoke));
     let tried = played.cycle.trials().design().slots.iter().filter(|slot| slot.arm == 1);
@@ -407,8 +435,10 @@ proptest! {
         gate in prop::sample::select(vec![Gate::Certified, Gate::Exact, Gate::Paper]),
         deaths in prop::collection::vec(1_usize..60, 0..6),
         voids in prop::sample::select(vec![0_u64, 8]),
+        is_gated in any::<bool>(),
     ) {
-        let world = World { voids, ..world(seed, &effects) };
+        let active = is_gated.then(|| [0, 1, 2, 3, 8, 9].map(World::name).into());
+        let world = World { voids, active, fires: [10, 11].map(World::name).into(), ..world(seed, &effects) };
         let undisturbed = play(&world, gate);
         let mut played = Played::new(design(gate, Goal::Improve, 1));
         let mut goes_on = true;
@@ -459,7 +489,8 @@ proptest! {
                 Role::Baseline => played.members(one.arm).len() == played.cycle.arms()[one.arm].members.len()
                     || one.arm == 0 || played.cycle.working() != 0,
                 Role::Screen | Role::Smoke | Role::Confirm => one.arm != 0,
-                _ => false,
+                Role::Sentinel => played.cycle.decisions().len() > 1,
+                Role::Audit | Role::Sealed => false,
             };
             prop_assert!(fits, "{one:?}");
         }

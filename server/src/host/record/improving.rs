@@ -88,13 +88,17 @@ pub struct RulesRecord {
 }
 
 /// A proposal that is to be tried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CandidateRecord {
     /// Its number.
     pub proposal: u32,
     /// The tasks on which it can change anything, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<BTreeSet<String>>,
+    /// The chance that another task is one of them and was missed (`method` 5.7), where `active` is known. It is told to people,
+    /// and decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<f64>,
 }
 
 /// What was mined.
@@ -256,7 +260,7 @@ impl CandidateRecord {
     /// The written form.
     #[must_use]
     pub fn of(candidate: &Candidate) -> Self {
-        Self { proposal: candidate.proposal, active: candidate.active.clone() }
+        Self { proposal: candidate.proposal, active: candidate.active.clone(), missed: None }
     }
 
     /// The candidate.

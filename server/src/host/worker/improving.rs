@@ -1,7 +1,7 @@
 //! What a run does besides trials: it mines, asks for proposals and merges, as [`Cycle::next`](crate::engine::cycle::Cycle::next)
 //! says. Mining and asking take a while, so a thread does them, and the worker stays alive and hears wishes meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
@@ -11,12 +11,13 @@ use harness_schema::digest::Digest;
 
 use super::BEAT;
 use super::arms::{Arm, store_error};
+use super::gating::{self, Measured};
 use super::performing::{Performance, patiently};
 use super::shared::Shared;
 use crate::engine::budget::Spent;
-use crate::engine::contract::Role;
 use crate::engine::cycle::{Decision, Event, Hold, Step};
-use crate::engine::plan::State;
+use crate::engine::gating::Activity;
+use crate::engine::proposal::reply::Scope;
 use crate::engine::proposal::{Judged, Proposal, merge, operator};
 use crate::engine::weakness::Actionable;
 use crate::failure::Failure;
@@ -29,6 +30,15 @@ use crate::host::record::{
 };
 use crate::host::store::{Store, StoreError, StoredRun};
 
+/// What is done beside the trials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Errand {
+    Mine,
+    Propose,
+    /// Find out where these proposals act.
+    Gate(Vec<u32>),
+}
+
 /// Work beside the trials.
 pub(super) struct Job {
     told: Receiver<Told>,
@@ -39,7 +49,10 @@ pub(super) struct Job {
 enum Told {
     Mined(Box<MinedRecord>, usize),
     Replied(Replied),
-    Proposed(Box<Proposals>),
+    /// With where each proposal acts that is tried.
+    Proposed(Box<Proposals>, Vec<Option<Activity>>),
+    /// Proposals that were there before.
+    Gated(Vec<CandidateRecord>),
     /// It cannot be done, for a reason that a person has to see to.
     Failed(Failure),
 }
@@ -50,6 +63,12 @@ impl Performance<'_> {
         match step {
             Step::Trial(_) => Ok(()),
             Step::Record(events) => {
+                if let [Event::Proposed { candidates, .. }] = events.as_slice()
+                    && self.cycle.design().rules.confirms_one()
+                {
+                    let numbers = candidates.iter().map(|candidate| candidate.proposal).collect();
+                    return self.go_on_with(store, Errand::Gate(numbers));
+                }
                 for event in events {
                     if let Some(record) = EventRecord::of(&event) {
                         self.append(store, &record)?;
@@ -58,15 +77,33 @@ impl Performance<'_> {
                 self.grow_arms(store)
             }
             Step::Drop(slot) => self.drop_slot(store, slot),
-            Step::Mine | Step::Propose => {
-                if self.job.is_none() {
-                    self.job = Some(self.begin(store, step == Step::Propose)?);
-                }
-                self.hear(store, BEAT)?;
-                self.hear_job(store)
-            }
+            Step::Mine => self.go_on_with(store, Errand::Mine),
+            Step::Propose => self.go_on_with(store, Errand::Propose),
+            Step::Audit { arm, slots } => self.audit(store, arm, &slots),
             Step::Merge(survivors) => self.merge(store, &survivors),
         }
+    }
+
+    fn go_on_with(&mut self, store: &mut Store, errand: Errand) -> Result<(), StoreError> {
+        if self.job.is_none() {
+            self.job = Some(self.begin(store, errand)?);
+        }
+        self.hear(store, BEAT)?;
+        self.hear_job(store)
+    }
+
+    /// Reads the audits of an arm.
+    fn audit(&mut self, store: &mut Store, arm: usize, slots: &[usize]) -> Result<(), StoreError> {
+        let parent = self.cycle.arms().get(arm).map(|arm| arm.parent);
+        let (candidate, baseline) = (self.arms.get(arm), parent.and_then(|parent| self.arms.get(parent)));
+        let mut tasks = BTreeSet::new();
+        if let (Some(stored), Some(candidate), Some(baseline)) =
+            (store.run(self.number)?, candidate, baseline)
+        {
+            let trials = evidence::trials(store, &stored)?;
+            tasks = gating::moved(store, &candidate.harness, &baseline.harness, &trials, slots);
+        }
+        self.append(store, &EventRecord::Activated { arm, tasks })
     }
 
     /// Ends what goes on beside the trials; what was paid until then is paid.
@@ -107,7 +144,7 @@ impl Performance<'_> {
         self.append(store, &EventRecord::Dropped { slot, spent })
     }
 
-    fn begin(&self, store: &Store, proposes: bool) -> Result<Job, StoreError> {
+    fn begin(&self, store: &Store, errand: Errand) -> Result<Job, StoreError> {
         let (tell, told) = mpsc::channel();
         let cancel = Cancel::new();
         let shared = Arc::clone(&self.shared);
@@ -118,15 +155,9 @@ impl Performance<'_> {
                 tell.send(Told::Failed(Failure::host("the run is gone", "somebody has changed the store")));
             return Ok(Job { told, cancel });
         };
-        let states = self.cycle.trials().design().slots.iter().zip(self.cycle.trials().states()).enumerate();
-        let teaches = states.filter(|(_, (slot, state))| {
-            let is_measured = matches!(state, State::Filled(_));
-            is_measured
-                && slot.arm == self.cycle.working()
-                && matches!(slot.role, Role::Baseline | Role::Confirm)
-        });
         let work = Work {
-            slots: teaches.map(|(at, _)| at).collect(),
+            slots: self.cycle.measured(),
+            is_gated: self.cycle.design().rules.confirms_one(),
             round: self.cycle.round(),
             count: self.cycle.design().rules.proposals,
             shared,
@@ -135,10 +166,16 @@ impl Performance<'_> {
             cancel: cancel.clone(),
         };
         let (told_of, not_begun) = (tell.clone(), tell.clone());
+        let name = String::from(match &errand {
+            Errand::Mine => "mine",
+            Errand::Propose => "propose",
+            Errand::Gate(_) => "gate",
+        });
         let perform = move || {
-            let outcome = panic::catch_unwind(AssertUnwindSafe(|| match proposes {
-                true => work.propose(&tell),
-                false => work.mine(),
+            let outcome = panic::catch_unwind(AssertUnwindSafe(|| match &errand {
+                Errand::Mine => work.mine(),
+                Errand::Propose => work.propose(&tell),
+                Errand::Gate(numbers) => work.gate(numbers),
             }));
             let said = outcome.unwrap_or_else(|_| {
                 Err(Failure {
@@ -150,7 +187,6 @@ impl Performance<'_> {
             // Nobody listens any more if the run is given up.
             let _ = told_of.send(said.unwrap_or_else(Told::Failed));
         };
-        let name = String::from(if proposes { "propose" } else { "mine" });
         if let Err(error) = thread::Builder::new().name(name).spawn(perform) {
             let failure = Failure::host(format!("cannot start a thread: {error}"), "see `ulimit -u`");
             let _ = not_begun.send(Told::Failed(failure));
@@ -184,9 +220,16 @@ impl Performance<'_> {
                     self.job = None;
                     self.append(store, &EventRecord::Mined { mined, actionable })?;
                 }
-                Told::Proposed(proposals) => {
+                Told::Proposed(proposals, activities) => {
                     self.job = None;
-                    self.store_proposals(store, &proposals)?;
+                    self.store_proposals(store, &proposals, &activities)?;
+                }
+                Told::Gated(candidates) => {
+                    self.job = None;
+                    let spent = SpentRecord::of(Spent::nothing());
+                    let refused = Vec::new();
+                    self.append(store, &EventRecord::Proposed { candidates, refused, spent })?;
+                    self.grow_arms(store)?;
                 }
                 Told::Failed(failure) => {
                     self.job = None;
@@ -200,7 +243,12 @@ impl Performance<'_> {
         Ok(())
     }
 
-    fn store_proposals(&mut self, store: &mut Store, proposals: &Proposals) -> Result<(), StoreError> {
+    fn store_proposals(
+        &mut self,
+        store: &mut Store,
+        proposals: &Proposals,
+        activities: &[Option<Activity>],
+    ) -> Result<(), StoreError> {
         let harness = self.arms.get(self.cycle.working()).map(|arm| arm.digest.to_string());
         let harness = harness.unwrap_or_default();
         let records: Vec<ProposalRecord> =
@@ -208,10 +256,7 @@ impl Performance<'_> {
         let (at, lease, number) = (self.now(), self.lease, self.number);
         let event = patiently(|| {
             store.add_proposals(lease, number, at, &records, |numbers| EventRecord::Proposed {
-                candidates: numbers
-                    .iter()
-                    .map(|number| CandidateRecord { proposal: *number, active: None })
-                    .collect(),
+                candidates: candidates(numbers, activities),
                 refused: proposals.refused.clone(),
                 spent: SpentRecord::of(Spent::nothing()),
             })
@@ -254,6 +299,17 @@ impl Performance<'_> {
     }
 }
 
+/// Proposals with where they act.
+fn candidates(numbers: &[u32], activities: &[Option<Activity>]) -> Vec<CandidateRecord> {
+    let activities = activities.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+    let candidates = numbers.iter().zip(activities).map(|(number, activity)| CandidateRecord {
+        proposal: *number,
+        active: activity.map(|activity| activity.active.clone()),
+        missed: activity.map(|activity| activity.missed),
+    });
+    candidates.collect()
+}
+
 /// What a thread needs to mine and to ask.
 struct Work {
     shared: Arc<Shared>,
@@ -261,16 +317,48 @@ struct Work {
     arm: Arc<Arm>,
     /// The slots whose trials teach, held-out ones among them: what mines takes none of those.
     slots: Vec<usize>,
+    /// Whether proposals with a trigger are tried only where they act.
+    is_gated: bool,
     round: u32,
     count: u32,
     cancel: Cancel,
 }
 
 impl Work {
-    fn lesson(&self, store: &Store) -> Result<Lesson, Failure> {
+    /// The trials of the working harness.
+    fn trials(&self, store: &Store) -> Result<Vec<TrialRecord>, Failure> {
         let mut trials = evidence::trials(store, &self.stored).map_err(|error| error.to_failure())?;
-        let teaching: Vec<TrialRecord> = self.slots.iter().filter_map(|slot| trials.remove(slot)).collect();
-        Ok(mining::mine(store, &self.arm.harness, &self.shared.subject.tasks, teaching))
+        Ok(self.slots.iter().filter_map(|slot| trials.remove(slot)).collect())
+    }
+
+    fn lesson(&self, store: &Store) -> Result<Lesson, Failure> {
+        Ok(mining::mine(store, &self.arm.harness, &self.shared.subject.tasks, self.trials(store)?))
+    }
+
+    /// Where proposals act.
+    fn activities(&self, store: &Store, proposals: &[Proposal]) -> Result<Vec<Option<Activity>>, Failure> {
+        let has_trigger = |proposal: &Proposal| proposal.scope != Scope::Always;
+        if !self.is_gated || !proposals.iter().any(has_trigger) {
+            return Ok(vec![None; proposals.len()]);
+        }
+        let measured = Measured {
+            store,
+            harness: &self.arm.harness,
+            tasks: &self.shared.subject.tasks,
+            trials: self.trials(store)?,
+        };
+        Ok(measured.activities(proposals))
+    }
+
+    fn gate(&self, numbers: &[u32]) -> Result<Told, Failure> {
+        let store = self.store()?;
+        let mut known = Vec::new();
+        for number in numbers {
+            let stored = store.proposal(*number).map_err(|error| error.to_failure())?;
+            let gone = || Failure::host(format!("the proposal P{number} is not in the store"), "");
+            known.push(stored.and_then(|stored| stored.record.proposal()).ok_or_else(gone)?);
+        }
+        Ok(Told::Gated(candidates(numbers, &self.activities(&store, &known)?)))
     }
 
     fn store(&self) -> Result<Store, Failure> {
@@ -327,7 +415,9 @@ impl Work {
         {
             return Err(Failure::host(format!("the model cannot be asked for proposals: {why}"), ""));
         }
-        Ok(Told::Proposed(Box::new(proposer::choose(&asking, &slots, &replies))))
+        let proposals = proposer::choose(&asking, &slots, &replies);
+        let activities = self.activities(&store, &proposals.chosen)?;
+        Ok(Told::Proposed(Box::new(proposals), activities))
     }
 
     /// Replies of this round that were paid before a worker died.

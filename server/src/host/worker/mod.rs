@@ -7,6 +7,7 @@ mod admitting;
 mod ticket;
 mod shared;
 mod arms;
+mod gating;
 mod improving;
 mod performing;
 mod starting;

@@ -94,7 +94,9 @@ impl Cycle {
         slots
             .filter_map(|(at, _)| Some((at, self.trials.design().slots.get(at)?)))
             .filter(|(at, slot)| match slot.role {
-                Role::Baseline => self.design.goal != Goal::Evaluate && slot.arm != self.working,
+                Role::Baseline if self.design.goal != Goal::Evaluate => {
+                    slot.arm != self.working || *at < self.since
+                }
                 Role::Screen | Role::Smoke if slot.arm != 0 => {
                     !matches!(self.phase, Phase::Screening(_)) || !is_open(slot.arm)
                 }
@@ -105,7 +107,9 @@ impl Cycle {
                 Role::Audit | Role::Sentinel if self.design.goal != Goal::Evaluate => {
                     !self.is_watching(*at, slot, stages)
                 }
-                Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => false,
+                Role::Baseline | Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => {
+                    false
+                }
             })
             .map(|(at, _)| at)
             .next()
@@ -192,9 +196,11 @@ impl Cycle {
 
     /// Whether the budget leaves nothing to screen: what follows if every candidate is decided against or out of reach.
     fn out_of_reach(&self, stages: &[(usize, Stage)]) -> Option<(Vec<Event>, Limit)> {
+        if !matches!(self.phase, Phase::Screening(_)) {
+            return None;
+        }
         let affordable = self.affordable(stages);
-        if !matches!(self.phase, Phase::Screening(_)) || affordable.iter().all(|is_affordable| *is_affordable)
-        {
+        if affordable.iter().all(|is_affordable| *is_affordable) {
             return None;
         }
         let mut least = f64::INFINITY;

@@ -100,6 +100,9 @@ impl Cycle {
         let Some((members, Some(active))) = self.arms.get(arm).map(|arm| (&arm.members, &arm.active)) else {
             return Vec::new();
         };
+        if !self.design.rules.confirms_one() {
+            return Vec::new();
+        }
         let members: Vec<u8> = members.iter().flat_map(|member| member.to_le_bytes()).collect();
         let seed = self.design.trials.seed.to_le_bytes();
         let inert = self.design.tasks.iter().filter(|(task, _)| !active.contains(task));

@@ -226,3 +226,34 @@ fn a_screen_begins_only_if_the_budget_covers_it() {
     let played = Played::new(small).play(&world);
     assert_eq!((played.started, played.cycle.decisions().len()), (4 * TASKS, 3));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Nothing is accepted before its audits were read, and what they found was run as the rest was (`method` 6.3, 11).
+    #[test]
+    fn a_firing_in_an_audit_leaves_no_accepted_decision(
+        seed in any::<u64>(), effect in 0.2_f64..0.7, active in prop::collection::btree_set(0..TASKS, 3..9),
+        fires in prop::collection::btree_set(0..TASKS, 0..12),
+    ) {
+        let active: Vec<usize> = active.into_iter().collect();
+        let fires: BTreeSet<String> = fires.into_iter().map(World::name).collect();
+        let world = World { active: Some(named(&active)), fires: fires.clone(), ..world(seed, &[effect]) };
+        let played = Played::new(design(Gate::Certified, Goal::Improve, 1)).play(&world);
+        let told = |wanted: &dyn Fn(&Event) -> bool| played.log.iter().position(|(_, event)| wanted(event));
+        let accepted = told(&|event| matches!(event, Event::Decided { decision: Decision::Accepted, .. }));
+        let audited = told(&|event| matches!(event, Event::Activated { .. }));
+        let audits = slots(&played, 1, Role::Audit);
+        prop_assert!(audits.iter().all(|slot| !named(&active).contains(&slot.task)));
+        if let Some(accepted) = accepted {
+            prop_assert!(audited.is_some_and(|audited| audited < accepted));
+            prop_assert_eq!(audits.len(), 1);
+            let moved = fires.contains(&audits[0].task);
+            let first = decided(&played, 0)[0];
+            prop_assert_eq!(first == Decision::Undecided(Open::TriggerMoved), moved);
+            let confirmed = slots(&played, 1, Role::Confirm);
+            let of_found = confirmed.iter().filter(|slot| slot.task == audits[0].task).count();
+            prop_assert_eq!(of_found, if moved { 8 } else { 0 });
+        }
+    }
+}

@@ -142,8 +142,16 @@ impl Cycle {
     pub(super) fn learn(&self, stages: &mut [(usize, Stage)], slot: usize) {
         let role = if matches!(self.phase, Phase::Confirming { .. }) { Role::Confirm } else { Role::Screen };
         let Some(slot) = self.trials.design().slots.get(slot) else { return };
+        let is_of_baseline = matches!(slot.role, Role::Baseline | Role::Confirm);
         for (arm, stage) in stages {
-            stage.learn(self.task(*arm, role, &slot.task, slot.split), self.cell(*arm, role, &slot.task));
+            if is_of_baseline || slot.arm == *arm {
+                stage.learn(
+                    self.task(*arm, role, &slot.task, slot.split),
+                    self.cell(*arm, role, &slot.task),
+                );
+            } else {
+                stage.takes(&slot.task, self.slots.seconds(&slot.task));
+            }
         }
     }
 

@@ -196,9 +196,11 @@ impl Cycle {
 
     /// Whether the budget leaves nothing to screen: what follows if every candidate is decided against or out of reach.
     fn out_of_reach(&self, stages: &[(usize, Stage)]) -> Option<(Vec<Event>, Limit)> {
+        if !matches!(self.phase, Phase::Screening(_)) {
+            return None;
+        }
         let affordable = self.affordable(stages);
-        if !matches!(self.phase, Phase::Screening(_)) || affordable.iter().all(|is_affordable| *is_affordable)
-        {
+        if affordable.iter().all(|is_affordable| *is_affordable) {
             return None;
         }
         let mut least = f64::INFINITY;

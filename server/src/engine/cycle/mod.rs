@@ -9,6 +9,7 @@ mod decision;
 mod rules;
 mod slots;
 mod stages;
+mod known;
 mod watch;
 mod reserve;
 mod stall;
@@ -375,30 +376,7 @@ impl Cycle {
     pub fn apply(&mut self, at: Duration, event: &Event) {
         let known = self.known.take();
         self.take_in(at, event);
-        if let (Event::Trial(event), Some(mut stages)) = (event, known) {
-            self.known = self.still_known(event).map(|slot| {
-                slot.into_iter().for_each(|slot| self.learn(&mut stages, slot));
-                stages
-            });
-        }
-    }
-
-    /// What an event of trials leaves of stages that were made before it: nothing, or all but the task of a slot.
-    fn still_known(&self, event: &plan::Event) -> Option<Option<usize>> {
-        match event {
-            plan::Event::Planned(_) => Some(self.trials.states().len().checked_sub(1)),
-            plan::Event::Reused { slot, .. }
-            | plan::Event::Unfillable { slot, .. }
-            | plan::Event::Ended { slot, .. }
-            | plan::Event::Discarded { slot, .. }
-            | plan::Event::Dropped { slot, .. } => Some(Some(*slot)),
-            // One that waited runs: neither has an outcome.
-            plan::Event::Started { .. } | plan::Event::Paid(_) => Some(None),
-            plan::Event::Paused(_)
-            | plan::Event::Resumed { .. }
-            | plan::Event::Cancelled
-            | plan::Event::Finished(_) => None,
-        }
+        self.known = known.and_then(|stages| self.still_known(stages, event));
     }
 
     fn take_in(&mut self, at: Duration, event: &Event) {

@@ -56,7 +56,9 @@ impl Cycle {
     /// Of candidates that are screened those for which the budget is enough: first those that have begun, then the others in
     /// their order.
     pub(super) fn affordable(&self, stages: &[(usize, Stage)]) -> Vec<bool> {
-        if self.trials.design().budget == Budget::default() {
+        if self.trials.design().budget == Budget::default()
+            || stages.iter().all(|(arm, _)| self.is_begun(*arm))
+        {
             return vec![true; stages.len()];
         }
         let mut reserved = 0.0;

@@ -2,7 +2,7 @@
 
 use harness_schema::split::Split;
 
-use super::{Arm, Cycle, Phase};
+use super::{Arm, Cycle};
 use crate::engine::contract::Role;
 use crate::engine::gate::ledger::{Chance, Record, Task};
 use crate::engine::gate::stage::{Cell, Course, Stage};
@@ -101,7 +101,7 @@ impl Cycle {
     }
 
     /// What is known of a task before a candidate is tried on it.
-    fn task(&self, arm: usize, role: Role, task: &str, split: Split) -> Task {
+    pub(super) fn task(&self, arm: usize, role: Role, task: &str, split: Split) -> Task {
         let parent = self.arms.get(arm).map_or(arm, |arm| arm.parent);
         let record = self.record(parent, task, role == Role::Confirm);
         let chance = self.chance(parent, task);
@@ -109,7 +109,7 @@ impl Cycle {
     }
 
     /// What a candidate has done on a task.
-    fn cell(&self, arm: usize, role: Role, task: &str) -> Cell {
+    pub(super) fn cell(&self, arm: usize, role: Role, task: &str) -> Cell {
         let mut cell = Cell::default();
         for state in self.slots.of(arm, role, task).iter().filter_map(|slot| self.state(*slot)) {
             match state {
@@ -136,15 +136,6 @@ impl Cycle {
             stage.learn(task, cell);
         }
         stage
-    }
-
-    /// Takes a trial of a slot into stages that were made before it: nothing else of a stage depends on it than its task.
-    pub(super) fn learn(&self, stages: &mut [(usize, Stage)], slot: usize) {
-        let role = if matches!(self.phase, Phase::Confirming { .. }) { Role::Confirm } else { Role::Screen };
-        let Some(slot) = self.trials.design().slots.get(slot) else { return };
-        for (arm, stage) in stages {
-            stage.learn(self.task(*arm, role, &slot.task, slot.split), self.cell(*arm, role, &slot.task));
-        }
     }
 
     /// A candidate that is screened.

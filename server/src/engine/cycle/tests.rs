@@ -127,6 +127,10 @@ impl Played {
         // What was learned trial by trial is what is found from the start.
         if let Some(known) = self.cycle.known.as_ref().filter(|_| self.log.len() % 8 == 0) {
             assert_eq!(*known, self.cycle.stages());
+            let states = self.cycle.trials().states().iter().copied().enumerate();
+            let open =
+                states.filter(|(_, state)| matches!(state, State::Pending { .. } | State::Running { .. }));
+            assert!(self.cycle.trials().open().eq(open));
         }
         match self.cycle.next(self.now) {
             Step::Record(events) => {

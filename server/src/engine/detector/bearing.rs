@@ -43,6 +43,10 @@ pub fn missing_in(text: &str) -> BTreeSet<String> {
     message::Missing::of(text).paths
 }
 
+fn with_base(path: &str) -> [&str; 2] {
+    [base(path), path]
+}
+
 impl Reading {
     /// What the verifier wants to find is asked for as well (Q), at the end alone. A path that ends in `/` is a directory: any
     /// write below it will do, so that the task's directory itself says that something has to change.
@@ -69,30 +73,26 @@ impl Reading {
     /// What evidence names: of its calls, or of what is not there.
     #[must_use]
     pub fn entities(&self, detector: &Detector, evidence: &Evidence) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
-        let mut add_path = |path: &str| {
-            all.insert(base(path).to_owned());
-            all.insert(path.to_owned());
-        };
+        let mut all: Vec<&str> = Vec::new();
         match detector.id {
-            "M06" => self.required.iter().for_each(|path| add_path(path)),
-            "M07" => uncreated(self).for_each(|path| add_path(path)),
-            "M38" => self.unnamed.iter().for_each(|literal| add_path(literal)),
+            "M06" => all.extend(self.required.iter().flat_map(|path| with_base(path))),
+            "M07" => all.extend(uncreated(self).flat_map(|path| with_base(path))),
+            "M38" => all.extend(self.unnamed.iter().flat_map(|literal| with_base(literal))),
             _ => {
                 if detector.id == "M08" {
-                    unwritten(self).for_each(|path| add_path(path));
+                    all.extend(unwritten(self).flat_map(|path| with_base(path)));
                 }
                 for call in self.shown_by(evidence) {
-                    call.action.writes.iter().chain(&call.action.reads).for_each(|path| add_path(path));
-                    call.missing.paths.iter().for_each(|path| add_path(path));
-                }
-                for call in self.shown_by(evidence) {
-                    all.extend(call.entities.iter().cloned());
-                    all.extend(call.missing.commands.iter().chain(&call.missing.modules).cloned());
+                    let files = call.action.writes.iter().chain(&call.action.reads);
+                    all.extend(files.chain(&call.missing.paths).flat_map(|path| with_base(path)));
+                    let missing = call.missing.commands.iter().chain(&call.missing.modules);
+                    all.extend(call.entities().iter().chain(missing).map(String::as_str));
                 }
             }
         }
-        all.into_iter().take(MAX_ENTITIES).collect()
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter().take(MAX_ENTITIES).map(str::to_owned).collect()
     }
 
     /// Whether the end of the trial is what the detector has found; such a thing is never made good.

@@ -140,23 +140,33 @@ pub(super) fn without_lines(text: &str) -> Cow<'_, str> {
 
 /// Paths, base names, tests and ports that a text names.
 pub(super) fn entities(text: &str) -> BTreeSet<String> {
+    sorted_entities(text, std::iter::empty()).into_iter().collect()
+}
+
+/// What [`entities`] finds and what else is named, in order, each once.
+pub(super) fn sorted_entities(text: &str, others: impl Iterator<Item = String>) -> Vec<String> {
     static PORT: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
-    let mut all = BTreeSet::new();
+    let mut names: Vec<&str> = Vec::new();
     for token in tokens(text) {
         if is_path(token) {
-            all.insert(base(token).to_owned());
-            all.insert(token.to_owned());
+            names.extend([base(token), token]);
         } else if token.contains("::") {
-            all.insert(token.to_owned());
-            all.extend(token.split("::").filter(|part| !part.is_empty()).map(|part| base(part).to_owned()));
+            names.push(token);
+            names.extend(token.split("::").filter(|part| !part.is_empty()).map(base));
         }
     }
-    if let Some(port) = &*PORT {
-        all.extend(
-            port.captures_iter(text)
-                .filter_map(|found| Some(format!("port {}", found.name("port")?.as_str()))),
-        );
+    // Most tokens come again.
+    names.sort_unstable();
+    names.dedup();
+    let ports = PORT.iter().flat_map(|port| port.captures_iter(text));
+    let ports = ports.filter_map(|found| Some(format!("port {}", found.name("port")?.as_str())));
+    let mut others: Vec<String> = ports.chain(others).collect();
+    let mut all: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    if !others.is_empty() {
+        all.append(&mut others);
+        all.sort_unstable();
+        all.dedup();
     }
     all
 }

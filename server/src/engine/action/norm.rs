@@ -1,0 +1,182 @@
+//! The form of a call without what differs by chance: tool and arguments, keys in order, blanks as one, numbers and temporary
+//! paths masked (`method` 3.1). Equal calls have equal forms. Forms of long arguments are compared by how they begin first.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::engine::trace::{Arguments, Call, Trace};
+
+/// So many bytes of a form are enough for most to differ.
+const HEAD: usize = 96;
+
+/// So many bytes of the arguments are masked to know these.
+const RAW_HEAD: usize = 512;
+
+/// No text that decides how the next bytes are read is longer: `/var/tmp/`.
+const MAX_PREFIX: usize = 16;
+
+/// The form of a call.
+#[must_use]
+pub fn norm(call: &Call) -> String {
+    let mut norm = format!("{} ", call.tool);
+    match &call.arguments {
+        Arguments::Json(value) => {
+            let mut text = String::new();
+            write_sorted(value, usize::MAX, &mut text);
+            mask(&text, usize::MAX, &mut norm)
+        }
+        Arguments::Raw(text) => mask(text, usize::MAX, &mut norm),
+    };
+    norm
+}
+
+/// How a form begins, and whether that is all of it.
+fn head(call: &Call) -> (String, bool) {
+    let mut head = String::with_capacity(2 * HEAD);
+    head.push_str(&call.tool);
+    head.push(' ');
+    let limit = head.len() + HEAD;
+    let (is_whole, rest) = match &call.arguments {
+        Arguments::Json(value) => {
+            let mut text = String::with_capacity(RAW_HEAD);
+            let is_whole = write_sorted(value, RAW_HEAD, &mut text);
+            (is_whole, mask(&text, limit, &mut head))
+        }
+        Arguments::Raw(text) => (true, mask(text, limit, &mut head)),
+    };
+    let is_whole = if is_whole {
+        rest == 0
+    } else if MAX_PREFIX <= rest {
+        false
+    } else {
+        // What is cut off may be read otherwise at its end, and blanks and numbers alone say nothing of what follows.
+        head = norm(call);
+        true
+    };
+    let is_whole = is_whole && head.len() <= limit;
+    head.truncate(head.floor_char_boundary(limit));
+    (head, is_whole)
+}
+
+/// The forms of the calls of a trace, as numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Norms {
+    by_head: HashMap<String, Vec<Norm>>,
+    count: usize,
+}
+
+/// A form, and the first call that has it.
+#[derive(Clone, Debug)]
+struct Norm {
+    number: usize,
+    place: (usize, usize),
+    /// All of it, once it was needed.
+    whole: Option<String>,
+}
+
+impl Norms {
+    /// The number of the form of a call: two calls have the same if their forms are equal. `place` is that of its step in the
+    /// trace and of the call in the step; the calls that were numbered before must still be in the trace.
+    pub fn number(&mut self, trace: &Trace, place: (usize, usize)) -> usize {
+        let Some(call) = at(trace, place) else { return usize::MAX };
+        let (head, is_whole) = head(call);
+        let whole = is_whole.then(|| head.clone());
+        let alike = self.by_head.entry(head).or_default();
+        let mut new = Norm { number: self.count, place, whole };
+        if !alike.is_empty() {
+            let form = new.whole.get_or_insert_with(|| norm(call));
+            for known in &mut *alike {
+                let place = known.place;
+                let known_form =
+                    known.whole.get_or_insert_with(|| at(trace, place).map(norm).unwrap_or_default());
+                if known_form == form {
+                    return known.number;
+                }
+            }
+        }
+        self.count += 1;
+        let number = new.number;
+        alike.push(new);
+        number
+    }
+}
+
+fn at(trace: &Trace, (step, call): (usize, usize)) -> Option<&Call> {
+    trace.steps.get(step)?.calls.get(call)
+}
+
+/// Adds JSON with its keys in order, until the text has so many bytes; whether that is all of it.
+fn write_sorted(value: &Value, limit: usize, out: &mut String) -> bool {
+    if limit <= out.len() {
+        return false;
+    }
+    match value {
+        Value::Object(entries) => {
+            let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            out.push('{');
+            for (at, (key, value)) in entries.into_iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                out.push_str(key);
+                out.push_str(": ");
+                if !write_sorted(value, limit, out) {
+                    return false;
+                }
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                if !write_sorted(item, limit, out) {
+                    return false;
+                }
+            }
+            out.push(']');
+        }
+        Value::String(text) => {
+            let end = text.floor_char_boundary(limit - out.len());
+            out.push_str(text.get(..end).unwrap_or(text));
+            return end == text.len();
+        }
+        other => out.push_str(&other.to_string()),
+    }
+    true
+}
+
+/// Adds a text with its blanks as one, and without numbers and paths of temporary files, which differ by chance, until there
+/// are so many bytes; how many bytes of the text are left.
+fn mask(text: &str, limit: usize, out: &mut String) -> usize {
+    let is_end = |char: char| char.is_whitespace() || "'\";|&)".contains(char);
+    let mut rest = text.trim();
+    while let Some(char) = rest.chars().next() {
+        if limit <= out.len() {
+            return rest.len();
+        }
+        let skipped = match char {
+            '0'..='9' => {
+                out.push_str("<N>");
+                rest.trim_start_matches(|char: char| char.is_ascii_digit())
+            }
+            '/' if rest.starts_with("/tmp/") || rest.starts_with("/var/tmp/") => {
+                out.push_str("<TMP>");
+                rest.find(is_end).and_then(|end| rest.get(end..)).unwrap_or_default()
+            }
+            char if char.is_whitespace() => {
+                out.push(' ');
+                rest.trim_start()
+            }
+            _ => {
+                let is_plain = |char: char| !(char.is_ascii_digit() || char == '/' || char.is_whitespace());
+                let plain = rest.get(char.len_utf8()..).and_then(|rest| rest.find(|char| !is_plain(char)));
+                let (plain, after) = rest.split_at(plain.map_or(rest.len(), |end| end + char.len_utf8()));
+                out.push_str(plain);
+                after
+            }
+        };
+        rest = skipped;
+    }
+    0
+}

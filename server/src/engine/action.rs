@@ -170,7 +170,7 @@ pub fn shell_text(call: &Call) -> Option<Cow<'_, str>> {
     let Arguments::Json(arguments) = &call.arguments else { return None };
     let is_shell = SHELLS.iter().any(|shell| call.tool.eq_ignore_ascii_case(shell));
     let keys = ["command", "cmd", "script", "input", "keystrokes"];
-    let value = is_shell.then(|| keys.iter().find_map(|key| arguments.get(*key))).flatten()?;
+    let value = is_shell.then(|| keys.iter().find_map(|key| argument(arguments, key))).flatten()?;
     match value {
         Value::String(text) => Some(Cow::Borrowed(text)),
         // `["bash", "-lc", "make"]` is what it gives to the shell.
@@ -189,12 +189,22 @@ pub fn shell_text(call: &Call) -> Option<Cow<'_, str>> {
     }
 }
 
+/// An argument by its name. Calls have few, and a few names are compared faster than one is hashed.
+pub(super) fn argument<'a>(arguments: &'a Value, name: &str) -> Option<&'a Value> {
+    match arguments {
+        Value::Object(entries) if entries.len() <= 8 => {
+            entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+        }
+        other => other.get(name),
+    }
+}
+
 /// The kind and path of a call to a tool for files.
 fn file_kind(call: &Call) -> Option<(Kind, String)> {
     let Arguments::Json(arguments) = &call.arguments else { return None };
     let keys = ["path", "file_path", "filename", "file"];
-    let path = keys.iter().find_map(|key| arguments.get(*key)?.as_str())?.to_owned();
-    let verb = arguments.get("command").and_then(Value::as_str).unwrap_or(&call.tool).to_ascii_lowercase();
+    let path = keys.iter().find_map(|key| argument(arguments, key)?.as_str())?.to_owned();
+    let verb = argument(arguments, "command").and_then(Value::as_str).unwrap_or(&call.tool).to_ascii_lowercase();
     let writes = ["create", "write", "edit", "insert", "replace", "patch", "append", "undo"];
     let reads = ["view", "read", "open", "cat", "list", "ls", "grep", "search", "glob", "find"];
     if writes.iter().any(|word| verb.contains(word)) {

@@ -1,8 +1,10 @@
 //! The form of a call without what differs by chance: tool and arguments, keys in order, blanks as one, numbers and temporary
 //! paths masked (`method` 3.1). Equal calls have equal forms. Forms of long arguments are compared by how they begin first.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
+use memchr::memrchr;
+use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use crate::engine::trace::{Arguments, Call, Trace};
@@ -20,14 +22,7 @@ const MAX_PREFIX: usize = 16;
 #[must_use]
 pub fn norm(call: &Call) -> String {
     let mut norm = format!("{} ", call.tool);
-    match &call.arguments {
-        Arguments::Json(value) => {
-            let mut text = String::new();
-            write_sorted(value, usize::MAX, &mut text);
-            mask(&text, usize::MAX, &mut norm)
-        }
-        Arguments::Raw(text) => mask(text, usize::MAX, &mut norm),
-    };
+    mask(&sorted(call), usize::MAX, &mut norm);
     norm
 }
 
@@ -62,17 +57,17 @@ fn head(call: &Call) -> (String, bool) {
 /// The forms of the calls of a trace, as numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Norms {
-    by_head: HashMap<String, Vec<Norm>>,
+    by_head: FxHashMap<String, Vec<Norm>>,
     count: usize,
 }
 
-/// A form, and the first call that has it.
-#[derive(Clone, Debug)]
+/// A form by the first call that has it.
+#[derive(Clone, Copy, Debug)]
 struct Norm {
     number: usize,
     place: (usize, usize),
-    /// All of it, once it was needed.
-    whole: Option<String>,
+    /// Whether its head is all of it.
+    is_whole: bool,
 }
 
 impl Norms {
@@ -81,24 +76,58 @@ impl Norms {
     pub fn number(&mut self, trace: &Trace, place: (usize, usize)) -> usize {
         let Some(call) = at(trace, place) else { return usize::MAX };
         let (head, is_whole) = head(call);
-        let whole = is_whole.then(|| head.clone());
         let alike = self.by_head.entry(head).or_default();
-        let mut new = Norm { number: self.count, place, whole };
         if !alike.is_empty() {
-            let form = new.whole.get_or_insert_with(|| norm(call));
-            for known in &mut *alike {
-                let place = known.place;
-                let known_form =
-                    known.whole.get_or_insert_with(|| at(trace, place).map(norm).unwrap_or_default());
-                if known_form == form {
-                    return known.number;
-                }
+            let text = if is_whole { Cow::default() } else { sorted(call) };
+            let is_same = |known: &&Norm| {
+                known.is_whole == is_whole
+                    && (is_whole || at(trace, known.place).is_some_and(|known| is_alike(&text, &sorted(known))))
+            };
+            if let Some(known) = alike.iter().find(is_same) {
+                return known.number;
             }
         }
+        let number = self.count;
         self.count += 1;
-        let number = new.number;
-        alike.push(new);
+        alike.push(Norm { number, place, is_whole });
         number
+    }
+}
+
+/// Whether two texts are the same once they are masked.
+fn is_alike(one: &str, other: &str) -> bool {
+    let same = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    // What is masked does not go on behind a line break, except for blanks, and these are the same in both.
+    let start = memrchr(b'\n', one.as_bytes().get(..same).unwrap_or_default()).unwrap_or_default();
+    let (one, other) = (one.get(start..).unwrap_or(one), other.get(start..).unwrap_or(other));
+    // Texts that differ mostly do so where they first differ.
+    let begins = |text: &str| {
+        let part = text.get(..text.floor_char_boundary(RAW_HEAD)).unwrap_or(text);
+        let mut out = String::with_capacity(RAW_HEAD);
+        let is_sure = MAX_PREFIX <= mask(part, HEAD, &mut out);
+        out.truncate(out.floor_char_boundary(HEAD));
+        is_sure.then_some(out)
+    };
+    let masked = |text: &str| {
+        let mut out = String::with_capacity(text.len());
+        mask(text, usize::MAX, &mut out);
+        out
+    };
+    match (begins(one), begins(other)) {
+        (Some(one), Some(other)) if one != other => false,
+        _ => masked(one) == masked(other),
+    }
+}
+
+/// The arguments of a call, keys in order.
+fn sorted(call: &Call) -> Cow<'_, str> {
+    match &call.arguments {
+        Arguments::Json(value) => {
+            let mut text = String::new();
+            write_sorted(value, usize::MAX, &mut text);
+            Cow::Owned(text)
+        }
+        Arguments::Raw(text) => Cow::Borrowed(text),
     }
 }
 

@@ -8,7 +8,7 @@ use harness_schema::detector::Detector;
 use super::deliverable::{TOP, uncreated, unwritten};
 use super::reading::{CallSeen, Reading};
 use super::words::base;
-use super::{Evidence, message, words};
+use super::{Evidence, message, names, words};
 use crate::engine::action::Kind;
 
 /// Detectors of something that is not there, of an act, or of what the verifier found, which comes after every call (M22, M37):
@@ -26,7 +26,7 @@ const MAX_ENTITIES: usize = 64;
 /// not part of it.
 #[must_use]
 pub fn named_in(text: &str) -> BTreeSet<String> {
-    let mut all = words::entities(&words::without_lines(text));
+    let mut all: BTreeSet<String> = names::entities(&words::without_lines(text)).into_iter().collect();
     let missing = message::Missing::of(text);
     for path in missing.paths {
         all.insert(base(&path).to_owned());
@@ -86,7 +86,14 @@ impl Reading {
                     let files = call.action.writes.iter().chain(&call.action.reads);
                     all.extend(files.chain(&call.missing.paths).flat_map(|path| with_base(path)));
                     let missing = call.missing.commands.iter().chain(&call.missing.modules);
-                    all.extend(call.entities().iter().chain(missing).map(String::as_str));
+                    all.extend(missing.map(String::as_str));
+                    // They are in order: what comes later is not among the first.
+                    all.extend(call.entities().take(MAX_ENTITIES));
+                    if 8 * MAX_ENTITIES < all.len() {
+                        all.sort_unstable();
+                        all.dedup();
+                        all.truncate(MAX_ENTITIES);
+                    }
                 }
             }
         }

@@ -13,6 +13,7 @@
 
 pub mod message;
 mod words;
+mod names;
 mod moment;
 mod reading;
 mod loops;

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use harness_schema::surface::approx_tokens;
+use memchr::memmem;
 use serde_json::Value;
 
 use super::message::Missing;
+use super::names::Names;
 use super::{moment, words};
-use crate::engine::action::{Action, Command, Kind, Norms, commands, error_line, shell_text};
+use crate::engine::action::{self, Action, Command, Kind, Norms, commands, error_line, shell_text};
 use crate::engine::trace::{Arguments, Call, Observation, Source, Step, Trace};
 
 /// So many bytes of the arguments of a call are looked at for names: a file that it writes whole is not what it is about.
@@ -88,7 +90,7 @@ pub(super) struct CallSeen {
     /// The texts of its arguments, from the beginning.
     said: String,
     /// What it names, once that was asked for.
-    entities: OnceLock<Vec<String>>,
+    names: OnceLock<Names>,
     /// Whether its result ends in a question.
     pub(super) asks: bool,
     /// Whether it says yes to one.
@@ -113,27 +115,35 @@ pub(super) enum Content {
 
 impl CallSeen {
     /// Paths, tests, ports and programs that it names, in order, each once.
-    pub(super) fn entities(&self) -> &[String] {
-        self.entities.get_or_init(|| {
+    pub(super) fn entities(&self) -> impl Iterator<Item = &str> {
+        self.all_names().iter(&self.said)
+    }
+
+    fn all_names(&self) -> &Names {
+        self.names.get_or_init(|| {
             let programs = self.commands.iter().map(Command::program);
-            let programs = programs.filter(|name| !words::is_common(name)).map(str::to_owned);
-            words::sorted_entities(&self.said, programs)
+            Names::of(&self.said, programs.filter(|name| !words::is_common(name)))
         })
+    }
+
+    /// Whether it names nothing.
+    pub(super) fn names_nothing(&self) -> bool {
+        self.all_names().is_empty()
     }
 
     /// Whether it names something.
     pub(super) fn names(&self, name: &str) -> bool {
         // Most names are in no text of most calls.
-        let may_be = self.entities.get().is_some()
-            || self.said.contains(name)
+        let may_be = self.names.get().is_some()
             || name.starts_with("port ")
+            || memmem::find(self.said.as_bytes(), name.as_bytes()).is_some()
             || self.commands.iter().any(|command| command.program() == name);
-        may_be && self.entities().binary_search_by(|entity| entity.as_str().cmp(name)).is_ok()
+        may_be && self.all_names().contains(&self.said, name)
     }
 
     /// Whether it names something that another call names too.
     pub(super) fn shares_names(&self, other: &Self) -> bool {
-        self.entities().iter().any(|name| other.names(name))
+        self.entities().any(|name| other.all_names().contains(&other.said, name))
     }
 }
 
@@ -263,7 +273,7 @@ impl Reading {
             missing: if is_error { Missing::of(text) } else { Missing::default() },
             error,
             said,
-            entities: OnceLock::new(),
+            names: OnceLock::new(),
             asks: words::asks(text),
             answers,
             has_range: has_range(&call.arguments, &commands),
@@ -312,9 +322,9 @@ impl Reading {
 
     /// What a tool for files writes.
     fn content(&mut self, call: &Call, trace: &Trace, place: (usize, usize)) -> Option<(String, Content)> {
-        let path = argument(call, &["path", "file_path", "filename", "file"])?.to_owned();
-        let old = argument(call, &["old", "old_str", "old_string", "search"]);
-        let new = argument(call, &["new", "new_str", "new_string", "replace"]);
+        let path = text_of(call, &["path", "file_path", "filename", "file"])?.to_owned();
+        let old = text_of(call, &["old", "old_str", "old_string", "search"]);
+        let new = text_of(call, &["new", "new_str", "new_string", "replace"]);
         if let (Some(old), Some(new)) = (old, new) {
             return Some((path, Content::Replaced(old.to_owned(), new.to_owned())));
         }
@@ -410,12 +420,12 @@ fn has_range(arguments: &Arguments, commands: &[Command]) -> bool {
 }
 
 /// The first of these arguments that is a text.
-fn argument<'c>(call: &'c Call, keys: &[&str]) -> Option<&'c str> {
+fn text_of<'c>(call: &'c Call, keys: &[&str]) -> Option<&'c str> {
     let Arguments::Json(arguments) = &call.arguments else { return None };
-    keys.iter().find_map(|key| arguments.get(*key)?.as_str())
+    keys.iter().find_map(|key| action::argument(arguments, key)?.as_str())
 }
 
 /// The text that a tool for files writes as a whole.
 fn whole(call: &Call) -> Option<&str> {
-    argument(call, &["content", "file_text", "contents", "text"])
+    text_of(call, &["content", "file_text", "contents", "text"])
 }

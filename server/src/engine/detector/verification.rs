@@ -37,7 +37,7 @@ pub(super) fn ignored_exit(reading: &Reading, count: usize) -> Vec<usize> {
     for (at, call) in reading.calls.iter().enumerate().filter(|(_, call)| call.action.is_error) {
         let next = reading.calls.get(at + 1..).and_then(|next| next.get(..count)).unwrap_or_default();
         let missing = || call.missing.paths.iter().chain(&call.missing.commands).chain(&call.missing.modules);
-        if next.is_empty() || (missing().next().is_none() && call.entities().is_empty()) {
+        if next.is_empty() || (missing().next().is_none() && call.names_nothing()) {
             continue;
         }
         let returns = |later: &CallSeen| {

@@ -1,9 +1,9 @@
 //! Paths, literals and claims in texts: of instructions, of arguments, of results. It looks at words, never at files.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use memchr::{memchr2_iter, memmem};
 use regex::Regex;
 
 /// Programs that say nothing about what a command is for.
@@ -40,7 +40,8 @@ pub(super) fn plain(path: &str, workdir: &str) -> String {
     path.to_owned()
 }
 
-fn tokens(text: &str) -> impl Iterator<Item = &str> {
+/// The words of a text.
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let ends = |char: char| {
         matches!(
             char,
@@ -67,7 +68,8 @@ fn tokens(text: &str) -> impl Iterator<Item = &str> {
         .filter(|token| !token.is_empty())
 }
 
-fn is_path(token: &str) -> bool {
+/// Whether a token names a file or a directory.
+pub(super) fn is_path(token: &str) -> bool {
     if 256 < token.len()
         || token.contains("://")
         || token.starts_with('-')
@@ -136,39 +138,6 @@ pub(super) fn without_lines(text: &str) -> Cow<'_, str> {
         Some(line) => line.replace_all(text, "${extension} "),
         None => Cow::Borrowed(text),
     }
-}
-
-/// Paths, base names, tests and ports that a text names.
-pub(super) fn entities(text: &str) -> BTreeSet<String> {
-    sorted_entities(text, std::iter::empty()).into_iter().collect()
-}
-
-/// What [`entities`] finds and what else is named, in order, each once.
-pub(super) fn sorted_entities(text: &str, others: impl Iterator<Item = String>) -> Vec<String> {
-    static PORT: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
-    let mut names: Vec<&str> = Vec::new();
-    for token in tokens(text) {
-        if is_path(token) {
-            names.extend([base(token), token]);
-        } else if token.contains("::") {
-            names.push(token);
-            names.extend(token.split("::").filter(|part| !part.is_empty()).map(base));
-        }
-    }
-    // Most tokens come again.
-    names.sort_unstable();
-    names.dedup();
-    let ports = PORT.iter().flat_map(|port| port.captures_iter(text));
-    let ports = ports.filter_map(|found| Some(format!("port {}", found.name("port")?.as_str())));
-    let mut others: Vec<String> = ports.chain(others).collect();
-    let mut all: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    if !others.is_empty() {
-        all.append(&mut others);
-        all.sort_unstable();
-        all.dedup();
-    }
-    all
 }
 
 /// Words behind which a path is to be made, and words behind which it is only looked at.
@@ -271,9 +240,11 @@ pub(super) fn is_cut(text: &str) -> bool {
         )
         .ok()
     });
+    static WORDS: LazyLock<[memmem::Finder<'static>; 4]> =
+        LazyLock::new(|| ["truncated", "clipped", "omitted", "cut"].map(|word| memmem::Finder::new(word)));
     let tail = tail(text, 200);
-    let words = ["truncated", "clipped", "omitted", "cut"];
-    words.iter().any(|word| tail.contains(word)) && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
+    WORDS.iter().any(|word| word.find(tail.as_bytes()).is_some())
+        && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
 }
 
 /// Whether a tool says, in the first or the last line of its result, that it stopped what took too long.
@@ -287,15 +258,31 @@ pub(super) fn is_late(text: &str) -> bool {
     let text = text.trim();
     let first = text.lines().next().unwrap_or_default();
     let last = text.rsplit('\n').next().unwrap_or_default();
-    let is_said = |line: &str| line.len() < 400 && LATE.as_ref().is_some_and(|late| late.is_match(line));
+    let is_said = |line: &str| {
+        line.len() < 400
+            && (has_word(line, "med out") || has_word(line, "returned in"))
+            && LATE.as_ref().is_some_and(|late| late.is_match(line))
+    };
     is_said(first) || is_said(last)
 }
 
 /// The last characters of a text, without blanks behind them.
 fn tail(text: &str, length: usize) -> &str {
     let text = text.trim_end();
+    let last = text.len().checked_sub(length + 1).and_then(|start| text.get(start..));
+    if let Some(last) = last.filter(|last| last.is_ascii()) {
+        return last;
+    }
     let start = text.char_indices().rev().nth(length).map_or(0, |(at, _)| at);
     text.get(start..).unwrap_or_default()
+}
+
+/// Whether a word is in a text in whatever case; it has none of the letters that have relatives beyond ASCII (k and s).
+fn has_word(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let Some(first) = word.first() else { return true };
+    memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text)
+        .any(|at| text.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
 }
 
 /// Whether a result ends in a question that waits for an answer.
@@ -307,7 +294,15 @@ pub(super) fn asks(text: &str) -> bool {
         .ok()
     });
     let tail = tail(text, 200);
-    QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
+    // Each of them ends so, and has such letters in it.
+    let has_letters = match tail.as_bytes().last() {
+        Some(b']' | b')') => has_word(tail, "/n"),
+        Some(b'?') => has_word(tail, "/n") || has_word(tail, "continue"),
+        Some(b':') => has_word(tail, "/n") || has_word(tail, "pa"),
+        _ => false,
+    };
+    let line = tail.rsplit('\n').next().unwrap_or(tail);
+    (has_letters || has_word(line, "pre")) && QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
 }
 
 /// Whether a command says yes, in advance or by its input.
@@ -390,5 +385,19 @@ mod tests {
             assert_eq!(plain(path, "/app"), "a/b");
         }
         assert_eq!(plain("/application/a", "/app"), "/application/a");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn words_are_found_in_whatever_case(text in "[RrEe TtUuNnDdIi]{0,14}(?:[Rr][Ee][Tt]urned in)?.{0,3}") {
+            let lower = text.to_ascii_lowercase();
+            proptest::prop_assert_eq!(has_word(&text, "returned in"), lower.contains("returned in"));
+        }
+
+        #[test]
+        fn a_tail_has_so_many_characters(text in "[ab\né ]{0,9}") {
+            let expected: String = text.trim_end().chars().rev().take(4).collect();
+            proptest::prop_assert_eq!(tail(&text, 3).chars().rev().collect::<String>(), expected);
+        }
     }
 }

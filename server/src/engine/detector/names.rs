@@ -1,0 +1,235 @@
+//! What a text names: paths, base names, tests and ports. One pass over it, for arguments may be long and there are many.
+
+use std::sync::LazyLock;
+
+use memchr::memmem;
+use regex::Regex;
+
+use super::words::{base, is_path};
+
+/// Names that a text and others with it have, in order, each once. They are kept as places in one text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    /// Names that stand in no text so.
+    own: String,
+    /// Where each begins and ends: in the text, or behind its end in `own`.
+    places: Vec<(u32, u32)>,
+}
+
+impl Names {
+    /// What a text names, with other names. It must have less than 4 GB.
+    pub(super) fn of<'n>(text: &str, others: impl Iterator<Item = &'n str>) -> Self {
+        let (mut tokens, may_have_port) = named(text);
+        let mut own = String::new();
+        let mut ends = Vec::new();
+        for name in others {
+            own.push_str(name);
+            ends.push(own.len());
+        }
+        if may_have_port {
+            let ports = PORT.iter().flat_map(|port| port.captures_iter(text));
+            for port in ports.filter_map(|found| found.name("port")) {
+                own.push_str("port ");
+                own.push_str(port.as_str());
+                ends.push(own.len());
+            }
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        tokens.extend(starts.zip(&ends).filter_map(|(start, end)| own.get(start..*end)));
+        let mut all: Vec<(u64, &str)> = tokens.into_iter().map(keyed).collect();
+        all.sort_unstable();
+        all.dedup();
+        let place = |(_, name): (u64, &str)| {
+            let at = within(text, name).or_else(|| Some(text.len() + within(&own, name)?))?;
+            Some((u32::try_from(at).ok()?, u32::try_from(at + name.len()).ok()?))
+        };
+        let places = all.into_iter().filter_map(place).collect();
+        Self { own, places }
+    }
+
+    /// The names, in order; `text` is that which they were read from.
+    pub(super) fn iter<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        self.places.iter().map(|place| self.get(text, *place))
+    }
+
+    /// Whether a name is one of them.
+    pub(super) fn contains(&self, text: &str, name: &str) -> bool {
+        self.places.binary_search_by(|place| self.get(text, *place).cmp(name)).is_ok()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn get<'a>(&'a self, text: &'a str, (start, end): (u32, u32)) -> &'a str {
+        let (start, end) = (start as usize, end as usize);
+        let found = match start.checked_sub(text.len()) {
+            Some(start) => self.own.get(start..end - text.len()),
+            None => text.get(start..end),
+        };
+        found.unwrap_or_default()
+    }
+}
+
+/// Where a part of a text begins in it; none if it is no part of it.
+fn within(text: &str, part: &str) -> Option<usize> {
+    let at = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    (at + part.len() <= text.len()).then_some(at)
+}
+
+/// A name behind its first eight bytes, which sort as it does and faster.
+fn keyed(name: &str) -> (u64, &str) {
+    let mut first = [0; 8];
+    for (byte, of_name) in first.iter_mut().zip(name.bytes()) {
+        *byte = of_name;
+    }
+    (u64::from_be_bytes(first), name)
+}
+
+/// Paths with their base names, tests with their parts, and ports, in no order.
+pub(super) fn entities(text: &str) -> Vec<String> {
+    let names = Names::of(text, std::iter::empty());
+    names.iter(text).map(str::to_owned).collect()
+}
+
+static PORT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
+
+/// Between words.
+const END: u8 = 1;
+const SLASH: u8 = 2;
+const DOT: u8 = 4;
+const COLON: u8 = 8;
+const DIGIT: u8 = 16;
+/// Beyond ASCII.
+const HIGH: u8 = 32;
+
+/// What each byte is.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let ends = b"'\"`()[]{}<>,;|&=* \t\n\r\x0b\x0c";
+    let mut at = 0;
+    while at < ends.len() {
+        kinds[ends[at] as usize] = END;
+        at += 1;
+    }
+    kinds[b'/' as usize] = SLASH;
+    kinds[b'.' as usize] = DOT;
+    kinds[b':' as usize] = COLON;
+    let mut byte = b'0';
+    while byte <= b'9' {
+        kinds[byte as usize] = DIGIT;
+        byte += 1;
+    }
+    let mut byte = 128;
+    while byte < 256 {
+        kinds[byte] = HIGH;
+        byte += 1;
+    }
+    kinds
+};
+
+/// Paths with their base names and tests with their parts, and whether there may be a port.
+fn named<'a>(text: &'a str) -> (Vec<&'a str>, bool) {
+    let mut names = Vec::new();
+    let mut may_have_port = has_port_word(text);
+    let (mut start, mut kinds) = (0, 0);
+    let mut end = |token: &'a str, kinds: u8| {
+        if kinds & (SLASH | DOT | COLON | HIGH | DIGIT) == 0 {
+            return;
+        }
+        // Nine digits and points: an address and a port. Digits there are beyond ASCII as well.
+        may_have_port |= kinds & HIGH != 0 || (kinds & DIGIT != 0 && is_address(token));
+        if kinds & HIGH != 0 {
+            token.split(char::is_whitespace).for_each(|token| name(token, &mut names));
+        } else if kinds & (SLASH | DOT | COLON) != 0 {
+            name(token, &mut names);
+        }
+    };
+    for (at, byte) in text.bytes().enumerate() {
+        let kind = KINDS.get(usize::from(byte)).copied().unwrap_or_default();
+        if kind == END {
+            end(text.get(start..at).unwrap_or_default(), kinds);
+            (start, kinds) = (at + 1, 0);
+        } else {
+            kinds |= kind;
+        }
+    }
+    end(text.get(start..).unwrap_or_default(), kinds);
+    (names, may_have_port)
+}
+
+/// What a token names.
+fn name<'a>(token: &'a str, names: &mut Vec<&'a str>) {
+    let token = token.trim_end_matches(['.', ':', '!', '?']);
+    if is_path(token) {
+        names.extend([base(token), token]);
+    } else if token.contains("::") {
+        names.push(token);
+        names.extend(token.split("::").filter(|part| !part.is_empty()).map(base));
+    }
+}
+
+/// Whether a token has nine digits, points and colons in a row.
+fn is_address(token: &str) -> bool {
+    let mut run = 0;
+    9 <= token.len() && token.bytes().any(|byte| {
+        run = if byte.is_ascii_digit() || byte == b'.' || byte == b':' { run + 1 } else { 0 };
+        9 <= run
+    })
+}
+
+/// Whether a digit stands behind a word that ports stand behind.
+fn has_port_word(text: &str) -> bool {
+    static WORDS: LazyLock<[memmem::Finder<'static>; 3]> =
+        LazyLock::new(|| ["port", "-p", "localhost"].map(|word| memmem::Finder::new(word)));
+    WORDS.iter().any(|word| {
+        word.find_iter(text.as_bytes()).any(|at| {
+            let rest = text.get(at + word.needle().len()..).unwrap_or_default();
+            let rest = rest.trim_start_matches([' ', '=']).trim_start_matches(':');
+            rest.starts_with(|char: char| !char.is_ascii() || char.is_ascii_digit())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_in_order_and_each_once() {
+        let text = "run src/a.py and a.py::test_x at localhost:8080, src/a.py";
+        let names = Names::of(text, ["make"].into_iter());
+        let expected = ["a.py", "a.py::test_x", "make", "port 8080", "src/a.py", "test_x"];
+        assert_eq!(names.iter(text).collect::<Vec<_>>(), expected);
+        assert!(expected.iter().all(|name| names.contains(text, name)) && !names.contains(text, "b.py"));
+        assert!(Names::of("no names", std::iter::empty()).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_port_is_overlooked(text in "(?:localhost|[0-9.]{1,9}|port|-p|[ =:é٣]|x){0,9}") {
+            if PORT.as_ref().unwrap().is_match(&text) {
+                prop_assert!(named(&text).1, "{text}");
+            }
+        }
+
+        #[test]
+        fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::){0,12}") {
+            let mut expected: Vec<String> = Vec::new();
+            for token in super::super::words::tokens(&text) {
+                if is_path(token) {
+                    expected.extend([base(token).to_owned(), token.to_owned()]);
+                } else if token.contains("::") {
+                    expected.push(token.to_owned());
+                    expected.extend(token.split("::").filter(|part| !part.is_empty()).map(|part| base(part).to_owned()));
+                }
+            }
+            expected.sort();
+            expected.dedup();
+            prop_assert_eq!(entities(&text), expected);
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::engine::trace::{Arguments, Call, Trace};
 const HEAD: usize = 96;
 
 /// So many bytes of the arguments are masked to know these.
-const RAW_HEAD: usize = 512;
+const RAW_HEAD: usize = 256;
 
 /// No text that decides how the next bytes are read is longer: `/var/tmp/`.
 const MAX_PREFIX: usize = 16;
@@ -187,7 +187,8 @@ fn mask(text: &str, limit: usize, out: &mut String) -> usize {
         let skipped = match char {
             '0'..='9' => {
                 out.push_str("<N>");
-                rest.trim_start_matches(|char: char| char.is_ascii_digit())
+                let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                rest.get(digits..).unwrap_or_default()
             }
             '/' if rest.starts_with("/tmp/") || rest.starts_with("/var/tmp/") => {
                 out.push_str("<TMP>");
@@ -197,10 +198,10 @@ fn mask(text: &str, limit: usize, out: &mut String) -> usize {
                 out.push(' ');
                 rest.trim_start()
             }
-            _ => {
-                let is_plain = |char: char| !(char.is_ascii_digit() || char == '/' || char.is_whitespace());
-                let plain = rest.get(char.len_utf8()..).and_then(|rest| rest.find(|char| !is_plain(char)));
-                let (plain, after) = rest.split_at(plain.map_or(rest.len(), |end| end + char.len_utf8()));
+            char => {
+                let first = char.len_utf8();
+                let plain = rest.bytes().skip(first).take_while(|byte| is_plain(*byte)).count();
+                let (plain, after) = rest.split_at_checked(first + plain).unwrap_or((rest, ""));
                 out.push_str(plain);
                 after
             }
@@ -208,4 +209,9 @@ fn mask(text: &str, limit: usize, out: &mut String) -> usize {
         rest = skipped;
     }
     0
+}
+
+/// Whether a byte stays as it is wherever it stands. Others may begin something.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii() && !(byte.is_ascii_digit() || byte == b'/' || byte.is_ascii_whitespace() || byte == 0x0b)
 }

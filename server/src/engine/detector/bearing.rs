@@ -53,9 +53,9 @@ impl Reading {
     pub fn require<'a>(&mut self, paths: impl IntoIterator<Item = &'a str>) {
         for path in paths {
             let is_top = path.ends_with('/') && path.trim_end_matches('/') == self.workdir;
-            let plain = if is_top { String::from(TOP) } else { self.plain(path) };
-            if !plain.is_empty() && !self.required.contains(&plain) {
-                self.required.push(plain);
+            let plain = if is_top { TOP } else { self.plain(path) };
+            if !plain.is_empty() && !self.required.iter().any(|path| path == plain) {
+                self.required.push(plain.to_owned());
             }
         }
     }
@@ -132,11 +132,13 @@ impl Reading {
             !call.action.is_error && (is_whole || !is_about_cuts)
         };
         let bad = self.shown_by(evidence).filter(is_bad);
-        let targets: BTreeSet<String> = bad.map(|call| self.plain(&call.action.target)).collect();
+        let mut targets: Vec<&str> = bad.map(|call| self.plain(&call.action.target)).collect();
+        targets.sort_unstable();
+        targets.dedup();
         let last = evidence.last();
-        let later = self.calls.iter().filter(|call| last < call.step).filter(is_good);
-        let good: BTreeSet<String> = later.map(|call| self.plain(&call.action.target)).collect();
-        !targets.is_empty() && targets.is_subset(&good)
+        let later = || self.calls.iter().filter(|call| last < call.step).filter(is_good);
+        let is_good = |target: &&str| later().any(|call| self.plain(&call.action.target) == *target);
+        !targets.is_empty() && targets.iter().all(is_good)
     }
 
     /// The place of a step among those of the agent, from 0.

@@ -211,7 +211,7 @@ pub(super) fn out_of_scope_write(reading: &Reading, count: usize) -> Vec<usize> 
             |top: &str| file == top || file.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
         !file.starts_with('/') || own.into_iter().any(below) || (!workdir.is_empty() && below(workdir))
     };
-    let outside = |file: &String| !is_inside(file) || leads_out(&reading.plain(file));
+    let outside = |file: &String| !is_inside(file) || leads_out(reading.plain(file));
     let strays = reading.calls.iter().filter(|call| call.action.writes.iter().any(outside));
     enough(strays.map(|call| call.step).collect(), count)
 }
@@ -240,7 +240,7 @@ fn leads_out(path: &str) -> bool {
 pub(super) fn touched_tests(reading: &Reading, count: usize) -> Vec<usize> {
     let is_test = |file: &String| {
         let plain = reading.plain(file);
-        let name = base(&plain);
+        let name = base(plain);
         let stem = name.split('.').next().unwrap_or(name);
         let is_named = name == "conftest.py"
             || stem.starts_with("test_")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::message::template_id;
 use super::reading::{CallSeen, Content, Reading};
-use crate::engine::action::Kind;
+use crate::engine::action::{Command, Kind};
 
 /// M01: so many calls with the same norm, all of which went wrong.
 pub(super) fn identical_fail(reading: &Reading, count: usize) -> Vec<usize> {
@@ -61,8 +61,8 @@ pub(super) fn stuck_red(reading: &Reading, count: usize) -> Vec<usize> {
 
 /// M05: one file was written so many times, or what is in it came back.
 pub(super) fn edit_thrash(reading: &Reading, count: usize) -> Vec<usize> {
-    let mut writes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let mut contents: BTreeMap<String, Vec<(usize, &Content)>> = BTreeMap::new();
+    let mut writes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut contents: BTreeMap<&str, Vec<(usize, &Content)>> = BTreeMap::new();
     for call in reading.calls.iter().filter(|call| !call.action.is_error) {
         for file in &call.action.writes {
             let steps = writes.entry(reading.plain(file)).or_default();
@@ -101,11 +101,10 @@ pub(super) fn retry_storm(reading: &Reading, count: usize) -> Vec<usize> {
         "curl", "wget", "pip", "pip3", "apt", "apt-get", "npm", "git", "ping", "nc", "ssh", "telnet", "go",
         "cargo",
     ];
-    let program = |call: &CallSeen| {
-        let mut programs = call.commands.iter().map(|command| command.program().to_owned());
-        programs.find(|program| NETWORK.contains(&program.as_str()))
-    };
-    let programs: Vec<Option<String>> =
+    fn program(call: &CallSeen) -> Option<&str> {
+        call.commands.iter().map(Command::program).find(|program| NETWORK.contains(program))
+    }
+    let programs: Vec<Option<&str>> =
         reading.calls.iter().map(|call| program(call).filter(|_| call.action.is_error)).collect();
     let mut steps = Vec::new();
     let mut at = 0;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::{memchr, memchr3_iter, memmem};
 use regex::Regex;
 
 use super::words::{base, is_path};
@@ -97,14 +97,8 @@ static PORT: LazyLock<Option<Regex>> =
 
 /// Between words.
 const END: u8 = 1;
-const SLASH: u8 = 2;
-const DOT: u8 = 4;
-const COLON: u8 = 8;
-const DIGIT: u8 = 16;
-/// Beyond ASCII.
-const HIGH: u8 = 32;
 
-/// What each byte is.
+/// Whether each byte of ASCII stands between words.
 const KINDS: [u8; 256] = {
     let mut kinds = [0; 256];
     let ends = b"'\"`()[]{}<>,;|&=* \t\n\r\x0b\x0c";
@@ -113,69 +107,59 @@ const KINDS: [u8; 256] = {
         kinds[ends[at] as usize] = END;
         at += 1;
     }
-    kinds[b'/' as usize] = SLASH;
-    kinds[b'.' as usize] = DOT;
-    kinds[b':' as usize] = COLON;
-    let mut byte = b'0';
-    while byte <= b'9' {
-        kinds[byte as usize] = DIGIT;
-        byte += 1;
-    }
-    let mut byte = 128;
-    while byte < 256 {
-        kinds[byte] = HIGH;
-        byte += 1;
-    }
     kinds
 };
 
+fn kind(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
 /// Paths with their base names and tests with their parts, and whether there may be a port.
-fn named<'a>(text: &'a str) -> (Vec<&'a str>, bool) {
+fn named(text: &str) -> (Vec<&str>, bool) {
+    let bytes = text.as_bytes();
     let mut names = Vec::new();
-    let mut may_have_port = has_port_word(text);
-    let (mut start, mut kinds) = (0, 0);
-    let mut end = |token: &'a str, kinds: u8| {
-        if kinds & (SLASH | DOT | COLON | HIGH | DIGIT) == 0 {
-            return;
+    let mut done = 0;
+    // Every name has one of these in it.
+    for at in memchr3_iter(b'.', b'/', b':', bytes) {
+        if at < done {
+            continue;
         }
-        // Nine digits and points: an address and a port. Digits there are beyond ASCII as well.
-        may_have_port |= kinds & HIGH != 0 || (kinds & DIGIT != 0 && is_address(token));
-        if kinds & HIGH != 0 {
-            token.split(char::is_whitespace).for_each(|token| name(token, &mut names));
-        } else if kinds & (SLASH | DOT | COLON) != 0 {
+        let is_end = |byte: &u8| kind(*byte) == END;
+        let before = bytes.get(done..at).unwrap_or_default();
+        let start = before.iter().rposition(is_end).map_or(done, |before| done + before + 1);
+        let after = bytes.get(at..).unwrap_or_default();
+        done = after.iter().position(is_end).map_or(bytes.len(), |after| at + after);
+        let token = text.get(start..done).unwrap_or_default();
+        if token.is_ascii() {
             name(token, &mut names);
-        }
-    };
-    for (at, byte) in text.bytes().enumerate() {
-        let kind = KINDS.get(usize::from(byte)).copied().unwrap_or_default();
-        if kind == END {
-            end(text.get(start..at).unwrap_or_default(), kinds);
-            (start, kinds) = (at + 1, 0);
         } else {
-            kinds |= kind;
+            token.split(char::is_whitespace).for_each(|token| name(token, &mut names));
         }
     }
-    end(text.get(start..).unwrap_or_default(), kinds);
-    (names, may_have_port)
+    let has_other_digits = || !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_numeric());
+    (names, has_port_word(text) || has_address(bytes) || has_other_digits())
 }
 
 /// What a token names.
 fn name<'a>(token: &'a str, names: &mut Vec<&'a str>) {
     let token = token.trim_end_matches(['.', ':', '!', '?']);
-    if is_path(token) {
+    let has_colon = memchr(b':', token.as_bytes()).is_some();
+    if is_path(token, has_colon) {
         names.extend([base(token), token]);
-    } else if token.contains("::") {
+    } else if has_colon && token.contains("::") {
         names.push(token);
         names.extend(token.split("::").filter(|part| !part.is_empty()).map(base));
     }
 }
 
-/// Whether a token has nine digits, points and colons in a row.
-fn is_address(token: &str) -> bool {
-    let mut run = 0;
-    9 <= token.len() && token.bytes().any(|byte| {
-        run = if byte.is_ascii_digit() || byte == b'.' || byte == b':' { run + 1 } else { 0 };
-        9 <= run
+/// Whether there are nine digits, points and colons in a row, as an address and a port have.
+fn has_address(bytes: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.' || *byte == b':';
+    // Nine in a row have one at every eighth place.
+    bytes.iter().enumerate().step_by(8).filter(|(_, byte)| is_part(byte)).any(|(at, _)| {
+        let before = bytes.get(..at).unwrap_or_default().iter().rev().take_while(|byte| is_part(byte)).take(9);
+        let after = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_part(byte)).take(9);
+        9 <= before.count() + after.count()
     })
 }
 
@@ -187,7 +171,7 @@ fn has_port_word(text: &str) -> bool {
         word.find_iter(text.as_bytes()).any(|at| {
             let rest = text.get(at + word.needle().len()..).unwrap_or_default();
             let rest = rest.trim_start_matches([' ', '=']).trim_start_matches(':');
-            rest.starts_with(|char: char| !char.is_ascii() || char.is_ascii_digit())
+            rest.starts_with(char::is_numeric)
         })
     })
 }
@@ -220,7 +204,7 @@ mod tests {
         fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::){0,12}") {
             let mut expected: Vec<String> = Vec::new();
             for token in super::super::words::tokens(&text) {
-                if is_path(token) {
+                if is_path(token, true) {
                     expected.extend([base(token).to_owned(), token.to_owned()]);
                 } else if token.contains("::") {
                     expected.push(token.to_owned());

@@ -340,7 +340,7 @@ impl Reading {
     }
 
     /// A path as written, such that equal files are equal here.
-    pub(super) fn plain(&self, path: &str) -> String {
+    pub(super) fn plain<'p>(&self, path: &'p str) -> &'p str {
         words::plain(path, &self.workdir)
     }
 

@@ -24,7 +24,7 @@ pub(super) fn base(path: &str) -> &str {
 }
 
 /// A path as written, without `./` and without the directory that everything is in.
-pub(super) fn plain(path: &str, workdir: &str) -> String {
+pub(super) fn plain<'p>(path: &'p str, workdir: &str) -> &'p str {
     let mut path = path.trim_matches(['"', '\'']);
     while let Some(rest) = path.strip_prefix("./") {
         path = rest;
@@ -34,10 +34,10 @@ pub(super) fn plain(path: &str, workdir: &str) -> String {
             && let Some(rest) = path.strip_prefix(top)
             && let Some(rest) = rest.strip_prefix('/')
         {
-            return rest.to_owned();
+            return rest;
         }
     }
-    path.to_owned()
+    path
 }
 
 /// The words of a text.
@@ -68,19 +68,21 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
         .filter(|token| !token.is_empty())
 }
 
-/// Whether a token names a file or a directory.
-pub(super) fn is_path(token: &str) -> bool {
+/// Whether a token names a file or a directory; `has_colon` tells whether there is a colon in it.
+pub(super) fn is_path(token: &str, has_colon: bool) -> bool {
     if 256 < token.len()
-        || token.contains("://")
         || token.starts_with('-')
-        || token.contains("::")
-        || token.contains(' ')
+        || (has_colon && (token.contains("://") || token.contains("::")))
     {
         return false;
     }
     let letters = |text: &str| text.bytes().any(|byte| byte.is_ascii_alphanumeric());
-    if token.contains('/') {
-        return letters(token) && !token.ends_with('/') && !token.contains('$');
+    let has = |byte: u8| token.bytes().any(|other| other == byte);
+    if has(b' ') {
+        return false;
+    }
+    if has(b'/') {
+        return letters(token) && !token.ends_with('/') && !has(b'$');
     }
     let Some((stem, extension)) = token.rsplit_once('.') else { return false };
     let is_extension = (1..=8).contains(&extension.len())
@@ -93,7 +95,7 @@ pub(super) fn is_path(token: &str) -> bool {
 /// The paths that a text names, in order, each once.
 pub(super) fn paths(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    for token in tokens(text).filter(|token| is_path(token)) {
+    for token in tokens(text).filter(|token| is_path(token, true)) {
         if !all.iter().any(|path| path == token) {
             all.push(token.to_owned());
         }
@@ -108,7 +110,7 @@ pub(super) fn shows(text: &str, name: &str) -> bool {
         return false;
     }
     let is_part = |char: char| char.is_alphanumeric() || char == '_' || char == '-';
-    text.match_indices(name).any(|(at, _)| {
+    memmem::find_iter(text.as_bytes(), name.as_bytes()).any(|at| {
         let (before, after) =
             (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
         let ends = match after.strip_prefix('.') {
@@ -161,8 +163,8 @@ pub(super) fn required(instruction: &str, workdir: &str) -> Vec<String> {
             let is_made = last.is_some_and(|cue| cue.name("make").is_some());
             // A directory of the system is no result, and a pattern is no path.
             let plain = plain(&path, workdir);
-            if is_made && !plain.is_empty() && !all.contains(&plain) && plain != workdir {
-                all.push(plain);
+            if is_made && !plain.is_empty() && !all.iter().any(|path| path == plain) && plain != workdir {
+                all.push(plain.to_owned());
             }
         }
     }
@@ -206,7 +208,7 @@ pub(super) fn literals(instruction: &str) -> Vec<String> {
     // A step may write a path from where it stands.
     let mut short: Vec<String> = Vec::new();
     for literal in all {
-        let literal = if is_path(&literal) { base(&literal).to_owned() } else { literal };
+        let literal = if is_path(&literal, true) { base(&literal).to_owned() } else { literal };
         if !short.contains(&literal) {
             short.push(literal);
         }

@@ -204,7 +204,8 @@ fn file_kind(call: &Call) -> Option<(Kind, String)> {
     let Arguments::Json(arguments) = &call.arguments else { return None };
     let keys = ["path", "file_path", "filename", "file"];
     let path = keys.iter().find_map(|key| argument(arguments, key)?.as_str())?.to_owned();
-    let verb = argument(arguments, "command").and_then(Value::as_str).unwrap_or(&call.tool).to_ascii_lowercase();
+    let verb =
+        argument(arguments, "command").and_then(Value::as_str).unwrap_or(&call.tool).to_ascii_lowercase();
     let writes = ["create", "write", "edit", "insert", "replace", "patch", "append", "undo"];
     let reads = ["view", "read", "open", "cat", "list", "ls", "grep", "search", "glob", "find"];
     if writes.iter().any(|word| verb.contains(word)) {

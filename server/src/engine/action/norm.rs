@@ -81,7 +81,8 @@ impl Norms {
             let text = if is_whole { Cow::default() } else { sorted(call) };
             let is_same = |known: &&Norm| {
                 known.is_whole == is_whole
-                    && (is_whole || at(trace, known.place).is_some_and(|known| is_alike(&text, &sorted(known))))
+                    && (is_whole
+                        || at(trace, known.place).is_some_and(|known| is_alike(&text, &sorted(known))))
             };
             if let Some(known) = alike.iter().find(is_same) {
                 return known.number;
@@ -143,7 +144,7 @@ fn write_sorted(value: &Value, limit: usize, out: &mut String) -> bool {
     match value {
         Value::Object(entries) => {
             let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
+            entries.sort_unstable_by_key(|(key, _)| *key);
             out.push('{');
             for (at, (key, value)) in entries.into_iter().enumerate() {
                 out.push_str(if at == 0 { "" } else { ", " });

@@ -245,8 +245,7 @@ fn before_program(all: &[String]) -> usize {
             // `timeout -s KILL 10 make`
             while let [first, rest @ ..] = words
                 && !rest.is_empty()
-                && (first.starts_with('-')
-                    || first.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
+                && (first.starts_with('-') || first.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
             {
                 words = rest;
             }

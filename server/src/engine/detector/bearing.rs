@@ -43,6 +43,14 @@ pub fn missing_in(text: &str) -> BTreeSet<String> {
     message::Missing::of(text).paths
 }
 
+/// The first names in order, each once.
+fn keep_first(all: &mut Vec<&str>) {
+    all.sort_unstable_by(|one, other| names::keyed(one).cmp(&names::keyed(other)));
+    all.dedup();
+    all.truncate(MAX_ENTITIES);
+}
+
+/// A path as it is named, whole or not.
 fn with_base(path: &str) -> [&str; 2] {
     [base(path), path]
 }
@@ -89,17 +97,14 @@ impl Reading {
                     all.extend(missing.map(String::as_str));
                     // They are in order: what comes later is not among the first.
                     all.extend(call.entities().take(MAX_ENTITIES));
-                    if 8 * MAX_ENTITIES < all.len() {
-                        all.sort_unstable();
-                        all.dedup();
-                        all.truncate(MAX_ENTITIES);
+                    if 4 * MAX_ENTITIES < all.len() {
+                        keep_first(&mut all);
                     }
                 }
             }
         }
-        all.sort_unstable();
-        all.dedup();
-        all.into_iter().take(MAX_ENTITIES).map(str::to_owned).collect()
+        keep_first(&mut all);
+        all.into_iter().map(str::to_owned).collect()
     }
 
     /// Whether the end of the trial is what the detector has found; such a thing is never made good.

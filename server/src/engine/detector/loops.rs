@@ -55,7 +55,8 @@ pub(super) fn stuck_red(reading: &Reading, count: usize) -> Vec<usize> {
     let mut errors = last.iter().map(|call| call.error.as_deref());
     let Some(Some(first)) = errors.next() else { return Vec::new() };
     let template = template_id(first);
-    let is_stuck = errors.all(|error| error.is_some_and(|error| error == first || template_id(error) == template));
+    let is_stuck =
+        errors.all(|error| error.is_some_and(|error| error == first || template_id(error) == template));
     if is_stuck { last.iter().map(|call| call.step).collect() } else { Vec::new() }
 }
 

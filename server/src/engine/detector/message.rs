@@ -125,8 +125,7 @@ impl Missing {
             compiled.flatten().collect()
         });
         static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-            let words =
-                "not found|No such file|No module|Cannot find|cannot import|not set|unbound variable|KeyError";
+            let words = "not found|No such file|No module|Cannot find|cannot import|not set|unbound variable|KeyError";
             Regex::new(words).ok()
         });
         let mut missing = Self::default();

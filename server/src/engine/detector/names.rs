@@ -1,5 +1,6 @@
 //! What a text names: paths, base names, tests and ports. One pass over it, for arguments may be long and there are many.
 
+use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use memchr::{memchr, memchr3_iter, memmem};
@@ -57,6 +58,20 @@ impl Names {
         self.places.binary_search_by(|place| self.get(text, *place).cmp(name)).is_ok()
     }
 
+    /// Whether another text has one of them as well.
+    pub(super) fn share(&self, text: &str, other: &Self, other_text: &str) -> bool {
+        let (mut ours, mut theirs) = (self.iter(text).peekable(), other.iter(other_text).peekable());
+        while let (Some(our), Some(their)) = (ours.peek(), theirs.peek()) {
+            match our.cmp(their) {
+                Ordering::Less => drop(ours.next()),
+                Ordering::Greater => drop(theirs.next()),
+                Ordering::Equal => return true,
+            }
+        }
+        false
+    }
+
+    /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
@@ -78,7 +93,7 @@ fn within(text: &str, part: &str) -> Option<usize> {
 }
 
 /// A name behind its first eight bytes, which sort as it does and faster.
-fn keyed(name: &str) -> (u64, &str) {
+pub(super) fn keyed(name: &str) -> (u64, &str) {
     let mut first = [0; 8];
     for (byte, of_name) in first.iter_mut().zip(name.bytes()) {
         *byte = of_name;
@@ -117,7 +132,7 @@ fn kind(byte: u8) -> u8 {
 /// Paths with their base names and tests with their parts, and whether there may be a port.
 fn named(text: &str) -> (Vec<&str>, bool) {
     let bytes = text.as_bytes();
-    let mut names = Vec::new();
+    let mut names = Vec::with_capacity(text.len() / 32);
     let mut done = 0;
     // Every name has one of these in it.
     for at in memchr3_iter(b'.', b'/', b':', bytes) {
@@ -136,7 +151,8 @@ fn named(text: &str) -> (Vec<&str>, bool) {
             token.split(char::is_whitespace).for_each(|token| name(token, &mut names));
         }
     }
-    let has_other_digits = || !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_numeric());
+    let has_other_digits =
+        || !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_numeric());
     (names, has_port_word(text) || has_address(bytes) || has_other_digits())
 }
 
@@ -157,7 +173,8 @@ fn has_address(bytes: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.' || *byte == b':';
     // Nine in a row have one at every eighth place.
     bytes.iter().enumerate().step_by(8).filter(|(_, byte)| is_part(byte)).any(|(at, _)| {
-        let before = bytes.get(..at).unwrap_or_default().iter().rev().take_while(|byte| is_part(byte)).take(9);
+        let before =
+            bytes.get(..at).unwrap_or_default().iter().rev().take_while(|byte| is_part(byte)).take(9);
         let after = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_part(byte)).take(9);
         9 <= before.count() + after.count()
     })
@@ -190,6 +207,9 @@ mod tests {
         assert_eq!(names.iter(text).collect::<Vec<_>>(), expected);
         assert!(expected.iter().all(|name| names.contains(text, name)) && !names.contains(text, "b.py"));
         assert!(Names::of("no names", std::iter::empty()).is_empty());
+        let of = |text: &'static str| Names::of(text, std::iter::empty());
+        assert!(names.share(text, &of("b.py src/a.py z.py"), "b.py src/a.py z.py"));
+        assert!(!names.share(text, &of("b.py src/b.py"), "b.py src/b.py"));
     }
 
     proptest! {

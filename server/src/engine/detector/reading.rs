@@ -143,7 +143,7 @@ impl CallSeen {
 
     /// Whether it names something that another call names too.
     pub(super) fn shares_names(&self, other: &Self) -> bool {
-        self.entities().any(|name| other.all_names().contains(&other.said, name))
+        self.all_names().share(&self.said, other.all_names(), &other.said)
     }
 }
 
@@ -257,7 +257,8 @@ impl Reading {
             Action::with(call, commands.as_deref(), is_error, |file| written.contains(words::base(file)));
         let commands = commands.unwrap_or_default();
         let content = self.content(call, trace, place);
-        let is_blind = !is_error && self.overwrites_unseen(&action, &commands, content.as_ref(), text, trace, place);
+        let is_blind =
+            !is_error && self.overwrites_unseen(&action, &commands, content.as_ref(), text, trace, place);
         self.result_tokens += approx_tokens(text) as u64;
         let before = self.last.and_then(|(step, place)| trace.steps.get(step)?.calls.get(place));
         self.written.extend(action.writes.iter().map(|file| words::base(file).to_owned()));
@@ -393,7 +394,8 @@ fn is_same(one: &Call, other: &Call) -> bool {
                     && pairs.all(|((key, one), (same, other))| key == same && is_same_value(one, other))
             }
             (Value::Array(one), Value::Array(other)) => {
-                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same_value(one, other))
+                one.len() == other.len()
+                    && one.iter().zip(other).all(|(one, other)| is_same_value(one, other))
             }
             (one, other) => one == other,
         }
@@ -402,9 +404,8 @@ fn is_same(one: &Call, other: &Call) -> bool {
         && match (&one.arguments, &other.arguments) {
             (Arguments::Json(one), Arguments::Json(other)) => is_same_value(one, other),
             (Arguments::Raw(one), Arguments::Raw(other)) => one == other,
-            (Arguments::Json(value), Arguments::Raw(text)) | (Arguments::Raw(text), Arguments::Json(value)) => {
-                value.to_string() == *text
-            }
+            (Arguments::Json(value), Arguments::Raw(text))
+            | (Arguments::Raw(text), Arguments::Json(value)) => value.to_string() == *text,
         }
 }
 

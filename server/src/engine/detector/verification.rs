@@ -41,9 +41,7 @@ pub(super) fn ignored_exit(reading: &Reading, count: usize) -> Vec<usize> {
             continue;
         }
         let returns = |later: &CallSeen| {
-            later.norm == call.norm
-                || missing().any(|name| later.names(name))
-                || call.shares_names(later)
+            later.norm == call.norm || missing().any(|name| later.names(name)) || call.shares_names(later)
         };
         if !next.iter().any(returns) {
             steps.push(call.step);

@@ -304,7 +304,8 @@ pub(super) fn asks(text: &str) -> bool {
         _ => false,
     };
     let line = tail.rsplit('\n').next().unwrap_or(tail);
-    (has_letters || has_word(line, "pre")) && QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
+    (has_letters || has_word(line, "pre"))
+        && QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
 }
 
 /// Whether a command says yes, in advance or by its input.

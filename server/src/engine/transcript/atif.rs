@@ -290,13 +290,7 @@ fn trace(document: Document) -> Read {
 }
 
 /// The steps of a trajectory and of what it embeds.
-fn trajectory(
-    steps: Vec<StepObject>,
-    inner: Vec<Document>,
-    pointer: &str,
-    path: &[String],
-    read: &mut Read,
-) {
+fn trajectory(steps: Vec<StepObject>, inner: Vec<Document>, pointer: &str, path: &[String], read: &mut Read) {
     read.trace.steps.reserve(steps.len());
     for (index, object) in steps.into_iter().enumerate() {
         if object.is_copied == Some(true) {

@@ -1,5 +1,5 @@
-//! What mining costs: a transcript until it is known what is to be seen in it, beside the mere parsing of the same JSON; and ten
-//! thousand seen trials until they are clusters. The transcripts are the public records that `SELF_HARNESS_RECORDS` names, and
+//! What mining costs: a transcript until it is read, and until it is known what is to be seen in it, beside the mere parsing of
+//! the same JSON; what is kept of a trial; and ten thousand seen trials until they are clusters. The transcripts are the public records that `SELF_HARNESS_RECORDS` names, and
 //! made-up ones without it.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot begin has nothing to measure")]
@@ -85,6 +85,22 @@ fn seen(source: &str, trial: &str, task: &str, judged: Option<&Judged>) -> Seen 
     see(&outcome, &trace)
 }
 
+/// How many bytes of texts and lists are kept of a trial, whatever its transcript was; a name counts as what its string takes.
+fn kept(seen: &Seen) -> usize {
+    let names = |names: &mut dyn Iterator<Item = &String>| {
+        names.map(|name| size_of::<String>() + name.len()).sum::<usize>()
+    };
+    let findings = seen.findings.iter().map(|finding| {
+        size_of_val(finding)
+            + size_of_val(finding.evidence.steps.as_slice())
+            + names(&mut finding.entities.iter())
+    });
+    size_of::<Seen>()
+        + names(&mut [&seen.trial, &seen.task].into_iter())
+        + findings.sum::<usize>()
+        + names(&mut seen.messages.iter().chain(&seen.entities))
+}
+
 fn mining(criterion: &mut Criterion) {
     let sources = transcripts();
     let judged = judged();
@@ -98,6 +114,13 @@ fn mining(criterion: &mut Criterion) {
             }
         });
     });
+    transcripts.bench_function("read", |bencher| {
+        bencher.iter(|| {
+            for source in &sources {
+                black_box(transcript::read(source, TranscriptFormat::Auto).expect("it is readable"));
+            }
+        });
+    });
     transcripts.bench_function("see", |bencher| {
         bencher.iter(|| {
             for source in &sources {
@@ -106,6 +129,12 @@ fn mining(criterion: &mut Criterion) {
         });
     });
     transcripts.finish();
+
+    // Nothing but this stays of a trial, so that a hundred thousand take a hundred thousand times as much.
+    let sizes: Vec<usize> =
+        sources.iter().map(|source| kept(&seen(source, "t", "t", Some(&judged)))).collect();
+    let (sum, most) = (sizes.iter().sum::<usize>(), sizes.iter().max().copied().unwrap_or_default());
+    eprintln!("kept of a trial: {} bytes on average, {most} at most", sum / sizes.len().max(1));
 
     let few: Vec<Seen> = sources.iter().take(60).map(|source| seen(source, "", "", Some(&judged))).collect();
     let many = few.iter().cycle().take(TRIALS).enumerate().map(|(at, seen)| Seen {

@@ -2,7 +2,9 @@
 //! form without what differs by chance. Rules of `method` 3.1; nothing is run and no file is looked at.
 
 mod shell;
+mod norm;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -11,6 +13,7 @@ use serde_json::Value;
 
 use super::trace::{Arguments, Call};
 
+pub use norm::{Norms, norm};
 pub use shell::{Command, commands};
 
 /// The kinds of calls.
@@ -37,8 +40,6 @@ pub struct Action {
     pub kinds: BTreeSet<Kind>,
     /// Whether it went wrong.
     pub is_error: bool,
-    /// Tool and arguments, keys in order, blanks as one, numbers and temporary paths masked: equal calls are equal here.
-    pub norm: String,
     /// The path, test or command that it is about.
     pub target: String,
     /// Files that it writes, as written.
@@ -63,28 +64,41 @@ impl Action {
     /// Reads a call; `written` tells whether an earlier call of the trace wrote a file.
     #[must_use]
     pub fn of(call: &Call, written: impl Fn(&str) -> bool) -> Self {
-        let text = shell_text(call);
+        let commands = shell_text(call).map(|text| commands(&text));
+        Self::with(call, commands.as_deref(), is_error(call), written)
+    }
+
+    /// As [`Action::of`] for a call of which the commands, if it is one to a shell, and the outcome are known already.
+    #[must_use]
+    pub fn with(
+        call: &Call,
+        commands: Option<&[Command]>,
+        is_error: bool,
+        written: impl Fn(&str) -> bool,
+    ) -> Self {
         let (mut kinds, mut writes, mut reads) = (BTreeSet::new(), Vec::new(), Vec::new());
-        match (&text, file_kind(call)) {
-            (Some(text), _) => {
-                for command in commands(text) {
+        match commands {
+            Some(commands) => {
+                for command in commands {
                     let own = |file: &str| written(file) || writes.iter().any(|other: &String| other == file);
-                    kinds.insert(command.kind(own));
-                    writes.extend(command.writes());
-                    reads.extend(command.reads());
+                    let (into, from) = (command.writes(), command.reads());
+                    kinds.insert(command.kind(&into, &from, own));
+                    writes.extend(into);
+                    reads.extend(from);
                 }
             }
-            (None, Some((kind, path))) => {
-                kinds.insert(kind);
-                if kind == Kind::Write { &mut writes } else { &mut reads }.push(path);
+            None => {
+                if let Some((kind, path)) = file_kind(call) {
+                    kinds.insert(kind);
+                    if kind == Kind::Write { &mut writes } else { &mut reads }.push(path);
+                }
             }
-            (None, None) => {}
         }
         if kinds.is_empty() {
             kinds.insert(Kind::Other);
         }
-        let target = target(call, text.as_deref(), &writes, &reads);
-        Self { kinds, is_error: is_error(call), norm: norm(call), target, writes, reads }
+        let target = target(call, commands, &writes, &reads);
+        Self { kinds, is_error, target, writes, reads }
     }
 }
 
@@ -150,16 +164,15 @@ fn uncoloured(line: &str) -> &str {
 
 /// The command of a call to a shell.
 #[must_use]
-pub fn shell_text(call: &Call) -> Option<String> {
+pub fn shell_text(call: &Call) -> Option<Cow<'_, str>> {
+    const SHELLS: [&str; 9] =
+        ["bash", "shell", "sh", "terminal", "execute", "run_command", "exec", "exec_command", "local_shell"];
     let Arguments::Json(arguments) = &call.arguments else { return None };
-    let tool = call.tool.to_ascii_lowercase();
-    let is_shell =
-        ["bash", "shell", "sh", "terminal", "execute", "run_command", "exec", "exec_command", "local_shell"]
-            .contains(&tool.as_str());
+    let is_shell = SHELLS.iter().any(|shell| call.tool.eq_ignore_ascii_case(shell));
     let keys = ["command", "cmd", "script", "input", "keystrokes"];
-    let value = keys.iter().find_map(|key| arguments.get(*key)).filter(|_| is_shell)?;
+    let value = is_shell.then(|| keys.iter().find_map(|key| argument(arguments, key))).flatten()?;
     match value {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(Cow::Borrowed(text)),
         // `["bash", "-lc", "make"]` is what it gives to the shell.
         Value::Array(parts) => {
             let parts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
@@ -167,12 +180,22 @@ pub fn shell_text(call: &Call) -> Option<String> {
                 [shell, flag, text]
                     if shell.ends_with("sh") && flag.starts_with('-') && flag.ends_with('c') =>
                 {
-                    Some((*text).to_owned())
+                    Some(Cow::Borrowed(text))
                 }
-                parts => Some(parts.join(" ")),
+                parts => Some(Cow::Owned(parts.join(" "))),
             }
         }
         _ => None,
+    }
+}
+
+/// An argument by its name. Calls have few, and a few names are compared faster than one is hashed.
+pub(super) fn argument<'a>(arguments: &'a Value, name: &str) -> Option<&'a Value> {
+    match arguments {
+        Value::Object(entries) if entries.len() <= 8 => {
+            entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+        }
+        other => other.get(name),
     }
 }
 
@@ -180,8 +203,9 @@ pub fn shell_text(call: &Call) -> Option<String> {
 fn file_kind(call: &Call) -> Option<(Kind, String)> {
     let Arguments::Json(arguments) = &call.arguments else { return None };
     let keys = ["path", "file_path", "filename", "file"];
-    let path = keys.iter().find_map(|key| arguments.get(*key)?.as_str())?.to_owned();
-    let verb = arguments.get("command").and_then(Value::as_str).unwrap_or(&call.tool).to_ascii_lowercase();
+    let path = keys.iter().find_map(|key| argument(arguments, key)?.as_str())?.to_owned();
+    let verb =
+        argument(arguments, "command").and_then(Value::as_str).unwrap_or(&call.tool).to_ascii_lowercase();
     let writes = ["create", "write", "edit", "insert", "replace", "patch", "append", "undo"];
     let reads = ["view", "read", "open", "cat", "list", "ls", "grep", "search", "glob", "find"];
     if writes.iter().any(|word| verb.contains(word)) {
@@ -190,12 +214,11 @@ fn file_kind(call: &Call) -> Option<(Kind, String)> {
     reads.iter().any(|word| verb.contains(word)).then_some((Kind::Read, path))
 }
 
-fn target(call: &Call, text: Option<&str>, writes: &[String], reads: &[String]) -> String {
+fn target(call: &Call, commands: Option<&[Command]>, writes: &[String], reads: &[String]) -> String {
     if let Some(path) = writes.first() {
         return path.clone();
     }
-    if let Some(text) = text {
-        let commands = commands(text);
+    if let Some(commands) = commands {
         // What moves about or looks around is not what the call is for.
         let main =
             commands.iter().find(|command| !["cd", "export", "source", "set"].contains(&command.program()));
@@ -207,61 +230,6 @@ fn target(call: &Call, text: Option<&str>, writes: &[String], reads: &[String]) 
         }
     }
     reads.first().cloned().unwrap_or_else(|| call.tool.clone())
-}
-
-fn norm(call: &Call) -> String {
-    let mut norm = format!("{} ", call.tool);
-    match &call.arguments {
-        Arguments::Json(value) => mask(&sorted(value), &mut norm),
-        Arguments::Raw(text) => mask(text, &mut norm),
-    }
-    norm
-}
-
-/// JSON with its keys in order.
-fn sorted(value: &Value) -> String {
-    match value {
-        Value::Object(entries) => {
-            let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            let entries: Vec<String> =
-                entries.into_iter().map(|(key, value)| format!("{key}: {}", sorted(value))).collect();
-            format!("{{{}}}", entries.join(", "))
-        }
-        Value::Array(items) => format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(", ")),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Adds a text with its blanks as one, and without numbers and paths of temporary files, which differ by chance.
-fn mask(text: &str, out: &mut String) {
-    let is_end = |char: char| char.is_whitespace() || "'\";|&)".contains(char);
-    let mut rest = text.trim();
-    while let Some(char) = rest.chars().next() {
-        let skipped = match char {
-            '0'..='9' => {
-                out.push_str("<N>");
-                rest.trim_start_matches(|char: char| char.is_ascii_digit())
-            }
-            '/' if rest.starts_with("/tmp/") || rest.starts_with("/var/tmp/") => {
-                out.push_str("<TMP>");
-                rest.find(is_end).and_then(|end| rest.get(end..)).unwrap_or_default()
-            }
-            char if char.is_whitespace() => {
-                out.push(' ');
-                rest.trim_start()
-            }
-            _ => {
-                let is_plain = |char: char| !(char.is_ascii_digit() || char == '/' || char.is_whitespace());
-                let plain = rest.get(char.len_utf8()..).and_then(|rest| rest.find(|char| !is_plain(char)));
-                let (plain, after) = rest.split_at(plain.map_or(rest.len(), |end| end + char.len_utf8()));
-                out.push_str(plain);
-                after
-            }
-        };
-        rest = skipped;
-    }
 }
 
 #[cfg(test)]

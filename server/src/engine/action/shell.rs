@@ -14,6 +14,8 @@ pub struct Command {
     pub from: Vec<String>,
     /// Whether it is left running (`&`).
     pub is_left: bool,
+    /// How many of its words come before the program.
+    pub(super) before: usize,
 }
 
 /// The commands of a shell text, in order. The lines of a here-document belong to no command.
@@ -53,9 +55,11 @@ impl Reader<'_> {
             match char {
                 '\'' => {
                     self.in_word = true;
-                    while let Some(char) = self.next().filter(|char| *char != '\'') {
-                        self.word.push(char);
-                    }
+                    let rest = self.text.get(self.at..).unwrap_or_default();
+                    let quoted = rest.split('\'').next().unwrap_or(rest);
+                    self.word.push_str(quoted);
+                    self.at += quoted.len();
+                    self.next();
                 }
                 '"' => self.double(),
                 '\\' => {
@@ -65,9 +69,8 @@ impl Reader<'_> {
                     }
                 }
                 '#' if !self.in_word => {
-                    while self.peek().is_some_and(|char| char != '\n') {
-                        self.next();
-                    }
+                    let rest = self.rest();
+                    self.at += rest.find('\n').unwrap_or(rest.len());
                 }
                 '\n' => {
                     self.end_command(false);
@@ -111,10 +114,23 @@ impl Reader<'_> {
                 char => {
                     self.in_word = true;
                     self.word.push(char);
+                    self.take(|byte| byte.is_ascii_alphanumeric() || b"_-./=:,+@%~".contains(&byte));
                 }
             }
         }
         self.end_command(false);
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Adds characters of ASCII to the word as long as they are of a kind.
+    fn take(&mut self, is_of: impl Fn(u8) -> bool) {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = rest.bytes().take_while(|byte| byte.is_ascii() && is_of(*byte)).count();
+        self.word.push_str(rest.get(..length).unwrap_or_default());
+        self.at += length;
     }
 
     fn next(&mut self) -> Option<char> {
@@ -145,7 +161,10 @@ impl Reader<'_> {
                     Some('\n') | None => {}
                     Some(char) => self.word.extend(['\\', char]),
                 },
-                char => self.word.push(char),
+                char => {
+                    self.word.push(char);
+                    self.take(|byte| byte != b'"' && byte != b'\\');
+                }
             }
         }
     }
@@ -175,7 +194,8 @@ impl Reader<'_> {
         let command = std::mem::take(&mut self.command);
         let said = command.words.iter().all(|word| KEYWORDS.contains(&word.as_str()));
         if !said || !command.into.is_empty() {
-            self.all.push(Command { is_left, ..command });
+            let before = before_program(&command.words);
+            self.all.push(Command { is_left, before, ..command });
         }
     }
 
@@ -207,35 +227,38 @@ fn is_runner(name: &str) -> bool {
 /// Programs that run another one.
 const WRAPPERS: [&str; 8] = ["sudo", "env", "time", "nohup", "setsid", "timeout", "nice", "xargs"];
 
+/// How many words come before the program that a command runs.
+fn before_program(all: &[String]) -> usize {
+    let mut words = all;
+    let is_assignment = |word: &str| {
+        word.split_once('=').is_some_and(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        })
+    };
+    while let [first, rest @ ..] = words {
+        let is_wrapper = WRAPPERS.contains(&base(first));
+        if !(KEYWORDS.contains(&first.as_str()) || is_assignment(first) || is_wrapper) || rest.is_empty() {
+            break;
+        }
+        words = rest;
+        if is_wrapper {
+            // `timeout -s KILL 10 make`
+            while let [first, rest @ ..] = words
+                && !rest.is_empty()
+                && (first.starts_with('-') || first.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
+            {
+                words = rest;
+            }
+        }
+    }
+    all.len() - words.len()
+}
+
 impl Command {
     /// The words from the program on, without the shell's grammar, variables that are set and programs that run others.
     #[must_use]
     pub fn bare(&self) -> &[String] {
-        let mut words = self.words.as_slice();
-        let is_assignment = |word: &str| {
-            word.split_once('=').is_some_and(|(name, _)| {
-                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            })
-        };
-        while let [first, rest @ ..] = words {
-            let is_wrapper = WRAPPERS.contains(&base(first));
-            if !(KEYWORDS.contains(&first.as_str()) || is_assignment(first) || is_wrapper) || rest.is_empty()
-            {
-                break;
-            }
-            words = rest;
-            if is_wrapper {
-                // `timeout -s KILL 10 make`
-                while let [first, rest @ ..] = words
-                    && !rest.is_empty()
-                    && (first.starts_with('-')
-                        || first.bytes().next().is_some_and(|byte| byte.is_ascii_digit()))
-                {
-                    words = rest;
-                }
-            }
-        }
-        words
+        self.words.get(self.before..).unwrap_or_default()
     }
 
     /// The program's name without its directory; empty if there is none.
@@ -409,19 +432,18 @@ impl Command {
             || (["npm", "pnpm", "yarn"].contains(&program) && ["start", "dev", "serve"].contains(&first))
     }
 
-    /// What kind of call this alone would be; `written` tells which files an earlier call wrote.
-    pub(super) fn kind(&self, written: impl Fn(&str) -> bool) -> Kind {
+    /// What kind of call this alone would be, with the files that it writes and reads; `written` tells which files an earlier
+    /// call wrote.
+    pub(super) fn kind(&self, writes: &[String], reads: &[String], written: impl Fn(&str) -> bool) -> Kind {
         // A test that writes its log is still a test.
         if self.runs_tests() || self.builds() {
             return Kind::Verify;
         }
-        if !self.writes().is_empty() {
+        if !writes.is_empty() {
             return Kind::Write;
         }
         // Running or reading back what was written is a check of it.
-        let own =
-            self.bare().iter().any(|word| written(word)) || self.reads().iter().any(|file| written(file));
-        if own {
+        if self.bare().iter().chain(reads).any(|word| written(word)) {
             return Kind::Verify;
         }
         if self.installs() {

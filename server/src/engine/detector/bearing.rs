@@ -8,7 +8,7 @@ use harness_schema::detector::Detector;
 use super::deliverable::{TOP, uncreated, unwritten};
 use super::reading::{CallSeen, Reading};
 use super::words::base;
-use super::{Evidence, message, words};
+use super::{Evidence, message, names, words};
 use crate::engine::action::Kind;
 
 /// Detectors of something that is not there, of an act, or of what the verifier found, which comes after every call (M22, M37):
@@ -26,7 +26,7 @@ const MAX_ENTITIES: usize = 64;
 /// not part of it.
 #[must_use]
 pub fn named_in(text: &str) -> BTreeSet<String> {
-    let mut all = words::entities(&words::without_lines(text));
+    let mut all: BTreeSet<String> = names::entities(&words::without_lines(text)).into_iter().collect();
     let missing = message::Missing::of(text);
     for path in missing.paths {
         all.insert(base(&path).to_owned());
@@ -43,15 +43,27 @@ pub fn missing_in(text: &str) -> BTreeSet<String> {
     message::Missing::of(text).paths
 }
 
+/// The first names in order, each once.
+fn keep_first(all: &mut Vec<&str>) {
+    all.sort_unstable_by(|one, other| names::keyed(one).cmp(&names::keyed(other)));
+    all.dedup();
+    all.truncate(MAX_ENTITIES);
+}
+
+/// A path as it is named, whole or not.
+fn with_base(path: &str) -> [&str; 2] {
+    [base(path), path]
+}
+
 impl Reading {
     /// What the verifier wants to find is asked for as well (Q), at the end alone. A path that ends in `/` is a directory: any
     /// write below it will do, so that the task's directory itself says that something has to change.
     pub fn require<'a>(&mut self, paths: impl IntoIterator<Item = &'a str>) {
         for path in paths {
             let is_top = path.ends_with('/') && path.trim_end_matches('/') == self.workdir;
-            let plain = if is_top { String::from(TOP) } else { self.plain(path) };
-            if !plain.is_empty() && !self.required.contains(&plain) {
-                self.required.push(plain);
+            let plain = if is_top { TOP } else { self.plain(path) };
+            if !plain.is_empty() && !self.required.iter().any(|path| path == plain) {
+                self.required.push(plain.to_owned());
             }
         }
     }
@@ -69,30 +81,30 @@ impl Reading {
     /// What evidence names: of its calls, or of what is not there.
     #[must_use]
     pub fn entities(&self, detector: &Detector, evidence: &Evidence) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
-        let mut add_path = |path: &str| {
-            all.insert(base(path).to_owned());
-            all.insert(path.to_owned());
-        };
+        let mut all: Vec<&str> = Vec::new();
         match detector.id {
-            "M06" => self.required.iter().for_each(|path| add_path(path)),
-            "M07" => uncreated(self).for_each(|path| add_path(path)),
-            "M38" => self.unnamed.iter().for_each(|literal| add_path(literal)),
+            "M06" => all.extend(self.required.iter().flat_map(|path| with_base(path))),
+            "M07" => all.extend(uncreated(self).flat_map(|path| with_base(path))),
+            "M38" => all.extend(self.unnamed.iter().flat_map(|literal| with_base(literal))),
             _ => {
                 if detector.id == "M08" {
-                    unwritten(self).for_each(|path| add_path(path));
+                    all.extend(unwritten(self).flat_map(|path| with_base(path)));
                 }
                 for call in self.shown_by(evidence) {
-                    call.action.writes.iter().chain(&call.action.reads).for_each(|path| add_path(path));
-                    call.missing.paths.iter().for_each(|path| add_path(path));
-                }
-                for call in self.shown_by(evidence) {
-                    all.extend(call.entities.iter().cloned());
-                    all.extend(call.missing.commands.iter().chain(&call.missing.modules).cloned());
+                    let files = call.action.writes.iter().chain(&call.action.reads);
+                    all.extend(files.chain(&call.missing.paths).flat_map(|path| with_base(path)));
+                    let missing = call.missing.commands.iter().chain(&call.missing.modules);
+                    all.extend(missing.map(String::as_str));
+                    // They are in order: what comes later is not among the first.
+                    all.extend(call.entities().take(MAX_ENTITIES));
+                    if 4 * MAX_ENTITIES < all.len() {
+                        keep_first(&mut all);
+                    }
                 }
             }
         }
-        all.into_iter().take(MAX_ENTITIES).collect()
+        keep_first(&mut all);
+        all.into_iter().map(str::to_owned).collect()
     }
 
     /// Whether the end of the trial is what the detector has found; such a thing is never made good.
@@ -125,11 +137,13 @@ impl Reading {
             !call.action.is_error && (is_whole || !is_about_cuts)
         };
         let bad = self.shown_by(evidence).filter(is_bad);
-        let targets: BTreeSet<String> = bad.map(|call| self.plain(&call.action.target)).collect();
+        let mut targets: Vec<&str> = bad.map(|call| self.plain(&call.action.target)).collect();
+        targets.sort_unstable();
+        targets.dedup();
         let last = evidence.last();
-        let later = self.calls.iter().filter(|call| last < call.step).filter(is_good);
-        let good: BTreeSet<String> = later.map(|call| self.plain(&call.action.target)).collect();
-        !targets.is_empty() && targets.is_subset(&good)
+        let later = || self.calls.iter().filter(|call| last < call.step).filter(is_good);
+        let is_good = |target: &&str| later().any(|call| self.plain(&call.action.target) == *target);
+        !targets.is_empty() && targets.iter().all(is_good)
     }
 
     /// The place of a step among those of the agent, from 0.

@@ -10,7 +10,7 @@ pub(super) fn at_the_end(reading: &Reading) -> Vec<usize> {
 }
 
 /// Writes of files, in order: the call's place and the file.
-pub(super) fn writes(reading: &Reading) -> impl Iterator<Item = (usize, String)> {
+pub(super) fn writes(reading: &Reading) -> impl Iterator<Item = (usize, &str)> {
     let calls = reading.calls.iter().enumerate().filter(|(_, call)| !call.action.is_error);
     calls.flat_map(move |(at, call)| call.action.writes.iter().map(move |file| (at, reading.plain(file))))
 }
@@ -41,13 +41,13 @@ pub(super) fn no_write(reading: &Reading, _: usize) -> Vec<usize> {
 /// The required paths that no call wrote or named as a target.
 pub(super) fn uncreated(reading: &Reading) -> impl Iterator<Item = &String> {
     reading.required.iter().filter(|required| {
-        let by_write = writes(reading).any(|(_, file)| is_same(&file, required));
+        let by_write = writes(reading).any(|(_, file)| is_same(file, required));
         // A program of the agent may write what it is told to.
         let by_program = || {
             let ran =
                 reading.calls.iter().filter(|call| !call.action.is_error && !call.action.is(Kind::Read));
             let mut ran = ran.filter(|call| !call.commands.is_empty());
-            ran.any(|call| call.entities.contains(base(required)))
+            ran.any(|call| call.names(base(required)))
         };
         !by_write && !by_program()
     })
@@ -60,7 +60,7 @@ pub(super) fn never_created(reading: &Reading, _: usize) -> Vec<usize> {
 
 /// The required paths that no call wrote.
 pub(super) fn unwritten(reading: &Reading) -> impl Iterator<Item = &String> {
-    reading.required.iter().filter(|required| !writes(reading).any(|(_, file)| is_same(&file, required)))
+    reading.required.iter().filter(|required| !writes(reading).any(|(_, file)| is_same(file, required)))
 }
 
 /// M08: a file of the same name was written below another directory, the required one was not.
@@ -83,7 +83,7 @@ pub(super) fn overwritten(reading: &Reading, _: usize) -> Vec<usize> {
         for call in reading.calls.iter().skip(last).filter(|call| !call.action.is_error) {
             let loses = call.commands.iter().any(|command| {
                 let words = command.bare().iter().skip(1).filter(|word| !word.starts_with('-'));
-                let files: Vec<String> = words.map(|word| reading.plain(word)).collect();
+                let files: Vec<&str> = words.map(|word| reading.plain(word)).collect();
                 match command.program() {
                     "rm" | "unlink" | "shred" | "truncate" => {
                         files.iter().any(|file| is_same(file, required))

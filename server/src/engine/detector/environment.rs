@@ -1,5 +1,6 @@
 //! What the agent's surroundings did to it, and it to them: M20, M21, M28–M36.
 
+use super::message::Missing;
 use super::protocol::enough;
 use super::reading::{CallSeen, Reading};
 use super::words::base;
@@ -60,7 +61,7 @@ pub(super) fn truncated_read(reading: &Reading, count: usize) -> Vec<usize> {
     for (at, call) in reading.calls.iter().enumerate().filter(|(_, call)| call.truncated) {
         let next: Vec<&CallSeen> = reading.calls.iter().skip(at + 1).take(count).collect();
         let reads = |later: &&CallSeen| {
-            let is_about = call.entities.is_empty() || !later.entities.is_disjoint(&call.entities);
+            let is_about = call.names_nothing() || call.shares_names(later);
             later.has_range && is_about
         };
         let is_left = next.len() == count || reading.is_over;
@@ -132,7 +133,10 @@ pub(super) fn dependency_import(reading: &Reading, _: usize) -> Vec<usize> {
 /// M32: what one call set is not there in a later one: a variable, a directory, an environment.
 pub(super) fn session_state_lost(reading: &Reading, count: usize) -> Vec<usize> {
     let mut steps = Vec::new();
-    for (at, call) in reading.calls.iter().enumerate() {
+    // What was lost is missing later; most calls miss nothing.
+    let misses = |call: &CallSeen| call.action.is_error && call.missing != Missing::default();
+    let Some(last) = reading.calls.iter().rposition(misses) else { return steps };
+    for (at, call) in reading.calls.iter().take(last).enumerate() {
         for command in &call.commands {
             let words = command.bare();
             let argument = words.get(1).map_or("", String::as_str);
@@ -155,8 +159,8 @@ pub(super) fn session_state_lost(reading: &Reading, count: usize) -> Vec<usize> 
                             let below = format!("{prefix}{path}");
                             let before = reading.calls.iter().take(at + 1);
                             before
-                                .flat_map(|call| &call.entities)
-                                .any(|entity| reading.plain(entity) == below || entity == path)
+                                .flat_map(|call| call.entities())
+                                .any(|entity| reading.plain(entity) == below || entity == *path)
                         };
                         later.missing.paths.iter().any(|path| inside(path) && known(path))
                     })
@@ -194,9 +198,7 @@ pub(super) fn path_hallucination(reading: &Reading, count: usize) -> Vec<usize> 
 
 /// M34: a file that was there was overwritten whole, and never looked at before.
 pub(super) fn write_before_read(reading: &Reading, count: usize) -> Vec<usize> {
-    let blind = reading.calls.iter().filter(|call| {
-        call.overwrites.is_some_and(|over| over.was_there && !over.was_seen) && !call.action.is_error
-    });
+    let blind = reading.calls.iter().filter(|call| call.is_blind);
     enough(blind.map(|call| call.step).collect(), count)
 }
 
@@ -209,7 +211,7 @@ pub(super) fn out_of_scope_write(reading: &Reading, count: usize) -> Vec<usize> 
             |top: &str| file == top || file.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
         !file.starts_with('/') || own.into_iter().any(below) || (!workdir.is_empty() && below(workdir))
     };
-    let outside = |file: &String| !is_inside(file) || leads_out(&reading.plain(file));
+    let outside = |file: &String| !is_inside(file) || leads_out(reading.plain(file));
     let strays = reading.calls.iter().filter(|call| call.action.writes.iter().any(outside));
     enough(strays.map(|call| call.step).collect(), count)
 }
@@ -238,7 +240,7 @@ fn leads_out(path: &str) -> bool {
 pub(super) fn touched_tests(reading: &Reading, count: usize) -> Vec<usize> {
     let is_test = |file: &String| {
         let plain = reading.plain(file);
-        let name = base(&plain);
+        let name = base(plain);
         let stem = name.split('.').next().unwrap_or(name);
         let is_named = name == "conftest.py"
             || stem.starts_with("test_")

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use super::message::template_id;
 use super::reading::{CallSeen, Content, Reading};
-use crate::engine::action::Kind;
+use crate::engine::action::{Command, Kind};
 
 /// M01: so many calls with the same norm, all of which went wrong.
 pub(super) fn identical_fail(reading: &Reading, count: usize) -> Vec<usize> {
-    let mut by_norm: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut by_norm: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for call in reading.calls.iter().filter(|call| call.action.is_error) {
-        by_norm.entry(&call.action.norm).or_default().push(call.step);
+        by_norm.entry(call.norm).or_default().push(call.step);
     }
     by_norm.into_values().filter(|steps| count <= steps.len()).flatten().collect()
 }
 
 /// M02: so many calls in a row with the same tool and arguments.
 pub(super) fn consecutive(reading: &Reading, count: usize) -> Vec<usize> {
-    runs(&reading.calls, |one, other| one.exact == other.exact, count)
+    runs(&reading.calls, |_, other| other.repeats, count)
 }
 
 /// The steps of all runs of neighbours that are the same, and long enough.
@@ -27,7 +28,7 @@ fn runs(calls: &[CallSeen], is_same: impl Fn(&CallSeen, &CallSeen) -> bool, coun
 
 /// M03: so many calls in a row that repeat with period 2 or 3. Period 1 is M02.
 pub(super) fn cycle(reading: &Reading, count: usize) -> Vec<usize> {
-    let norms: Vec<&str> = reading.calls.iter().map(|call| call.action.norm.as_str()).collect();
+    let norms: Vec<usize> = reading.calls.iter().map(|call| call.norm).collect();
     let mut steps = Vec::new();
     for period in [2, 3] {
         // A cycle is seen once it comes round.
@@ -48,17 +49,21 @@ pub(super) fn cycle(reading: &Reading, count: usize) -> Vec<usize> {
 pub(super) fn stuck_red(reading: &Reading, count: usize) -> Vec<usize> {
     let last: Vec<&CallSeen> =
         reading.of_kind(Kind::Verify).map(|(_, call)| call).rev().take(count).collect();
-    let template = last.first().and_then(|call| call.template.as_ref());
-    let is_stuck = last.len() == count
-        && template.is_some()
-        && last.iter().all(|call| call.action.is_error && call.template.as_ref() == template);
+    if last.len() < count {
+        return Vec::new();
+    }
+    let mut errors = last.iter().map(|call| call.error.as_deref());
+    let Some(Some(first)) = errors.next() else { return Vec::new() };
+    let template = template_id(first);
+    let is_stuck =
+        errors.all(|error| error.is_some_and(|error| error == first || template_id(error) == template));
     if is_stuck { last.iter().map(|call| call.step).collect() } else { Vec::new() }
 }
 
 /// M05: one file was written so many times, or what is in it came back.
 pub(super) fn edit_thrash(reading: &Reading, count: usize) -> Vec<usize> {
-    let mut writes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let mut contents: BTreeMap<String, Vec<(usize, &Content)>> = BTreeMap::new();
+    let mut writes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut contents: BTreeMap<&str, Vec<(usize, &Content)>> = BTreeMap::new();
     for call in reading.calls.iter().filter(|call| !call.action.is_error) {
         for file in &call.action.writes {
             let steps = writes.entry(reading.plain(file)).or_default();
@@ -97,11 +102,10 @@ pub(super) fn retry_storm(reading: &Reading, count: usize) -> Vec<usize> {
         "curl", "wget", "pip", "pip3", "apt", "apt-get", "npm", "git", "ping", "nc", "ssh", "telnet", "go",
         "cargo",
     ];
-    let program = |call: &CallSeen| {
-        let mut programs = call.commands.iter().map(|command| command.program().to_owned());
-        programs.find(|program| NETWORK.contains(&program.as_str()))
-    };
-    let programs: Vec<Option<String>> =
+    fn program(call: &CallSeen) -> Option<&str> {
+        call.commands.iter().map(Command::program).find(|program| NETWORK.contains(program))
+    }
+    let programs: Vec<Option<&str>> =
         reading.calls.iter().map(|call| program(call).filter(|_| call.action.is_error)).collect();
     let mut steps = Vec::new();
     let mut at = 0;

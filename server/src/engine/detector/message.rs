@@ -85,51 +85,72 @@ pub(super) struct Missing {
 impl Missing {
     /// Reads a result.
     pub(super) fn of(text: &str) -> Self {
-        static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-            let patterns = [
-                // cat: a.txt: No such file or directory
+        /// A pattern, behind words that it has in it.
+        type Pattern = (&'static str, &'static str);
+        const PATTERNS: [Pattern; 11] = [
+            // cat: a.txt: No such file or directory
+            (
+                "No such file",
                 r"(?m)(?:^|: )(?:cannot (?:access|open|stat|remove|create[a-z ]*) )?['\x22‘`]?(?P<path>[^\s:'\x22‘’`]+)['\x22’`]?(?: for reading)?: No such file or directory",
-                // ls: cannot access 'a b.txt': No such file or directory
+            ),
+            // ls: cannot access 'a b.txt': No such file or directory
+            (
+                "No such file",
                 r"(?m)['\x22‘`](?P<path>[^'\x22‘’`\n]+)['\x22’`](?: for reading)?: No such file or directory",
-                // FileNotFoundError: [Errno 2] No such file or directory: 'a.txt'
-                r"No such file or directory: ['\x22](?P<path>[^'\x22]+)['\x22]",
-                // sh: 1: foo: not found
-                r"(?m)(?:^|: )(?P<command>[A-Za-z0-9_.+-]+): (?:command )?not found\s*$",
-                // zsh and env
-                r"(?m)command not found: (?P<command>[A-Za-z0-9_.+-]+)",
+            ),
+            // FileNotFoundError: [Errno 2] No such file or directory: 'a.txt'
+            ("No such file", r"No such file or directory: ['\x22](?P<path>[^'\x22]+)['\x22]"),
+            // sh: 1: foo: not found
+            ("not found", r"(?m)(?:^|: )(?P<command>[A-Za-z0-9_.+-]+): (?:command )?not found\s*$"),
+            // zsh and env
+            ("not found", r"(?m)command not found: (?P<command>[A-Za-z0-9_.+-]+)"),
+            (
+                "No such file",
                 r"(?m)^/?[\w/]*env: ['\x22‘]?(?P<command>[A-Za-z0-9_.+-]+)['\x22’]?: No such file or directory",
-                r"No module named ['\x22]?(?P<module>[A-Za-z0-9_]+)",
-                r"Cannot find module ['\x22](?P<module>[^'\x22]+)['\x22]",
+            ),
+            ("No module", r"No module named ['\x22]?(?P<module>[A-Za-z0-9_]+)"),
+            ("Cannot find", r"Cannot find module ['\x22](?P<module>[^'\x22]+)['\x22]"),
+            (
+                "cannot import",
                 r"ImportError: cannot import name ['\x22]\w+['\x22] from ['\x22](?P<module>[A-Za-z0-9_]+)",
+            ),
+            (
+                "",
                 r"(?m)(?:^|: )(?P<variable>[A-Za-z_][A-Za-z0-9_]*): (?:unbound variable|parameter not set|parameter null or not set)",
-                r"KeyError: ['\x22](?P<variable>[A-Z_][A-Z0-9_]*)['\x22]",
-            ];
-            patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect()
+            ),
+            ("KeyError", r"KeyError: ['\x22](?P<variable>[A-Z_][A-Z0-9_]*)['\x22]"),
+        ];
+        static COMPILED: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+            let compiled = PATTERNS.iter().map(|(words, pattern)| Some((*words, Regex::new(pattern).ok()?)));
+            compiled.flatten().collect()
+        });
+        static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            let words = "not found|No such file|No module|Cannot find|cannot import|not set|unbound variable|KeyError";
+            Regex::new(words).ok()
         });
         let mut missing = Self::default();
         // Most results say nothing of the kind.
-        let words = [
-            "not found",
-            "No such file",
-            "No module",
-            "Cannot find",
-            "cannot import",
-            "not set",
-            "unbound",
-            "KeyError",
-        ];
-        if !words.iter().any(|word| text.contains(word)) {
+        if !WORDS.as_ref().is_some_and(|words| words.is_match(text)) {
             return missing;
         }
-        for found in PATTERNS.iter().flat_map(|pattern| pattern.captures_iter(text)) {
-            let sets = [
-                ("path", &mut missing.paths),
-                ("command", &mut missing.commands),
-                ("module", &mut missing.modules),
-                ("variable", &mut missing.variables),
-            ];
-            for (name, set) in sets {
-                set.extend(found.name(name).map(|found| found.as_str().to_owned()));
+        for (words, pattern) in &*COMPILED {
+            let has_words = match *words {
+                "" => text.contains("unbound variable") || text.contains("not set"),
+                words => text.contains(words),
+            };
+            if !has_words {
+                continue;
+            }
+            for found in pattern.captures_iter(text) {
+                let sets = [
+                    ("path", &mut missing.paths),
+                    ("command", &mut missing.commands),
+                    ("module", &mut missing.modules),
+                    ("variable", &mut missing.variables),
+                ];
+                for (name, set) in sets {
+                    set.extend(found.name(name).map(|found| found.as_str().to_owned()));
+                }
             }
         }
         // What `env` misses is a program.

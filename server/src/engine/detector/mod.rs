@@ -13,6 +13,7 @@
 
 pub mod message;
 mod words;
+mod names;
 mod moment;
 mod reading;
 mod loops;
@@ -48,7 +49,7 @@ impl Evidence {
 /// A rule: the steps that show it, with how many calls, steps or writes it takes.
 type Rule = fn(&Reading, usize) -> Vec<usize>;
 
-/// The rules by the detector's id, and the number in each, where it has one that a trigger's `count` replaces.
+/// The rules in the order of the detectors' ids, and the number in each, where it has one that a trigger's `count` replaces.
 const RULES: [(&str, usize, Rule); 35] = [
     ("M01", 3, loops::identical_fail),
     ("M02", 3, loops::consecutive),
@@ -90,7 +91,7 @@ const RULES: [(&str, usize, Rule); 35] = [
 /// A rule that needs to know how the trial ended.
 type Afterwards = fn(&Reading, &Ending) -> Vec<usize>;
 
-/// The rules of detectors that are known only after the end.
+/// The rules of detectors that are known only after the end, in the order of their ids.
 const AFTERWARDS: [(&str, Afterwards); 5] = [
     ("M09", after::artifact_late),
     ("M18", after::limit_exploring),
@@ -105,7 +106,8 @@ pub fn find_after(reading: &Reading, detector: &Detector, ending: &Ending) -> Op
     if detector.on != On::End {
         return find(reading, detector, None);
     }
-    let (_, rule) = AFTERWARDS.iter().find(|(id, _)| *id == detector.id)?;
+    let at = AFTERWARDS.binary_search_by_key(&detector.id, |(id, _)| id).ok()?;
+    let (_, rule) = AFTERWARDS.get(at)?;
     evidence(rule(reading, ending))
 }
 
@@ -122,7 +124,8 @@ pub fn find(reading: &Reading, detector: &Detector, count: Option<u32>) -> Optio
     if detector.on == On::End {
         return None;
     }
-    let (_, own, rule) = RULES.iter().find(|(id, ..)| *id == detector.id)?;
+    let at = RULES.binary_search_by_key(&detector.id, |(id, ..)| id).ok()?;
+    let (_, own, rule) = RULES.get(at)?;
     let count = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(*own);
     evidence(rule(reading, count.max(1)))
 }

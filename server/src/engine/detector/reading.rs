@@ -1,14 +1,16 @@
 //! A trace as detectors look at it: each step and call once, reduced to facts, so that a longer trace costs only what is new.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
-use harness_schema::digest::Digest;
 use harness_schema::surface::approx_tokens;
+use memchr::memmem;
 use serde_json::Value;
 
-use super::message::{self, Missing};
+use super::message::Missing;
+use super::names::Names;
 use super::{moment, words};
-use crate::engine::action::{Action, Command, Kind, commands, error_line, shell_text};
+use crate::engine::action::{self, Action, Command, Kind, Norms, commands, error_line, shell_text};
 use crate::engine::trace::{Arguments, Call, Observation, Source, Step, Trace};
 
 /// So many bytes of the arguments of a call are looked at for names: a file that it writes whole is not what it is about.
@@ -41,6 +43,11 @@ pub struct Reading {
     named: BTreeSet<String>,
     /// What the agent said last.
     pub(super) last_message: String,
+    norms: Norms,
+    /// Where the last call stands: its step in the trace, and its place in the step.
+    last: Option<(usize, usize)>,
+    /// Texts that tools for files wrote as a whole: where each stands that is the first of its kind.
+    wholes: Vec<(usize, usize)>,
 }
 
 /// A step of the agent.
@@ -65,8 +72,10 @@ pub(super) struct StepSeen {
 pub(super) struct CallSeen {
     /// [`Step::index`] of its step.
     pub(super) step: usize,
-    /// Tool and arguments, exactly.
-    pub(super) exact: String,
+    /// Whether tool and arguments are exactly those of the call before.
+    pub(super) repeats: bool,
+    /// A number that calls with equal norms share.
+    pub(super) norm: usize,
     pub(super) action: Action,
     pub(super) commands: Vec<Command>,
     /// Whether its arguments were read and fit the tool's schema.
@@ -75,39 +84,67 @@ pub(super) struct CallSeen {
     pub(super) timed_out: bool,
     pub(super) truncated: bool,
     pub(super) result_bytes: usize,
-    /// The template of its error message, if it went wrong.
-    pub(super) template: Option<String>,
+    /// The line of its result that says what went wrong, if it did.
+    pub(super) error: Option<String>,
     pub(super) missing: Missing,
-    /// Paths, tests, ports and programs that it names.
-    pub(super) entities: BTreeSet<String>,
+    /// The texts of its arguments, from the beginning.
+    said: String,
+    /// What it names, once that was asked for.
+    names: OnceLock<Names>,
     /// Whether its result ends in a question.
     pub(super) asks: bool,
     /// Whether it says yes to one.
     pub(super) answers: bool,
     /// Whether its arguments choose a part of a file.
     pub(super) has_range: bool,
-    /// The file that it writes whole, with what was known of it before.
-    pub(super) overwrites: Option<Overwritten>,
+    /// Whether it writes a file whole that was there before, and that the agent had neither read nor written. Nothing is
+    /// overwritten by a call that went wrong.
+    pub(super) is_blind: bool,
     /// What a tool for files wrote, by file.
     pub(super) content: Option<(String, Content)>,
-}
-
-/// A file that is written whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Overwritten {
-    /// Whether it was there before, as far as results and the instruction tell.
-    pub(super) was_there: bool,
-    /// Whether the agent had read or written it.
-    pub(super) was_seen: bool,
 }
 
 /// What became of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// All of it is this.
-    Whole(Digest),
+    /// All of it is the text with this number; equal texts have the same.
+    Whole(usize),
     /// This part became that one.
     Replaced(String, String),
+}
+
+impl CallSeen {
+    /// Paths, tests, ports and programs that it names, in order, each once.
+    pub(super) fn entities(&self) -> impl Iterator<Item = &str> {
+        self.all_names().iter(&self.said)
+    }
+
+    fn all_names(&self) -> &Names {
+        self.names.get_or_init(|| {
+            let programs = self.commands.iter().map(Command::program);
+            Names::of(&self.said, programs.filter(|name| !words::is_common(name)))
+        })
+    }
+
+    /// Whether it names nothing.
+    pub(super) fn names_nothing(&self) -> bool {
+        self.all_names().is_empty()
+    }
+
+    /// Whether it names something.
+    pub(super) fn names(&self, name: &str) -> bool {
+        // Most names are in no text of most calls.
+        let may_be = self.names.get().is_some()
+            || name.starts_with("port ")
+            || memmem::find(self.said.as_bytes(), name.as_bytes()).is_some()
+            || self.commands.iter().any(|command| command.program() == name);
+        may_be && self.all_names().contains(&self.said, name)
+    }
+
+    /// Whether it names something that another call names too.
+    pub(super) fn shares_names(&self, other: &Self) -> bool {
+        self.all_names().share(&self.said, other.all_names(), &other.said)
+    }
 }
 
 impl Reading {
@@ -141,9 +178,9 @@ impl Reading {
             self.unnamed = words::literals(instruction);
             self.named.extend(words::paths(instruction).iter().map(|path| words::base(path).to_owned()));
         }
-        for step in trace.steps.get(self.read..).unwrap_or_default() {
+        for (at, step) in trace.steps.iter().enumerate().skip(self.read) {
             if step.source == Source::Agent {
-                self.read_step(step, trace);
+                self.read_step(step, at, trace);
             }
         }
         self.read = trace.steps.len();
@@ -170,7 +207,8 @@ impl Reading {
         self.calls.len()
     }
 
-    fn read_step(&mut self, step: &Step, trace: &Trace) {
+    /// Reads a step of the agent, which has so many steps of anybody before it.
+    fn read_step(&mut self, step: &Step, at: usize, trace: &Trace) {
         let length = ["context", "context_length_exceeded", "model_context_window_exceeded"];
         self.steps.push(StepSeen {
             index: step.index,
@@ -184,91 +222,126 @@ impl Reading {
         self.last_message.clone_from(&step.message);
         self.unnamed.retain(|literal| !step.message.contains(literal.as_str()));
         for (place, call) in step.calls.iter().enumerate() {
-            self.read_call(step, call, trace, place);
+            self.read_call(step, call, trace, (at, place));
         }
     }
 
-    /// Reads a call, which has so many before it in its step.
-    fn read_call(&mut self, step: &Step, call: &Call, trace: &Trace, place: usize) {
-        let arguments = match &call.arguments {
-            Arguments::Json(value) => value.to_string(),
-            Arguments::Raw(text) => text.clone(),
-        };
-        let said = said(&call.arguments);
+    /// Reads a call, which stands in the trace as its `place` says: the place of its step, and its own in it.
+    fn read_call(&mut self, step: &Step, call: &Call, trace: &Trace, place: (usize, usize)) {
+        // Whether it answers matters only if something was asked.
+        let is_asked = self.calls.last().is_some_and(|call| call.asks);
+        let is_searched = is_asked || !self.unnamed.is_empty();
+        let mut said = said(&call.arguments, if is_searched { usize::MAX } else { MAX_NAMED });
         self.unnamed.retain(|literal| !said.contains(literal.as_str()));
-        let written = &self.written;
-        let action = Action::of(call, |file| written.contains(words::base(file)));
-        let commands = shell_text(call).map(|text| commands(&text)).unwrap_or_default();
+        let answers = is_asked && words::answers(&said);
+        said.truncate(said.floor_char_boundary(MAX_NAMED));
         let result = call.observation.as_ref();
         let text = result.map_or("", |result| result.text.as_str());
-        let missing = if action.is_error { Missing::of(text) } else { Missing::default() };
-        let template = action.is_error.then(|| {
-            let last = || text.lines().rev().find(|line| !line.trim().is_empty());
-            message::template_id(error_line(text).or_else(last).unwrap_or_default())
-        });
-        let mut entities: BTreeSet<String> = words::entities(words::head(&said, MAX_NAMED));
-        entities.extend(
-            commands.iter().map(Command::program).filter(|name| !words::is_common(name)).map(str::to_owned),
-        );
-        let content = content(call);
-        let overwrites = self.overwrites(&action, &commands, content.as_ref(), text, || {
-            let before = trace.steps.iter().take_while(|before| before.index < step.index);
-            let before = before.filter(|step| step.source == Source::Agent).flat_map(|step| &step.calls);
-            before.chain(step.calls.iter().take(place)).filter_map(|call| call.observation.as_ref())
-        });
+        // An exit code says more than a text, which may be long.
+        let exit = result.and_then(|result| result.exit);
+        let line = || error_line(text);
+        let error = match exit {
+            Some(exit) => (exit != 0).then(line),
+            None => {
+                let is_said = result.is_some_and(|result| result.timed_out || result.failed == Some(true));
+                let line = line();
+                (is_said || line.is_some()).then_some(line)
+            }
+        };
+        let is_error = error.is_some();
+        let last = || text.lines().rev().find(|line| !line.trim().is_empty());
+        let error = error.map(|line| line.or_else(last).unwrap_or_default().to_owned());
+        let commands = shell_text(call).map(|text| commands(&text));
+        let written = &self.written;
+        let action =
+            Action::with(call, commands.as_deref(), is_error, |file| written.contains(words::base(file)));
+        let commands = commands.unwrap_or_default();
+        let content = self.content(call, trace, place);
+        let is_blind =
+            !is_error && self.overwrites_unseen(&action, &commands, content.as_ref(), text, trace, place);
         self.result_tokens += approx_tokens(text) as u64;
+        let before = self.last.and_then(|(step, place)| trace.steps.get(step)?.calls.get(place));
+        self.written.extend(action.writes.iter().map(|file| words::base(file).to_owned()));
         self.calls.push(CallSeen {
             step: step.index,
-            exact: format!("{} {arguments}", call.tool),
+            repeats: before.is_some_and(|before| is_same(before, call)),
+            norm: self.norms.number(trace, place),
             is_well_formed: call.arguments.parsed() && call.schema_ok != Some(false),
             is_offered: trace.offered_tools.is_empty() || trace.offered_tools.contains(&call.tool),
             timed_out: result.is_some_and(|result| result.timed_out) || words::is_late(text),
             truncated: result.is_some_and(|result| result.truncated) || words::is_cut(text),
             result_bytes: text.len(),
-            template,
-            missing,
-            entities,
+            missing: if is_error { Missing::of(text) } else { Missing::default() },
+            error,
+            said,
+            names: OnceLock::new(),
             asks: words::asks(text),
-            // Whether it answers matters only if something was asked.
-            answers: self.calls.last().is_some_and(|call| call.asks) && words::answers(&said),
+            answers,
             has_range: has_range(&call.arguments, &commands),
-            overwrites,
+            is_blind,
             content,
             commands,
-            action: action.clone(),
+            action,
         });
-        self.written.extend(action.writes.iter().map(|file| words::base(file).to_owned()));
+        self.last = Some(place);
     }
 
-    /// What is known of the file that a call writes whole; `results` are those before it.
-    fn overwrites<'t, R: Iterator<Item = &'t Observation>>(
+    /// Whether a call writes a file whole that was there, as far as results and the instruction tell, and that the agent had
+    /// neither read nor written.
+    fn overwrites_unseen(
         &self,
         action: &Action,
         commands: &[Command],
         content: Option<&(String, Content)>,
         result: &str,
-        results: impl FnOnce() -> R,
-    ) -> Option<Overwritten> {
+        trace: &Trace,
+        (at, place): (usize, usize),
+    ) -> bool {
         let by_tool =
             content.filter(|(_, content)| matches!(content, Content::Whole(_))).map(|(path, _)| path);
         let by_shell =
             || commands.iter().flat_map(|command| &command.into).find(|file| action.writes.contains(file));
-        let path = by_tool.or_else(by_shell)?;
+        let Some(path) = by_tool.or_else(by_shell) else { return false };
+        // Some tools say themselves that it is new.
+        if by_tool.is_some() && result.contains("created") {
+            return false;
+        }
         let base = words::base(path);
         let is_about = |call: &CallSeen| {
-            let files = call.action.reads.iter().chain(&call.action.writes);
-            files.into_iter().any(|file| words::base(file) == base) || call.entities.contains(base)
+            let mut files = call.action.reads.iter().chain(&call.action.writes);
+            files.any(|file| words::base(file) == base) || call.names(base)
         };
-        let was_seen = self.calls.iter().any(is_about);
-        // Some tools say themselves that it is new. What was seen is not looked for, for results are long.
-        let is_new = by_tool.is_some() && result.contains("created");
-        let is_shown =
-            || self.named.contains(base) || results().any(|result| words::shows(&result.text, base));
-        Some(Overwritten { was_there: was_seen || (!is_new && is_shown()), was_seen })
+        if self.calls.iter().any(is_about) {
+            return false;
+        }
+        let before = trace.steps.iter().take(at).filter(|step| step.source == Source::Agent);
+        let own = trace.steps.get(at).and_then(|step| step.calls.get(..place)).unwrap_or_default();
+        let mut results =
+            before.flat_map(|step| &step.calls).chain(own).filter_map(|call| call.observation.as_ref());
+        self.named.contains(base) || results.any(|result: &Observation| words::shows(&result.text, base))
+    }
+
+    /// What a tool for files writes.
+    fn content(&mut self, call: &Call, trace: &Trace, place: (usize, usize)) -> Option<(String, Content)> {
+        let path = text_of(call, &["path", "file_path", "filename", "file"])?.to_owned();
+        let old = text_of(call, &["old", "old_str", "old_string", "search"]);
+        let new = text_of(call, &["new", "new_str", "new_string", "replace"]);
+        if let (Some(old), Some(new)) = (old, new) {
+            return Some((path, Content::Replaced(old.to_owned(), new.to_owned())));
+        }
+        let text = whole(call)?;
+        let same = self.wholes.iter().position(|(step, place)| {
+            trace.steps.get(*step).and_then(|step| whole(step.calls.get(*place)?)) == Some(text)
+        });
+        let number = same.unwrap_or_else(|| {
+            self.wholes.push(place);
+            self.wholes.len() - 1
+        });
+        Some((path, Content::Whole(number)))
     }
 
     /// A path as written, such that equal files are equal here.
-    pub(super) fn plain(&self, path: &str) -> String {
+    pub(super) fn plain<'p>(&self, path: &'p str) -> &'p str {
         words::plain(path, &self.workdir)
     }
 
@@ -278,31 +351,62 @@ impl Reading {
     }
 }
 
-/// All texts of arguments, as the model meant them.
-fn said(arguments: &Arguments) -> String {
-    fn texts(value: &Value, out: &mut String) {
+/// The texts of arguments, as the model meant them, at most so many bytes of them.
+fn said(arguments: &Arguments, most: usize) -> String {
+    /// Whether all of it was added.
+    fn add(value: &Value, most: usize, out: &mut String) -> bool {
         match value {
             Value::String(text) => {
-                out.push_str(text);
+                let part = words::head(text, most - out.len());
+                out.push_str(part);
+                if part.len() < text.len() {
+                    return false;
+                }
                 out.push('\n');
             }
-            Value::Array(items) => items.iter().for_each(|item| texts(item, out)),
-            Value::Object(entries) => entries.values().for_each(|value| texts(value, out)),
+            Value::Array(items) => return items.iter().all(|item| add(item, most, out)),
+            Value::Object(entries) => return entries.values().all(|value| add(value, most, out)),
             Value::Number(number) => {
                 out.push_str(&number.to_string());
                 out.push('\n');
             }
             Value::Null | Value::Bool(_) => {}
         }
+        out.len() < most
     }
+    let mut out = String::new();
     match arguments {
-        Arguments::Raw(text) => text.clone(),
+        Arguments::Raw(text) => out.push_str(words::head(text, most)),
         Arguments::Json(value) => {
-            let mut out = String::new();
-            texts(value, &mut out);
-            out
+            add(value, most, &mut out);
         }
     }
+    out
+}
+
+/// Whether two calls are the same to the letter.
+fn is_same(one: &Call, other: &Call) -> bool {
+    fn is_same_value(one: &Value, other: &Value) -> bool {
+        match (one, other) {
+            (Value::Object(one), Value::Object(other)) => {
+                let mut pairs = one.iter().zip(other);
+                one.len() == other.len()
+                    && pairs.all(|((key, one), (same, other))| key == same && is_same_value(one, other))
+            }
+            (Value::Array(one), Value::Array(other)) => {
+                one.len() == other.len()
+                    && one.iter().zip(other).all(|(one, other)| is_same_value(one, other))
+            }
+            (one, other) => one == other,
+        }
+    }
+    one.tool == other.tool
+        && match (&one.arguments, &other.arguments) {
+            (Arguments::Json(one), Arguments::Json(other)) => is_same_value(one, other),
+            (Arguments::Raw(one), Arguments::Raw(other)) => one == other,
+            (Arguments::Json(value), Arguments::Raw(text))
+            | (Arguments::Raw(text), Arguments::Json(value)) => value.to_string() == *text,
+        }
 }
 
 fn has_range(arguments: &Arguments, commands: &[Command]) -> bool {
@@ -316,16 +420,13 @@ fn has_range(arguments: &Arguments, commands: &[Command]) -> bool {
     by_tool || commands.iter().any(|command| parts.contains(&command.program()))
 }
 
-/// What a tool for files writes.
-fn content(call: &Call) -> Option<(String, Content)> {
+/// The first of these arguments that is a text.
+fn text_of<'c>(call: &'c Call, keys: &[&str]) -> Option<&'c str> {
     let Arguments::Json(arguments) = &call.arguments else { return None };
-    let text = |keys: &[&str]| keys.iter().find_map(|key| arguments.get(*key)?.as_str());
-    let path = text(&["path", "file_path", "filename", "file"])?.to_owned();
-    let old = text(&["old", "old_str", "old_string", "search"]);
-    let new = text(&["new", "new_str", "new_string", "replace"]);
-    if let (Some(old), Some(new)) = (old, new) {
-        return Some((path, Content::Replaced(old.to_owned(), new.to_owned())));
-    }
-    let whole = text(&["content", "file_text", "contents", "text"])?;
-    Some((path, Content::Whole(Digest::of(whole.as_bytes()))))
+    keys.iter().find_map(|key| action::argument(arguments, key)?.as_str())
+}
+
+/// The text that a tool for files writes as a whole.
+fn whole(call: &Call) -> Option<&str> {
+    text_of(call, &["content", "file_text", "contents", "text"])
 }

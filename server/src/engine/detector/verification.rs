@@ -34,16 +34,15 @@ pub(super) fn stopped_on_red(reading: &Reading, _: usize) -> Vec<usize> {
 /// M14: a call went wrong, and none of the next so many calls is about the same thing.
 pub(super) fn ignored_exit(reading: &Reading, count: usize) -> Vec<usize> {
     let mut steps = Vec::new();
-    for (at, call) in reading.calls.iter().enumerate() {
-        let mut about = call.entities.clone();
-        about.extend(call.missing.paths.iter().cloned());
-        about.extend(call.missing.commands.iter().chain(&call.missing.modules).cloned());
-        let next: Vec<&CallSeen> = reading.calls.iter().skip(at + 1).take(count).collect();
-        if !call.action.is_error || about.is_empty() || next.len() < count {
+    for (at, call) in reading.calls.iter().enumerate().filter(|(_, call)| call.action.is_error) {
+        let next = reading.calls.get(at + 1..).and_then(|next| next.get(..count)).unwrap_or_default();
+        let missing = || call.missing.paths.iter().chain(&call.missing.commands).chain(&call.missing.modules);
+        if next.is_empty() || (missing().next().is_none() && call.names_nothing()) {
             continue;
         }
-        let returns =
-            |later: &&CallSeen| !later.entities.is_disjoint(&about) || later.action.norm == call.action.norm;
+        let returns = |later: &CallSeen| {
+            later.norm == call.norm || missing().any(|name| later.names(name)) || call.shares_names(later)
+        };
         if !next.iter().any(returns) {
             steps.push(call.step);
             steps.extend(next.last().map(|last| last.step));

@@ -1,9 +1,9 @@
 //! Paths, literals and claims in texts: of instructions, of arguments, of results. It looks at words, never at files.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use memchr::{memchr2_iter, memmem};
 use regex::Regex;
 
 /// Programs that say nothing about what a command is for.
@@ -24,7 +24,7 @@ pub(super) fn base(path: &str) -> &str {
 }
 
 /// A path as written, without `./` and without the directory that everything is in.
-pub(super) fn plain(path: &str, workdir: &str) -> String {
+pub(super) fn plain<'p>(path: &'p str, workdir: &str) -> &'p str {
     let mut path = path.trim_matches(['"', '\'']);
     while let Some(rest) = path.strip_prefix("./") {
         path = rest;
@@ -34,13 +34,14 @@ pub(super) fn plain(path: &str, workdir: &str) -> String {
             && let Some(rest) = path.strip_prefix(top)
             && let Some(rest) = rest.strip_prefix('/')
         {
-            return rest.to_owned();
+            return rest;
         }
     }
-    path.to_owned()
+    path
 }
 
-fn tokens(text: &str) -> impl Iterator<Item = &str> {
+/// The words of a text.
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let ends = |char: char| {
         matches!(
             char,
@@ -67,18 +68,21 @@ fn tokens(text: &str) -> impl Iterator<Item = &str> {
         .filter(|token| !token.is_empty())
 }
 
-fn is_path(token: &str) -> bool {
+/// Whether a token names a file or a directory; `has_colon` tells whether there is a colon in it.
+pub(super) fn is_path(token: &str, has_colon: bool) -> bool {
     if 256 < token.len()
-        || token.contains("://")
         || token.starts_with('-')
-        || token.contains("::")
-        || token.contains(' ')
+        || (has_colon && (token.contains("://") || token.contains("::")))
     {
         return false;
     }
     let letters = |text: &str| text.bytes().any(|byte| byte.is_ascii_alphanumeric());
-    if token.contains('/') {
-        return letters(token) && !token.ends_with('/') && !token.contains('$');
+    let has = |byte: u8| token.bytes().any(|other| other == byte);
+    if has(b' ') {
+        return false;
+    }
+    if has(b'/') {
+        return letters(token) && !token.ends_with('/') && !has(b'$');
     }
     let Some((stem, extension)) = token.rsplit_once('.') else { return false };
     let is_extension = (1..=8).contains(&extension.len())
@@ -91,7 +95,7 @@ fn is_path(token: &str) -> bool {
 /// The paths that a text names, in order, each once.
 pub(super) fn paths(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    for token in tokens(text).filter(|token| is_path(token)) {
+    for token in tokens(text).filter(|token| is_path(token, true)) {
         if !all.iter().any(|path| path == token) {
             all.push(token.to_owned());
         }
@@ -106,7 +110,7 @@ pub(super) fn shows(text: &str, name: &str) -> bool {
         return false;
     }
     let is_part = |char: char| char.is_alphanumeric() || char == '_' || char == '-';
-    text.match_indices(name).any(|(at, _)| {
+    memmem::find_iter(text.as_bytes(), name.as_bytes()).any(|at| {
         let (before, after) =
             (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
         let ends = match after.strip_prefix('.') {
@@ -138,29 +142,6 @@ pub(super) fn without_lines(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Paths, base names, tests and ports that a text names.
-pub(super) fn entities(text: &str) -> BTreeSet<String> {
-    static PORT: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
-    let mut all = BTreeSet::new();
-    for token in tokens(text) {
-        if is_path(token) {
-            all.insert(base(token).to_owned());
-            all.insert(token.to_owned());
-        } else if token.contains("::") {
-            all.insert(token.to_owned());
-            all.extend(token.split("::").filter(|part| !part.is_empty()).map(|part| base(part).to_owned()));
-        }
-    }
-    if let Some(port) = &*PORT {
-        all.extend(
-            port.captures_iter(text)
-                .filter_map(|found| Some(format!("port {}", found.name("port")?.as_str()))),
-        );
-    }
-    all
-}
-
 /// Words behind which a path is to be made, and words behind which it is only looked at.
 static CUES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -182,8 +163,8 @@ pub(super) fn required(instruction: &str, workdir: &str) -> Vec<String> {
             let is_made = last.is_some_and(|cue| cue.name("make").is_some());
             // A directory of the system is no result, and a pattern is no path.
             let plain = plain(&path, workdir);
-            if is_made && !plain.is_empty() && !all.contains(&plain) && plain != workdir {
-                all.push(plain);
+            if is_made && !plain.is_empty() && !all.iter().any(|path| path == plain) && plain != workdir {
+                all.push(plain.to_owned());
             }
         }
     }
@@ -227,7 +208,7 @@ pub(super) fn literals(instruction: &str) -> Vec<String> {
     // A step may write a path from where it stands.
     let mut short: Vec<String> = Vec::new();
     for literal in all {
-        let literal = if is_path(&literal) { base(&literal).to_owned() } else { literal };
+        let literal = if is_path(&literal, true) { base(&literal).to_owned() } else { literal };
         if !short.contains(&literal) {
             short.push(literal);
         }
@@ -261,9 +242,11 @@ pub(super) fn is_cut(text: &str) -> bool {
         )
         .ok()
     });
+    static WORDS: LazyLock<[memmem::Finder<'static>; 4]> =
+        LazyLock::new(|| ["truncated", "clipped", "omitted", "cut"].map(|word| memmem::Finder::new(word)));
     let tail = tail(text, 200);
-    let words = ["truncated", "clipped", "omitted", "cut"];
-    words.iter().any(|word| tail.contains(word)) && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
+    WORDS.iter().any(|word| word.find(tail.as_bytes()).is_some())
+        && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
 }
 
 /// Whether a tool says, in the first or the last line of its result, that it stopped what took too long.
@@ -277,15 +260,31 @@ pub(super) fn is_late(text: &str) -> bool {
     let text = text.trim();
     let first = text.lines().next().unwrap_or_default();
     let last = text.rsplit('\n').next().unwrap_or_default();
-    let is_said = |line: &str| line.len() < 400 && LATE.as_ref().is_some_and(|late| late.is_match(line));
+    let is_said = |line: &str| {
+        line.len() < 400
+            && (has_word(line, "med out") || has_word(line, "returned in"))
+            && LATE.as_ref().is_some_and(|late| late.is_match(line))
+    };
     is_said(first) || is_said(last)
 }
 
 /// The last characters of a text, without blanks behind them.
 fn tail(text: &str, length: usize) -> &str {
     let text = text.trim_end();
+    let last = text.len().checked_sub(length + 1).and_then(|start| text.get(start..));
+    if let Some(last) = last.filter(|last| last.is_ascii()) {
+        return last;
+    }
     let start = text.char_indices().rev().nth(length).map_or(0, |(at, _)| at);
     text.get(start..).unwrap_or_default()
+}
+
+/// Whether a word is in a text in whatever case; it has none of the letters that have relatives beyond ASCII (k and s).
+fn has_word(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let Some(first) = word.first() else { return true };
+    memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text)
+        .any(|at| text.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
 }
 
 /// Whether a result ends in a question that waits for an answer.
@@ -297,7 +296,16 @@ pub(super) fn asks(text: &str) -> bool {
         .ok()
     });
     let tail = tail(text, 200);
-    QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
+    // Each of them ends so, and has such letters in it.
+    let has_letters = match tail.as_bytes().last() {
+        Some(b']' | b')') => has_word(tail, "/n"),
+        Some(b'?') => has_word(tail, "/n") || has_word(tail, "continue"),
+        Some(b':') => has_word(tail, "/n") || has_word(tail, "pa"),
+        _ => false,
+    };
+    let line = tail.rsplit('\n').next().unwrap_or(tail);
+    (has_letters || has_word(line, "pre"))
+        && QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
 }
 
 /// Whether a command says yes, in advance or by its input.
@@ -380,5 +388,19 @@ mod tests {
             assert_eq!(plain(path, "/app"), "a/b");
         }
         assert_eq!(plain("/application/a", "/app"), "/application/a");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn words_are_found_in_whatever_case(text in "[RrEe TtUuNnDdIi]{0,14}(?:[Rr][Ee][Tt]urned in)?.{0,3}") {
+            let lower = text.to_ascii_lowercase();
+            proptest::prop_assert_eq!(has_word(&text, "returned in"), lower.contains("returned in"));
+        }
+
+        #[test]
+        fn a_tail_has_so_many_characters(text in "[ab\né ]{0,9}") {
+            let expected: String = text.trim_end().chars().rev().take(4).collect();
+            proptest::prop_assert_eq!(tail(&text, 3).chars().rev().collect::<String>(), expected);
+        }
     }
 }

@@ -1,117 +1,368 @@
-//! ATIF, Harbor's Agent Trajectory Interchange Format, versions 1.0 to 1.8.
+//! ATIF, Harbor's Agent Trajectory Interchange Format, versions 1.0 to 1.8. Most transcripts are in it and they are long, so it
+//! is read from its text without a tree of JSON in between.
 
+use memchr::memmem;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize as _, MapAccess, SeqAccess};
 use serde_json::Value;
 
-use super::parts::{content, count, filled, list, text};
+use super::loose::{Any, Loose, object};
+use super::parts::text;
 use super::{Read, Record};
 use crate::engine::trace::{Agent, Arguments, Call, End, Observation, Source, Step, Trace, Usage};
 
+/// How the version of the format begins.
+const VERSION: &str = "ATIF-v1.";
+
 pub(super) fn is(record: &Record) -> bool {
-    matches!(record, Record::Document(document) if text(document, "schema_version").is_some_and(|version| version.starts_with("ATIF-v1.")))
+    matches!(record, Record::Document(document) if text(document, "schema_version").is_some_and(|version| version.starts_with(VERSION)))
+}
+
+/// Reads the text of a transcript; none if it is no JSON or in another format.
+pub(super) fn read_text(source: &str) -> Option<Read> {
+    // What does not name the format is not read in vain.
+    memmem::find(source.as_bytes(), VERSION.as_bytes())?;
+    let Any(document) = serde_json::from_str::<Any<Document>>(source).ok()?;
+    let is_named = document.version.as_deref().is_some_and(|version| version.starts_with(VERSION));
+    is_named.then(|| trace(document))
 }
 
 pub(super) fn read(record: &Record) -> Read {
-    let mut read = Read { trace: Trace::default(), stray: 0 };
-    if let Record::Document(document) = record {
-        let agent = document.get("agent").unwrap_or(&Value::Null);
-        read.trace.agent = Agent {
-            name: filled(agent, "name").unwrap_or_default(),
-            version: filled(agent, "version"),
-            model: filled(agent, "model_name"),
-        };
-        let definitions = list(agent, "tool_definitions").iter();
-        let names = definitions.filter_map(|tool| text(tool.get("function").unwrap_or(tool), "name"));
-        read.trace.offered_tools = names.map(str::to_owned).collect();
-        read.trace.end = document.pointer("/extra/end").and_then(Value::as_str).and_then(end);
-        trajectory(document, "", &[], &mut read);
+    let document = match record {
+        Record::Document(document) => Any::deserialize(document).ok(),
+        _ => None,
+    };
+    trace(document.map_or_else(Document::default, |Any(document)| document))
+}
+
+object! {
+    /// A trajectory, or one that is embedded in another.
+    Document {
+        version: Option<String> = "schema_version",
+        id: Option<String> = "trajectory_id",
+        agent: AgentObject = "agent",
+        steps: Vec<StepObject> = "steps",
+        inner: Vec<Document> = "subagent_trajectories",
+        extra: DocumentExtra = "extra",
     }
+}
+
+object! {
+    AgentObject {
+        name: Option<String> = "name",
+        version: Option<String> = "version",
+        model: Option<String> = "model_name",
+        tools: Vec<Tool> = "tool_definitions",
+    }
+}
+
+object! {
+    Tool {
+        function: Function = "function",
+        name: Option<String> = "name",
+    }
+}
+
+object! {
+    Named {
+        name: Option<String> = "name",
+    }
+}
+
+object! {
+    DocumentExtra {
+        end: Option<String> = "end",
+    }
+}
+
+object! {
+    StepObject {
+        is_copied: Option<bool> = "is_copied_context",
+        source: Option<String> = "source",
+        message: Content = "message",
+        reasoning: Option<String> = "reasoning_content",
+        calls: Vec<CallObject> = "tool_calls",
+        observation: ObservationObject = "observation",
+        timestamp: Option<String> = "timestamp",
+        metrics: Metrics = "metrics",
+        extra: StepExtra = "extra",
+    }
+}
+
+object! {
+    Metrics {
+        prompt: Option<u64> = "prompt_tokens",
+        cached: Option<u64> = "cached_tokens",
+        completion: Option<u64> = "completion_tokens",
+        cost: Option<f64> = "cost_usd",
+    }
+}
+
+object! {
+    StepExtra {
+        stop_reason: Option<String> = "stop_reason",
+        state: Option<String> = "state",
+        rule: Option<String> = "rule",
+    }
+}
+
+object! {
+    CallObject {
+        id: Option<String> = "tool_call_id",
+        tool: Option<String> = "function_name",
+        arguments: Tree = "arguments",
+        extra: CallExtra = "extra",
+    }
+}
+
+object! {
+    CallExtra {
+        raw: Option<String> = "raw_arguments",
+        schema_ok: Option<bool> = "schema_ok",
+    }
+}
+
+object! {
+    ObservationObject {
+        results: Vec<ResultObject> = "results",
+    }
+}
+
+object! {
+    ResultObject {
+        call: Option<String> = "source_call_id",
+        content: Content = "content",
+        extra: ResultExtra = "extra",
+    }
+}
+
+object! {
+    ResultExtra {
+        exit: Option<i64> = "exit_code",
+        timed_out: Option<bool> = "timed_out",
+        truncated: Option<bool> = "truncated",
+        failed: Option<bool> = "failed",
+    }
+}
+
+object! {
+    PartObject {
+        text: Option<String> = "text",
+        content: Option<String> = "content",
+        kind: Option<String> = "type",
+    }
+}
+
+/// The name below `function`, if that is there.
+#[derive(Default)]
+struct Function(Option<Option<String>>);
+
+impl<'de> Loose<'de> for Function {
+    fn other() -> Self {
+        Self(Some(None))
+    }
+
+    fn entries<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {
+        Named::entries(entries).map(|named| Self(Some(named.name)))
+    }
+}
+
+/// JSON as it is; none for `null`.
+#[derive(Default)]
+struct Tree(Option<Value>);
+
+impl<'de> Loose<'de> for Tree {
+    fn flag(flag: bool) -> Self {
+        Self(Some(Value::Bool(flag)))
+    }
+
+    fn negative(number: i64) -> Self {
+        Self(Some(number.into()))
+    }
+
+    fn whole(number: u64) -> Self {
+        Self(Some(number.into()))
+    }
+
+    fn real(number: f64) -> Self {
+        Self(Some(number.into()))
+    }
+
+    fn text(text: &str) -> Self {
+        Self(Some(text.into()))
+    }
+
+    fn items<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(Self(Some(Value::Array(all))))
+    }
+
+    fn entries<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(entries)).map(|value| Self(Some(value)))
+    }
+}
+
+/// Content: a string, or parts of which the texts count; anything else as JSON.
+#[derive(Default)]
+struct Content(String);
+
+impl Content {
+    fn json(tree: Tree) -> Self {
+        Self(tree.0.unwrap_or_default().to_string())
+    }
+}
+
+impl<'de> Loose<'de> for Content {
+    fn flag(flag: bool) -> Self {
+        Self::json(Tree::flag(flag))
+    }
+
+    fn negative(number: i64) -> Self {
+        Self::json(Tree::negative(number))
+    }
+
+    fn whole(number: u64) -> Self {
+        Self::json(Tree::whole(number))
+    }
+
+    fn real(number: f64) -> Self {
+        Self::json(Tree::real(number))
+    }
+
+    fn text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    fn items<A: SeqAccess<'de>>(items: A) -> Result<Self, A::Error> {
+        let parts = Vec::<Part>::items(items)?;
+        let texts: Vec<String> = parts.into_iter().filter_map(|Part(text)| text).collect();
+        Ok(Self(texts.join("\n")))
+    }
+
+    fn entries<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {
+        Tree::entries(entries).map(Self::json)
+    }
+}
+
+/// The text of a part of content; what is no text is named.
+#[derive(Default)]
+struct Part(Option<String>);
+
+impl<'de> Loose<'de> for Part {
+    fn text(text: &str) -> Self {
+        Self(Some(text.to_owned()))
+    }
+
+    fn entries<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {
+        let part = PartObject::entries(entries)?;
+        let named = || part.kind.map(|kind| format!("[{kind}]"));
+        Ok(Self(part.text.or(part.content).or_else(named)))
+    }
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn trace(document: Document) -> Read {
+    let Document { agent, steps, inner, extra, .. } = document;
+    let names = agent.tools.into_iter().filter_map(|tool| tool.function.0.unwrap_or(tool.name));
+    let mut read = Read {
+        trace: Trace {
+            offered_tools: names.collect(),
+            agent: Agent {
+                name: filled(agent.name).unwrap_or_default(),
+                version: filled(agent.version),
+                model: filled(agent.model),
+            },
+            end: extra.end.as_deref().and_then(end),
+            ..Trace::default()
+        },
+        stray: 0,
+    };
+    trajectory(steps, inner, "", &[], &mut read);
     let first_user = read.trace.steps.iter().find(|step| step.source == Source::User);
     read.trace.instruction = first_user.map(|step| step.message.clone());
     read
 }
 
 /// The steps of a trajectory and of what it embeds.
-fn trajectory(document: &Value, pointer: &str, path: &[String], read: &mut Read) {
-    for (index, raw) in list(document, "steps").iter().enumerate() {
-        if raw.get("is_copied_context").and_then(Value::as_bool) == Some(true) {
+fn trajectory(steps: Vec<StepObject>, inner: Vec<Document>, pointer: &str, path: &[String], read: &mut Read) {
+    read.trace.steps.reserve(steps.len());
+    for (index, object) in steps.into_iter().enumerate() {
+        if object.is_copied == Some(true) {
             continue;
         }
-        let (step, stray) = self::step(raw, format!("{pointer}/steps/{index}"), path);
+        let (step, stray) = self::step(object, format!("{pointer}/steps/{index}"), path);
         read.trace.push(step);
         read.stray += stray;
     }
-    for (index, inner) in list(document, "subagent_trajectories").iter().enumerate() {
-        let name =
-            inner.get("agent").and_then(|agent| text(agent, "name")).or_else(|| text(inner, "trajectory_id"));
+    for (index, document) in inner.into_iter().enumerate() {
+        let Document { id, agent, steps, inner, .. } = document;
         let mut path = path.to_vec();
-        path.push(name.unwrap_or("subagent").to_owned());
-        trajectory(inner, &format!("{pointer}/subagent_trajectories/{index}"), &path, read);
+        path.push(agent.name.or(id).unwrap_or_else(|| String::from("subagent")));
+        trajectory(steps, inner, &format!("{pointer}/subagent_trajectories/{index}"), &path, read);
     }
 }
 
-fn step(raw: &Value, origin: String, path: &[String]) -> (Step, usize) {
-    let source = match text(raw, "source") {
+fn step(object: StepObject, origin: String, path: &[String]) -> (Step, usize) {
+    let StepObject { message, reasoning, calls, observation, timestamp, metrics, extra, .. } = object;
+    let source = match object.source.as_deref() {
         Some("system") => Source::System,
         Some("agent") => Source::Agent,
         _ => Source::User,
     };
-    let extra = raw.get("extra").unwrap_or(&Value::Null);
-    let metrics = raw.get("metrics").unwrap_or(&Value::Null);
-    let usage = count(metrics, "prompt_tokens").map(|input| Usage {
+    let usage = metrics.prompt.map(|input| Usage {
         input,
-        cached: count(metrics, "cached_tokens").unwrap_or_default(),
-        output: count(metrics, "completion_tokens").unwrap_or_default(),
-        cost: metrics.get("cost_usd").and_then(Value::as_f64),
+        cached: metrics.cached.unwrap_or_default(),
+        output: metrics.completion.unwrap_or_default(),
+        cost: metrics.cost,
     });
     let mut step = Step {
         source,
-        message: content(raw.get("message")),
-        reasoning: filled(raw, "reasoning_content"),
-        calls: list(raw, "tool_calls").iter().map(call).collect(),
-        started: filled(raw, "timestamp"),
+        message: message.0,
+        reasoning: filled(reasoning),
+        calls: calls.into_iter().map(call).collect(),
+        started: filled(timestamp),
         usage,
-        stop_reason: filled(extra, "stop_reason"),
-        state: filled(extra, "state"),
-        rule: filled(extra, "rule"),
+        stop_reason: filled(extra.stop_reason),
+        state: filled(extra.state),
+        rule: filled(extra.rule),
         agent_path: path.to_vec(),
         origin,
         ..Step::default()
     };
-    let results = list(raw.get("observation").unwrap_or(&Value::Null), "results");
     let mut stray = 0;
-    for result in results {
-        let extra = result.get("extra").unwrap_or(&Value::Null);
-        let truth = |key: &str| extra.get(key).and_then(Value::as_bool).unwrap_or_default();
+    for ResultObject { call, content, extra } in observation.results {
         let observation = Observation {
-            text: content(result.get("content")),
-            exit: extra.get("exit_code").and_then(Value::as_i64),
-            timed_out: truth("timed_out"),
-            truncated: truth("truncated"),
+            text: content.0,
+            exit: extra.exit,
+            timed_out: extra.timed_out.unwrap_or_default(),
+            truncated: extra.truncated.unwrap_or_default(),
             shared: false,
-            failed: extra.get("failed").and_then(Value::as_bool),
+            failed: extra.failed,
         };
-        let id = text(result, "source_call_id");
-        stray += usize::from(!step.observe(id, observation));
+        stray += usize::from(!step.observe(call.as_deref(), observation));
     }
     (step, stray)
 }
 
-fn call(raw: &Value) -> Call {
-    let arguments = match raw.get("arguments") {
-        None | Some(Value::Null) => Arguments::written(""),
-        Some(value) => match raw.pointer("/extra/raw_arguments").and_then(Value::as_str) {
-            // What the model wrote is no JSON, and the format has no other place for it.
-            Some(written) => Arguments::Raw(written.to_owned()),
-            None => Arguments::Json(value.clone()),
-        },
+fn call(object: CallObject) -> Call {
+    let CallObject { id, tool, arguments, extra } = object;
+    let arguments = match (arguments.0, extra.raw) {
+        (None, _) => Arguments::written(""),
+        // What the model wrote is no JSON, and the format has no other place for it.
+        (Some(_), Some(written)) => Arguments::Raw(written),
+        (Some(value), None) => Arguments::Json(value),
     };
-    let id = filled(raw, "tool_call_id");
-    let schema_ok = raw.pointer("/extra/schema_ok").and_then(Value::as_bool);
     Call {
-        id,
-        tool: filled(raw, "function_name").unwrap_or_default(),
+        id: filled(id),
+        tool: tool.unwrap_or_default(),
         arguments,
-        schema_ok,
+        schema_ok: extra.schema_ok,
         observation: None,
     }
 }

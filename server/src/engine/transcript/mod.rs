@@ -2,6 +2,7 @@
 //! and noted as a loss; only a record without a single step is an error.
 
 mod parts;
+mod loose;
 mod atif;
 mod chat;
 mod mini_swe_agent;
@@ -103,6 +104,11 @@ pub fn read(source: &str, format: TranscriptFormat) -> Result<Trace, TranscriptE
     }
     if format == TranscriptFormat::Text {
         return done(prose::read(source), "text", false);
+    }
+    if matches!(format, TranscriptFormat::Auto | TranscriptFormat::Atif)
+        && let Some(read) = atif::read_text(source)
+    {
+        return done(read, "atif", false);
     }
     let (record, is_cut) = record(source);
     let named = READERS.iter().find(|reader| reader.format == format);

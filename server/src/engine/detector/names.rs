@@ -1,0 +1,239 @@
+//! What a text names: paths, base names, tests and ports. One pass over it, for arguments may be long and there are many.
+
+use std::cmp::Ordering;
+use std::sync::LazyLock;
+
+use memchr::{memchr, memchr3_iter, memmem};
+use regex::Regex;
+
+use super::words::{base, is_path};
+
+/// Names that a text and others with it have, in order, each once. They are kept as places in one text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    /// Names that stand in no text so.
+    own: String,
+    /// Where each begins and ends: in the text, or behind its end in `own`.
+    places: Vec<(u32, u32)>,
+}
+
+impl Names {
+    /// What a text names, with other names. It must have less than 4 GB.
+    pub(super) fn of<'n>(text: &str, others: impl Iterator<Item = &'n str>) -> Self {
+        let (mut tokens, may_have_port) = named(text);
+        let mut own = String::new();
+        let mut ends = Vec::new();
+        for name in others {
+            own.push_str(name);
+            ends.push(own.len());
+        }
+        if may_have_port {
+            let ports = PORT.iter().flat_map(|port| port.captures_iter(text));
+            for port in ports.filter_map(|found| found.name("port")) {
+                own.push_str("port ");
+                own.push_str(port.as_str());
+                ends.push(own.len());
+            }
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        tokens.extend(starts.zip(&ends).filter_map(|(start, end)| own.get(start..*end)));
+        let mut all: Vec<(u64, &str)> = tokens.into_iter().map(keyed).collect();
+        all.sort_unstable();
+        all.dedup();
+        let place = |(_, name): (u64, &str)| {
+            let at = within(text, name).or_else(|| Some(text.len() + within(&own, name)?))?;
+            Some((u32::try_from(at).ok()?, u32::try_from(at + name.len()).ok()?))
+        };
+        let places = all.into_iter().filter_map(place).collect();
+        Self { own, places }
+    }
+
+    /// The names, in order; `text` is that which they were read from.
+    pub(super) fn iter<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        self.places.iter().map(|place| self.get(text, *place))
+    }
+
+    /// Whether a name is one of them.
+    pub(super) fn contains(&self, text: &str, name: &str) -> bool {
+        self.places.binary_search_by(|place| self.get(text, *place).cmp(name)).is_ok()
+    }
+
+    /// Whether another text has one of them as well.
+    pub(super) fn share(&self, text: &str, other: &Self, other_text: &str) -> bool {
+        let (mut ours, mut theirs) = (self.iter(text).peekable(), other.iter(other_text).peekable());
+        while let (Some(our), Some(their)) = (ours.peek(), theirs.peek()) {
+            match our.cmp(their) {
+                Ordering::Less => drop(ours.next()),
+                Ordering::Greater => drop(theirs.next()),
+                Ordering::Equal => return true,
+            }
+        }
+        false
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn get<'a>(&'a self, text: &'a str, (start, end): (u32, u32)) -> &'a str {
+        let (start, end) = (start as usize, end as usize);
+        let found = match start.checked_sub(text.len()) {
+            Some(start) => self.own.get(start..end - text.len()),
+            None => text.get(start..end),
+        };
+        found.unwrap_or_default()
+    }
+}
+
+/// Where a part of a text begins in it; none if it is no part of it.
+fn within(text: &str, part: &str) -> Option<usize> {
+    let at = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    (at + part.len() <= text.len()).then_some(at)
+}
+
+/// A name behind its first eight bytes, which sort as it does and faster.
+pub(super) fn keyed(name: &str) -> (u64, &str) {
+    let mut first = [0; 8];
+    for (byte, of_name) in first.iter_mut().zip(name.bytes()) {
+        *byte = of_name;
+    }
+    (u64::from_be_bytes(first), name)
+}
+
+/// Paths with their base names, tests with their parts, and ports, in no order.
+pub(super) fn entities(text: &str) -> Vec<String> {
+    let names = Names::of(text, std::iter::empty());
+    names.iter(text).map(str::to_owned).collect()
+}
+
+static PORT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
+
+/// Between words.
+const END: u8 = 1;
+
+/// Whether each byte of ASCII stands between words.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let ends = b"'\"`()[]{}<>,;|&=* \t\n\r\x0b\x0c";
+    let mut at = 0;
+    while at < ends.len() {
+        kinds[ends[at] as usize] = END;
+        at += 1;
+    }
+    kinds
+};
+
+fn kind(byte: u8) -> u8 {
+    KINDS.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// Paths with their base names and tests with their parts, and whether there may be a port.
+fn named(text: &str) -> (Vec<&str>, bool) {
+    let bytes = text.as_bytes();
+    let mut names = Vec::with_capacity(text.len() / 32);
+    let mut done = 0;
+    // Every name has one of these in it.
+    for at in memchr3_iter(b'.', b'/', b':', bytes) {
+        if at < done {
+            continue;
+        }
+        let is_end = |byte: &u8| kind(*byte) == END;
+        let before = bytes.get(done..at).unwrap_or_default();
+        let start = before.iter().rposition(is_end).map_or(done, |before| done + before + 1);
+        let after = bytes.get(at..).unwrap_or_default();
+        done = after.iter().position(is_end).map_or(bytes.len(), |after| at + after);
+        let token = text.get(start..done).unwrap_or_default();
+        if token.is_ascii() {
+            name(token, &mut names);
+        } else {
+            token.split(char::is_whitespace).for_each(|token| name(token, &mut names));
+        }
+    }
+    let has_other_digits =
+        || !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_numeric());
+    (names, has_port_word(text) || has_address(bytes) || has_other_digits())
+}
+
+/// What a token names.
+fn name<'a>(token: &'a str, names: &mut Vec<&'a str>) {
+    let token = token.trim_end_matches(['.', ':', '!', '?']);
+    let has_colon = memchr(b':', token.as_bytes()).is_some();
+    if is_path(token, has_colon) {
+        names.extend([base(token), token]);
+    } else if has_colon && token.contains("::") {
+        names.push(token);
+        names.extend(token.split("::").filter(|part| !part.is_empty()).map(base));
+    }
+}
+
+/// Whether there are nine digits, points and colons in a row, as an address and a port have.
+fn has_address(bytes: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.' || *byte == b':';
+    // Nine in a row have one at every eighth place.
+    bytes.iter().enumerate().step_by(8).filter(|(_, byte)| is_part(byte)).any(|(at, _)| {
+        let before =
+            bytes.get(..at).unwrap_or_default().iter().rev().take_while(|byte| is_part(byte)).take(9);
+        let after = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_part(byte)).take(9);
+        9 <= before.count() + after.count()
+    })
+}
+
+/// Whether a digit stands behind a word that ports stand behind.
+fn has_port_word(text: &str) -> bool {
+    static WORDS: LazyLock<[memmem::Finder<'static>; 3]> =
+        LazyLock::new(|| ["port", "-p", "localhost"].map(|word| memmem::Finder::new(word)));
+    WORDS.iter().any(|word| {
+        word.find_iter(text.as_bytes()).any(|at| {
+            let rest = text.get(at + word.needle().len()..).unwrap_or_default();
+            let rest = rest.trim_start_matches([' ', '=']).trim_start_matches(':');
+            rest.starts_with(char::is_numeric)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_in_order_and_each_once() {
+        let text = "run src/a.py and a.py::test_x at localhost:8080, src/a.py";
+        let names = Names::of(text, ["make"].into_iter());
+        let expected = ["a.py", "a.py::test_x", "make", "port 8080", "src/a.py", "test_x"];
+        assert_eq!(names.iter(text).collect::<Vec<_>>(), expected);
+        assert!(expected.iter().all(|name| names.contains(text, name)) && !names.contains(text, "b.py"));
+        assert!(Names::of("no names", std::iter::empty()).is_empty());
+        let of = |text: &'static str| Names::of(text, std::iter::empty());
+        assert!(names.share(text, &of("b.py src/a.py z.py"), "b.py src/a.py z.py"));
+        assert!(!names.share(text, &of("b.py src/b.py"), "b.py src/b.py"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_port_is_overlooked(text in "(?:localhost|[0-9.]{1,9}|port|-p|[ =:é٣]|x){0,9}") {
+            if PORT.as_ref().unwrap().is_match(&text) {
+                prop_assert!(named(&text).1, "{text}");
+            }
+        }
+
+        #[test]
+        fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::){0,12}") {
+            let mut expected: Vec<String> = Vec::new();
+            for token in super::super::words::tokens(&text) {
+                if is_path(token, true) {
+                    expected.extend([base(token).to_owned(), token.to_owned()]);
+                } else if token.contains("::") {
+                    expected.push(token.to_owned());
+                    expected.extend(token.split("::").filter(|part| !part.is_empty()).map(|part| base(part).to_owned()));
+                }
+            }
+            expected.sort();
+            expected.dedup();
+            prop_assert_eq!(entities(&text), expected);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! A field that a later version adds has a default; a later kind of event is read as [`EventRecord::Unknown`] and changes
 //! nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use harness_schema::split::Split;
@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_candidate_keeps_where_it_acts() {
-        let tasks: BTreeSet<String> = ["a", "b"].map(String::from).into();
+        let tasks: std::collections::BTreeSet<String> = ["a", "b"].map(String::from).into();
         let event = cycle::Event::Activated { arm: 2, tasks: tasks.clone() };
         let record = EventRecord::of(&event).unwrap();
         let text = serde_json::to_string(&record).unwrap();

@@ -125,7 +125,7 @@ impl Played {
     /// One step; false at the end.
     fn step(&mut self, world: &World) -> bool {
         // What was learned trial by trial is what is found from the start.
-        if let Some(known) = self.cycle.known.as_ref().filter(|_| self.log.len() % 8 == 0) {
+        if let Some(known) = self.cycle.known.as_ref().filter(|_| self.log.len().is_multiple_of(8)) {
             assert_eq!(*known, self.cycle.stages());
             let states = self.cycle.trials().states().iter().copied().enumerate();
             let open =

@@ -183,7 +183,7 @@ fn has_address(bytes: &[u8]) -> bool {
 /// Whether a digit stands behind a word that ports stand behind.
 fn has_port_word(text: &str) -> bool {
     static WORDS: LazyLock<[memmem::Finder<'static>; 3]> =
-        LazyLock::new(|| ["port", "-p", "localhost"].map(|word| memmem::Finder::new(word)));
+        LazyLock::new(|| ["port", "-p", "localhost"].map(memmem::Finder::new));
     WORDS.iter().any(|word| {
         word.find_iter(text.as_bytes()).any(|at| {
             let rest = text.get(at + word.needle().len()..).unwrap_or_default();

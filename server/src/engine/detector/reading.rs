@@ -405,7 +405,9 @@ fn is_same(one: &Call, other: &Call) -> bool {
             (Arguments::Json(one), Arguments::Json(other)) => is_same_value(one, other),
             (Arguments::Raw(one), Arguments::Raw(other)) => one == other,
             (Arguments::Json(value), Arguments::Raw(text))
-            | (Arguments::Raw(text), Arguments::Json(value)) => value.to_string() == *text,
+            | (Arguments::Raw(text), Arguments::Json(value)) => {
+                serde_json::to_string(value).is_ok_and(|written| written == *text)
+            }
         }
 }
 

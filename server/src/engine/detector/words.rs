@@ -243,7 +243,7 @@ pub(super) fn is_cut(text: &str) -> bool {
         .ok()
     });
     static WORDS: LazyLock<[memmem::Finder<'static>; 4]> =
-        LazyLock::new(|| ["truncated", "clipped", "omitted", "cut"].map(|word| memmem::Finder::new(word)));
+        LazyLock::new(|| ["truncated", "clipped", "omitted", "cut"].map(memmem::Finder::new));
     let tail = tail(text, 200);
     WORDS.iter().any(|word| word.find(tail.as_bytes()).is_some())
         && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))

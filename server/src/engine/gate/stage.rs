@@ -320,7 +320,8 @@ impl Stage {
         let has = held_in.passes >= self.upper.held_in
             && held_out.passes >= self.upper.held_out
             && all.passes >= self.upper.all;
-        if !is_run && !(has && self.course == Course::Shortest) {
+        let may_stop = has && self.course == Course::Shortest;
+        if !(is_run || may_stop) {
             return Decision::Open;
         }
         let lacks_too_many = self.lacks_too_many();

@@ -1,4 +1,4 @@
-//! Performs one run: reads it from the store, starts trials as [`Run::next`] says, and stores each event before the next thing
+//! Performs one run: reads it from the store, starts trials as [`Cycle::next`] says, and stores each event before the next thing
 //! is done.
 
 mod improving;

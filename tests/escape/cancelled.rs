@@ -297,6 +297,7 @@ fn trials_that_end_with_their_worker_are_swept() {
 }
 
 fn names(lab: &Lab) -> Vec<String> {
-    let entries = fs::read_dir(lab.path("trials")).unwrap().flatten();
+    // A worker that is killed at once has not made the directory yet.
+    let entries = fs::read_dir(lab.path("trials")).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_str().unwrap().to_owned()).collect()
 }

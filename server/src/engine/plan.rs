@@ -484,6 +484,14 @@ impl Run {
         pending.min_by_key(|(slot, not_before)| (self.now.max(*not_before), *slot))
     }
 
+    /// Whether anything more may be paid when nothing runs.
+    ///
+    /// # Errors
+    /// The limit that forbids it.
+    pub fn may_pay(&self) -> Result<(), Limit> {
+        self.design.budget.allows(self.spent(), Spent::nothing(), Spent { trials: 0, ..self.largest })
+    }
+
     /// Whether one more trial can be paid, if those that run take as much as the largest did.
     fn affords(&self, running: usize) -> Result<(), Limit> {
         let next = Spent { trials: 1, ..self.largest };

@@ -218,7 +218,7 @@ pub fn choose(
     let choice = select::choose(offers, &lesson.weaknesses, asking.history, asking.count);
     refused.extend(choice.left.into_iter().map(|(proposal, left)| RefusedRecord {
         guard: left.word().to_owned(),
-        why: String::from("others of this round promise more, or differ more"),
+        why: left.words().to_owned(),
         summary: proposal.summary.clone(),
         author: author_word(&proposal.author).to_owned(),
     }));

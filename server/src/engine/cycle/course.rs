@@ -47,6 +47,12 @@ impl Cycle {
             self.trials.end(Finish::Budget(limit));
             return None;
         }
+        if self.phase == Phase::Mined
+            && let Err(limit) = self.trials.may_pay()
+        {
+            self.trials.end(Finish::Budget(limit));
+            return None;
+        }
         if let Some(step) = self.conclusion(stages) {
             return Some(step);
         }

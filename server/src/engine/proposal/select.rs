@@ -40,6 +40,17 @@ impl Left {
             Self::Outranked => "outranked",
         }
     }
+
+    /// In a sentence, for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Twice => "the same edit is offered twice",
+            Self::Mechanism => "half of the round is about its mechanism already",
+            Self::Surface => "half of the round changes its surface already",
+            Self::Outranked => "others of this round promise more, or differ more",
+        }
+    }
 }
 
 impl fmt::Display for Left {

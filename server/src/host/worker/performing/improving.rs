@@ -211,7 +211,6 @@ impl Performance<'_> {
                         Ok(text) => (text, String::new()),
                         Err(error) => (String::new(), error),
                     };
-                    let text = self.shared.redactor.text(&text).into_owned();
                     let round = self.cycle.round();
                     let spent = SpentRecord::of(spent);
                     self.append(store, &EventRecord::Replied { round, slot, text, error, spent })?;
@@ -400,7 +399,9 @@ impl Work {
                 let runtime = runtime.handle();
                 Proposer { client, runtime, seed: *seed, digest, cancel }.ask(wanted, &replied);
             });
-            for reply in heard {
+            for mut reply in heard {
+                // Before anything is made of it: a model may say the key back.
+                reply.text = reply.text.map(|text| self.shared.redactor.text(&text).into_owned());
                 replies.insert(reply.slot, reply.text.clone());
                 let _ = tell.send(Told::Replied(reply));
             }

@@ -149,3 +149,29 @@ fn sealed_tasks_left_nothing(lab: &Lab) {
         assert!(store.trials(run.number).unwrap().iter().all(|trial| trial.split != "sealed"));
     }
 }
+
+/// A model may say the key back where it proposes an edit.
+#[test]
+fn a_key_in_a_proposal_is_kept_nowhere() {
+    const KEY: &str = "sk-test-7Qm2Lx81canaryKEYp40Zr";
+    let replies = [answers("[0-9]+", &adds(&format!("{REMEDY} {KEY}")))];
+    let mut lab = Lab::new("keys", &persona(&replies.concat()), 4);
+    lab.write_harness(4, "[improve]\nproposals = 2\nrounds = 1\nrepeats = { baseline = 2 }\n");
+    let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
+    lab.write("harness.toml", &manifest.replace("seed = 3", "seed = 3\napi_key_env = \"LAB_MODEL_KEY\""));
+    lab.variables.insert(String::from("LAB_MODEL_KEY"), String::from(KEY));
+    let output = lab.run(&["propose", "--yes"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let proposals = lab.store().proposals().unwrap();
+    assert!(proposals.iter().any(|stored| stored.record.summary.starts_with(REMEDY)), "{proposals:?}");
+    let page = lab.root().join("page.html");
+    lab.ok(&["report", "--format", "html", "--output", page.to_str().unwrap()]);
+    let mut sinks = files(&lab.root());
+    sinks.extend(files(&lab.state()));
+    sinks.push(("stdout".into(), output.stdout));
+    sinks.push(("stderr".into(), output.stderr));
+    for (path, bytes) in &sinks {
+        let found = bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes());
+        assert!(!found || path.ends_with("persona.toml"), "the key is in {}", path.display());
+    }
+}

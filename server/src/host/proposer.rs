@@ -113,6 +113,8 @@ pub struct Proposer<'a> {
     pub digest: Digest,
     /// Somebody may want it to end.
     pub cancel: &'a Cancel,
+    /// No more is asked from then on; what was asked is waited for, because it is paid.
+    pub enough: &'a Cancel,
 }
 
 impl Proposer<'_> {
@@ -122,6 +124,9 @@ impl Proposer<'_> {
             let client = self.client.at_temperature(temperature);
             let seed = self.seed.map(|seed| seed::of_request(seed, &self.digest, "propose", u64::from(slot)));
             async move {
+                if self.enough.is_cancelled() {
+                    return;
+                }
                 tokio::select! {
                     biased;
                     () = self.cancel.cancelled() => {}

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use harness_schema::text::Span;
 
+use crate::engine::report::text::is_hidden;
+
 /// A part of a document for an excerpt; it starts at byte `from`. What comes out has the same length in bytes, and each
 /// character starts where it started, so spans stay right; lines are those of the document.
 #[must_use]
@@ -45,15 +47,6 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
-}
-
-/// Characters beyond ASCII that are not seen or that change how others are seen. Joiners are left alone: emoji and some
-/// scripts need them.
-fn is_hidden(char: char) -> bool {
-    matches!(char,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Something to be seen that is so many bytes long.

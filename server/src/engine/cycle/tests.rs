@@ -333,6 +333,17 @@ fn a_budget_that_ends_leaves_proposals_undecided_until_it_goes_on() {
 }
 
 #[test]
+fn nobody_is_asked_for_proposals_beyond_the_budget() {
+    let mut small = design(Gate::Certified, Goal::Improve, 1);
+    // The baseline takes 480 of them, and a trial up to 10.
+    small.trials.budget.tokens = Some(485);
+    let played = Played::new(small).play(&world(5, &[0.6]));
+    assert_eq!(played.cycle.ending(), Some(&Finish::Budget(Limit::Tokens)));
+    let is_proposed = |(_, event): &(Duration, Event)| matches!(event, Event::Proposed { .. });
+    assert!(!played.log.iter().any(|entry| is_proposed(entry)));
+}
+
+#[test]
 fn rounds_without_anything_better_end_a_run() {
     let world = World { proposals: vec![vec![vec![-0.5; TASKS]]; 9], ..world(4, &[]) };
     let played = Played::new(design(Gate::Exact, Goal::Improve, 9)).play(&world);

@@ -15,11 +15,14 @@ pub fn line(text: &str) -> String {
     out
 }
 
-/// Characters that are not seen, or that change how others are seen. Joiners are left alone: emoji and some scripts need them.
-fn is_hidden(char: char) -> bool {
+/// Characters beyond ASCII that are not seen or that change how others are seen. Joiners are left alone: emoji and some
+/// scripts need them.
+#[must_use]
+pub fn is_hidden(char: char) -> bool {
     matches!(char,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// For HTML and SVG, in a text or in a quoted attribute.

@@ -14,7 +14,7 @@ use super::super::arms::store_error;
 use super::super::gating::{self, Measured};
 use super::super::shared::{Arm, Shared};
 use super::{Performance, patiently};
-use crate::engine::budget::Spent;
+use crate::engine::budget::{Budget, Spent};
 use crate::engine::cycle::{Decision, Event, Hold, Step};
 use crate::engine::gating::Activity;
 use crate::engine::proposal::reply::Scope;
@@ -159,6 +159,8 @@ impl Performance<'_> {
             slots: self.cycle.measured(),
             is_gated: self.cycle.design().rules.confirms_one(),
             round: self.cycle.round(),
+            budget: self.cycle.design().trials.budget,
+            spent: self.cycle.trials().spent(),
             count: self.cycle.design().rules.proposals,
             shared,
             stored,
@@ -320,6 +322,9 @@ struct Work {
     is_gated: bool,
     round: u32,
     count: u32,
+    /// What the run may spend, and what it has spent.
+    budget: Budget,
+    spent: Spent,
     cancel: Cancel,
 }
 
@@ -392,16 +397,23 @@ impl Work {
         let mut replies = self.known(&store)?;
         let wanted = proposer::wanted(&asking, &slots, &replies);
         let (replied, heard) = mpsc::channel();
+        let enough = &Cancel::new();
         thread::scope(|scope| {
             scope.spawn(move || {
                 let Shared { client, runtime, seed, .. } = &*self.shared;
                 let (digest, cancel) = (self.arm.digest, &self.cancel);
                 let runtime = runtime.handle();
-                Proposer { client, runtime, seed: *seed, digest, cancel }.ask(wanted, &replied);
+                let proposer = Proposer { client, runtime, seed: *seed, digest, cancel, enough };
+                proposer.ask(wanted, &replied);
             });
+            let mut spent = self.spent;
             for mut reply in heard {
                 // Before anything is made of it: a model may say the key back.
                 reply.text = reply.text.map(|text| self.shared.redactor.text(&text).into_owned());
+                spent = spent.and(reply.spent);
+                if self.budget.allows(spent, Spent::nothing(), reply.spent).is_err() {
+                    enough.cancel();
+                }
                 replies.insert(reply.slot, reply.text.clone());
                 let _ = tell.send(Told::Replied(reply));
             }

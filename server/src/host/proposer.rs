@@ -17,11 +17,13 @@ use super::record::RefusedRecord;
 use super::store::Store;
 use crate::engine::budget::Spent;
 use crate::engine::proposal::context::{self, Ask, Prompt};
+use crate::engine::proposal::example::Example;
 use crate::engine::proposal::guard::{self, Against};
 use crate::engine::proposal::reply::{self, Draft, Reply};
 use crate::engine::proposal::select;
 use crate::engine::proposal::slot::{self, Slot};
 use crate::engine::proposal::{Author, Judged, Proposal, operator};
+use crate::engine::split::HeldIn;
 
 /// Requests side by side, at most.
 const WIDTH: usize = 4;
@@ -84,14 +86,19 @@ pub fn wanted(
 ) -> Vec<Wanted> {
     let window = asking.harness.manifest().model.value.context_window.as_ref().map(|most| most.value);
     let open = slots.iter().filter(|slot| !known.contains_key(&slot.number));
+    // Several slots are about one weakness, whose traces are read once.
+    let mut shown: BTreeMap<&str, Vec<HeldIn<Example>>> = BTreeMap::new();
     let requests = open.filter_map(|slot| {
         let mut weaknesses = asking.lesson.weaknesses.iter();
         let weakness = weaknesses.find(|weakness| weakness.cluster.id == slot.cluster)?;
+        let examples = shown
+            .entry(&weakness.cluster.id)
+            .or_insert_with(|| mining::examples(asking.store, asking.lesson, weakness));
         let prompt = context::prompt(&Ask {
             slot,
             weakness,
             harness: asking.harness,
-            examples: &mining::examples(asking.store, asking.lesson, weakness),
+            examples,
             protected: &asking.lesson.protected,
             history: asking.history,
             window,

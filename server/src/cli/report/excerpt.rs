@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use harness_schema::text::Span;
 
-use crate::engine::report::text::is_hidden;
+use crate::engine::unseen::is_hidden;
 
 /// A part of a document for an excerpt; it starts at byte `from`. What comes out has the same length in bytes, and each
 /// character starts where it started, so spans stay right; lines are those of the document.

@@ -1,7 +1,7 @@
 //! Turns a draft into texts: first the new value of each place, then the files that hold them. A place is written by the writers
 //! of `harness_schema::edit`, which prove that nothing else changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use harness_schema::detector::{self, On};
@@ -273,7 +273,12 @@ pub(super) fn write(
         let file = change.file(harness);
         if let Spot::File(file) = &change.spot {
             let text = format!("{}\n", change.after.trim_end_matches('\n'));
-            documents.insert(file.clone(), Document::new(file.clone(), text.as_str().into()));
+            let document = Document::new(file.clone(), text.as_str().into());
+            if let Some(found) = harness_schema::surface::inside(&document, &Selector::File) {
+                let why = format!("`{file}` would hold `{}`: it {}", found.key, found.reason.words());
+                return Err(Refused::new(Guard::Outside, why));
+            }
+            documents.insert(file.clone(), document);
             continue;
         }
         let now = documents.get(&file).or_else(|| harness.document(&file));
@@ -369,6 +374,8 @@ fn new_state(manifest: &Document, mechanism: &str, text: &str) -> Result<Vec<Tex
     let id = unique(&format!("before-end-{mechanism}"), &taken);
     let mut edits = Vec::new();
     let mut added = String::new();
+    // Where every state names its tools, the new one has those, and no others.
+    let mut tools: Option<BTreeSet<&str>> = None;
     match tree.root.get("orchestration") {
         None => {
             let head = "[orchestration]\nstart = \"work\"\n\n[[orchestration.state]]\nid = \"work\"\n";
@@ -383,6 +390,12 @@ fn new_state(manifest: &Document, mechanism: &str, text: &str) -> Result<Vec<Tex
                     ));
                 }
             };
+            tools = list
+                .items
+                .iter()
+                .map(named_tools)
+                .collect::<Option<Vec<_>>>()
+                .map(|all| all.concat().into_iter().collect());
             for state in &list.items {
                 edits.extend(led_to(state, &id, source)?);
             }
@@ -393,10 +406,19 @@ fn new_state(manifest: &Document, mechanism: &str, text: &str) -> Result<Vec<Tex
         "\n[[orchestration.state]]\nid = {}\nprompt = {{ text = {prompt} }}\nmax_visits = 2\n",
         toml_string(&id)
     ));
+    if let Some(tools) = tools {
+        let tools: Vec<String> = tools.into_iter().map(toml_string).collect();
+        added.push_str(&format!("tools = [{}]\n", tools.join(", ")));
+    }
     let end = if source.is_empty() || source.ends_with('\n') { "" } else { "\n" };
     let added = format!("{end}{added}").replace('\n', manifest.text().line_ending());
     edits.push(TextEdit { span: Span::at(source.len()), new_text: added });
     Ok(edits)
+}
+
+/// The tools that a state names; `None` if it names none and so has all of them.
+fn named_tools(state: &Value) -> Option<Vec<&str>> {
+    Some(state.get("tools")?.as_list()?.iter().filter_map(Value::as_text).collect())
 }
 
 /// The edits after which a state leads to `id` where it led to the end.

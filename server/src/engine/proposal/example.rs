@@ -142,7 +142,7 @@ fn without_names(text: &str, task: &str, alias: &str) -> String {
                 "<SECRET>",
             ),
             (
-                r"(?i)\b(?P<key>bearer|authorization:|api[_-]?key[\x22']?\s*[=:]|password[\x22']?\s*[=:]|token[\x22']?\s*[=:])\s*[\x22']?[^\s\x22',;]{8,}",
+                r"(?i)(?P<key>\bbearer\b|authorization:\s*(?:basic|bearer)?|(?:api[_-]?key|passw(?:or)?d|secret|token)\\?[\x22']?\s*[=:])\s*\\?[\x22']?[^\s\x22',;\\]{8,}",
                 "${key} <SECRET>",
             ),
         ];

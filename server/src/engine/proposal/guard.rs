@@ -24,7 +24,8 @@ use super::similarity::Shingles;
 use super::slot::Slot;
 use super::{Author, Judged, Proposal, SurfaceEdit};
 use crate::engine::split::HeldIn;
-use crate::engine::weakness::Protected;
+use crate::engine::unseen::is_hidden;
+use crate::engine::weakness::{Protected, knob};
 
 pub use super::refused::{Guard, Refused};
 
@@ -201,9 +202,18 @@ fn schema(draft: &Draft, against: &Against<'_>) -> Result<(), Refused> {
         return Err(Refused::new(Guard::Schema, why));
     }
     // Whoever looks at an edit must see all of it.
-    if let Some(edit) = draft.edits.iter().find(|edit| edit.replace.chars().any(is_invisible)) {
-        let why = format!("the new text of `{}` holds invisible characters", edit.surface);
+    let hides = |text: &str| text.chars().any(is_invisible);
+    if let Some(edit) = draft.edits.iter().find(|edit| hides(&edit.replace)) {
+        let why = format!("the new text of `{}` holds invisible characters", edit.surface.escape_debug());
         return Err(Refused::new(Guard::Schema, why));
+    }
+    if draft.edits.iter().any(|edit| hides(&edit.surface)) {
+        return Err(Refused::new(Guard::Schema, "the name of a surface holds invisible characters"));
+    }
+    if let Scope::When(when) = &draft.scope
+        && when.values().filter_map(serde_json::Value::as_str).any(hides)
+    {
+        return Err(Refused::new(Guard::Schema, "the trigger holds invisible characters"));
     }
     Ok(())
 }
@@ -211,10 +221,8 @@ fn schema(draft: &Draft, against: &Against<'_>) -> Result<(), Refused> {
 /// Whether a character shows nothing and is no blank: controls, marks of direction, and what has no width.
 fn is_invisible(each: char) -> bool {
     let is_blank = matches!(each, '\n' | '\r' | '\t');
-    let is_hidden = matches!(each,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
-    (each.is_control() && !is_blank) || is_hidden
+    // Joiners have their place in a text, and none in an edit of a prompt.
+    (each.is_control() && !is_blank) || is_hidden(each) || matches!(each, '\u{200c}' | '\u{200d}')
 }
 
 fn same_words(before: &str, after: &str) -> bool {
@@ -385,6 +393,9 @@ fn budget_knob(changes: &[Change], before: &Harness, after: &Harness) -> Result<
     let refused = |why: String| Err(Refused::new(Guard::BudgetKnob, why));
     for change in changes {
         let Spot::Part { selector, .. } = &change.spot else { continue };
+        if let Some(name) = knob::raised(&change.before, &change.after) {
+            return refused(format!("`{name}` may only go down"));
+        }
         let steps = selector.steps();
         let key = steps.iter().rev().find_map(|step| match step {
             Step::Key(key) => Some(key.to_lowercase()),
@@ -425,7 +436,13 @@ fn leak(changes: &[Change], scope: &Scope, fresh: &[Problem], against: &Against<
         return refused(format!("{} ({})", problem.rule.name, problem.rule.id));
     }
     let secrets = Secrets::of(against.tasks, against.harness);
+    // A new file and an appended entry are no text of the harness that the checks know, so what is written is searched itself.
+    let runs = against.harness.word_runs();
+    let held_back = |text: &str| runs.quotations(text).len() + runs.canaries(text).len();
     for change in changes {
+        if held_back(&change.before) < held_back(&change.after) {
+            return refused(String::from("it holds text of a task"));
+        }
         // A new file says something by its name, too.
         let name = if let Spot::File(file) = &change.spot { file.as_str() } else { "" };
         let told = secrets.told(&change.before, &change.after).or_else(|| secrets.told("", name));

@@ -44,7 +44,6 @@ pub struct Secrets<'a> {
     /// Names that the harness has anyway.
     own: BTreeSet<String>,
     own_runs: BTreeSet<Vec<String>>,
-    own_text: String,
 }
 
 impl<'a> Secrets<'a> {
@@ -71,8 +70,6 @@ impl<'a> Secrets<'a> {
         for text in texts.chain(surfaces).chain(tools) {
             secrets.own.extend(names(text));
             secrets.own_runs.extend(runs(&words(text)));
-            secrets.own_text.push_str(&text.to_lowercase());
-            secrets.own_text.push('\n');
         }
         secrets
     }
@@ -97,9 +94,9 @@ impl<'a> Secrets<'a> {
         if let Some(run) = quoted {
             return Some(format!("`{}` are words of a held-in instruction", run.join(" ")));
         }
-        let family = |text: &str| self.families.iter().find(|family| is_condition(text, family));
-        family(after)
-            .filter(|found| family(before) != Some(*found))
+        let mut families = self.families.iter();
+        families
+            .find(|family| is_condition(after, family) && !is_condition(before, family))
             .map(|family| format!("the task family `{family}` is a condition of it"))
     }
 }

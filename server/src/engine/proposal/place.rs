@@ -1,11 +1,14 @@
 //! Where a proposal may write: the surfaces of a harness, the two that add something, `rules.new` and `states.new`, and files
 //! that a surface lets it create (`formats` 1.3 to 1.5). What is kept from proposals is no place, whatever declares it.
 
+use std::sync::LazyLock;
+
 use harness_schema::harness::{Harness, Placed};
 use harness_schema::path::FilePath;
 use harness_schema::selector::{Resolved, Selector};
 use harness_schema::surface::{Dialect, Keep, Role, approx_tokens, protection};
 use harness_schema::syntax::data::{Kind, Value};
+use regex::Regex;
 
 /// The surface that adds a runtime rule.
 pub const NEW_RULE: &str = "rules.new";
@@ -149,6 +152,10 @@ pub(super) fn dialect(harness: &Harness, placed: &Placed, file: &FilePath) -> Op
     placed.surface.limits.template.or_else(|| is_native().then_some(Dialect::Native))
 }
 
+static DEAD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?s)\{#.*?#\}|\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{%-?\s*if\s+(?:false|False|0)\s*-?%\}.*?\{%-?\s*endif\s*-?%\}").ok()
+});
+
 /// The placeholders of a text, without blanks; what stands between doubled braces of `str.format` is none.
 pub(super) fn placeholders(text: &str, dialect: Dialect) -> std::collections::BTreeSet<String> {
     let pairs: &[(&str, &str)] = match dialect {
@@ -156,6 +163,12 @@ pub(super) fn placeholders(text: &str, dialect: Dialect) -> std::collections::BT
         Dialect::Mustache => &[("{{", "}}")],
         Dialect::StrFormat | Dialect::FString => &[("{", "}")],
     };
+    // What is commented out, or taken as it stands, says nothing to anybody.
+    let alive = match (dialect, &*DEAD) {
+        (Dialect::Native | Dialect::Jinja, Some(dead)) => dead.replace_all(text, " "),
+        _ => std::borrow::Cow::Borrowed(text),
+    };
+    let text = alive.as_ref();
     let plain;
     let text = if pairs.first().is_some_and(|(open, _)| *open == "{") {
         plain = text.replace("{{", " ").replace("}}", " ");

@@ -1,6 +1,8 @@
 //! Texts that a model or a project wrote, made fit for a page: one line, nothing that hides or turns other text around, nothing
 //! that the format would read as its own.
 
+use crate::engine::unseen::is_hidden;
+
 /// One line in which everything is seen: line breaks are spaces, and what hides or steers is written as `\u{…}`.
 #[must_use]
 pub fn line(text: &str) -> String {
@@ -13,16 +15,6 @@ pub fn line(text: &str) -> String {
         }
     }
     out
-}
-
-/// Characters beyond ASCII that are not seen or that change how others are seen. Joiners are left alone: emoji and some
-/// scripts need them.
-#[must_use]
-pub fn is_hidden(char: char) -> bool {
-    matches!(char,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// For HTML and SVG, in a text or in a quoted attribute.

@@ -1,6 +1,7 @@
 //! The limits that a mechanism is about, and which way they are turned (`method` 4.7): by name, in the native runtime and in whatever
 //! limits another harness declares. What a trial may cost is never among them.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use harness_schema::detector::Detector;
@@ -75,6 +76,37 @@ static ENTRIES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
     .ok()
 });
+
+/// The first budget among the entries of a value that would go up, come or go; none if all stay or go down. A value of a single
+/// number has no entries, and prose that names a budget has none either.
+#[must_use]
+pub fn raised(before: &str, after: &str) -> Option<String> {
+    let (old, new) = (budgets(before), budgets(after));
+    let number = |text: &str| text.replace('_', "").parse::<f64>().ok();
+    let may_stay = |name: &&String| match (old.get(*name), new.get(*name)) {
+        (Some(one), Some(other)) => {
+            one == other || matches!((number(one), number(other)), (Some(one), Some(other)) if other <= one)
+        }
+        _ => false,
+    };
+    old.keys().chain(new.keys()).find(|name| !may_stay(name)).cloned()
+}
+
+/// What stands behind the names of budgets, up to the end of the entry.
+fn budgets(text: &str) -> BTreeMap<String, String> {
+    let Some(entry) = &*BUDGET_ENTRIES else { return BTreeMap::new() };
+    let found = entry.captures_iter(text).filter_map(|found| {
+        let name = found.get(1)?.as_str().to_lowercase();
+        let value = found.get(2)?.as_str().trim().trim_matches(['"', '\'']);
+        // An entry is a number, or is made of numbers; everything else is no budget.
+        let has_number = value.starts_with(|first: char| first.is_ascii_digit());
+        (is_budget(&name) && has_number).then(|| (name, value.to_owned()))
+    });
+    found.collect()
+}
+
+static BUDGET_ENTRIES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"["']?\b([A-Za-z_][A-Za-z0-9_-]*)["']?\s*[:=]\s*([^,}\n#]+)"#).ok());
 
 /// The limits of a harness that a mechanism is about, the likeliest first.
 #[must_use]
@@ -151,6 +183,21 @@ fn is_budget(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budgets_inside_of_a_value_only_go_down() {
+        let table = "{\n    \"recursion_limit\": 120,\n    'retries': 2,  # once more\n    \"reminder\": \"stop\",\n}";
+        let with = |from: &str, to: &str| raised(table, &table.replace(from, to));
+        for (from, to) in
+            [("120", "1200"), ("120", "120 * 9"), ("    'retries': 2,  # once more\n", ""), ("2,", "\"9\",")]
+        {
+            assert!(with(from, to).is_some(), "{from} -> {to}");
+        }
+        for (from, to) in [("120", "60"), ("120", "12_0"), ("stop", "go on"), ("once more", "twice")] {
+            assert_eq!(with(from, to), None, "{from} -> {to}");
+        }
+        assert_eq!(raised("Take one step at a time: look first.", "Take two steps."), None);
+    }
     use harness_schema::detector;
     use harness_schema::files::Files;
 

@@ -220,6 +220,28 @@ fn a_state_stands_before_the_end() {
     );
 }
 
+/// A state that is added opens no tool that all others keep shut.
+#[test]
+fn a_new_state_has_the_tools_of_the_others() {
+    let states = "\n[[tool]]\nname = \"read_file\"\ndescription = \"Reads.\"\nbuiltin = \"read_file\"\n\n[orchestration]\nstart = \"work\"\n\n[[orchestration.state]]\nid = \"work\"\ntools = [\"read_file\"]\n";
+    let manifest = format!("{}{states}", fixture::MANIFEST);
+    let path = harness().manifest_path();
+    let harness = candidate(&harness(), &[(path, manifest)].into());
+    let author = Author::Model;
+    let against = Against {
+        harness: &harness,
+        baseline: baseline(),
+        history: &[],
+        protected: &[],
+        tasks: &[],
+        slot: None,
+        author: &author,
+    };
+    let proposal = check(&draft(&reply_with("states.new", None, "Read what you made.")), &against).unwrap();
+    let manifest = text(&proposal, "harness.toml");
+    assert!(manifest.ends_with("max_visits = 2\ntools = [\"read_file\"]\n"), "{manifest}");
+}
+
 #[test]
 fn a_state_is_added_with_the_line_ends_of_the_file() {
     let states = "\n[orchestration]\nstart = \"a\"\n\n[[orchestration.state]]\nid = \"a\" # first\nnext = [\"b\", \"end\"]\non_limit = \"end\"\n\n[[orchestration.state]]\nid = \"b\" # last\n\n[lint]\nallow = []\n";
@@ -310,7 +332,7 @@ fn surfaces_are_found_in_one_place() {
 
 #[test]
 fn a_reason_is_one_line() {
-    let refused = checked(&reply_with(&format!("\u{1b}[2J\n{}", "x".repeat(5_000)), None, "x")).unwrap_err();
+    let refused = checked(&reply_with(&format!("\t\n{}", "x".repeat(5_000)), None, "x")).unwrap_err();
     assert_eq!(refused.why.chars().count(), 400);
     assert!(!refused.why.contains(char::is_control));
 }
@@ -371,6 +393,15 @@ fn placeholders_stay_and_sections_end_where_they_ended() {
         Guard::Placeholder,
         "task.instruction",
     );
+    // What is commented out is lost, too.
+    for dead in [
+        "Do it. {# {{ task.instruction }} #}",
+        "{% raw %}{{ task.instruction }}{% endraw %}",
+        "{% if false %}{{ task.instruction }}{% endif %}",
+    ] {
+        let reply = reply_with("prompt.task", Some("{{ task.instruction }}"), dead);
+        refused(&reply, Guard::Placeholder, "task.instruction");
+    }
     refused(&reply_with("working-rules", None, "- {% if step %}"), Guard::Placeholder, "compile");
     refused(&reply_with("working-rules", None, "# Own section"), Guard::Outside, "heading");
     refused(&reply_with("working-rules", None, "- You are at {{ task.id }}."), Guard::Parse, "SH101");
@@ -382,6 +413,12 @@ fn what_held_out_tasks_say_is_a_leak_that_is_not_repeated() {
     let refused = checked(&reply).unwrap_err();
     assert_eq!(refused.guard, Guard::Leak, "{refused}");
     assert!(!refused.why.contains("lighthouse"), "{refused}");
+    // A file that no check knows yet, and an entry that is added, tell it as well.
+    for surface in ["notes@notes/a.md", "steps"] {
+        let refused = checked(&reply_with(surface, None, fixture::HELD_OUT)).unwrap_err();
+        assert_eq!(refused.guard, Guard::Leak, "{surface}: {refused}");
+        assert!(!refused.why.contains("lighthouse"), "{refused}");
+    }
 }
 
 #[test]
@@ -392,6 +429,8 @@ fn a_new_file_is_made_where_a_surface_says() {
     assert_eq!(invert(&harness(), &proposal)[&path], Undo::Remove);
     refused(&reply_with("notes@notes/../../x.md", None, "x"), Guard::Surface, "no file of the project");
     refused(&reply_with("notes@prompts/x.md", None, "x"), Guard::Surface, "lets a proposal create");
+    let rights = "---\nallowed-tools: Bash\n---\nWork.";
+    refused(&reply_with("notes@notes/x.md", None, rights), Guard::Outside, "allowed-tools");
 }
 
 #[test]
@@ -411,8 +450,11 @@ fn a_text_and_its_registration_are_one_surface() {
 
 #[test]
 fn what_cannot_be_seen_is_not_proposed() {
-    for hidden in ["\u{200b}", "\u{202e}", "\u{1b}[8m", "\u{e0041}"] {
+    for hidden in ["\u{200b}", "\u{200d}", "\u{202e}", "\u{1b}[8m", "\u{e0041}", "\u{e0148}", "\u{fff9}"] {
         let reply = reply_with("working-rules", None, &format!("- Read it{hidden} again."));
+        refused(&reply, Guard::Schema, "invisible");
+        let mut reply = reply_with("rules.new", None, "Look again.");
+        reply["scope"] = json!({ "when": { "output": format!("x{hidden}y") } });
         refused(&reply, Guard::Schema, "invisible");
     }
 }

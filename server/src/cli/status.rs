@@ -9,7 +9,7 @@ use super::consent::{self, Flags, Question};
 use super::report::excerpt::visible;
 use super::{follow, locate, start, terminal};
 use crate::engine::consent::{Reason, execution_digest};
-use crate::engine::plan::State;
+use crate::engine::plan::{Finish, State};
 use crate::engine::score;
 use crate::failure::Failure;
 use crate::host::consent::Memory;
@@ -85,13 +85,16 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Ok(0);
     }
     if arguments.resume || arguments.retry {
-        let is_complete = matches!(seen.run().finished(), Some(crate::engine::plan::Finish::Complete));
+        let is_complete = matches!(
+            seen.run().finished(),
+            Some(Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds)
+        );
         let has_missing = seen.run().states().iter().any(|state| matches!(state, State::Missing(_)));
-        if is_complete && !(arguments.retry && has_missing) {
-            return Err(Failure::user(
-                format!("{name} is complete"),
-                "start another one with `self-harness evaluate`",
-            ));
+        // Proposals that were decided on stay so; another run reuses every trial that measured something.
+        let may_retry = arguments.retry && has_missing && stored.record.goal().is_measurement();
+        if is_complete && !may_retry {
+            let hint = format!("start another one with `self-harness {}`", stored.record.verb);
+            return Err(Failure::user(format!("{name} is complete"), hint));
         }
         if seen.state == RunState::Running && !seen.is_interrupted {
             return Err(Failure::user(

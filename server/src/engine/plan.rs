@@ -182,6 +182,8 @@ pub struct Run {
     attempts: Vec<u32>,
     breaker: Breaker,
     spent: Spent,
+    /// What trials took of that; proposals cost as well.
+    tried: Spent,
     /// The most that one trial took.
     largest: Spent,
     now: Duration,
@@ -204,6 +206,7 @@ impl Run {
             design,
             breaker: Breaker::default(),
             spent: Spent::nothing(),
+            tried: Spent::nothing(),
             largest: Spent::nothing(),
             now: Duration::ZERO,
             paused: None,
@@ -229,6 +232,12 @@ impl Run {
     #[must_use]
     pub fn spent(&self) -> Spent {
         Spent { time: self.now, ..self.spent }
+    }
+
+    /// What trials took of what was paid.
+    #[must_use]
+    pub fn tried(&self) -> Spent {
+        self.tried
     }
 
     /// How many trials were void, repeated ones among them.
@@ -365,6 +374,7 @@ impl Run {
 
     fn pay(&mut self, spent: Spent) {
         self.spent = self.spent.and(spent);
+        self.tried = self.tried.and(spent);
         self.largest = Spent {
             trials: 1,
             tokens: self.largest.tokens.max(spent.tokens),
@@ -430,6 +440,11 @@ impl Run {
         }
         match self.breaker.ask(self.now) {
             Permission::Any | Permission::Probe => {
+                let attempt = self.attempts.get(slot).copied().unwrap_or_default();
+                Action::Start { slot, attempt }
+            }
+            // Nothing runs: a probe that was permitted has ended without an outcome, and the next one tries.
+            Permission::Waiting if running == 0 => {
                 let attempt = self.attempts.get(slot).copied().unwrap_or_default();
                 Action::Start { slot, attempt }
             }

@@ -423,10 +423,15 @@ impl Cycle {
                 self.trials.apply(at, event);
                 return sealed::keep(self.design.goal, planned, slot, &mut self.trials);
             }
-            plan::Event::Ended { slot, spent, .. } => self.slots.took(*slot, spent.time),
-            plan::Event::Dropped { slot, .. } => {
+            plan::Event::Ended { slot, spent, .. } => {
+                // One that nobody needs may have been void: then it is named once more.
+                self.dropping.remove(slot);
+                self.slots.took(*slot, spent.time);
+            }
+            plan::Event::Discarded { slot, .. } | plan::Event::Dropped { slot, .. } => {
                 self.dropping.remove(slot);
             }
+            plan::Event::Reused { slot, .. } => self.is_of_another_day(*slot),
             plan::Event::Resumed { .. } => {
                 // Those that were only interrupted are tried on.
                 self.decisions.retain(|_, decision| !decision.is_interrupted());

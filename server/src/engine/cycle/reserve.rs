@@ -87,16 +87,16 @@ impl Cycle {
     /// # Errors
     /// The limit that it goes over.
     pub(super) fn covers(&self, trials: f64) -> Result<(), Limit> {
-        let spent = self.trials.spent();
+        let (spent, tried) = (self.trials.spent(), self.trials.tried());
         let running = self.trials.running().count() as f64;
         let all = (trials + running).ceil().max(0.0);
-        let each = |total: f64| total / (spent.trials.max(1) as f64) * all;
+        let each = |total: f64| total / (tried.trials.max(1) as f64) * all;
         // Beyond what a float holds exactly nobody has a budget.
         let whole = |number: f64| number.ceil() as u64;
         let next = Spent {
             trials: whole(all),
-            tokens: whole(each(spent.tokens as f64)),
-            cost: spent.cost.map(each),
+            tokens: whole(each(tried.tokens as f64)),
+            cost: tried.cost.map(each),
             time: std::time::Duration::ZERO,
         };
         self.trials.design().budget.allows(spent, Spent::nothing(), next)

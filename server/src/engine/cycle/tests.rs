@@ -340,7 +340,7 @@ fn nobody_is_asked_for_proposals_beyond_the_budget() {
     let played = Played::new(small).play(&world(5, &[0.6]));
     assert_eq!(played.cycle.ending(), Some(&Finish::Budget(Limit::Tokens)));
     let is_proposed = |(_, event): &(Duration, Event)| matches!(event, Event::Proposed { .. });
-    assert!(!played.log.iter().any(|entry| is_proposed(entry)));
+    assert!(!played.log.iter().any(is_proposed));
 }
 
 #[test]

@@ -47,6 +47,19 @@ impl Cycle {
         self.phase = Phase::Confirming { arm, is_fallback, watch };
     }
 
+    /// A slot was filled by an earlier trial. If the baseline beside a candidate is of another day, sentinels run in its place.
+    pub(super) fn is_of_another_day(&mut self, slot: usize) {
+        let watches = self.design.rules.confirms_one();
+        let role = self.trials.design().slots.get(slot).map(|slot| slot.role);
+        if let Phase::Confirming { watch, .. } = &mut self.phase
+            && watches
+            && watch.since <= slot
+            && role == Some(Role::Baseline)
+        {
+            watch.has_sentinels = true;
+        }
+    }
+
     /// Audits have shown where the rules of an arm act.
     pub(super) fn activated(&mut self, arm: usize, tasks: &BTreeSet<String>) {
         self.audited.entry(arm).or_default().extend(tasks.iter().cloned());

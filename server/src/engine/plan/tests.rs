@@ -195,3 +195,34 @@ proptest! {
         prop_assert_eq!(again.next(now), run.next(now));
     }
 }
+
+/// A trial that was permitted to try whether all is well again may end without an outcome.
+#[test]
+fn a_probe_that_says_nothing_is_followed_by_another() {
+    let mut run = Run::new(design(6, 1));
+    let mut now = START;
+    let mut voids = 0;
+    // The provider is down.
+    while voids < 5 {
+        if let Action::Wait { until: Some(until) } = run.next(now) {
+            now = until;
+        }
+        for slot in start(&mut run, now) {
+            now += seconds(1);
+            end(&mut run, now, slot, Verdict::Void(VoidCause::Provider));
+            voids += 1;
+        }
+    }
+    let Action::Wait { until: Some(until) } = run.next(now) else { panic!("the breaker is closed") };
+    let mut until = until;
+    let slot = loop {
+        match run.next(until) {
+            Action::Start { slot, .. } => break slot,
+            Action::Wait { until: Some(later) } => until = later,
+            other => panic!("nothing tries: {other:?}"),
+        }
+    };
+    // It was measured before.
+    run.apply(until, &Event::Reused { slot, verdict: Verdict::Pass });
+    assert!(matches!(run.next(until), Action::Start { .. }));
+}

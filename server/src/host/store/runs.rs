@@ -219,6 +219,22 @@ impl Store {
         self.record(lease, |transaction, path| add(transaction, path, run, at, event))
     }
 
+    /// Adds events that belong together: all of them, or none.
+    ///
+    /// # Errors
+    /// A [`StoreError`]; [`StoreError::Fenced`] if the lease is another's by now.
+    pub fn append_all(
+        &mut self,
+        lease: &Lease,
+        run: i64,
+        at: Duration,
+        events: &[EventRecord],
+    ) -> Result<(), StoreError> {
+        self.record(lease, |transaction, path| {
+            events.iter().try_for_each(|event| add(transaction, path, run, at, event).map(|_| ()))
+        })
+    }
+
     /// Asks the worker of a run to end it; asked twice, at once.
     ///
     /// # Errors

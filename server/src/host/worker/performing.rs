@@ -20,6 +20,7 @@ use super::admitting::{self, Checked};
 use super::arms::Arms;
 use super::shared::{Arm, NotPrepared, Shared};
 use crate::engine::budget::Spent;
+use crate::engine::contract::Role;
 use crate::engine::cycle::{self, Cycle, Goal, Step};
 use crate::engine::plan::{Action, Event, Finish, Slot, State};
 use crate::engine::trace::End;
@@ -158,6 +159,17 @@ impl<'a> Performance<'a> {
         Ok(())
     }
 
+    /// The same for events that belong together.
+    fn append_all(&mut self, store: &mut Store, events: &[EventRecord]) -> Result<(), StoreError> {
+        let at = self.now();
+        let (lease, number) = (self.lease, self.number);
+        patiently(|| store.append_all(lease, number, at, events))?;
+        for event in events.iter().filter_map(EventRecord::event) {
+            self.cycle.apply(at, &event);
+        }
+        Ok(())
+    }
+
     /// Trials that ran when their worker died count for nothing, but what they took is paid.
     fn discard_left(&mut self, store: &mut Store) -> Result<(), StoreError> {
         let left: BTreeMap<usize, RunningTrial> =
@@ -291,6 +303,7 @@ impl<'a> Performance<'a> {
         let outcome = self.steps(store);
         if outcome.is_err() {
             // Whoever has taken over starts them again.
+            self.job.iter().for_each(Job::cancel);
             self.running.values().for_each(|running| running.cancel.cancel());
             while !self.running.is_empty() {
                 match self.told.recv() {
@@ -341,8 +354,9 @@ impl<'a> Performance<'a> {
                     store.set_state(self.number, RunState::Paused)?;
                     return Ok(());
                 }
+                // What it comes to may have to be decided before the end.
+                Action::Finish if self.job.is_some() => self.end_job(store)?,
                 Action::Finish => {
-                    self.end_job(store)?;
                     if self.cycle.trials().finished().is_none() {
                         let finish = self.cycle.trials().ending().map_or("complete", finish_word).to_owned();
                         self.append(store, &EventRecord::Finished { finish })?;
@@ -378,7 +392,11 @@ impl<'a> Performance<'a> {
 
     fn hear_wishes(&mut self, store: &mut Store) -> Result<(), StoreError> {
         let cancels = store.cancels(self.number)?;
-        if 0 < cancels && self.cycle.trials().ending().is_none() {
+        let trials = self.cycle.trials();
+        // Whoever waits for the last trials of a budget may still not want them.
+        let may_end = trials.finished().is_none()
+            && matches!(trials.ending(), None | Some(Finish::Budget(_) | Finish::Infrastructure));
+        if 0 < cancels && may_end {
             self.append(store, &EventRecord::Cancelled)?;
             self.kill_at = Some(Instant::now() + GRACE);
         }
@@ -414,7 +432,9 @@ impl<'a> Performance<'a> {
             return self.unfillable(store, &asked.task, VoidCause::EnvironmentSetup, why);
         };
         let key = shared.subject.key(arm.digest, task.plan(), asked.role, asked.repeat);
-        if let Some(earlier) = store.measured(&key)? {
+        // What watches the world has to be run now.
+        let watches = asked.role == Role::Sentinel;
+        if let Some(earlier) = store.measured(&key)?.filter(|_| !watches) {
             let event = EventRecord::Reused { slot, verdict: earlier.verdict, trial: earlier.id };
             return self.append(store, &event);
         }
@@ -482,6 +502,7 @@ impl<'a> Performance<'a> {
 
     fn ended(&mut self, store: &mut Store, (slot, outcome): Ended) -> Result<(), StoreError> {
         let Some(running) = self.running.remove(&slot) else { return Ok(()) };
+        let is_dropped = self.dropped.remove(&slot);
         let Ok(done) = outcome else {
             let spent = Spent {
                 trials: 1,
@@ -491,7 +512,7 @@ impl<'a> Performance<'a> {
             };
             // Its transcript would tell of a trial that there is not.
             let _ = fs::remove_dir_all(store.trial_directory(&running.id));
-            return match self.dropped.remove(&slot) {
+            return match is_dropped {
                 true => self.dropped(store, slot, &running.id, spent),
                 false => self.discard(store, slot, &running.id, spent),
             };

@@ -257,3 +257,65 @@ proptest! {
         }
     }
 }
+
+/// A trial that is stopped may end as void before it hears of that. It is not repeated: nobody needs it.
+#[test]
+fn what_nobody_needs_is_not_repeated_when_it_was_void() {
+    let mut stopped = BTreeSet::new();
+    for seed in 0..12 {
+        let world = world(seed, &[-0.6, -0.5, -0.6, 0.0]);
+        let mut played = Played::new(design(Gate::Certified, Goal::Improve, 1));
+        let mut voided = BTreeSet::new();
+        loop {
+            let goes_on = match played.cycle.next(played.now) {
+                Step::Drop(slot) => {
+                    let runs = played.running.iter().any(|(running, _)| *running == slot);
+                    played.running.retain(|(running, _)| *running != slot);
+                    let (verdict, spent) = (Verdict::Void(VoidCause::Provider), trial());
+                    played.tell(Event::Trial(match runs {
+                        true => plan::Event::Ended { slot, verdict, spent },
+                        false => plan::Event::Dropped { slot, spent: Spent::nothing() },
+                    }));
+                    if runs {
+                        voided.insert(slot);
+                    }
+                    true
+                }
+                _ => played.step(&world),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        for slot in &voided {
+            let starts = played.log.iter().filter(|(_, event)| {
+                matches!(event, Event::Trial(plan::Event::Started { slot: of, .. }) if of == slot)
+            });
+            assert_eq!(starts.count(), 1, "slot {slot}");
+        }
+        stopped.extend(voided);
+    }
+    assert!(!stopped.is_empty(), "no trial was stopped");
+}
+
+/// A baseline that was topped up by an earlier run is of another day: what watches the world runs in its place.
+#[test]
+fn sentinels_run_where_the_baseline_is_of_another_day() {
+    let world = world(5, &[0.7]);
+    let mut played = Played::new(design(Gate::Certified, Goal::Improve, 1));
+    loop {
+        let goes_on = match played.cycle.next(played.now) {
+            Step::Trial(Action::Start { slot, .. }) if played.slot(slot).role == Role::Baseline => {
+                let verdict = world.verdict(&[], &played.slot(slot), 0);
+                played.tell(Event::Trial(plan::Event::Reused { slot, verdict }));
+                true
+            }
+            _ => played.step(&world),
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    assert_eq!(played.cycle.decisions()[&0], Decision::Accepted);
+    assert_eq!(slots(&played, 0, Role::Sentinel).len(), 8);
+}

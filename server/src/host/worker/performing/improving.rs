@@ -45,6 +45,13 @@ pub(super) struct Job {
     cancel: Cancel,
 }
 
+impl Job {
+    /// Nobody wants it any more.
+    pub(super) fn cancel(&self) {
+        self.cancel.cancel();
+    }
+}
+
 /// What such work comes to.
 enum Told {
     Mined(Box<MinedRecord>, usize),
@@ -69,11 +76,8 @@ impl Performance<'_> {
                     let numbers = candidates.iter().map(|candidate| candidate.proposal).collect();
                     return self.go_on_with(store, Errand::Gate(numbers));
                 }
-                for event in events {
-                    if let Some(record) = EventRecord::of(&event) {
-                        self.append(store, &record)?;
-                    }
-                }
+                let records: Vec<EventRecord> = events.iter().filter_map(EventRecord::of).collect();
+                self.append_all(store, &records)?;
                 self.grow_arms(store)
             }
             Step::Drop(slot) => self.drop_slot(store, slot),
@@ -109,7 +113,7 @@ impl Performance<'_> {
     /// Ends what goes on beside the trials; what was paid until then is paid.
     pub(super) fn end_job(&mut self, store: &mut Store) -> Result<(), StoreError> {
         if let Some(job) = &self.job {
-            job.cancel.cancel();
+            job.cancel();
         }
         while self.job.is_some() {
             self.hear_job(store)?;
@@ -283,19 +287,22 @@ impl Performance<'_> {
         let choice = merge::choose(&arm.harness, &candidates, most);
         let chosen: Vec<u32> = choice.chosen.iter().filter_map(|at| numbers.get(*at).copied()).collect();
         // The first is the one that promises most: `survivors` are in that order.
-        let (members, files) = match chosen.as_slice() {
+        let (members, files): (Vec<u32>, _) = match chosen.as_slice() {
             [] => (numbers.iter().copied().take(1).collect(), BTreeMap::new()),
             _ => (chosen, choice.files),
         };
-        for number in numbers.iter().filter(|number| !members.contains(number)) {
-            let event = Event::Decided { proposal: *number, decision: Decision::Held(Hold::MergeCap) };
-            if let Some(record) = EventRecord::of(&event) {
-                self.append(store, &record)?;
-            }
+        if members.is_empty() {
+            return self.pause(store, String::from("the proposals that were screened are not in the store"));
         }
+        let held = numbers
+            .iter()
+            .filter(|number| !members.contains(number))
+            .map(|number| Event::Decided { proposal: *number, decision: Decision::Held(Hold::MergeCap) });
+        let mut records: Vec<EventRecord> = held.filter_map(|event| EventRecord::of(&event)).collect();
         self.arms.unite(members.clone(), files.clone());
         let files = files.into_iter().map(|(path, text)| (path.as_str().to_owned(), text)).collect();
-        self.append(store, &EventRecord::Merged { members, files })?;
+        records.push(EventRecord::Merged { members, files });
+        self.append_all(store, &records)?;
         self.grow_arms(store)
     }
 }

@@ -47,6 +47,14 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether nothing was accepted, and of something it cannot be told.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        let decisions = self.cycle.decisions();
+        !decisions.values().any(|decision| *decision == Decision::Accepted)
+            && decisions.values().any(|decision| matches!(decision, Decision::Undecided(_)))
+    }
+
     /// Its trials.
     #[must_use]
     pub fn run(&self) -> &Run {
@@ -232,9 +240,8 @@ impl Progress {
 #[must_use]
 pub fn exit_code(seen: &Seen) -> u8 {
     use crate::engine::plan::Finish;
-    let is_undecided = |decision: &Decision| matches!(decision, Decision::Undecided(_));
     match seen.run().finished() {
-        Some(Finish::Complete) if seen.cycle.decisions().values().any(is_undecided) => 1,
+        Some(Finish::Complete | Finish::Rounds | Finish::Stalled) if seen.is_undecided() => 1,
         Some(
             Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds | Finish::Budget(_),
         ) => 0,

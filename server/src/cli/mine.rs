@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use harness_schema::split::Split;
+
 use super::report::excerpt::visible;
 use super::{follow, locate, terminal};
 use crate::engine::contract::Role;
 use crate::engine::plan::State;
+use crate::engine::report::words::plural;
 use crate::failure::Failure;
 use crate::host::machine::Machine;
-use crate::host::record::{MinedRecord, TrialRecord, WeaknessRecord};
+use crate::host::record::{LocationRecord, MinedRecord, TrialRecord, WeaknessRecord};
 use crate::host::sandbox::Guarantees;
 use crate::host::store::{Store, StoredRun, run_name};
 use crate::host::subject::Subject;
@@ -66,10 +69,40 @@ fn mined(
         })
         .filter_map(|(at, _)| trials.remove(&at))
         .collect();
+    if !teaching.iter().any(|trial| trial.split == Split::HeldIn.word() && trial.verdict != "void") {
+        let name = run_name(stored.number);
+        let hint = "name a run that has evaluated held-in tasks: `self-harness mine r-0001`";
+        return Err(Failure::user(format!("{name} has no held-in trial that measured anything"), hint));
+    }
     let lesson = mining::mine(store, &subject.harness, &subject.tasks, teaching);
     let record = MinedRecord::of(&lesson.mined, &lesson.weaknesses);
     let texts = subject.texts().into_iter().collect();
     Ok((record, texts))
+}
+
+/// How a place and a weakness belong together, in words (`editor` 3.5).
+fn relation(location: &LocationRecord) -> String {
+    let what = match location.relation.as_str() {
+        "knob" => "sets it",
+        "conflicting" => "disagrees with another line",
+        "triggering" => "may cause it",
+        "violated" => "asks for it in vain",
+        _ => return String::from("no line covers it; this is where one would stand"),
+    };
+    match location.line.trim() {
+        "" => what.to_owned(),
+        line => format!("{what}: {line}"),
+    }
+}
+
+/// Why no edit could help, in words.
+fn not_actionable(word: &str) -> &str {
+    match word {
+        "low-support" => "too few tasks for an edit",
+        "no-surface" => "no surface of the harness could mend it",
+        "suspect-task" => "its tasks prove nothing",
+        other => other,
+    }
 }
 
 fn text(mined: &MinedRecord, files: &[(String, String)], stored: &StoredRun) -> String {
@@ -78,12 +111,12 @@ fn text(mined: &MinedRecord, files: &[(String, String)], stored: &StoredRun) -> 
         return format!("no held-in trial of {} failed: there is nothing to mine\n", run_name(stored.number));
     }
     for weakness in &mined.weaknesses {
-        out.push_str(&one(weakness, files));
+        out.push_str(&one(weakness, mined.failed, files));
     }
     let percent = |share: f64| (share * 100.0).round();
     out.push_str(&format!(
-        "\n{} held-in tasks failed · {} % of that in clusters of three tasks and more · {} % unexplained · level {}\n",
-        mined.failed,
+        "\n{} failed at least once · of the weight of their failures {} % lie in clusters of three tasks and more, {} % have no known mechanism · level {}\n",
+        plural(mined.failed as u64, "held-in task", "held-in tasks"),
         percent(mined.gathered),
         percent(mined.unexplained),
         mined.level,
@@ -94,25 +127,22 @@ fn text(mined: &MinedRecord, files: &[(String, String)], stored: &StoredRun) -> 
     out
 }
 
-fn one(weakness: &WeaknessRecord, files: &[(String, String)]) -> String {
-    let tasks = if weakness.support == 1 { "task" } else { "tasks" };
+fn one(weakness: &WeaknessRecord, failed: usize, files: &[(String, String)]) -> String {
     let id = weakness.cluster.get(..4).unwrap_or(&weakness.cluster);
-    let mut out = format!("C-{id}  {} · {} {tasks}", weakness.words(), weakness.support);
+    let mut out = format!("C-{id}  {} · {} of {failed} fail", weakness.words(), weakness.support);
     if weakness.is_habit {
         out.push_str(" · a habit: passed trials show it as well");
     }
     match weakness.actionable.as_str() {
         "yes" => {}
-        why => out.push_str(&format!(" · not actionable: {why}")),
+        why => out.push_str(&format!(" · {}", not_actionable(why))),
     }
     out.push('\n');
     for location in &weakness.locations {
         let text =
             files.iter().find(|(path, _)| *path == location.file).map_or("", |(_, text)| text.as_str());
         let line = text.get(..location.start).map_or(1, |before| before.matches('\n').count() + 1);
-        let said =
-            if location.line.is_empty() { String::new() } else { format!(": {}", location.line.trim()) };
-        out.push_str(&format!("        {}:{line} {}{said}\n", location.file, location.relation));
+        out.push_str(&format!("        {}:{line}  {}\n", location.file, relation(location)));
     }
     let names: Vec<&str> = weakness.tasks.keys().map(String::as_str).collect();
     out.push_str(&format!("        {}\n", names.join(", ")));

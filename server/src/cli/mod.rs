@@ -45,14 +45,14 @@ use crate::failure::Failure;
 const MORE_HELP: &str = "\
 Exit codes:
   0  done; `check` found no errors
-  1  `check` found an error
+  1  `check` found an error, or what was to be decided is undecided
   2  the command cannot be done as typed
   3  the project is not set up such that it could be done: a manifest that is no text, for example
   4  the machine refused: a file cannot be read or written, there is no sandbox, a run is paused
  70  a mistake in self-harness itself
 130  a run was cancelled, or nobody wanted it to start";
 
-/// Checks agent harnesses: everything around a frozen language model that makes it an agent
+/// Checks, measures and improves agent harnesses: everything around a frozen language model that makes it an agent
 #[derive(Debug, Parser)]
 #[command(name = "self-harness", version, about, after_long_help = MORE_HELP)]
 struct Arguments {

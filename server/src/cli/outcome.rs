@@ -37,11 +37,11 @@ pub fn table(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<String, F
     let mut out = String::new();
     held_in(seen.run(), &trials, &mut out);
     match &stored.record.seal {
-        None => counted(seen.run(), Split::HeldOut, &mut out),
+        None => counted(seen, Split::HeldOut, &mut out),
         Some(seal) => read(seen, seal, &mut out),
     }
     for (task, why) in &seen.unfillable {
-        out.push_str(&format!("{DOUBTFUL}not run{DOUBTFUL:#} {}: {}\n", visible(task), visible(why)));
+        out.push_str(&format!("{DOUBTFUL}not run{DOUBTFUL:#} {}: {}\n", line(task), line(why)));
     }
     if !out.is_empty() {
         out.push('\n');
@@ -58,14 +58,19 @@ fn held_in(run: &Run, trials: &BTreeMap<usize, TrialRecord>, out: &mut String) {
     }
     let Some(score) = Score::of(run, Split::HeldIn) else { return };
     out.push_str(&format!("{}\n", score.words()));
-    let width = rows.keys().map(|task| task.chars().count()).max().unwrap_or_default();
+    let width = rows.keys().map(|task| line(task).chars().count()).max().unwrap_or_default();
     for (task, slots) in rows {
         let marks: Vec<String> = slots.iter().map(|at| mark(run.states().get(*at))).collect();
         let why = slots.iter().filter_map(|at| trials.get(at)).find(|trial| trial.verdict != "pass");
         let why = why.map(|trial| format!("  {}", reason(trial))).unwrap_or_default();
-        let task = visible(task);
-        out.push_str(&format!("  {task:<width$}  {}{}\n", marks.join(" "), visible(&why)));
+        let task = line(task);
+        out.push_str(&format!("  {task:<width$}  {}{}\n", marks.join(" "), line(&why)));
     }
+}
+
+/// One line of the table: what a verifier or a task says must not begin another.
+fn line(text: &str) -> String {
+    visible(text).replace('\n', " ")
 }
 
 fn mark(state: Option<&State>) -> String {
@@ -110,10 +115,12 @@ fn read(seen: &Seen, seal: &SealRecord, out: &mut String) {
     }
 }
 
-fn counted(run: &Run, split: Split, out: &mut String) {
+fn counted(seen: &Seen, split: Split, out: &mut String) {
+    let run = seen.run();
     let Some(score) = Score::of(run, split) else { return };
-    let is_open = score::tally(run, split).values().any(|tally| 0 < tally.open) && run.finished().is_none();
-    // Half of what judges is no result.
+    let has_open = score::tally(run, split).values().any(|tally| 0 < tally.open);
+    // Half of what judges is no result, and while others may be compared with it nothing of it is shown.
+    let is_open = run.finished().is_none() && (has_open || !seen.cycle.design().goal.is_measurement());
     if is_open {
         out.push_str(&format!("{} not complete\n", split.word()));
     } else {

@@ -239,6 +239,9 @@ impl Forecast {
     #[must_use]
     pub fn cost_words(&self) -> Option<String> {
         let (likely, high) = self.cost?;
+        if high <= 0.0 {
+            return Some(String::from("free"));
+        }
         let digits = if high < 0.1 { 4 } else { 2 };
         let (short, long) = (format!("{likely:.digits$}"), format!("{high:.digits$}"));
         let guess = if self.is_guess { " (guess: nothing measured yet)" } else { "" };

@@ -17,6 +17,8 @@ pub struct Tally {
     pub valid: u32,
     /// Slots that are not filled: they wait, run, or are missing.
     pub open: u32,
+    /// Those of them that wait or run.
+    pub waiting: u32,
 }
 
 /// The score of one harness on one split.
@@ -28,8 +30,10 @@ pub struct Score {
     pub value: f64,
     /// Tasks with a valid trial.
     pub tasks: u32,
-    /// Tasks without one.
+    /// Tasks without one, though all their trials were run.
     pub void: u32,
+    /// Tasks without one, of which trials were not run.
+    pub not_run: u32,
     /// The most repeats of a task.
     pub repeats: u32,
 }
@@ -49,7 +53,11 @@ pub fn tally(run: &Run, split: Split) -> BTreeMap<String, Tally> {
                 tally.valid += 1;
                 tally.passes += u32::from(*verdict == Verdict::Pass);
             }
-            State::Pending { .. } | State::Running { .. } | State::Missing(_) => tally.open += 1,
+            State::Pending { .. } | State::Running { .. } => {
+                tally.open += 1;
+                tally.waiting += 1;
+            }
+            State::Missing(_) => tally.open += 1,
             State::Dropped => {}
         }
     }
@@ -68,7 +76,8 @@ impl Score {
             // The sum of nothing would be minus zero.
             value: valid().fold(0.0, |sum, tally| sum + f64::from(tally.passes) / f64::from(tally.valid)),
             tasks: count(valid().count()),
-            void: count(tasks.len() - valid().count()),
+            void: count(tasks.values().filter(|tally| tally.valid == 0 && tally.waiting == 0).count()),
+            not_run: count(tasks.values().filter(|tally| tally.valid == 0 && 0 < tally.waiting).count()),
             repeats: tasks.values().map(|tally| tally.valid + tally.open).max().unwrap_or_default(),
         })
     }
@@ -82,6 +91,11 @@ impl Score {
             0 => {}
             1 => words.push_str(" · 1 task void"),
             void => words.push_str(&format!(" · {void} tasks void")),
+        }
+        match self.not_run {
+            0 => {}
+            1 => words.push_str(" · 1 task not run"),
+            not_run => words.push_str(&format!(" · {not_run} tasks not run")),
         }
         words
     }
@@ -151,12 +165,14 @@ mod tests {
         end(0, Verdict::Pass);
         end(3, Verdict::Fail);
         end(1, Verdict::Pass);
-        end(2, Verdict::Void(VoidCause::Provider));
+        for slot in [2, 5] {
+            run.apply(Duration::ZERO, &Event::Unfillable { slot, cause: VoidCause::Provider });
+        }
         let held_in = Score::of(&run, Split::HeldIn).unwrap();
         assert_eq!(held_in.words(), "held-in 1.5/2 ×2 · 1 task void");
-        assert_eq!(Score::of(&run, Split::HeldOut).unwrap().words(), "held-out 0/0 ×1 · 1 task void");
+        assert_eq!(Score::of(&run, Split::HeldOut).unwrap().words(), "held-out 0/0 ×1 · 1 task not run");
         assert_eq!(Score::of(&run, Split::Sealed), None);
-        assert_eq!(tally(&run, Split::HeldIn)["b"], Tally { passes: 1, valid: 1, open: 1 });
+        assert_eq!(tally(&run, Split::HeldIn)["b"], Tally { passes: 1, valid: 1, open: 1, waiting: 1 });
     }
 
     #[test]

@@ -142,7 +142,8 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
             };
             parts.push(score::money(spent.cost));
             parts.push(score::time(spent.time.as_secs()));
-            format!("{verb} finished: {} ({name})", parts.join(", "))
+            let how = if seen.is_undecided() { "undecided" } else { "finished" };
+            format!("{verb} {how}: {} ({name})", parts.join(", "))
         }
     }
 }
@@ -193,6 +194,11 @@ fn improved(seen: &Seen, goal: Goal) -> Vec<String> {
     let mut parts = vec![match (tried.len(), seen.run().finished()) {
         (0, Some(Finish::NoWeakness)) => {
             String::from("there is no weakness that an edit could help with, the harness is unchanged")
+        }
+        (all, _) if seen.is_undecided() => {
+            let open = cycle.decisions().values().filter(|of| matches!(of, Decision::Undecided(_)));
+            let why = open.clone().next().map_or("", |decision| decision.words());
+            format!("{} of {} undecided, {why}", open.count(), count(all))
         }
         (all, _) if accepted == 0 => format!("0 of {} accepted, the harness is unchanged", count(all)),
         (all, _) => format!("{accepted} of {} accepted", count(all)),

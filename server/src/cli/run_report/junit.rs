@@ -39,7 +39,7 @@ pub(super) fn document(
                 suite.add_test_case(named(&class, slot, state, trials.get(&at), seen));
             }
         } else {
-            suite.add_test_cases(counted(&class, slots.map(|(_, (_, state))| state), seen));
+            suite.add_test_cases(counted(&class, split, slots.map(|(_, (_, state))| state), seen));
         }
         if !suite.test_cases.is_empty() {
             report.add_test_suite(suite);
@@ -111,10 +111,18 @@ fn not_run() -> TestCaseStatus {
 }
 
 /// The cases of slots that are counted only. While some are open none has a verdict: half of what judges is no result.
-fn counted<'a>(class: &str, states: impl Iterator<Item = &'a State>, seen: &Seen) -> Vec<TestCase> {
+fn counted<'a>(
+    class: &str,
+    split: Split,
+    states: impl Iterator<Item = &'a State>,
+    seen: &Seen,
+) -> Vec<TestCase> {
     let states: Vec<&State> = states.collect();
     let is_open = states.iter().any(|state| matches!(state, State::Pending { .. } | State::Running { .. }));
-    let hides = is_open && seen.run().finished().is_none();
+    let compares = !seen.cycle.design().goal.is_measurement();
+    // Sealed tasks are read as a whole or not at all, whatever has ended the reading.
+    let hides =
+        (split == Split::Sealed && is_open) || (seen.run().finished().is_none() && (is_open || compares));
     let rank = |state: &State| match state {
         _ if hides => (3, ""),
         State::Filled(Verdict::Pass) => (0, ""),

@@ -10,7 +10,7 @@ use crate::engine::cycle::Decision;
 use crate::engine::report::text::markdown;
 use crate::engine::report::{Report, Step, json as written, words};
 use crate::failure::Failure;
-use crate::host::store::{Store, StoreError};
+use crate::host::store::{Store, StoreError, StoredRun};
 
 /// How many proposals of a run came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,15 +63,17 @@ pub(super) fn reports(store: &Store) -> Result<Vec<Report>, Failure> {
     let failed = |error: StoreError| error.to_failure();
     let last = store.latest_run().map_err(failed)?.map_or(0, |run| run.number);
     let mut reports: Vec<Report> = Vec::new();
+    let mut told: Vec<StoredRun> = Vec::new();
     for number in 1..=last {
         let Some(stored) = store.run(number).map_err(failed)?.filter(|run| run.record.rules.is_some()) else {
             continue;
         };
-        // Looks are counted per contract: those of the newest earlier run under it.
-        let earlier = reports.iter().rev().find(|report| view::counts(&stored, &report.about.contract));
-        let looks = earlier.map_or(0, |report| report.looks);
+        // Looks are counted per set of held-out tasks: those of the newest earlier run that has read it.
+        let earlier = told.iter().zip(&reports).rev().find(|(run, _)| view::counts(run, &stored));
+        let looks = earlier.map_or(0, |(_, report)| report.looks);
         let seen = follow::look_at(store, &stored)?;
         reports.push(view::report_after(store, &stored, &seen, looks, 0)?);
+        told.push(stored);
     }
     if reports.is_empty() {
         let hint = "start with `self-harness improve`";
@@ -82,9 +84,9 @@ pub(super) fn reports(store: &Store) -> Result<Vec<Report>, Failure> {
 
 fn step(step: &Step) -> String {
     let mut parts: Vec<String> = step.points.iter().map(words::point).collect();
-    if let Some(best) = step.best_held_out.filter(|_| !step.proposals.is_empty() && !step.has_moved) {
-        let best = crate::engine::score::number(best);
-        parts.push(format!("held-out claims no more than {best}"));
+    let is_behind = !step.proposals.is_empty() && !step.has_moved;
+    if let Some(best) = step.best_held_out.as_ref().filter(|_| is_behind) {
+        parts.push(format!("held-out claims no more than {}", words::claim(best)));
     }
     if let Some(look) = step.look {
         parts.push(format!("look {look}"));

@@ -1,6 +1,6 @@
 //! Reads the store and makes the [report](Report) of a run. The engine gets values only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use harness_schema::split::Split;
 use serde_json::Value;
@@ -8,11 +8,7 @@ use serde_json::Value;
 use super::texts::Texts;
 use crate::cli::follow::{self, Seen};
 use crate::cli::locate;
-use crate::engine::cycle::Goal;
-use crate::engine::plan::Finish;
-use crate::engine::report::words::plural;
 use crate::engine::report::{self, About, Chronicle, Refused, Report, Told, Weakness, Words};
-use crate::engine::score;
 use crate::failure::Failure;
 use crate::host::record::{
     EventRecord, MinedRecord, ProposalRecord, RefusedRecord, WeaknessRecord, finish_word,
@@ -69,11 +65,7 @@ pub(super) fn report_after(
             }
         }
     }
-    let mut report = report::of(&chronicle, about(store, stored, seen), &words, deals);
-    if let Some(ending) = ending(&report, seen, stored) {
-        report.about.ending = ending;
-    }
-    Ok(report)
+    Ok(report::of(&chronicle, about(store, stored, seen), &words, deals))
 }
 
 /// A run with what was known when each decision fell; `each` hears of every event before it counts.
@@ -93,7 +85,7 @@ fn chronicle(
     Ok(chronicle)
 }
 
-/// How many decisions of earlier runs have read the same held-out tasks: those under the same contract.
+/// How many decisions of earlier runs have read the same held-out tasks, whatever else was different then.
 fn looks_before(store: &Store, stored: &StoredRun) -> Result<u32, Failure> {
     let mut looks = 0;
     if stored.record.rules.is_none() {
@@ -101,16 +93,20 @@ fn looks_before(store: &Store, stored: &StoredRun) -> Result<u32, Failure> {
     }
     for number in 1..stored.number {
         let earlier = store.run(number).map_err(|error: StoreError| error.to_failure())?;
-        if let Some(earlier) = earlier.filter(|earlier| counts(earlier, &stored.record.contract)) {
+        if let Some(earlier) = earlier.filter(|earlier| counts(earlier, stored)) {
             looks = chronicle(store, &earlier, looks, |_, _| {})?.looks();
         }
     }
     Ok(looks)
 }
 
-/// Whether the decisions of a run are about these tasks.
-pub(super) fn counts(run: &StoredRun, contract: &str) -> bool {
-    run.record.rules.is_some() && run.record.contract == contract
+/// Whether the decisions of a run have read the held-out tasks of another one.
+pub(super) fn counts(run: &StoredRun, other: &StoredRun) -> bool {
+    let held_out = |run: &StoredRun| -> BTreeSet<String> {
+        let slots = run.record.slots.iter().filter(|slot| slot.split == Split::HeldOut.word());
+        slots.map(|slot| slot.task.clone()).collect()
+    };
+    run.record.rules.is_some() && held_out(run) == held_out(other)
 }
 
 fn about(store: &Store, stored: &StoredRun, seen: &Seen) -> About {
@@ -128,6 +124,12 @@ fn about(store: &Store, stored: &StoredRun, seen: &Seen) -> About {
             "not sandboxed: what the agent could reach on the machine may have changed what was measured",
         ));
     }
+    if let Some(seal) = &record.seal {
+        remarks.push(match seen.cycle.reading() {
+            Some(reading) => format!("{}: {}", reading.words(seal.look), reading.certainty()),
+            None => format!("{} not complete", Split::Sealed.word()),
+        });
+    }
     About {
         run: run_name(stored.number),
         verb: record.verb.clone(),
@@ -144,36 +146,6 @@ fn about(store: &Store, stored: &StoredRun, seen: &Seen) -> About {
         unmeasured: named,
         unmeasured_others: u32::try_from(others.len()).unwrap_or(u32::MAX),
     }
-}
-
-/// How a run that compared proposals came to its end by itself; `None` if it did not.
-fn ending(report: &Report, seen: &Seen, stored: &StoredRun) -> Option<String> {
-    let why = match seen.run().finished()? {
-        Finish::NoWeakness => ", no weakness is left that an edit could help with",
-        Finish::Stalled => ", three rounds in a row nothing survived",
-        Finish::Complete | Finish::Rounds => "",
-        _ => return None,
-    };
-    let proposals = report.proposals().count() as u64;
-    let accepted = report.accepted();
-    let what = match stored.record.goal() {
-        Goal::Evaluate | Goal::Seal => return None,
-        Goal::Propose => {
-            let refused: usize = report.rounds.iter().map(|round| round.refused.len()).sum();
-            let refused = plural(refused as u64, "draft refused", "drafts refused");
-            format!("{}, {refused}", plural(proposals, "proposal", "proposals"))
-        }
-        Goal::Validate | Goal::Improve => {
-            let unchanged = if accepted == 0 { ", the harness is unchanged" } else { "" };
-            format!("{accepted} of {} accepted{unchanged}", plural(proposals, "proposal", "proposals"))
-        }
-    };
-    Some(format!(
-        "{} finished: {what}{why}, {}, {}",
-        stored.record.verb,
-        score::money(report.spent.cost),
-        score::time(report.spent.time.as_secs())
-    ))
 }
 
 fn weaknesses(mined: &MinedRecord, texts: &Texts, arm: usize) -> Vec<Weakness> {

@@ -19,14 +19,20 @@ pub fn of(chronicle: &Chronicle, about: About, words: &Words, deals: u32) -> Rep
     let is_over = about.is_over;
     let compares = !cycle.design().goal.is_measurement();
     // While others may still be compared with it, nothing of what judges is shown.
-    let shows = |split: Split| split == Split::HeldIn || is_over || !compares && !first.is_open(split);
+    let shows = |split: Split| match split {
+        Split::HeldIn => true,
+        Split::HeldOut => is_over || !compares && !first.is_open(split),
+        // It is read as a whole, and said beside the scores.
+        Split::Sealed => false,
+    };
     Report {
         rules: compares.then_some(cycle.design().rules),
         splits: Split::ALL
             .into_iter()
+            .filter(|split| *split != Split::Sealed)
             .filter_map(|split| score(&first, last.as_ref(), split, shows(split)))
             .collect(),
-        rounds: rounds(chronicle, words),
+        rounds: rounds(chronicle, words, shows(Split::HeldOut)),
         steps: steps(chronicle, &first, shows(Split::HeldOut)),
         grid: Grid::of(&first, last.as_ref(), shows(Split::HeldOut)),
         spending: chronicle.spending(),
@@ -48,19 +54,24 @@ fn score(first: &Standing, last: Option<&Standing>, split: Split, shows: bool) -
     Some(SplitScore { split, first: Some(point), last: last.and_then(|last| last.point(split)), flips })
 }
 
-fn rounds(chronicle: &Chronicle, words: &Words) -> Vec<Round> {
+/// What each round came to. Scores of candidates are of both splits, so they are shown when those that judge are.
+fn rounds(chronicle: &Chronicle, words: &Words, shows_scores: bool) -> Vec<Round> {
     let told = chronicle.rounds().iter().enumerate();
     let rounds = told.map(|(at, past)| Round {
         actionable: past.actionable,
         weaknesses: words.weaknesses.get(at).cloned().unwrap_or_default(),
-        proposals: past.candidates.iter().map(|number| proposal(chronicle, words, *number)).collect(),
-        unions: past.unions.iter().filter_map(|arm| union(chronicle, *arm)).collect(),
+        proposals: past
+            .candidates
+            .iter()
+            .map(|number| proposal(chronicle, words, *number, shows_scores))
+            .collect(),
+        unions: past.unions.iter().filter_map(|arm| union(chronicle, *arm, shows_scores)).collect(),
         refused: words.refused.get(at).cloned().unwrap_or_default(),
     });
     rounds.collect()
 }
 
-fn proposal(chronicle: &Chronicle, words: &Words, number: u32) -> Proposal {
+fn proposal(chronicle: &Chronicle, words: &Words, number: u32, shows_scores: bool) -> Proposal {
     let cycle = chronicle.cycle();
     let judgement = chronicle.judgement_on(number);
     let members =
@@ -69,19 +80,20 @@ fn proposal(chronicle: &Chronicle, words: &Words, number: u32) -> Proposal {
         number,
         told: words.proposals.get(&number).cloned(),
         decision: cycle.decisions().get(&number).copied(),
-        measured: judgement.and_then(|judgement| judgement.measured.clone()),
+        measured: judgement.and_then(|judgement| judgement.measured.clone()).filter(|_| shows_scores),
+        is_hidden: !shows_scores,
         with: members.unwrap_or_default().iter().copied().filter(|member| *member != number).collect(),
         look: judgement.and_then(|judgement| judgement.look),
     }
 }
 
-fn union(chronicle: &Chronicle, arm: usize) -> Option<Union> {
+fn union(chronicle: &Chronicle, arm: usize, shows_scores: bool) -> Option<Union> {
     let members = chronicle.cycle().arms().get(arm)?.members.clone();
     let judgement = chronicle.judgement_on_union(arm);
     Some(Union {
         members,
         decision: judgement.map(|judgement| judgement.decision),
-        measured: judgement.and_then(|judgement| judgement.measured.clone()),
+        measured: judgement.and_then(|judgement| judgement.measured.clone()).filter(|_| shows_scores),
         look: judgement.and_then(|judgement| judgement.look),
     })
 }
@@ -97,9 +109,7 @@ fn steps(chronicle: &Chronicle, first: &Standing, shows_held_out: bool) -> Vec<S
             .filter_map(|split| standing.point(split))
             .collect()
     };
-    let value = |standing: &Standing| {
-        standing.point(Split::HeldOut).filter(|_| shows_held_out).map(|point| point.value)
-    };
+    let value = |standing: &Standing| standing.point(Split::HeldOut).filter(|_| shows_held_out);
     let mut steps = vec![Step {
         proposals: Vec::new(),
         points: points(first),

@@ -127,13 +127,11 @@ fn best(report: &Report) -> Vec<String> {
     }
     if let [.., last] = report.steps.as_slice()
         && 1 < report.steps.len()
-        && let Some(best) = last.best_held_out
+        && let Some(best) = &last.best_held_out
     {
-        let point = last.points.iter().find(|point| point.split == harness_schema::split::Split::HeldOut);
-        let tasks = point.map(|point| format!("/{}", point.tasks)).unwrap_or_default();
         lines.push(format!(
-            "best held-out score that may be claimed: {}{tasks}; it moves only by more than one standard error",
-            score::number(best)
+            "best held-out score that may be claimed: {}; it moves only by more than one standard error",
+            words::claim(best)
         ));
     }
     lines.push(looks(report));

@@ -212,7 +212,7 @@ pub fn step(step: &Step) -> Value {
         "proposals": step.proposals,
         "heldIn": of(Split::HeldIn),
         "heldOut": of(Split::HeldOut),
-        "bestHeldOutShown": step.best_held_out,
+        "bestHeldOutShown": step.best_held_out.as_ref().map(point),
         "strength": step.strength,
         "look": step.look,
     })

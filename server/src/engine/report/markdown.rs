@@ -95,7 +95,7 @@ fn lineage(steps: &[Step], out: &mut String) {
                 |point| format!("{}/{} ×{}", score::number(point.value), point.tasks, point.repeats),
             )
         };
-        let best = step.best_held_out.map_or_else(|| String::from("–"), score::number);
+        let best = step.best_held_out.as_ref().map_or_else(|| String::from("–"), words::claim);
         let strength = if step.strength.is_empty() { "–" } else { step.strength };
         use harness_schema::split::Split;
         out.push_str(&format!(

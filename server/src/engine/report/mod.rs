@@ -131,6 +131,8 @@ pub struct Proposal {
     pub decision: Option<Decision>,
     /// What the decision rests on; `None` if no trial of it was run.
     pub measured: Option<Measured>,
+    /// Whether that is not shown yet, because the run goes on.
+    pub is_hidden: bool,
     /// The proposals that were measured together with it.
     pub with: Vec<u32>,
     /// How many decisions had read the held-out tasks by then, this one included; `None` if it read none of them.
@@ -185,8 +187,8 @@ pub struct Step {
     pub proposals: Vec<u32>,
     /// Its score on each split.
     pub points: Vec<Point>,
-    /// The best held-out value that is shown, in tasks: it moves only by more than one standard error (`method` 5.10).
-    pub best_held_out: Option<f64>,
+    /// The best held-out score that is shown: it moves only by more than one standard error (`method` 5.10).
+    pub best_held_out: Option<Point>,
     /// Whether it moved with this step.
     pub has_moved: bool,
     /// How far its gain stood out, in a word; empty of the first.

@@ -112,6 +112,12 @@ pub fn split(of: &SplitScore) -> String {
     }
 }
 
+/// A score without its split and repeats: `7.8/10`.
+#[must_use]
+pub fn claim(of: &Point) -> String {
+    format!("{}/{}", score::number(of.value), of.tasks)
+}
+
 /// What a decision rests on: `held-in 15.5→18/24 ×4 (+3 −0) · held-out 7→8/12 ×4 (+1 −0) · look 9 · strong`.
 #[must_use]
 pub fn measured(measured: &Measured, decision: Option<Decision>, look: Option<u32>) -> String {
@@ -131,7 +137,8 @@ pub fn measured(measured: &Measured, decision: Option<Decision>, look: Option<u3
     {
         let (most, baseline) = apart(side.bounds.1, side.baseline);
         let word = side.split.word();
-        parts.push(format!("{word} at most {most}/{}, baseline {baseline}/{}", side.tasks, side.tasks));
+        let (tasks, void) = (side.tasks, void(side.void));
+        parts.push(format!("{word} at most {most}/{tasks}, baseline {baseline}/{tasks}{void}"));
     } else {
         parts.extend(measured.sides.iter().map(|side| one_side(side, measured)));
     }
@@ -158,7 +165,7 @@ fn one_side(side: &Side, measured: &Measured) -> String {
         );
     }
     let (least, most) = apart(side.bounds.0, side.bounds.1);
-    if least == most { format!("{word} {least}/{tasks}") } else { format!("{word} {least}–{most}/{tasks}") }
+    format!("{word} {least}–{most}/{tasks}{}", void(side.void))
 }
 
 /// How sure a comparison is, in sentences; `None` where there are only bounds.
@@ -245,6 +252,7 @@ pub fn outcome(proposal: &Proposal) -> String {
             };
             format!("{with}{}", measured(of, decision, proposal.look))
         }
+        (None, _) if proposal.is_hidden => String::from("its scores are shown when the run is over"),
         (None, Some(Decision::Rejected(Reason::Smoke))) => {
             String::from("stopped after two quick trials of one task")
         }

@@ -5,6 +5,7 @@ use harness_schema::split::Split;
 use super::Seen;
 use crate::engine::cycle::{Cycle, Decision, Goal};
 use crate::engine::plan::{Finish, Run, State};
+use crate::engine::report::standing::Standing;
 use crate::engine::score::{self, Score};
 use crate::engine::verdict::Verdict;
 use crate::host::store::{StoredRun, run_name};
@@ -216,15 +217,10 @@ fn waits(count: usize) -> &'static str {
     if count == 1 { "waits" } else { "wait" }
 }
 
-/// From the harness that the run began with to the one that came out of it: `held-in 7.4→9.1/14`.
+/// From the harness that the run began with to the one that came out of it, on the tasks that both were measured on:
+/// `held-in 7.4→9.1/14`.
 fn gain(cycle: &Cycle, split: Split) -> String {
-    let rates = |arm: usize| {
-        let tasks = cycle.design().tasks.iter().filter(|(_, of)| *of == split);
-        tasks.map(|(task, _)| cycle.rate(arm, task)).collect::<Vec<Option<f64>>>()
-    };
-    let pairs = rates(0).into_iter().zip(rates(cycle.working()));
-    let both: Vec<(f64, f64)> = pairs.filter_map(|(before, after)| Some((before?, after?))).collect();
-    let sum = |of: fn(&(f64, f64)) -> f64| both.iter().map(of).fold(0.0, |sum, rate| sum + rate);
-    let (before, after) = (sum(|pair| pair.0), sum(|pair| pair.1));
-    format!("{} {}→{}/{}", split.word(), score::number(before), score::number(after), both.len())
+    let (before, after) = (Standing::of(cycle, 0), Standing::of(cycle, cycle.working()));
+    let (before, after, tasks) = after.beside(&before, split);
+    format!("{} {}→{}/{tasks}", split.word(), score::number(before), score::number(after))
 }

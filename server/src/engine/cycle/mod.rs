@@ -337,19 +337,6 @@ impl Cycle {
         if self.is_confirmed(arm) { self.confirmation(arm) } else { self.screen(arm) }
     }
 
-    /// The share of a harness's trials of a task that passed, of all that stand for it; `None` if there is none.
-    #[must_use]
-    pub fn rate(&self, arm: usize, task: &str) -> Option<f64> {
-        let (mut passes, mut valid) = (0_u32, 0_u32);
-        for state in self.ledger(arm, task) {
-            if let plan::State::Filled(verdict) = state {
-                valid += 1;
-                passes += u32::from(verdict == Verdict::Pass);
-            }
-        }
-        (0 < valid).then(|| f64::from(passes) / f64::from(valid))
-    }
-
     /// Both arms on every task, by what was run last of a candidate: what a [comparison](super::gate::comparison) is made of.
     #[must_use]
     pub fn pairs(&self, arm: usize) -> Vec<(String, Split, Pair)> {

@@ -142,12 +142,26 @@ impl Standing {
     /// The comparison with another harness on one split, as the candidate.
     #[must_use]
     pub fn against(&self, baseline: &Self, split: Split) -> Option<Comparison> {
-        let pairs =
-            baseline.tasks.iter().filter(|(_, (of, _))| *of == split).filter_map(|(task, (_, marks))| {
-                let (_, candidate) = self.tasks.get(task)?;
-                Some(Pair { baseline: marks.record(), candidate: candidate.record() })
-            });
-        Comparison::of(&pairs.collect::<Vec<_>>())
+        Comparison::of(&self.pairs(baseline, split).collect::<Vec<_>>())
+    }
+
+    /// The scores of another harness and of this one on the tasks of a split that both were measured on, and how many those are.
+    #[must_use]
+    pub fn beside(&self, baseline: &Self, split: Split) -> (f64, f64, u32) {
+        let is_measured = |pair: &Pair| 0 < pair.baseline.1 && 0 < pair.candidate.1;
+        let both: Vec<Pair> = self.pairs(baseline, split).filter(is_measured).collect();
+        (
+            sum(both.iter().map(|pair| pair.baseline)),
+            sum(both.iter().map(|pair| pair.candidate)),
+            count(both.len()),
+        )
+    }
+
+    fn pairs(&self, baseline: &Self, split: Split) -> impl Iterator<Item = Pair> {
+        baseline.tasks.iter().filter(move |(_, (of, _))| *of == split).filter_map(|(task, (_, marks))| {
+            let (_, candidate) = self.tasks.get(task)?;
+            Some(Pair { baseline: marks.record(), candidate: candidate.record() })
+        })
     }
 }
 

@@ -28,3 +28,4 @@ pub mod proposal;
 pub mod cycle;
 pub mod forecast;
 pub mod report;
+pub mod board;

@@ -18,6 +18,8 @@ use harness_schema::text::{Text, TextEdit};
 
 pub use project::{Project, relative};
 
+use crate::engine::board::Board;
+
 /// Everything that is open or on disk, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -162,6 +164,14 @@ impl Workspace {
             return false;
         }
         self.set_project(root, update);
+        true
+    }
+
+    /// What is known of a project besides its files is another now; whether the project is there.
+    pub fn set_board(&mut self, root: &Path, board: Arc<Board>) -> bool {
+        let Some(project) = self.now.projects.get_mut(root) else { return false };
+        *project = Arc::new(project.with_board(board));
+        self.now.revision += 1;
         true
     }
 

@@ -4,18 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use harness_schema::check;
+use harness_schema::digest::Digest;
 use harness_schema::files::Files;
 use harness_schema::harness::Harness;
 use harness_schema::path::FilePath;
 use harness_schema::problem::Problem;
 use rustc_hash::FxHashMap;
 
+use crate::engine::board::Board;
+
 /// A project at one moment.
 #[derive(Debug)]
 pub struct Project {
     root: PathBuf,
     files: Files,
+    board: Arc<Board>,
     harness: OnceLock<Arc<Harness>>,
+    identity: OnceLock<Digest>,
     /// The newest harness before this moment: what did not change since is taken from it.
     previous: Mutex<Option<Arc<Harness>>>,
     problems: Mutex<FxHashMap<FilePath, Arc<[Problem]>>>,
@@ -28,7 +33,9 @@ impl Project {
         Self {
             root: root.to_path_buf(),
             files,
+            board: Arc::default(),
             harness: OnceLock::new(),
+            identity: OnceLock::new(),
             previous: Mutex::default(),
             problems: Mutex::default(),
         }
@@ -38,7 +45,33 @@ impl Project {
     #[must_use]
     pub fn with_files(&self, files: Files) -> Self {
         let previous = self.harness.get().cloned().or_else(|| self.previous());
-        Self { previous: Mutex::new(previous), ..Self::new(&self.root, files) }
+        let board = Arc::clone(&self.board);
+        Self { previous: Mutex::new(previous), board, ..Self::new(&self.root, files) }
+    }
+
+    /// The project with another board, and the same files.
+    #[must_use]
+    pub fn with_board(&self, board: Arc<Board>) -> Self {
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            board,
+            harness: self.harness.clone(),
+            previous: Mutex::new(self.previous()),
+            problems: Mutex::new(problems),
+            ..Self::new(&self.root, self.files.clone())
+        }
+    }
+
+    /// What is known of it besides its files.
+    #[must_use]
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// The digest of its harness, by which measured ones are recognised.
+    #[must_use]
+    pub fn identity(&self) -> Digest {
+        *self.identity.get_or_init(|| self.harness().digest(|path| self.board.programs.get(path).copied()))
     }
 
     fn previous(&self) -> Option<Arc<Harness>> {

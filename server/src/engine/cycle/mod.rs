@@ -25,7 +25,6 @@ use super::budget::Spent;
 use super::gate::comparison::Pair;
 use super::gate::stage::Stage;
 use super::plan::{self, Action, Finish, Run, Slot, State};
-use super::verdict::Verdict;
 
 pub use self::decision::{Decision, Hold, Open, Reason};
 use self::reserve::Screens;

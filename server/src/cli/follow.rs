@@ -1,7 +1,5 @@
 //! Follows a run through the store, as long as somebody works on it: a bar on a terminal, lines elsewhere.
 
-mod words;
-
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -10,63 +8,16 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
-use crate::engine::cycle::{Cycle, Decision};
-use crate::engine::plan::{Run, State};
+use crate::engine::plan::State;
 use crate::failure::Failure;
-use crate::host::record::EventRecord;
-use crate::host::store::{RunState, Store, StoredRun, run_name};
-
-pub use self::words::{ending, line};
+use crate::host::following::{ABANDONED, Seen, line, look_again, look_at};
+use crate::host::store::{RunState, Store, StoredRun};
 
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(150);
 
 /// How often a line is written where there is no terminal.
 const LINE: Duration = Duration::from_secs(15);
-
-/// How long a run may have no worker before it counts as abandoned: a worker that starts needs a moment.
-const ABANDONED: Duration = Duration::from_secs(5);
-
-/// Where a run stood when it was no longer followed.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// The run with everything that happened.
-    pub cycle: Cycle,
-    /// Where it stands.
-    pub state: RunState,
-    /// Whether nobody works on it although it is not over.
-    pub is_interrupted: bool,
-    /// Tasks that cannot be measured, and why.
-    pub unfillable: Vec<(String, String)>,
-    /// Slots that an earlier trial filled.
-    pub reused: usize,
-    /// Whether weaknesses were mined that an edit could help with.
-    pub is_mined: bool,
-    /// The last event that was taken in.
-    last: i64,
-}
-
-impl Seen {
-    /// Whether nothing was accepted, and of something it cannot be told.
-    #[must_use]
-    pub fn is_undecided(&self) -> bool {
-        let decisions = self.cycle.decisions();
-        !decisions.values().any(|decision| *decision == Decision::Accepted)
-            && decisions.values().any(|decision| matches!(decision, Decision::Undecided(_)))
-    }
-
-    /// Its trials.
-    #[must_use]
-    pub fn run(&self) -> &Run {
-        self.cycle.trials()
-    }
-
-    /// A run that somebody else has told.
-    #[cfg(test)]
-    pub(super) fn of(cycle: Cycle, state: RunState, unfillable: Vec<(String, String)>) -> Self {
-        Self { cycle, state, is_interrupted: false, unfillable, reused: 0, is_mined: false, last: 0 }
-    }
-}
 
 /// How often Ctrl-C was pressed.
 static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
@@ -94,7 +45,8 @@ pub fn follow(store: &mut Store, stored: &StoredRun) -> Result<Seen, Failure> {
             alone = None;
         } else if ABANDONED <= since.elapsed() {
             progress.finish();
-            return Ok(Seen { is_interrupted: true, ..seen });
+            seen.is_interrupted = true;
+            return Ok(seen);
         }
         let interrupts = INTERRUPTS.load(Ordering::Relaxed).saturating_sub(already);
         if asked < interrupts.min(2) {
@@ -129,61 +81,6 @@ fn listen() {
         // Without it Ctrl-C ends the command, and the run goes on.
         let _ = thread::Builder::new().name(String::from("ctrl-c")).spawn(wait);
     });
-}
-
-/// Where the run of a number stands now.
-///
-/// # Errors
-/// A [`Failure`] if the store cannot be read, or has no such run.
-pub fn look(store: &Store, number: i64) -> Result<Seen, Failure> {
-    let stored = store.run(number).map_err(|error| error.to_failure())?;
-    look_at(store, &stored.ok_or_else(|| gone(number))?)
-}
-
-/// Where a run stands now.
-///
-/// # Errors
-/// A [`Failure`] if the store cannot be read.
-pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
-    let mut seen = Seen {
-        cycle: Cycle::new(stored.record.design()),
-        state: stored.state,
-        is_interrupted: false,
-        unfillable: Vec::new(),
-        reused: 0,
-        is_mined: false,
-        last: 0,
-    };
-    look_again(store, stored, &mut seen)?;
-    Ok(seen)
-}
-
-/// Takes in what has happened since the last look: a long run is told once, not with every look.
-fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<(), Failure> {
-    let Seen { cycle, unfillable, reused, is_mined, last, .. } = seen;
-    let record = &stored.record;
-    // The state first: what a run has come to is stored before it, so nobody sees an end without what it came to.
-    let state = store.state(stored.number).map_err(|error| error.to_failure())?;
-    seen.state = state.ok_or_else(|| gone(stored.number))?;
-    let more = store.replay(stored.number, *last, cycle, |event| match event {
-        EventRecord::Unfillable { slot, why, .. } => {
-            let task = record.slots.get(slot).map(|slot| slot.task.clone()).unwrap_or_default();
-            if !unfillable.iter().any(|(other, _)| *other == task) {
-                unfillable.push((task, why));
-            }
-        }
-        EventRecord::Reused { .. } => *reused += 1,
-        EventRecord::Mined { actionable, .. } => *is_mined |= 0 < actionable,
-        _ => {}
-    });
-    *last = more.map_err(|error| error.to_failure())?;
-    let has_worker = store.has_worker().map_err(|error| error.to_failure())?;
-    seen.is_interrupted = seen.state == RunState::Running && !has_worker;
-    Ok(())
-}
-
-fn gone(number: i64) -> Failure {
-    Failure::host(format!("the run {} is gone", run_name(number)), "somebody has removed the store")
 }
 
 struct Progress {

@@ -9,13 +9,13 @@ use clap::ValueEnum;
 use harness_schema::manifest::Gate;
 use harness_schema::split::Split;
 
-use super::locate::{self, no_proposal, proposal_number};
+use super::locate;
 use super::start::{self, Asking, Plan, Terms};
 use crate::engine::contract::Role;
 use crate::engine::cycle::{Candidate, Goal, Rules};
 use crate::engine::plan::Slot;
 use crate::failure::Failure;
-use crate::host::store::StoredProposal;
+use crate::host::store::{StoredProposal, no_proposal, proposal_number};
 use crate::host::subject::Subject;
 
 const MORE_HELP: &str = "\

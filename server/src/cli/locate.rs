@@ -11,7 +11,7 @@ use super::report::plural;
 use super::terminal;
 use crate::failure::Failure;
 use crate::host::disk;
-use crate::host::store::{Store, StoredProposal, StoredRun, run_number};
+use crate::host::store::{Store, StoredRun, run_number};
 
 /// The directory of the manifest that `from`, or this directory, belongs to.
 ///
@@ -53,9 +53,6 @@ pub fn sound(root: &Path) -> Result<Harness, Failure> {
         }
     }
 }
-
-/// What is said of a store that this machine has not made.
-pub const IMPORTED: &str = "imported: written by another machine or copied here";
 
 /// The run that a person names, else the newest, with the store that holds it: that of the project, or the one from elsewhere
 /// that was put aside for it.
@@ -121,21 +118,4 @@ pub fn run(root: &Path, store: &Store, name: Option<&str>) -> Result<StoredRun, 
 fn nothing_run(root: &Path) -> Failure {
     let message = format!("nothing was run in `{}` yet", root.display());
     Failure::user(message, "start with `self-harness evaluate`")
-}
-
-/// The number of `P7` or `7`.
-#[must_use]
-pub fn proposal_number(name: &str) -> Option<u32> {
-    name.strip_prefix(['P', 'p']).unwrap_or(name).parse().ok()
-}
-
-/// What is said of a proposal that there is not.
-#[must_use]
-pub fn no_proposal(name: &str, all: &[StoredProposal]) -> Failure {
-    let last = all.last().map(|stored| stored.number);
-    let hint = last.map_or_else(
-        || String::from("there are none yet; make some with `self-harness propose`"),
-        |last| format!("proposals are named P1 to P{last}"),
-    );
-    Failure::user(format!("there is no proposal `{name}`"), hint)
 }

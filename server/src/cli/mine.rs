@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use harness_schema::split::Split;
 
 use super::report::excerpt::visible;
-use super::{follow, locate, terminal};
+use super::{locate, terminal};
 use crate::engine::contract::Role;
 use crate::engine::plan::State;
 use crate::engine::report::words::plural;
@@ -15,7 +15,7 @@ use crate::host::record::{LocationRecord, MinedRecord, TrialRecord, WeaknessReco
 use crate::host::sandbox::Guarantees;
 use crate::host::store::{Store, StoredRun, run_name};
 use crate::host::subject::Subject;
-use crate::host::{evidence, mining};
+use crate::host::{evidence, following, mining};
 
 /// The arguments of `mine`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ fn mined(
     let machine = Machine::read()?;
     let guarantees = Guarantees::untried();
     let subject = Subject::with_texts(root, &stored.record.files, &guarantees, &machine);
-    let seen = follow::look_at(store, stored)?;
+    let seen = following::look_at(store, stored)?;
     let run = seen.run();
     let mut trials = evidence::trials(store, stored).map_err(|error| error.to_failure())?;
     let slots = run.design().slots.iter().zip(run.states()).enumerate();

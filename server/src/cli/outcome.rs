@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use annotate_snippets::renderer::{AnsiColor, Style};
 use harness_schema::split::Split;
 
-use super::follow::Seen;
 use super::report::excerpt::visible;
 use crate::engine::plan::{Run, State};
 use crate::engine::score::{self, Score};
 use crate::engine::verdict::Verdict;
 use crate::failure::Failure;
 use crate::host::evidence;
+use crate::host::following::Seen;
 use crate::host::record::{SealRecord, TrialRecord};
 use crate::host::store::{Store, StoredRun};
 

@@ -2,8 +2,6 @@
 //! page. Also the edit of a proposal, the lineage, and which proposals somebody has dismissed. No file of the project is changed.
 
 mod junit;
-mod texts;
-mod view;
 mod text;
 mod diff;
 mod lineage;
@@ -12,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::follow::Seen;
 use super::report::excerpt::visible;
-use super::{follow, locate, outcome, terminal};
+use super::{locate, outcome, terminal};
 use crate::engine::report::{self, Report};
 use crate::failure::{Failure, FailureKind};
-use crate::host::store::{Store, StoreError, StoredRun};
+use crate::host::following::{self, Seen};
+use crate::host::store::{IMPORTED, Store, StoreError, StoredRun};
+use crate::host::telling;
 
 const MORE_HELP: &str = "\
 Examples:
@@ -105,10 +104,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
 /// # Errors
 /// A [`Failure`] if the store cannot be read.
 pub fn summary(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<String, Failure> {
-    let report = view::report(store, stored, seen, report::DEALS)?;
+    let report = telling::report(store, stored, seen, report::DEALS)?;
     let table = outcome::table(store, stored, &named(seen.clone(), &report))?;
     let rest = format!("{}{}", text::unmeasured(&report), text::rounds(&report));
-    Ok(format!("{table}{rest}{}\n", visible(&follow::ending(seen, stored))))
+    Ok(format!("{table}{rest}{}\n", visible(&following::ending(seen, stored))))
 }
 
 /// The page of a run.
@@ -116,21 +115,21 @@ pub fn summary(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<String,
 /// # Errors
 /// A [`Failure`] if the store cannot be read.
 pub fn page(store: &Store, stored: &StoredRun) -> Result<String, Failure> {
-    let seen = follow::look(store, stored.number)?;
-    Ok(report::html::html(&view::report(store, stored, &seen, report::DEALS)?))
+    let seen = following::look(store, stored.number)?;
+    Ok(report::html::html(&telling::report(store, stored, &seen, report::DEALS)?))
 }
 
 fn of_run(store: &Store, stored: &StoredRun, format: Format) -> Result<Written, Failure> {
-    let seen = follow::look(store, stored.number)?;
+    let seen = following::look(store, stored.number)?;
     if format == Format::Junit {
         say_imported(store);
         let trials = outcome::trials(store, stored)?;
         return Ok(Written::Exact(junit::document(stored, &seen, &trials)?));
     }
-    let report = view::report(store, stored, &seen, report::DEALS)?;
+    let report = telling::report(store, stored, &seen, report::DEALS)?;
     Ok(match format {
         Format::Text | Format::Junit => {
-            let imported = if store.is_foreign() { format!("{}\n", locate::IMPORTED) } else { String::new() };
+            let imported = if store.is_foreign() { format!("{IMPORTED}\n") } else { String::new() };
             let table = outcome::table(store, stored, &named(seen, &report))?;
             let rest = format!("{}{}", text::unmeasured(&report), text::rounds(&report));
             Written::Styled(format!("{imported}{table}{rest}{}\n", visible(&ending(&report))))
@@ -196,7 +195,7 @@ pub fn edit_of(store: &Store, number: u32) -> Result<String, Failure> {
 fn dismiss(root: &Path, name: &str, is_dismissed: bool) -> Result<u8, Failure> {
     let mut store = locate::store(root)?;
     if store.is_foreign() {
-        let message = format!("the store is {}, so nothing in it is changed", locate::IMPORTED);
+        let message = format!("the store is {IMPORTED}, so nothing in it is changed");
         return Err(Failure::user(message, "start a run of your own with `self-harness improve`"));
     }
     let proposal = diff::named(&store, name)?;
@@ -217,7 +216,7 @@ fn dismiss(root: &Path, name: &str, is_dismissed: bool) -> Result<u8, Failure> {
 
 fn say_imported(store: &Store) {
     if store.is_foreign() {
-        terminal::print_aside(&format!("{}\n", locate::IMPORTED));
+        terminal::print_aside(&format!("{IMPORTED}\n"));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::host::record::{
     SlotRecord,
 };
 use crate::host::sandbox::{Choice, Guarantees};
-use crate::host::store::{RunState, Store, StoredRun, run_name};
+use crate::host::store::{IMPORTED, RunState, Store, StoredRun, run_name};
 use crate::host::subject::Subject;
 
 /// On what terms a run is started.
@@ -185,7 +185,7 @@ fn start(
         let (own, aside) = Store::replace_foreign(root).map_err(|error| error.to_failure())?;
         terminal::print_aside(&visible(&format!(
             "{}; it is kept as `{}`, and none of its trials is reused\n",
-            locate::IMPORTED,
+            IMPORTED,
             aside.display()
         )));
         *store = own;

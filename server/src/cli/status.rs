@@ -7,16 +7,17 @@ use serde_json::json;
 
 use super::consent::{self, Flags, Question};
 use super::report::excerpt::visible;
-use super::{follow, locate, start, terminal};
+use super::{locate, start, terminal};
 use crate::engine::consent::{Reason, execution_digest};
 use crate::engine::plan::{Finish, State};
 use crate::engine::score;
 use crate::failure::Failure;
 use crate::host::consent::Memory;
+use crate::host::following;
 use crate::host::machine::Machine;
 use crate::host::record::AgreementRecord;
 use crate::host::sandbox::Choice;
-use crate::host::store::{RunState, Store, StoredRun, run_name};
+use crate::host::store::{IMPORTED, RunState, Store, StoredRun, run_name};
 use crate::host::subject::Subject;
 
 /// The arguments of `status`.
@@ -60,12 +61,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (mut store, stored) = locate::found(&root, arguments.run.as_deref())?;
     let failed = |error: crate::host::store::StoreError| error.to_failure();
     let name = run_name(stored.number);
-    let seen = follow::look_at(&store, &stored)?;
+    let seen = following::look_at(&store, &stored)?;
     let is_over = seen.state == RunState::Ended;
     let changes = arguments.cancel || arguments.discard || arguments.resume || arguments.retry;
     if store.is_foreign() && (changes || arguments.follow) {
         return Err(Failure::user(
-            format!("{name} is {}", locate::IMPORTED),
+            format!("{name} is {IMPORTED}"),
             "start a run of your own with `self-harness evaluate`",
         ));
     }
@@ -150,11 +151,11 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Ok(0);
     }
     let line = match (is_over, seen.run().paused().is_some() || seen.is_interrupted) {
-        (false, false) => format!("{name} {} · {}", stored.record.verb, follow::line(&seen, &stored)),
-        _ => follow::ending(&seen, &stored),
+        (false, false) => format!("{name} {} · {}", stored.record.verb, following::line(&seen, &stored)),
+        _ => following::ending(&seen, &stored),
     };
     if store.is_foreign() {
-        terminal::print(&format!("{}\n", locate::IMPORTED))?;
+        terminal::print(&format!("{IMPORTED}\n"))?;
     }
     terminal::print(&format!("{}\n", visible(&line)))?;
     if seen.run().finished().is_none() && 0 < seen.run().spent().trials {

@@ -4,15 +4,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use harness_schema::manifest::TranscriptFormat;
-
 use super::report::excerpt::visible;
-use super::{locate, outcome, terminal};
+use super::{locate, terminal};
 use crate::engine::trace::{Arguments as Given, Source, Trace};
-use crate::engine::transcript;
 use crate::failure::Failure;
 use crate::host::egress::Seen;
-use crate::host::store::run_name;
+use crate::host::store::IMPORTED;
+use crate::host::telling;
 use crate::host::trial::NETWORK;
 
 /// How much of one text is shown, in characters, unless all of it is asked for.
@@ -50,38 +48,14 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let name = Some(arguments.run.as_str()).filter(|name| *name != "latest");
     let (store, stored) = locate::found(&root, name)?;
     if store.is_foreign() {
-        terminal::print_aside(&format!("{}\n", locate::IMPORTED));
+        terminal::print_aside(&format!("{IMPORTED}\n"));
     }
-    let trials = outcome::trials(&store, &stored)?;
-    let of_task = || trials.values().filter(|trial| trial.task == arguments.task);
-    if of_task().any(|trial| trial.split != "held-in") {
-        let hint = "look at held-in tasks; a held-out task judges, and stops to when somebody learns from it";
-        return Err(Failure::user(
-            format!("`{}` is no held-in task, so its traces are not shown", arguments.task),
-            hint,
-        ));
-    }
-    let trial = of_task().find(|trial| trial.repeat == arguments.repeat).ok_or_else(|| {
-        let message = format!(
-            "{} has no trial of `{}` with repeat {}",
-            run_name(stored.number),
-            arguments.task,
-            arguments.repeat
-        );
-        Failure::user(message, "`self-harness report` lists the tasks and repeats of a run")
-    })?;
-    let path = store.trial_directory(&trial.id).join("trajectory.json");
-    let text = store.read_of_trial(&trial.id, "trajectory.json").map_err(|error| {
-        let message = format!("the transcript of {} cannot be read: {error}", trial.id);
-        Failure::host(message, "it may have been removed, or the trial was void before the agent began")
-    })?;
+    let traced = telling::trace(&store, &stored, &arguments.task, arguments.repeat)?;
     if arguments.json {
-        terminal::print_exactly(&text)?;
+        terminal::print_exactly(&traced.text)?;
         return Ok(0);
     }
-    let trace = transcript::read(&text, TranscriptFormat::Atif).map_err(|error| {
-        Failure::host(format!("`{}` is no transcript: {error}", path.display()), "see it with `--json`")
-    })?;
+    let (trace, trial) = (traced.trace()?, &traced.trial);
     let mut out = format!("{} · {} #{} · {}", trial.id, trial.task, trial.repeat, trial.verdict);
     if !trial.detail.is_empty() {
         out.push_str(&format!(" · {}", trial.detail));

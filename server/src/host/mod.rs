@@ -15,6 +15,8 @@ pub mod clock;
 pub mod record;
 pub mod store;
 pub mod evidence;
+pub mod following;
+pub mod telling;
 pub mod model;
 pub mod machine;
 pub mod scripted;

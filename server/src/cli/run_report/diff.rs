@@ -4,11 +4,10 @@
 use annotate_snippets::renderer::{AnsiColor, Effects, Style};
 use similar::TextDiff;
 
-use super::texts::Texts;
-use crate::cli::locate::{no_proposal, proposal_number};
 use crate::cli::report::excerpt::visible;
 use crate::failure::Failure;
-use crate::host::store::{Store, StoredProposal, run_name};
+use crate::host::store::{Store, StoredProposal, no_proposal, proposal_number, run_name};
+use crate::host::telling::Texts;
 
 const STRONG: Style = Style::new().effects(Effects::BOLD);
 const GOOD: Style = AnsiColor::Green.on_default();

@@ -7,12 +7,12 @@ use std::time::Duration;
 use harness_schema::split::Split;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::cli::follow::Seen;
 use crate::cli::outcome;
 use crate::cli::report::excerpt::visible;
 use crate::engine::plan::{Slot, State};
 use crate::engine::verdict::Verdict;
 use crate::failure::Failure;
+use crate::host::following::Seen;
 use crate::host::record::TrialRecord;
 use crate::host::store::{StoredRun, run_name};
 

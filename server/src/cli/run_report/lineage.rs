@@ -3,14 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::view;
-use crate::cli::follow;
 use crate::cli::report::excerpt::visible;
 use crate::engine::cycle::Decision;
 use crate::engine::report::text::markdown;
 use crate::engine::report::{Report, Step, json as written, words};
 use crate::failure::Failure;
+use crate::host::following;
 use crate::host::store::{Store, StoreError, StoredRun};
+use crate::host::telling;
 
 /// How many proposals of a run came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,10 +69,10 @@ pub(super) fn reports(store: &Store) -> Result<Vec<Report>, Failure> {
             continue;
         };
         // Looks are counted per set of held-out tasks: those of the newest earlier run that has read it.
-        let earlier = told.iter().zip(&reports).rev().find(|(run, _)| view::counts(run, &stored));
+        let earlier = told.iter().zip(&reports).rev().find(|(run, _)| telling::counts(run, &stored));
         let looks = earlier.map_or(0, |(_, report)| report.looks);
-        let seen = follow::look_at(store, &stored)?;
-        reports.push(view::report_after(store, &stored, &seen, looks, 0)?);
+        let seen = following::look_at(store, &stored)?;
+        reports.push(telling::report_after(store, &stored, &seen, looks, 0)?);
         told.push(stored);
     }
     if reports.is_empty() {

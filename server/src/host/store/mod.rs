@@ -26,10 +26,13 @@ use super::record::{EventRecord, RunRecord};
 pub use error::StoreError;
 pub use known::Known;
 pub use lease::Lease;
-pub use proposals::StoredProposal;
+pub use proposals::{StoredProposal, no_proposal, proposal_number};
 
 /// The directory of the store, beside the manifest.
 pub const DIRECTORY: &str = ".self-harness";
+
+/// What is said of a store that this machine has not made.
+pub const IMPORTED: &str = "imported: written by another machine or copied here";
 
 /// The newest format of the database that is known (`PRAGMA user_version`).
 const VERSION: i64 = 2;

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Lease, Store, StoreError, add, signed, unsigned};
 use crate::engine::cycle::Decision;
+use crate::failure::Failure;
 use crate::host::clock;
 use crate::host::record::{EventRecord, ProposalRecord};
 
@@ -23,6 +24,23 @@ pub struct StoredProposal {
     pub record: ProposalRecord,
     /// Whether somebody dismissed it.
     pub is_dismissed: bool,
+}
+
+/// The number of `P7` or `7`.
+#[must_use]
+pub fn proposal_number(name: &str) -> Option<u32> {
+    name.strip_prefix(['P', 'p']).unwrap_or(name).parse().ok()
+}
+
+/// What is said of a proposal that there is not.
+#[must_use]
+pub fn no_proposal(name: &str, all: &[StoredProposal]) -> Failure {
+    let last = all.last().map(|stored| stored.number);
+    let hint = last.map_or_else(
+        || String::from("there are none yet; make some with `self-harness propose`"),
+        |last| format!("proposals are named P1 to P{last}"),
+    );
+    Failure::user(format!("there is no proposal `{name}`"), hint)
 }
 
 impl Store {

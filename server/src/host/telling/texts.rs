@@ -9,7 +9,7 @@ use crate::host::store::{Store, StoredRun};
 
 /// What the texts of each harness of a run are made of.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
+pub struct Texts {
     /// Of the harness that the run began with, by path.
     first: BTreeMap<String, String>,
     /// Whole files that each arm changes, in its place.
@@ -22,7 +22,7 @@ impl Texts {
     ///
     /// # Errors
     /// A [`Failure`] if the store cannot be read.
-    pub(super) fn of(store: &Store, stored: &StoredRun, cycle: &Cycle) -> Result<Self, Failure> {
+    pub fn of(store: &Store, stored: &StoredRun, cycle: &Cycle) -> Result<Self, Failure> {
         let failed = |error: crate::host::store::StoreError| error.to_failure();
         let mut unions = BTreeMap::new();
         for event in store.events(stored.number, 0).map_err(failed)? {
@@ -47,7 +47,8 @@ impl Texts {
     }
 
     /// A file of the harness of an arm; `None` if it has no such file.
-    pub(super) fn file(&self, arm: usize, path: &str) -> Option<&str> {
+    #[must_use]
+    pub fn file(&self, arm: usize, path: &str) -> Option<&str> {
         let mut at = arm;
         loop {
             if let Some(text) = self.changed.get(at).and_then(|changed| changed.get(path)) {
@@ -61,7 +62,8 @@ impl Texts {
     }
 
     /// The line, from 1, of a byte of a file.
-    pub(super) fn line(&self, arm: usize, path: &str, start: usize) -> usize {
+    #[must_use]
+    pub fn line(&self, arm: usize, path: &str, start: usize) -> usize {
         let text = self.file(arm, path).unwrap_or_default();
         text.get(..start).map_or(1, |before| before.matches('\n').count() + 1)
     }

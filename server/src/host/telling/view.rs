@@ -6,20 +6,19 @@ use harness_schema::split::Split;
 use serde_json::Value;
 
 use super::texts::Texts;
-use crate::cli::follow::{self, Seen};
-use crate::cli::locate;
 use crate::engine::report::{self, About, Chronicle, Refused, Report, Told, Weakness, Words};
 use crate::failure::Failure;
+use crate::host::following::{self, Seen};
 use crate::host::record::{
     EventRecord, MinedRecord, ProposalRecord, RefusedRecord, WeaknessRecord, finish_word,
 };
-use crate::host::store::{Store, StoreError, StoredProposal, StoredRun, run_name};
+use crate::host::store::{IMPORTED, Store, StoreError, StoredProposal, StoredRun, run_name};
 
 /// The report of a run. `deals` is how often the first harness is compared with itself.
 ///
 /// # Errors
 /// A [`Failure`] if the store cannot be read.
-pub(super) fn report(store: &Store, stored: &StoredRun, seen: &Seen, deals: u32) -> Result<Report, Failure> {
+pub fn report(store: &Store, stored: &StoredRun, seen: &Seen, deals: u32) -> Result<Report, Failure> {
     let looks = looks_before(store, stored)?;
     report_after(store, stored, seen, looks, deals)
 }
@@ -28,7 +27,7 @@ pub(super) fn report(store: &Store, stored: &StoredRun, seen: &Seen, deals: u32)
 ///
 /// # Errors
 /// A [`Failure`] if the store cannot be read.
-pub(super) fn report_after(
+pub fn report_after(
     store: &Store,
     stored: &StoredRun,
     seen: &Seen,
@@ -68,8 +67,12 @@ pub(super) fn report_after(
     Ok(report::of(&chronicle, about(store, stored, seen), &words, deals))
 }
 
-/// A run with what was known when each decision fell; `each` hears of every event before it counts.
-fn chronicle(
+/// A run with what was known when each decision fell; `looks` decisions have read its held-out tasks before, and `each` hears of
+/// every event before it counts.
+///
+/// # Errors
+/// A [`Failure`] if the store cannot be read.
+pub fn chronicle(
     store: &Store,
     stored: &StoredRun,
     looks: u32,
@@ -86,7 +89,10 @@ fn chronicle(
 }
 
 /// How many decisions of earlier runs have read the same held-out tasks, whatever else was different then.
-fn looks_before(store: &Store, stored: &StoredRun) -> Result<u32, Failure> {
+///
+/// # Errors
+/// A [`Failure`] if the store cannot be read.
+pub fn looks_before(store: &Store, stored: &StoredRun) -> Result<u32, Failure> {
     let mut looks = 0;
     if stored.record.rules.is_none() {
         return Ok(looks);
@@ -101,7 +107,8 @@ fn looks_before(store: &Store, stored: &StoredRun) -> Result<u32, Failure> {
 }
 
 /// Whether the decisions of a run have read the held-out tasks of another one.
-pub(super) fn counts(run: &StoredRun, other: &StoredRun) -> bool {
+#[must_use]
+pub fn counts(run: &StoredRun, other: &StoredRun) -> bool {
     let held_out = |run: &StoredRun| -> BTreeSet<String> {
         let slots = run.record.slots.iter().filter(|slot| slot.split == Split::HeldOut.word());
         slots.map(|slot| slot.task.clone()).collect()
@@ -117,7 +124,7 @@ fn about(store: &Store, stored: &StoredRun, seen: &Seen) -> About {
         seen.unfillable.iter().cloned().partition(|(task, _)| is_held_in(task));
     let mut remarks = Vec::new();
     if store.is_foreign() {
-        remarks.push(locate::IMPORTED.to_owned());
+        remarks.push(IMPORTED.to_owned());
     }
     if record.sandbox == "none" {
         remarks.push(String::from(
@@ -140,7 +147,7 @@ fn about(store: &Store, stored: &StoredRun, seen: &Seen) -> About {
         sandbox: record.sandbox.clone(),
         started_ms: stored.created_ms,
         is_over: seen.run().finished().is_some(),
-        ending: follow::ending(seen, stored),
+        ending: following::ending(seen, stored),
         stop: seen.run().finished().map(finish_word).unwrap_or_default().to_owned(),
         remarks,
         unmeasured: named,

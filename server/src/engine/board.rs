@@ -19,7 +19,7 @@ use super::report::standing::Point;
 pub type Texts = Arc<BTreeMap<FilePath, String>>;
 
 /// Everything that is known of a project besides its files.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Board {
     /// Whether somebody trusts the project.
     pub trust: Trust,

@@ -39,6 +39,8 @@ pub mod trial;
 #[cfg(target_os = "linux")]
 pub mod mining;
 #[cfg(target_os = "linux")]
+pub mod board;
+#[cfg(target_os = "linux")]
 pub mod proposer;
 #[cfg(target_os = "linux")]
 pub mod worker;

@@ -233,7 +233,9 @@ impl Subject {
         self.tasks.get(at)
     }
 
-    fn of_file(&self, path: &FilePath) -> Option<Digest> {
+    /// The digest of the bytes of a file; `None` if it cannot be read.
+    #[must_use]
+    pub fn of_file(&self, path: &FilePath) -> Option<Digest> {
         std::fs::read(self.root.join(path.as_str())).ok().map(|bytes| Digest::of(&bytes))
     }
 }

@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod transport;
 pub mod from_proto;
 pub mod session;
+pub mod settings;
 pub mod to_proto;
 pub mod shared;
 pub mod reports;

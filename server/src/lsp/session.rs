@@ -6,7 +6,8 @@ use harness_schema::text::Encoding;
 use serde_json::{Value, json};
 
 use super::from_proto;
-use crate::ide::tokens;
+use crate::ide::pages::name::SCHEME;
+use crate::ide::{command, tokens};
 
 /// What was agreed in `initialize`.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct Session {
     pub encoding: Encoding,
     /// The folders that are open.
     pub folders: Vec<PathBuf>,
+    /// What the client calls itself, as people read it.
+    pub editor: String,
     client: Value,
 }
 
@@ -34,7 +37,9 @@ impl Session {
                 root.or_else(path).filter(|root| root.is_absolute()).into_iter().collect()
             }
         };
-        Self { encoding: encoding(&client), folders, client }
+        let editor = params.pointer("/clientInfo/name").and_then(Value::as_str);
+        let editor = editor.map_or_else(|| String::from("an editor"), |name| name.chars().take(40).collect());
+        Self { encoding: encoding(&client), folders, editor, client }
     }
 
     /// Whether the client announces a capability, by its path in `ClientCapabilities`.
@@ -66,6 +71,12 @@ impl Session {
         self.can("/workspace/didChangeWatchedFiles/dynamicRegistration")
     }
 
+    /// Whether the client opens documents of `selfharness:`: ours do, and those that know LSP 3.18.
+    #[must_use]
+    pub fn opens_ours(&self) -> bool {
+        self.can("/experimental/selfHarness/content") || self.can("/workspace/textDocumentContent")
+    }
+
     /// What this server can do for this client.
     #[must_use]
     pub fn answer(&self) -> Value {
@@ -74,6 +85,7 @@ impl Session {
             Encoding::Utf16 => "utf-16",
             Encoding::Utf32 => "utf-32",
         };
+        let commands: Vec<String> = command::WORDS.iter().map(|word| format!("{}{word}", command::PREFIX)).collect();
         let renames = json!({
             "filters": [{"scheme": "file", "pattern": {"glob": "**/*"}}],
         });
@@ -103,9 +115,18 @@ impl Session {
                 "selectionRangeProvider": true,
                 "callHierarchyProvider": true,
                 "codeActionProvider": {
-                    "codeActionKinds": ["quickfix", "refactor.rewrite", "source.fixAll.selfHarness"],
+                    "codeActionKinds": [
+                        "quickfix",
+                        "quickfix.selfHarness.proposal",
+                        "refactor.rewrite",
+                        "source.fixAll.selfHarness",
+                        "source.selfHarness",
+                    ],
                     "resolveProvider": true,
                 },
+                "inlayHintProvider": {"resolveProvider": true},
+                "codeLensProvider": {"resolveProvider": true},
+                "executeCommandProvider": {"commands": commands},
                 "semanticTokensProvider": {
                     "legend": {"tokenTypes": tokens::LEGEND, "tokenModifiers": ["definition"]},
                     "full": {"delta": true},
@@ -114,7 +135,9 @@ impl Session {
                 "workspace": {
                     "workspaceFolders": {"supported": true, "changeNotifications": true},
                     "fileOperations": {"willRename": renames},
+                    "textDocumentContent": {"schemes": [SCHEME]},
                 },
+                "experimental": {"selfHarness": {"schema": 1}, "testExplorer": true},
             },
         })
     }

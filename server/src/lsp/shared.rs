@@ -18,6 +18,7 @@ use tower_lsp::jsonrpc::Result;
 use super::dispatch;
 use super::outbox::{Outbox, replaces, replaces_of};
 use super::session::Session;
+use super::settings::Settings;
 use super::to_proto;
 use crate::workspace::{Snapshot, Workspace};
 
@@ -121,6 +122,13 @@ pub struct Shared {
     took: DashMap<PathBuf, Duration>,
     /// The folders and projects that are being read.
     loads: watch::Sender<Loads>,
+    settings: Mutex<Settings>,
+    /// What a client was given for a document, to tell it when that is old: hints, and lenses, each with its identity.
+    pub hints: DashMap<PathBuf, u64>,
+    /// The same of lenses.
+    pub lenses: DashMap<PathBuf, u64>,
+    /// When somebody typed in a document last.
+    pub typed: DashMap<PathBuf, Instant>,
 }
 
 impl Shared {
@@ -140,6 +148,10 @@ impl Shared {
             pushed: DashMap::new(),
             took: DashMap::new(),
             loads: watch::Sender::new(Loads::default()),
+            settings: Mutex::default(),
+            hints: DashMap::new(),
+            lenses: DashMap::new(),
+            typed: DashMap::new(),
         }
     }
 
@@ -152,6 +164,18 @@ impl Shared {
     /// Sets what was agreed, once.
     pub fn agree(&self, session: Session) {
         let _ = self.session.set(session);
+    }
+
+    /// What the user has set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The user has set something; whether it is another than it was.
+    pub fn set_settings(&self, settings: Settings) -> bool {
+        let mut known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, settings) != settings
     }
 
     /// How the client counts columns.
@@ -227,6 +251,9 @@ impl Shared {
     pub fn forget(&self, document: &Path) {
         self.tokens.remove(document);
         self.took.remove(document);
+        self.hints.remove(document);
+        self.lenses.remove(document);
+        self.typed.remove(document);
     }
 
     /// A turn to compute, on a worker thread; it ends when the answer is dropped.

@@ -1,6 +1,9 @@
 //! What a backend proved on this machine, and why it could not.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use crate::engine::consent::Strength;
 
 /// One promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +78,29 @@ impl Guarantees {
             memory: untried(),
             disk: untried(),
             landlock_abi: untried(),
+        }
+    }
+
+    /// As somebody agreed to them, by name: what was tried when a run was started, and not now.
+    #[must_use]
+    pub fn recorded(backend: &str, strengths: &BTreeMap<String, Strength>) -> Self {
+        let of = |name: &str| match strengths.get(name) {
+            Some(Strength::Held) => Guarantee::Held,
+            Some(Strength::Weaker) => Guarantee::Weaker(String::from("when a run was started")),
+            Some(Strength::Missing) | None => Guarantee::Missing(String::from("when a run was started")),
+        };
+        Self {
+            backend: backend.to_owned(),
+            fs_write: of("fs-write"),
+            fs_read: of("fs-read"),
+            network: of("network"),
+            processes: of("processes"),
+            kill_all: of("kill-all"),
+            capabilities: of("capabilities"),
+            seccomp: of("seccomp"),
+            memory: of("memory"),
+            disk: of("disk"),
+            landlock_abi: of("landlock"),
         }
     }
 
@@ -174,6 +200,15 @@ mod tests {
             "{}",
             open.line()
         );
+        let strengths = polled.each().map(|(name, _, guarantee)| {
+            let strength = match guarantee {
+                Guarantee::Held => Strength::Held,
+                Guarantee::Weaker(_) => Strength::Weaker,
+                Guarantee::Missing(_) => Strength::Missing,
+            };
+            (name.to_owned(), strength)
+        });
+        assert_eq!(Guarantees::recorded("", &strengths.into()).line(), polled.line());
         let old = Guarantees { landlock_abi: Guarantee::of(false, "old"), ..held() };
         assert!(old.lacking().is_empty());
     }

@@ -70,6 +70,12 @@ impl Store {
         Self::open_with(root, known)
     }
 
+    /// Whether a project has a store, whoever wrote it.
+    #[must_use]
+    pub fn is_there(root: &Path) -> bool {
+        directory(root).is_ok_and(|directory| directory.join(DATABASE).is_file())
+    }
+
     /// Opens the store of a project if there is one. One from elsewhere is opened for reading.
     ///
     /// # Errors

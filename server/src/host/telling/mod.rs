@@ -7,4 +7,4 @@ mod trace;
 
 pub use texts::Texts;
 pub use trace::{TracedTrial, trace};
-pub use view::{chronicle, counts, looks_before, report, report_after};
+pub use view::{chronicle, cluster, counts, looks_before, report, report_after, scope};

@@ -180,8 +180,9 @@ fn places(weakness: &WeaknessRecord, texts: &Texts, arm: usize) -> Vec<String> {
     places
 }
 
-/// The id of a cluster, as people read it.
-fn cluster(id: &str) -> String {
+/// The id of a cluster, as people read it: `C-7f3a`.
+#[must_use]
+pub fn cluster(id: &str) -> String {
     if id.is_empty() { String::new() } else { format!("C-{}", id.get(..4).unwrap_or(id)) }
 }
 
@@ -190,8 +191,12 @@ fn refused_of(record: &RefusedRecord) -> Refused {
     Refused { guard, why, summary, author }
 }
 
-/// When an edit acts: `when detector = never-verified, event = finish`.
-fn condition(scope: &Value) -> String {
+/// When an edit acts: `always`, or `when detector = never-verified, event = finish`.
+#[must_use]
+pub fn scope(scope: &Value) -> String {
+    if let Value::String(word) = scope {
+        return word.clone();
+    }
     let Some(Value::Object(parts)) = scope.get("when") else { return format!("when {scope}") };
     let parts = parts.iter().map(|(name, value)| match value {
         Value::String(text) => format!("{name} = {text}"),
@@ -202,10 +207,6 @@ fn condition(scope: &Value) -> String {
 
 fn told(stored: &StoredProposal) -> Told {
     let ProposalRecord { summary, why, author, edits, scope, cost, .. } = &stored.record;
-    let scope = match scope {
-        Value::String(word) => word.clone(),
-        other => condition(other),
-    };
     let surfaces: BTreeMap<&String, &String> = edits.iter().map(|edit| (&edit.surface, &edit.file)).collect();
     Told {
         summary: summary.clone(),
@@ -213,7 +214,7 @@ fn told(stored: &StoredProposal) -> Told {
         author: author.clone(),
         cluster: cluster(&stored.record.cluster),
         surfaces: surfaces.into_iter().map(|(surface, file)| (surface.clone(), file.clone())).collect(),
-        scope,
+        scope: self::scope(scope),
         cost: *cost,
         is_dismissed: stored.is_dismissed,
     }

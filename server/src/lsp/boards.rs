@@ -1,0 +1,123 @@
+//! Keeps what editors know of runs in step with the stores of their projects: one thread reads them, whenever they are others than
+//! they were. Whoever started a run, in whichever program, it is seen here (`editor` 8).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::diagnostics::Diagnostics;
+use super::news::News;
+use super::shared::Shared;
+use crate::engine::board::Board;
+use crate::host::board::Reader;
+
+/// How often a store is asked whether it is another: within two looks everybody sees the same run.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A run that nobody works on any more shows by nothing but time.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// How the handlers ask for a look before its time.
+#[derive(Debug)]
+pub struct Boards {
+    tell: Sender<()>,
+    told: Mutex<Option<Receiver<()>>>,
+}
+
+/// A project that is read.
+struct Kept {
+    reader: Reader,
+    /// Of which state of the disk its board is.
+    disk: u64,
+    read: Instant,
+}
+
+impl Boards {
+    /// Nothing was read yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let (tell, told) = channel();
+        Self { tell, told: Mutex::new(Some(told)) }
+    }
+
+    /// Begins to follow the stores.
+    pub fn follow(&self, shared: &Arc<Shared>, diagnostics: Diagnostics) {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(told) = told else { return };
+        let (shared, runtime) = (Arc::clone(shared), Handle::current());
+        // On a thread of its own: it mines, which takes time, and a runtime of two threads has none for that.
+        let spawned = thread::Builder::new().name(String::from("boards")).spawn(move || {
+            let _entered = runtime.enter();
+            run(&shared, &diagnostics, &told);
+        });
+        if let Err(error) = spawned {
+            tracing::error!(%error, "the stores of projects cannot be followed");
+        }
+    }
+
+    /// Something was written to a store by this server: it is looked at now.
+    pub fn look(&self) {
+        // Whoever listens is gone only at the very end.
+        let _ = self.tell.send(());
+    }
+}
+
+impl Default for Boards {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
+    let mut kept: BTreeMap<PathBuf, Kept> = BTreeMap::new();
+    let mut news = News::default();
+    loop {
+        match told.recv_timeout(LOOK) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let snapshot = shared.snapshot();
+        kept.retain(|root, _| snapshot.project(root).is_some());
+        let mut has_changed = false;
+        for project in snapshot.projects() {
+            let root = project.root();
+            let disk = shared.workspace().disk_revision();
+            let Some(board) = look(&mut kept, root, disk, project.board()) else { continue };
+            if board != **project.board() || !kept_before(&news, root) {
+                let board = Arc::new(board);
+                has_changed |= shared.workspace().set_board(root, Arc::clone(&board));
+                news.tell(shared, root, &board);
+            }
+        }
+        news.tick(shared, &shared.snapshot());
+        if has_changed {
+            diagnostics.all_changed();
+        }
+    }
+}
+
+fn kept_before(news: &News, root: &Path) -> bool {
+    news.knows(root)
+}
+
+/// The board of a project, if it may be another than it was.
+fn look(kept: &mut BTreeMap<PathBuf, Kept>, root: &Path, disk: u64, known: &Board) -> Option<Board> {
+    let now = Instant::now();
+    let Some(project) = kept.get_mut(root) else {
+        let mut reader = Reader::new(root);
+        let board = reader.board(disk);
+        kept.insert(root.to_path_buf(), Kept { reader, disk, read: now });
+        return Some(board);
+    };
+    let is_due = known.active().is_some() && LONGEST <= project.read.elapsed();
+    if project.reader.has_news() || project.disk != disk || is_due {
+        (project.disk, project.read) = (disk, now);
+        return Some(project.reader.board(disk));
+    }
+    None
+}

@@ -1,0 +1,89 @@
+//! What can be done with a run that is there: cancel it, let it go on, discard it. Whoever works on it obeys within a second.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::argument::Argument;
+use super::{Commands, starting};
+use crate::engine::board::{Board, Status};
+use crate::failure::Failure;
+use crate::host::store::{Store, StoredRun};
+use crate::host::starting as host_starting;
+use crate::ide::pages::name::root_id;
+use crate::lsp::{news, showing};
+
+/// Cancels, resumes, retries or discards a run: the one that is named, else the one that it can only be.
+///
+/// # Errors
+/// A [`Failure`] if there is none of which that can be done.
+pub(super) async fn control(
+    commands: Commands,
+    word: &'static str,
+    argument: Argument,
+) -> Result<Value, Failure> {
+    let project = argument.project(commands.shared())?;
+    let board = project.board();
+    let run = match (&argument.run, word) {
+        (Some(name), _) => board.runs.iter().find(|run| run.name == *name),
+        (None, "cancel") => board.active(),
+        (None, "retry") => board.runs.iter().find(|run| !run.status.is_active()),
+        (None, _) => board.runs.iter().find(|run| run.status.may_resume()),
+    };
+    let name = run.map(|run| run.name.clone()).or(argument.run.clone()).ok_or_else(|| {
+        Failure::user(format!("there is no run to {word}"), "the tree lists the runs")
+    })?;
+    if matches!(word, "resume" | "retry") {
+        return starting::resume(commands, argument, name, word == "retry").await;
+    }
+    let is_discarded = word == "discard";
+    let done = tokio::task::spawn_blocking(move || {
+        let (mut store, stored) = showing::run_of(&argument.root, Some(&name))?;
+        end(&mut store, &stored, is_discarded)?;
+        Ok(json!({"runId": name}))
+    });
+    let done = done.await.map_err(|_| showing::bug())?;
+    commands.look();
+    done
+}
+
+fn end(store: &mut Store, stored: &StoredRun, is_discarded: bool) -> Result<(), Failure> {
+    host_starting::cancel(store, stored, is_discarded)
+}
+
+/// The cancel button of a bar: what it belongs to stops.
+pub async fn cancel_progress(commands: Commands, params: Value) {
+    let token = params.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Some((root, run)) = news::run_of(&token) else { return };
+    let snapshot = commands.shared().snapshot();
+    let project = snapshot.projects().find(|project| root_id(project.root()) == root).map(Arc::clone);
+    let Some(project) = project else { return };
+    let argument = json!({"root": project.root().to_string_lossy(), "run": run});
+    drop(commands.answer("cancel", Some(argument)).await);
+}
+
+/// What a menu offers, the next step first: verb and title.
+pub(super) fn choices(board: &Board) -> Vec<(&'static str, &'static str)> {
+    let mut choices = Vec::new();
+    match board.runs.iter().find(|run| !run.status.is_over()).map(|run| run.status) {
+        Some(Status::Paused | Status::Interrupted) => {
+            choices.extend([("resume", "Resume"), ("discard", "Discard")]);
+        }
+        Some(_) => choices.push(("cancel", "Cancel")),
+        None => {}
+    }
+    choices.extend([
+        ("evaluate", "Evaluate"),
+        ("smoke", "Try 3 Tasks"),
+        ("propose", "Propose"),
+        ("validate", "Validate Proposals"),
+        ("improve", "Improve"),
+        ("weaknesses", "Show Weaknesses"),
+        ("report", "Show Report"),
+        ("lineage", "Show Lineage"),
+        ("doctor", "Doctor"),
+        ("trust", "Trust…"),
+    ]);
+    choices
+}
+

@@ -1,0 +1,224 @@
+//! The commands of lenses, hints, actions and palettes (`editor` 4.1). A command answers at once and never waits for a run: with the
+//! run that it started, with the fact that somebody is asked first, with a text, or with why it failed.
+
+mod argument;
+mod control;
+mod starting;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tower_lsp::gen_lsp_types as lsp;
+use tower_lsp::jsonrpc::{Error, Result};
+
+use self::argument::Argument;
+pub use self::control::cancel_progress;
+use super::asking::{self, Button, Question};
+use super::boards::Boards;
+use super::shared::Shared;
+use super::{showing, to_proto};
+use crate::engine::cycle::Goal;
+use crate::failure::Failure;
+use crate::host::store::Store;
+use crate::ide::command::{PREFIX, WORDS};
+use crate::ide::pages::name::Name;
+use crate::ide::{offers, standing};
+use harness_schema::path::FilePath;
+
+/// A command that has not come to its end by then answers that somebody is asked: it goes on.
+const ANSWER: Duration = Duration::from_millis(150);
+
+/// What the handlers of commands share.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    shared: Arc<Shared>,
+    boards: Arc<Boards>,
+}
+
+impl Commands {
+    /// Commands of a server.
+    #[must_use]
+    pub fn new(shared: &Arc<Shared>, boards: &Arc<Boards>) -> Self {
+        Self { shared: Arc::clone(shared), boards: Arc::clone(boards) }
+    }
+
+    /// What they act on.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// A store was written to.
+    pub fn look(&self) {
+        self.boards.look();
+    }
+
+    /// Answers a command.
+    ///
+    /// # Errors
+    /// Of the protocol, if it is none of ours.
+    pub async fn execute(&self, params: lsp::ExecuteCommandParams) -> Result<Option<Value>> {
+        let word = params.command.strip_prefix(PREFIX).and_then(|word| WORDS.into_iter().find(|known| *known == word));
+        let Some(word) = word else {
+            return Err(Error::invalid_params(format!("there is no command `{}`", params.command)));
+        };
+        let argument = params.arguments.as_deref().and_then(<[Value]>::first).cloned();
+        Ok(Some(self.answer(word, argument).await))
+    }
+
+    /// The answer to a command; what it says of a failure was told to the user.
+    pub async fn answer(&self, word: &'static str, argument: Option<Value>) -> Value {
+        let this = self.clone();
+        let task = tokio::spawn(async move {
+            let answer = this.perform(word, argument.as_ref()).await;
+            answer.unwrap_or_else(|failure| this.failed(&failure))
+        });
+        match tokio::time::timeout(ANSWER, task).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => self.failed(&showing::bug()),
+            Err(_) => json!({"asked": true}),
+        }
+    }
+
+    /// Tells the user why what they asked for was not done.
+    fn failed(&self, failure: &Failure) -> Value {
+        let text = standing::shown(&failure.message);
+        let text = if failure.hint.is_empty() { text } else { format!("{text}\n{}", failure.hint) };
+        self.shared.notify("window/showMessage", &json!({"type": 1, "message": text}));
+        json!({"failure": {"message": failure.message, "hint": failure.hint}})
+    }
+
+    async fn perform(&self, word: &'static str, argument: Option<&Value>) -> std::result::Result<Value, Failure> {
+        // It is asked for by whoever writes a status line, and there may be no project.
+        if word == "status" && argument.is_none_or(|argument| argument.get("root").is_none()) {
+            let status = standing::status(self.shared.snapshot().projects());
+            return Ok(json!({"text": status.text}));
+        }
+        let argument = Argument::read(&self.shared, argument)?;
+        let project = argument.project(&self.shared)?;
+        let goal = match word {
+            "evaluate" | "evaluateTask" | "smoke" => Some(Goal::Evaluate),
+            "propose" => Some(Goal::Propose),
+            "validate" => Some(Goal::Validate),
+            "improve" => Some(Goal::Improve),
+            _ => None,
+        };
+        if let Some(goal) = goal {
+            return starting::start(self.clone(), goal, argument, word == "smoke").await;
+        }
+        let first = argument.proposals.first().copied();
+        let needs = |what: &str| Failure::user(format!("`{word}` needs {what}"), "choose it in the tree or at its line");
+        let page = match word {
+            "cancel" | "resume" | "retry" | "discard" => return control::control(self.clone(), word, argument).await,
+            "dismiss" | "restore" => return self.dismiss(&argument, word == "dismiss").await,
+            "apply" => return self.apply(&argument).await,
+            "trust" => return starting::trust(self.clone(), argument).await,
+            "status" => return Ok(json!({"text": standing::status([&project]).text})),
+            "menu" => return self.menu(&argument).await,
+            "preview" => {
+                return self.preview(&argument, first.ok_or_else(|| needs("a proposal"))?).await;
+            }
+            "weaknesses" | "mine" => match argument.clusters.first() {
+                Some(cluster) => Name::Weakness(cluster.clone()),
+                None => {
+                    let mined = project.board().mined.clone().unwrap_or_default();
+                    let first = mined.weaknesses.first().map(|weakness| weakness.name.clone());
+                    Name::Weakness(first.ok_or_else(|| {
+                        Failure::user("no weakness is known", "evaluate the harness first; a run that fails nothing has none")
+                    })?)
+                }
+            },
+            "trace" => {
+                let task = argument.tasks.first().cloned().ok_or_else(|| needs("a task"))?;
+                let run = argument.run.clone().or_else(|| Some(project.board().mined.as_ref()?.run.clone()));
+                Name::Trace { run: run.unwrap_or_default(), task, repeat: argument.repeat, page: 1 }
+            }
+            "report" => match (first, &argument.run) {
+                (Some(proposal), None) => Name::Proposal(proposal),
+                (_, Some(run)) => Name::Report(run.clone()),
+                (None, None) => {
+                    let newest = project.board().runs.first().map(|run| run.name.clone());
+                    Name::Report(newest.ok_or_else(|| {
+                        Failure::user("nothing was run yet", "start a run with `Evaluate`")
+                    })?)
+                }
+            },
+            "lineage" => Name::Lineage,
+            "rendered" => {
+                let file = argument.file.as_deref().and_then(|file| FilePath::parse(file).ok());
+                Name::Rendered(file.ok_or_else(|| needs("a file of the harness"))?)
+            }
+            "rule" => Name::Rule(argument.rule.clone().ok_or_else(|| needs("a rule"))?),
+            "doctor" => Name::Doctor,
+            other => {
+                let hint = format!("run `self-harness {other}` in a terminal, in the project's directory");
+                return Err(Failure::user(format!("`{other}` is a command of the command line or of the editor's plugin"), hint));
+            }
+        };
+        showing::show(&self.shared, project, page).await
+    }
+
+    async fn dismiss(&self, argument: &Argument, is_dismissed: bool) -> std::result::Result<Value, Failure> {
+        let (root, proposals) = (argument.root.clone(), argument.proposals.clone());
+        let work = move || {
+            let failed = |error: crate::host::store::StoreError| error.to_failure();
+            let mut store = Store::open_existing(&root).map_err(failed)?.ok_or_else(|| {
+                Failure::user("there is no proposal", "make some with `Propose`")
+            })?;
+            for number in proposals {
+                if !store.dismiss(number, is_dismissed).map_err(failed)? {
+                    return Err(Failure::user(format!("there is no P{number}"), "the tree lists what there is"));
+                }
+            }
+            Ok(json!({}))
+        };
+        let done = tokio::task::spawn_blocking(work).await.map_err(|_| showing::bug())?;
+        self.look();
+        done
+    }
+
+    /// Applies what was validated, because the user asked for it: the only edit that this server sends unasked.
+    async fn apply(&self, argument: &Argument) -> std::result::Result<Value, Failure> {
+        let snapshot = self.shared.snapshot();
+        let project = argument.project(&self.shared)?;
+        let refused = |why: String| Failure::user(format!("nothing was applied: {why}"), "`Preview` shows what it would change");
+        let changes = offers::resolve(&project, &argument.proposals).map_err(refused)?;
+        let edit = to_proto::workspace_edit(&snapshot, &project, &changes, self.shared.session())
+            .ok_or_else(|| refused(String::from("this editor cannot make the edit")))?;
+        let edit = to_proto::typed::<lsp::WorkspaceEdit>(edit).map_err(|_| showing::bug())?;
+        match self.shared.client.apply_edit(edit).await {
+            Ok(answer) if answer.applied => Ok(json!({})),
+            Ok(answer) => Err(refused(answer.failure_reason.unwrap_or_else(|| String::from("the editor refused it")))),
+            Err(error) => Err(refused(error.message.into_owned())),
+        }
+    }
+
+    /// Shows what a proposal would change: side by side where the client compares, else on its page.
+    async fn preview(&self, argument: &Argument, number: u32) -> std::result::Result<Value, Failure> {
+        let project = argument.project(&self.shared)?;
+        showing::show(&self.shared, project, Name::Proposal(number)).await
+    }
+
+    /// All that can be done now, as a question, for clients without a menu of ours.
+    async fn menu(&self, argument: &Argument) -> std::result::Result<Value, Failure> {
+        let project = argument.project(&self.shared)?;
+        let choices: Vec<(&'static str, &'static str)> = control::choices(project.board());
+        let question = Question {
+            root: to_proto::uri(&argument.root),
+            verb: String::from("menu"),
+            digest: String::new(),
+            title: standing::status([&project]).text,
+            lines: Vec::new(),
+            buttons: choices.into_iter().map(|(id, title)| Button { id, title }).collect(),
+        };
+        let this = self.clone();
+        let root = json!({"root": to_proto::uri(&argument.root)});
+        tokio::spawn(async move {
+            if let Some(word) = asking::message(&this.shared, &question).await {
+                Box::pin(this.answer(word, Some(root))).await;
+            }
+        });
+        Ok(json!({"asked": true}))
+    }
+}

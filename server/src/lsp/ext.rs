@@ -1,0 +1,217 @@
+//! What goes beyond the protocol, optional for clients and announced in `experimental` (`editor` 2.7): trust, the tree, our documents,
+//! comparisons, and tests as rust-analyzer has them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tower_lsp::LspServiceBuilder;
+use tower_lsp::jsonrpc::{Error, Result};
+
+use super::commands;
+use super::server::Server;
+use super::shared::Shared;
+use super::{from_proto, showing, to_proto};
+use crate::engine::board::Trust;
+use crate::ide::pages::name::root_id;
+use crate::ide::{pages, testing, tree};
+use crate::workspace::Project;
+
+/// A document is sent in parts of so many bytes.
+const PART: usize = 256 * 1024;
+
+/// Adds the methods.
+#[must_use]
+pub fn register(builder: LspServiceBuilder<Server>) -> LspServiceBuilder<Server> {
+    builder
+        .custom_method("selfHarness/trust", Server::trust)
+        .custom_method("selfHarness/tree", Server::tree)
+        .custom_method("selfHarness/content", Server::content)
+        .custom_method("selfHarness/compare", Server::compare)
+        .custom_method("experimental/discoverTest", Server::discover_test)
+        .custom_method("experimental/runTest", Server::run_test)
+        .custom_method("experimental/abortRunTest", Server::abort_run_test)
+        .custom_method("window/workDoneProgress/cancel", Server::cancel_progress)
+}
+
+impl Server {
+    /// `{root, action: "ask" | "state"}`: asks for trust, or tells the state.
+    async fn trust(&self, params: Value) -> Result<Value> {
+        let project = project(self.shared(), &params)?;
+        if params.get("action").and_then(Value::as_str) == Some("ask") {
+            return Ok(self.commands().answer("trust", Some(params)).await);
+        }
+        let (state, changed) = match &project.board().trust {
+            Trust::Untrusted => ("untrusted", Vec::new()),
+            Trust::Trusted => ("trusted", Vec::new()),
+            Trust::Changed(changed) => ("stale", changed.clone()),
+        };
+        Ok(json!({"schema": 1, "root": to_proto::uri(project.root()), "state": state, "changed": changed}))
+    }
+
+    /// `{root, parent?}` to `{revision, items}`.
+    async fn tree(&self, params: Value) -> Result<Value> {
+        let project = project(self.shared(), &params)?;
+        let parent = params.get("parent").and_then(Value::as_str).map(str::to_owned);
+        let shared = Arc::clone(self.shared());
+        let items = self.shared().compute(move || {
+            let items = tree::items(&project, parent.as_deref());
+            let items: Vec<Value> = items.iter().map(|item| self::item(&shared, &project, item)).collect();
+            json!({
+                "schema": 1,
+                "revision": shared.workspace().revision(),
+                "badge": tree::badge(&project),
+                "items": items,
+            })
+        });
+        items.await
+    }
+
+    /// `{uri, offset?}` to `{text, language, revision, next?}`.
+    async fn content(&self, params: Value) -> Result<Value> {
+        let uri = params.get("uri").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let snapshot = self.shared().snapshot();
+        let (project, name) = showing::find(&snapshot, &uri)
+            .ok_or_else(|| Error::invalid_params(format!("`{uri}` is no document of an open project")))?;
+        let page = self.shared().compute(move || showing::page(&project, &name)).await?;
+        let page = page.map_err(|failure| Error::invalid_params(failure.message))?;
+        let offset = params.get("offset").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+        let (part, next) = part(&page.text, offset);
+        Ok(json!({
+            "schema": 1,
+            "text": part,
+            "language": page.language,
+            "revision": snapshot.revision(),
+            "next": next,
+        }))
+    }
+
+    /// `{root, proposal}` to `{pairs: [{left, right, title}]}`.
+    async fn compare(&self, params: Value) -> Result<Value> {
+        let project = project(self.shared(), &params)?;
+        let name = params.get("proposal").and_then(Value::as_str).unwrap_or_default();
+        let number = name.trim_start_matches('P').parse().unwrap_or_default();
+        let root = root_id(project.root());
+        let pairs = pages::pairs(&project, number).into_iter().map(|(left, right, title)| {
+            json!({"left": left.address(&root), "right": right.address(&root), "title": title})
+        });
+        Ok(json!({"schema": 1, "pairs": pairs.collect::<Vec<_>>()}))
+    }
+
+    /// `{root?, testId?}` to the tests below it.
+    async fn discover_test(&self, params: Value) -> Result<Value> {
+        let project = project(self.shared(), &params)?;
+        let id = params.get("testId").and_then(Value::as_str).map(str::to_owned);
+        let shared = Arc::clone(self.shared());
+        let found = self.shared().compute(move || {
+            let tests = testing::discover(&project, id.as_deref());
+            let tests: Vec<Value> = tests.iter().map(|test| self::test(&shared, &project, test)).collect();
+            json!({"tests": tests, "scope": id.into_iter().collect::<Vec<_>>()})
+        });
+        found.await
+    }
+
+    /// `{root?, include?, exclude?, repeats?}`: starts an evaluation of these tasks.
+    async fn run_test(&self, params: Value) -> Result<Value> {
+        let project = project(self.shared(), &params)?;
+        let words = |key: &str| -> Vec<String> {
+            let list = params.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+            list.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect()
+        };
+        let tasks = testing::plan(&project, &words("include"), &words("exclude")).map_err(Error::invalid_params)?;
+        let argument = json!({"root": to_proto::uri(project.root()), "tasks": tasks});
+        Ok(self.commands().answer("evaluate", Some(argument)).await)
+    }
+
+    /// The client gives up what it started.
+    async fn abort_run_test(&self, params: Value) {
+        let root = project(self.shared(), &params).ok().map(|project| to_proto::uri(project.root()));
+        drop(self.commands().answer("cancel", Some(json!({"root": root}))).await);
+    }
+
+    /// The cancel button of a bar.
+    async fn cancel_progress(&self, params: Value) {
+        commands::cancel_progress(self.commands().clone(), params).await;
+    }
+}
+
+/// The project that is named, else the only one.
+fn project(shared: &Shared, params: &Value) -> Result<Arc<Project>> {
+    let snapshot = shared.snapshot();
+    if let Some(root) = params.get("root").and_then(Value::as_str) {
+        let path = from_proto::path(root).unwrap_or_else(|| root.into());
+        let found = path.ancestors().find_map(|path| snapshot.project(path));
+        return found.cloned().ok_or_else(|| Error::invalid_params(format!("no project is open at `{root}`")));
+    }
+    let mut projects = snapshot.projects();
+    match (projects.next(), projects.next()) {
+        (Some(only), None) => Ok(Arc::clone(only)),
+        _ => Err(Error::invalid_params("name one project: `root` is the folder's URI")),
+    }
+}
+
+fn item(shared: &Shared, project: &Project, item: &tree::Item) -> Value {
+    let location = item.location.as_ref().map(|(file, span)| {
+        let location = harness_schema::problem::Location::new(file, *span);
+        to_proto::location(project, &location, shared.encoding())
+    });
+    json!({
+        "id": item.id,
+        "kind": item.kind.word(),
+        "text": item.text,
+        "detail": item.detail,
+        "tooltip": item.tooltip,
+        "state": item.state,
+        "location": location,
+        "uri": item.page.as_ref().map(|name| name.address(&root_id(project.root()))),
+        "actions": item.actions,
+        "hasChildren": item.has_children,
+    })
+}
+
+fn test(shared: &Shared, project: &Project, test: &testing::Test) -> Value {
+    let place = test.location.as_ref().map(|(file, span)| {
+        let location = harness_schema::problem::Location::new(file, *span);
+        to_proto::location(project, &location, shared.encoding())
+    });
+    let part = |pointer: &str| place.as_ref().and_then(|place| place.pointer(pointer)).cloned();
+    json!({
+        "id": test.id,
+        "label": test.label,
+        "description": test.detail,
+        "parent": test.parent,
+        "canResolveChildren": test.can_resolve_children,
+        "kind": test.kind.word(),
+        "textDocument": part("/uri").map(|uri| json!({"uri": uri})),
+        "range": part("/range"),
+    })
+}
+
+/// A part of a text from a byte on, and where the next begins.
+fn part(text: &str, offset: usize) -> (&str, Option<usize>) {
+    let rest = text.get(offset..).unwrap_or_default();
+    let mut end = rest.len().min(PART);
+    while !rest.is_char_boundary(end) {
+        end -= 1;
+    }
+    let next = offset + end;
+    (rest.get(..end).unwrap_or_default(), (next < text.len()).then_some(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_make_the_whole_and_cut_no_character() {
+        let text = "é".repeat(PART);
+        let (mut whole, mut at) = (String::new(), Some(0));
+        while let Some(offset) = at {
+            let (part, next) = part(&text, offset);
+            assert!(part.len() <= PART);
+            whole.push_str(part);
+            at = next;
+        }
+        assert_eq!(whole, text);
+        assert_eq!(part("abc", 9), ("", None));
+    }
+}

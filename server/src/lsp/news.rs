@@ -1,0 +1,207 @@
+//! Tells a client what became of runs: progress with its cancel button, the state of each run, and that the tree is another
+//! (`editor` 2.6, 2.7). At most two reports of progress in a second.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tower_lsp::gen_lsp_types as lsp;
+
+use super::shared::Shared;
+use super::to_proto;
+use crate::engine::board::{Board, RunLine};
+use crate::ide::pages;
+use crate::workspace::Snapshot;
+
+/// A run that is over sooner is not worth a bar.
+const FIRST: Duration = Duration::from_millis(300);
+
+/// The least time between two reports.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// The client is waited for so long.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
+/// What was told.
+#[derive(Debug, Default)]
+pub struct News {
+    roots: BTreeMap<PathBuf, Told>,
+    revision: u64,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    /// The states of runs as they were told, by number.
+    states: BTreeMap<i64, Value>,
+    /// The run whose progress is shown.
+    bar: Option<Bar>,
+}
+
+#[derive(Debug)]
+struct Bar {
+    run: i64,
+    token: String,
+    since: Instant,
+    /// The client has agreed to show it.
+    is_open: Arc<AtomicBool>,
+    is_asked: bool,
+    has_begun: bool,
+    reported: Option<(Instant, String)>,
+}
+
+impl News {
+    /// Whether a project was told about.
+    #[must_use]
+    pub fn knows(&self, root: &Path) -> bool {
+        self.roots.contains_key(root)
+    }
+
+    /// The board of a project is another.
+    pub fn tell(&mut self, shared: &Arc<Shared>, root: &Path, board: &Board) {
+        self.revision += 1;
+        let told = self.roots.entry(root.to_path_buf()).or_default();
+        let session = shared.session();
+        if session.can("/experimental/selfHarness") {
+            for run in board.runs.iter().filter(|run| !run.status.is_over() || told.states.contains_key(&run.number)) {
+                let state = run_state(root, run);
+                if told.states.get(&run.number) != Some(&state) {
+                    shared.notify("selfHarness/runState", &state);
+                    told.states.insert(run.number, state);
+                }
+                if run.status.is_over() {
+                    told.states.remove(&run.number);
+                }
+            }
+            let params = json!({"schema": 1, "root": to_proto::uri(root), "revision": self.revision});
+            shared.notify("selfHarness/treeChanged", &params);
+        }
+        if session.can("/window/workDoneProgress") {
+            told.follow(shared, root, board);
+        }
+    }
+
+    /// Some time has gone by.
+    pub fn tick(&mut self, shared: &Arc<Shared>, snapshot: &Snapshot) {
+        self.roots.retain(|root, told| {
+            let board = snapshot.project(root).map(|project| Arc::clone(project.board()));
+            match board {
+                Some(board) if shared.session().can("/window/workDoneProgress") => told.follow(shared, root, &board),
+                Some(_) => {}
+                None => told.end(shared, "the folder was closed; the run goes on"),
+            }
+            snapshot.project(root).is_some()
+        });
+    }
+}
+
+impl Told {
+    fn follow(&mut self, shared: &Arc<Shared>, root: &Path, board: &Board) {
+        let active = board.active();
+        if let Some(bar) = &self.bar
+            && active.is_none_or(|run| run.number != bar.run)
+        {
+            let run = board.runs.iter().find(|run| run.number == bar.run);
+            let sentence = run.map_or_else(|| String::from("the run is gone"), |run| run.sentence.clone());
+            self.end(shared, &sentence);
+        }
+        let Some(run) = active else { return };
+        let bar = self.bar.get_or_insert_with(|| Bar {
+            run: run.number,
+            token: format!("self-harness/{}/{}", pages::root_id(root), run.name),
+            since: Instant::now(),
+            is_open: Arc::default(),
+            is_asked: false,
+            has_begun: false,
+            reported: None,
+        });
+        bar.show(shared, run);
+    }
+
+    fn end(&mut self, shared: &Shared, sentence: &str) {
+        let Some(bar) = self.bar.take().filter(|bar| bar.has_begun) else { return };
+        bar.say(shared, &json!({"kind": "end", "message": sentence}));
+    }
+}
+
+impl Bar {
+    fn show(&mut self, shared: &Arc<Shared>, run: &RunLine) {
+        if !self.is_asked && FIRST <= self.since.elapsed() {
+            self.is_asked = true;
+            let (shared, is_open) = (Arc::clone(shared), Arc::clone(&self.is_open));
+            let token = lsp::ProgressToken::String(self.token.clone());
+            tokio::spawn(async move {
+                let asked = shared.client.create_work_done_progress(token);
+                if matches!(tokio::time::timeout(LONGEST_ANSWER, asked).await, Ok(Ok(()))) {
+                    is_open.store(true, Ordering::SeqCst);
+                }
+            });
+        }
+        if !self.is_open.load(Ordering::SeqCst) {
+            return;
+        }
+        let percentage = match run.progress.total {
+            0 => 0,
+            total => u64::from(run.progress.done) * 100 / u64::from(total),
+        };
+        let is_due = self.reported.as_ref().is_none_or(|(at, line)| INTERVAL <= at.elapsed() && *line != run.line);
+        if !is_due {
+            return;
+        }
+        self.reported = Some((Instant::now(), run.line.clone()));
+        let (kind, title) = match self.has_begun {
+            true => ("report", None),
+            false => ("begin", Some(format!("{} {}", run.goal.word(), run.name))),
+        };
+        self.has_begun = true;
+        let mut value =
+            json!({"kind": kind, "cancellable": true, "message": run.line, "percentage": percentage});
+        if let Some(title) = title {
+            value["title"] = json!(title);
+        }
+        self.say(shared, &value);
+    }
+
+    fn say(&self, shared: &Shared, value: &Value) {
+        shared.notify("$/progress", &json!({"token": self.token, "value": value}));
+    }
+}
+
+/// The root's id and the run of a token of ours.
+#[must_use]
+pub fn run_of(token: &str) -> Option<(&str, &str)> {
+    token.strip_prefix("self-harness/")?.split_once('/')
+}
+
+/// A run as our clients read it (`editor` 2.7).
+#[must_use]
+pub fn run_state(root: &Path, run: &RunLine) -> Value {
+    let progress = &run.progress;
+    json!({
+        "schema": 1,
+        "root": to_proto::uri(root),
+        "runId": run.name,
+        "verb": run.goal.word(),
+        "gate": run.gate.map(|gate| format!("{gate:?}").to_lowercase()),
+        "state": run.status.word(),
+        "cause": Some(&run.cause).filter(|cause| !cause.is_empty()),
+        "sentence": run.sentence,
+        "line": run.line,
+        "contract": run.contract,
+        "harness": run.harness,
+        "startedBy": run.started_by,
+        "trials": {
+            "done": progress.done,
+            "total": progress.total,
+            "running": progress.running,
+            "void": progress.void,
+        },
+        "heldIn": {"pass": progress.held_in.0, "fail": progress.held_in.1},
+        "heldOut": {"done": progress.held_out.0, "total": progress.held_out.1},
+        "cost": {"usd": progress.cost, "capUsd": progress.cap, "exact": progress.cost.is_some()},
+        "etaSeconds": progress.eta,
+        "resumable": run.status.may_resume(),
+    })
+}

@@ -118,7 +118,7 @@ pub fn fix_all(site: &Site) -> Vec<TextEdit> {
 }
 
 /// The edits that make one text of another, line by line, each only as long as what differs.
-fn differences(before: &str, after: &str) -> Vec<TextEdit> {
+pub(super) fn differences(before: &str, after: &str) -> Vec<TextEdit> {
     let lines = TextDiff::from_lines(before, after);
     let starts = |text: &str| -> Vec<usize> {
         let lines = text.split_inclusive('\n').scan(0, |at, line| {

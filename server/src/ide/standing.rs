@@ -1,0 +1,380 @@
+//! How a harness stands, in a line: not measured, its scores, how old they are, what runs now. The words are those of `editor` 3.5
+//! and the scores those of 3.1. While a run is open only its progress is told.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use harness_schema::harness::{Harness, Role};
+use harness_schema::manifest::Gate;
+use harness_schema::path::FilePath;
+use harness_schema::problem::Severity;
+use harness_schema::syntax::Document;
+
+use crate::engine::board::{Board, Proposal, RunLine, Scored, Status as RunStatus, StoreState, Texts, Trust};
+use crate::engine::cycle::{Decision, Goal, Reason};
+use crate::engine::gate::stage::Loss;
+use crate::engine::report::measured::{Measured, Side};
+use crate::engine::report::standing::Point;
+use crate::engine::report::words;
+use crate::engine::score;
+use crate::workspace::Project;
+use harness_schema::split::Split;
+
+/// How well things are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// Nothing to do.
+    #[default]
+    Ok,
+    /// It waits, is old, has no sandbox, or its manifest has errors.
+    Warning,
+    /// The manifest cannot be read.
+    Error,
+}
+
+impl Health {
+    /// The word of the protocol's extension (`editor` 2.7).
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What a status bar shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The text; empty without a project.
+    pub text: String,
+    /// How well things are.
+    pub health: Health,
+    /// Whether nothing runs.
+    pub quiescent: bool,
+}
+
+/// What is known of the harness as it is open now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Standing<'a> {
+    /// No harness like it was measured.
+    NotMeasured,
+    /// It was measured itself.
+    Measured(&'a Scored),
+    /// An earlier one was, so many edits ago.
+    Old(&'a Scored, usize),
+}
+
+/// What is known of the harness as it is open now.
+#[must_use]
+pub fn standing(project: &Project) -> Standing<'_> {
+    let board = project.board();
+    if !shows(board) {
+        return Standing::NotMeasured;
+    }
+    if let Some(scored) = board.scored(&project.identity().to_string()) {
+        return Standing::Measured(scored);
+    }
+    match board.measured.first() {
+        Some(scored) => Standing::Old(scored, edits_since(project, &scored.texts).max(1)),
+        None => Standing::NotMeasured,
+    }
+}
+
+/// Whether runs, weaknesses and proposals are shown: of a project that nobody trusts only what this machine wrote (`editor` 7).
+#[must_use]
+pub fn shows(board: &Board) -> bool {
+    board.trust != Trust::Untrusted || board.store == StoreState::Own
+}
+
+/// How many surfaces have another text than then; a file that differs beside its surfaces counts as one.
+#[must_use]
+pub fn edits_since(project: &Project, texts: &Texts) -> usize {
+    let harness = project.harness();
+    let is_read = |file: &&FilePath| {
+        matches!(harness.role(file), Some(Role::Manifest | Role::Text | Role::Tool | Role::Surface))
+    };
+    let files: BTreeSet<&FilePath> = texts.keys().chain(harness.named_files().filter(is_read)).collect();
+    files.into_iter().map(|file| edits_in(harness, file, texts.get(file).map(String::as_str))).sum()
+}
+
+fn edits_in(harness: &Harness, file: &FilePath, before: Option<&str>) -> usize {
+    let Some(before) = before else { return 1 };
+    let Some(now) = harness.document(file) else { return 1 };
+    if now.source() == before {
+        return 0;
+    }
+    let old = Document::new(file.clone(), before.into());
+    let differs = |place: &harness_schema::harness::Place| {
+        let now = place.resolved().and_then(|resolved| resolved.as_ref().ok());
+        let before = place.selector.resolve(&old).ok();
+        now.map(|now| &now.digest) != before.as_ref().map(|before| &before.digest)
+    };
+    let of_file = |place: &&harness_schema::harness::Place| place.target == *file;
+    let surfaces = harness.surfaces().iter();
+    let edited = surfaces.filter(|placed| placed.places.iter().filter(of_file).any(differs)).count();
+    // What a manifest says beside its surfaces is mostly no part of the harness.
+    let least = usize::from(harness.role(file) != Some(Role::Manifest));
+    edited.max(least)
+}
+
+/// `2 edits`.
+#[must_use]
+pub fn edits(count: usize) -> String {
+    words::plural(count as u64, "edit", "edits")
+}
+
+/// The scores of a harness: `held-in 15.5/24 · held-out 7/12`.
+#[must_use]
+pub fn scores(scored: &Scored) -> String {
+    let points = [&scored.held_in, &scored.held_out].into_iter().flatten();
+    let parts: Vec<String> = points.map(point).collect();
+    if parts.is_empty() { String::from("nothing measured") } else { parts.join(" · ") }
+}
+
+fn point(point: &Point) -> String {
+    let void = match point.void {
+        0 => String::new(),
+        void => format!(" · {} void", words::plural(void.into(), "task", "tasks")),
+    };
+    format!("{} {}{void}", point.split.word(), words::claim(point))
+}
+
+/// What a decision rests on, where space is short: `held-in 15.5→18/24 (+3 −0), held-out 7→8/12 (+1 −0)`. Bounds where the gate
+/// stopped early, and never a point then.
+#[must_use]
+pub fn gains(measured: &Measured, has_flips: bool) -> String {
+    let side = |side: &Side| {
+        let (word, tasks) = (side.split.word(), side.tasks);
+        if !measured.is_whole {
+            let (least, most) = words::apart(side.bounds.0, side.bounds.1);
+            return format!("{word} {least}–{most}/{tasks}");
+        }
+        let (before, after) = words::apart(side.baseline, side.candidate);
+        let flips = if has_flips { format!(" (+{} −{})", side.flips.0, side.flips.1) } else { String::new() };
+        format!("{word} {before}→{after}/{tasks}{flips}")
+    };
+    measured.sides.iter().map(side).collect::<Vec<_>>().join(", ")
+}
+
+/// Why a proposal may not be applied, by its decision: `rejected: held-out at most 6.5/12`; `None` of an accepted one and of one that
+/// waits.
+#[must_use]
+pub fn refusal(board: &Board, proposal: &Proposal) -> Option<String> {
+    let decision = proposal.decision?;
+    Some(match decision {
+        Decision::Accepted => return None,
+        Decision::Rejected(reason) => format!("rejected: {}", loss(proposal, decision, reason)),
+        Decision::Held(_) => format!("held: {}", decision.why()),
+        Decision::Undecided(_) => {
+            let run = board.runs.iter().find(|run| run.name == proposal.run);
+            match run.map(|run| run.progress) {
+                Some(progress) if 0 < progress.void && decision.why() == "void-cells" => {
+                    format!("undecided: {} of {} trials void", progress.void, progress.total)
+                }
+                _ => format!("undecided: {}", decision.why()),
+            }
+        }
+    })
+}
+
+fn loss(proposal: &Proposal, decision: Decision, reason: Reason) -> String {
+    let split = match reason {
+        Reason::Screen(Loss::HeldIn) | Reason::Confirm(Loss::HeldIn) => Split::HeldIn,
+        Reason::Screen(Loss::HeldOut) | Reason::Confirm(Loss::HeldOut) => Split::HeldOut,
+        _ => return decision.why().to_owned(),
+    };
+    let side = proposal.measured.as_ref().and_then(|measured| {
+        Some((measured, measured.sides.iter().find(|side| side.split == split)?))
+    });
+    match side {
+        Some((measured, side)) if measured.is_whole => {
+            let (before, after) = words::apart(side.baseline, side.candidate);
+            format!("{} {before}→{after}/{}", split.word(), side.tasks)
+        }
+        Some((_, side)) => {
+            let (most, _) = words::apart(side.bounds.1, side.baseline);
+            format!("{} at most {most}/{}", split.word(), side.tasks)
+        }
+        None => decision.why().to_owned(),
+    }
+}
+
+/// A decision in the words of `editor` 3.4: `P7 accepted (certified gate): held-in 15.5→18/24 ×4 (+3 −0) · … · look 9 · strong`.
+#[must_use]
+pub fn decided(proposal: &Proposal) -> String {
+    let name = format!("P{}", proposal.number);
+    let Some(decision) = proposal.decision else { return format!("{name} waits for a decision") };
+    let gate = proposal.gate.map(|gate| format!("{} gate", gate_word(gate)));
+    let parts: Vec<String> = gate.into_iter().chain([decision.why().to_owned()]).filter(|part| !part.is_empty()).collect();
+    let within = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    match &proposal.measured {
+        Some(measured) => {
+            format!("{name} {}{within}: {}", decision.word(), words::measured(measured, Some(decision), proposal.look))
+        }
+        None => format!("{name} {}{within}", decision.word()),
+    }
+}
+
+/// The gate's name.
+#[must_use]
+pub fn gate_word(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Certified => "certified",
+        Gate::Exact => "exact",
+        Gate::Paper => "paper",
+    }
+}
+
+/// How strong a comparison is, in a word.
+#[must_use]
+pub fn strength(measured: &Measured) -> &'static str {
+    measured.comparison.as_ref().map_or("bounds only", |comparison| comparison.strength().word())
+}
+
+/// The state of a project in a line: the first lens of its manifest.
+#[must_use]
+pub fn state(project: &Project) -> String {
+    let board = project.board();
+    if board.trust == Trust::Untrusted {
+        return String::from("Checks only: workspace not trusted");
+    }
+    if let StoreState::Unreadable(why) = &board.store {
+        return format!("Cannot read state.db: {}, checks work", shown(why));
+    }
+    if let Some(run) = board.active() {
+        return progress(run);
+    }
+    if let Some(run) = board.resumable() {
+        let (done, total) = (run.progress.done, run.progress.total);
+        return match (run.status, run.cause.as_str()) {
+            (RunStatus::Paused, "") => format!("Paused at {done}/{total} trials"),
+            (RunStatus::Paused, cause) => format!("Paused: {}", shown(cause)),
+            _ => format!("Interrupted at {done}/{total} trials"),
+        };
+    }
+    match standing(project) {
+        Standing::NotMeasured => String::from("Not measured"),
+        Standing::Measured(scored) => scores(scored),
+        Standing::Old(_, count) => format!("Scores are {} old", edits(count)),
+    }
+}
+
+/// `31/72 trials · $0.34 of $5.00 · about 6 min`.
+fn progress(run: &RunLine) -> String {
+    let progress = run.progress;
+    if run.status == RunStatus::Queued {
+        return match run.cause.as_str() {
+            "" => String::from("Queued"),
+            cause => format!("Queued: {}", shown(cause)),
+        };
+    }
+    let mut parts = vec![format!("{}/{} trials", progress.done, progress.total)];
+    let spent = score::money(progress.cost);
+    parts.push(match progress.cap {
+        Some(cap) if progress.cost.is_some() => format!("{spent} of ${cap:.2}"),
+        _ => spent,
+    });
+    if let Some(seconds) = progress.eta {
+        parts.push(format!("about {}", score::time(seconds)));
+    }
+    parts.join(" · ")
+}
+
+/// What a status bar shows of some projects: of several the one that needs somebody most, and how many there are.
+#[must_use]
+pub fn status<'a>(projects: impl IntoIterator<Item = &'a Arc<Project>>) -> Status {
+    let all: Vec<(u8, Status)> = projects.into_iter().map(|project| of_one(project)).collect();
+    let count = all.len();
+    let health = all.iter().map(|(_, status)| status.health).max().unwrap_or_default();
+    let quiescent = all.iter().all(|(_, status)| status.quiescent);
+    // Of equal ones the first, as they are ordered by their roots.
+    let first = all.into_iter().min_by_key(|(rank, _)| *rank);
+    let text = first.map(|(_, status)| status.text).unwrap_or_default();
+    let text = if count < 2 { text } else { format!("{text} · {count} harnesses") };
+    Status { text, health, quiescent }
+}
+
+/// The status of one project, and its rank: what runs first, then what waits for somebody.
+fn of_one(project: &Project) -> (u8, Status) {
+    let board = project.board();
+    let problems = project.problems(&project.harness().manifest_path());
+    let is_error = |problem: &&harness_schema::problem::Problem| problem.severity == Severity::Error && !problem.known;
+    let errors: Vec<&str> = problems.iter().filter(is_error).map(|problem| problem.rule.id).collect();
+    let of_manifest = match () {
+        () if errors.contains(&"SH001") => Health::Error,
+        () if errors.is_empty() => Health::Ok,
+        () => Health::Warning,
+    };
+    let says = |rank: u8, health: Health, text: String| {
+        (rank, Status { text, health: health.max(of_manifest), quiescent: true })
+    };
+    if let Some(run) = board.active().filter(|_| shows(board)) {
+        let (done, total) = (run.progress.done, run.progress.total);
+        let text = match run.status {
+            RunStatus::Queued => String::from("harness queued"),
+            _ => format!("harness {done}/{total} · {}", score::money(run.progress.cost)),
+        };
+        let (rank, status) = says(0, Health::Ok, text);
+        return (rank, Status { quiescent: false, ..status });
+    }
+    match &board.trust {
+        Trust::Untrusted => return says(4, Health::Ok, String::from("harness: checks only")),
+        Trust::Changed(what) => {
+            let changes = words::plural(what.len().max(1) as u64, "change", "changes");
+            return says(2, Health::Warning, format!("harness: review {changes}"));
+        }
+        Trust::Trusted => {}
+    }
+    if let StoreState::Unreadable(_) = board.store {
+        return says(2, Health::Warning, String::from("harness: cannot read state.db"));
+    }
+    if board.environment.iter().any(|problem| problem.code == "SH904") {
+        return says(3, Health::Warning, String::from("harness: sandbox unavailable"));
+    }
+    if let Some(run) = board.resumable() {
+        let text = match (run.status, short(&run.cause)) {
+            (RunStatus::Paused, cause) if !cause.is_empty() => format!("harness paused: {cause}"),
+            (RunStatus::Paused, _) => format!("harness paused at {}/{}", run.progress.done, run.progress.total),
+            _ => format!("harness interrupted at {}/{}", run.progress.done, run.progress.total),
+        };
+        return says(1, Health::Warning, text);
+    }
+    match standing(project) {
+        Standing::NotMeasured => says(6, Health::Ok, String::from("harness: not measured")),
+        Standing::Measured(scored) => says(7, Health::Ok, scores(scored)),
+        Standing::Old(scored, count) => {
+            says(5, Health::Warning, format!("{} · {} old", scores(scored), edits(count)))
+        }
+    }
+}
+
+/// A cause without what a status bar has no room for: `provider answered 503 since 14:02` is `provider 503`.
+fn short(cause: &str) -> String {
+    let cause = cause.split(" since ").next().unwrap_or_default();
+    shown(&cause.replace(" answered ", " ")).chars().take(40).collect()
+}
+
+/// What a run does, for the reason why something has to wait: `validation running, 31/72`.
+#[must_use]
+pub fn running(run: &RunLine) -> String {
+    let what = match run.goal {
+        Goal::Evaluate => "evaluation",
+        Goal::Propose => "proposing",
+        Goal::Validate | Goal::Improve => "validation",
+        Goal::Seal => "sealing",
+    };
+    format!("{what} running, {}/{}", run.progress.done, run.progress.total)
+}
+
+/// A text in one line, without what nobody sees or what changes how the rest is seen.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let seen = text.chars().filter(|char| !crate::engine::unseen::is_hidden(*char));
+    let plain: String = seen.map(|char| if char.is_control() { ' ' } else { char }).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests;

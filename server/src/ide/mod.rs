@@ -25,3 +25,6 @@ pub mod symbols;
 pub mod tokens;
 pub mod structure;
 pub mod links;
+pub mod pages;
+pub mod tree;
+pub mod testing;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use harness_schema::harness::{Harness, Role};
 use harness_schema::manifest::Gate;
 use harness_schema::path::FilePath;
+use harness_schema::files::Content;
 use harness_schema::problem::Severity;
 use harness_schema::syntax::Document;
 
@@ -291,7 +292,7 @@ pub fn status<'a>(projects: impl IntoIterator<Item = &'a Arc<Project>>) -> Statu
     let quiescent = all.iter().all(|(_, status)| status.quiescent);
     // Of equal ones the first, as they are ordered by their roots.
     let first = all.into_iter().min_by_key(|(rank, _)| *rank);
-    let text = first.map(|(_, status)| status.text).unwrap_or_default();
+    let text = first.map_or_else(|| String::from("harness: checks only"), |(_, status)| status.text);
     let text = if count < 2 { text } else { format!("{text} · {count} harnesses") };
     Status { text, health, quiescent }
 }
@@ -301,15 +302,24 @@ fn of_one(project: &Project) -> (u8, Status) {
     let board = project.board();
     let problems = project.problems(&project.harness().manifest_path());
     let is_error = |problem: &&harness_schema::problem::Problem| problem.severity == Severity::Error && !problem.known;
-    let errors: Vec<&str> = problems.iter().filter(is_error).map(|problem| problem.rule.id).collect();
+    let errors = problems.iter().filter(is_error).count();
+    let harness = project.harness();
+    let is_unread = matches!(harness.files().content(&harness.manifest_path()), Some(Content::Opaque(_)));
+    let is_broken = !harness.broken_regions(&harness.manifest_path()).is_empty();
     let of_manifest = match () {
-        () if errors.contains(&"SH001") => Health::Error,
-        () if errors.is_empty() => Health::Ok,
+        () if is_unread || is_broken => Health::Error,
+        () if errors == 0 => Health::Ok,
         () => Health::Warning,
     };
     let says = |rank: u8, health: Health, text: String| {
         (rank, Status { text, health: health.max(of_manifest), quiescent: true })
     };
+    if is_unread {
+        return says(1, Health::Error, String::from("harness: the manifest cannot be read"));
+    }
+    if is_broken {
+        return says(1, Health::Error, String::from("harness: the manifest does not parse"));
+    }
     if let Some(run) = board.active().filter(|_| shows(board)) {
         let (done, total) = (run.progress.done, run.progress.total);
         let text = match run.status {
@@ -320,7 +330,11 @@ fn of_one(project: &Project) -> (u8, Status) {
         return (rank, Status { quiescent: false, ..status });
     }
     match &board.trust {
-        Trust::Untrusted => return says(4, Health::Ok, String::from("harness: checks only")),
+        Trust::Untrusted if errors == 0 => return says(4, Health::Ok, String::from("harness: checks only")),
+        Trust::Untrusted => {
+            let errors = words::plural(errors as u64, "error", "errors");
+            return says(3, Health::Warning, format!("harness: {errors}"));
+        }
         Trust::Changed(what) => {
             let changes = words::plural(what.len().max(1) as u64, "change", "changes");
             return says(2, Health::Warning, format!("harness: review {changes}"));

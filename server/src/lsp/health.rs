@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use harness_schema::problem::Severity;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::shared::Shared;
-use super::to_proto;
+use crate::ide::standing;
 use crate::workspace::Snapshot;
 
 /// What was told last.
@@ -33,11 +32,6 @@ pub fn look(shared: &Arc<Shared>, health: &Arc<Health>) {
 }
 
 fn status(snapshot: &Snapshot) -> Value {
-    let projects: Vec<_> = snapshot.projects().collect();
-    let harnesses: Vec<_> = projects.iter().map(|project| project.harness().as_ref()).collect();
-    let errors = projects.iter().map(|project| {
-        let problems = project.problems(&project.harness().manifest_path());
-        problems.iter().filter(|problem| problem.severity == Severity::Error).count()
-    });
-    to_proto::status(&harnesses, errors.sum())
+    let status = standing::status(snapshot.projects());
+    json!({"health": status.health.word(), "quiescent": status.quiescent, "message": status.text})
 }

@@ -13,14 +13,20 @@ pub mod session;
 pub mod settings;
 pub mod to_proto;
 pub mod shared;
+pub mod asking;
+pub mod at;
 pub mod reports;
+pub mod handlers;
 pub mod refresh;
 pub mod health;
 pub mod diagnostics;
 pub mod disk;
-pub mod at;
-pub mod handlers;
+pub mod news;
+pub mod boards;
+pub mod showing;
+pub mod commands;
 pub mod server;
+pub mod ext;
 pub mod probe;
 
 use std::fs::File;
@@ -38,7 +44,7 @@ use outbox::Outbox;
 /// If the runtime cannot be started.
 pub fn run_stdio(probe: bool) -> io::Result<u8> {
     run(|outbox| {
-        let builder = LspService::build(|client| server::Server::new(client, outbox));
+        let builder = ext::register(LspService::build(|client| server::Server::new(client, outbox)));
         let builder = if probe { probe::register(builder) } else { builder };
         builder.finish()
     })

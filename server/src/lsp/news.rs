@@ -13,7 +13,7 @@ use tower_lsp::gen_lsp_types as lsp;
 use super::shared::Shared;
 use super::to_proto;
 use crate::engine::board::{Board, RunLine};
-use crate::ide::pages;
+use crate::ide::pages::name::root_id;
 use crate::workspace::Snapshot;
 
 /// A run that is over sooner is not worth a bar.
@@ -65,7 +65,10 @@ impl News {
         let told = self.roots.entry(root.to_path_buf()).or_default();
         let session = shared.session();
         if session.can("/experimental/selfHarness") {
-            for run in board.runs.iter().filter(|run| !run.status.is_over() || told.states.contains_key(&run.number)) {
+            for run in &board.runs {
+                if run.status.is_over() && !told.states.contains_key(&run.number) {
+                    continue;
+                }
                 let state = run_state(root, run);
                 if told.states.get(&run.number) != Some(&state) {
                     shared.notify("selfHarness/runState", &state);
@@ -110,7 +113,7 @@ impl Told {
         let Some(run) = active else { return };
         let bar = self.bar.get_or_insert_with(|| Bar {
             run: run.number,
-            token: format!("self-harness/{}/{}", pages::root_id(root), run.name),
+            token: format!("self-harness/{}/{}", root_id(root), run.name),
             since: Instant::now(),
             is_open: Arc::default(),
             is_asked: false,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::handlers::marks;
 use super::reports;
 use super::shared::Shared;
 use super::to_proto;
@@ -35,6 +36,8 @@ struct State {
 struct Old {
     diagnostics: bool,
     tokens: bool,
+    hints: bool,
+    lenses: bool,
 }
 
 impl Refresh {
@@ -58,7 +61,9 @@ pub fn ask(shared: &Arc<Shared>, refresh: &Arc<Refresh>) {
     let session = shared.session();
     let diagnostics = session.pulls() && session.can("/workspace/diagnostics/refreshSupport");
     let tokens = session.can("/workspace/semanticTokens/refreshSupport");
-    if !(diagnostics || tokens) || !refresh.begin() {
+    let hints = session.can("/workspace/inlayHint/refreshSupport");
+    let lenses = session.can("/workspace/codeLens/refreshSupport");
+    if !(diagnostics || tokens || hints || lenses) || !refresh.begin() {
         return;
     }
     let (shared, refresh) = (Arc::clone(shared), Arc::clone(refresh));
@@ -77,6 +82,14 @@ pub fn ask(shared: &Arc<Shared>, refresh: &Arc<Refresh>) {
             if tokens && old.tokens {
                 sent = true;
                 drop(tokio::time::timeout(LONGEST_ANSWER, shared.client.semantic_tokens_refresh()).await);
+            }
+            if hints && old.hints {
+                sent = true;
+                drop(tokio::time::timeout(LONGEST_ANSWER, shared.client.inlay_hint_refresh()).await);
+            }
+            if lenses && old.lenses {
+                sent = true;
+                drop(tokio::time::timeout(LONGEST_ANSWER, shared.client.code_lens_refresh()).await);
             }
             if sent {
                 tokio::time::sleep_until(due).await;
@@ -105,5 +118,6 @@ fn old(shared: &Shared, snapshot: &Snapshot) -> Old {
         reports::version(snapshot, path) == kept.version
             && to_proto::tokens(&tokens::tokens(&site), document.text(), shared.encoding()) != kept.data
     });
+    (old.hints, old.lenses) = marks::old(shared, snapshot);
     old
 }

@@ -11,6 +11,7 @@ use tower_lsp::gen_lsp_types as lsp;
 
 use super::shared::{Answered, Shared};
 use super::to_proto;
+use crate::ide::evidence;
 use crate::workspace::Snapshot;
 
 /// Documents beside the one that was asked for are looked at for so long; the rest comes with a refresh.
@@ -22,7 +23,10 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<lsp::Diagno
     let items = match snapshot.site(path) {
         Some(site) => {
             let problems = site.project.problems(&site.file);
-            to_proto::diagnostics(&site.project, &site.file, &problems, shared.session())
+            let mut items = to_proto::diagnostics(&site.project, &site.file, &problems, shared.session());
+            let evidence = evidence::problems(&site, shared.settings().switches());
+            items.extend(to_proto::diagnostics(&site.project, &site.file, &evidence, shared.session()));
+            items
         }
         None => Vec::new(),
     };

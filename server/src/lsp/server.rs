@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use harness_schema::text::Text;
 use serde_json::Value;
@@ -12,13 +13,16 @@ use tower_lsp::jsonrpc::Result;
 use tower_lsp::{Client, LanguageServer};
 
 use super::at::plain;
+use super::boards::Boards;
+use super::commands::Commands;
 use super::diagnostics::Diagnostics;
 use super::disk::Disk;
-use super::handlers::{edits, names, problems, reading, structure, tokens};
+use super::handlers::{edits, marks, names, problems, reading, structure, tokens};
 use super::outbox::Outbox;
 use super::session::Session;
+use super::settings::{SECTION, Settings};
 use super::shared::Shared;
-use super::{from_proto, to_proto};
+use super::{asking, from_proto, showing, to_proto};
 
 /// The language server.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Server {
     shared: Arc<Shared>,
     diagnostics: Diagnostics,
     disk: Disk,
+    boards: Arc<Boards>,
+    commands: Commands,
 }
 
 impl Server {
@@ -34,7 +40,24 @@ impl Server {
     pub fn new(client: Client, outbox: Arc<Outbox>) -> Self {
         let shared = Arc::new(Shared::new(client, outbox));
         let diagnostics = Diagnostics::new(&shared);
-        Self { shared, diagnostics, disk: Disk::new() }
+        let boards = Arc::new(Boards::new());
+        let commands = Commands::new(&shared, &boards);
+        Self { shared, diagnostics, disk: Disk::new(), boards, commands }
+    }
+
+    /// The commands.
+    pub(super) fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// Asks for the settings, and shows what is another with them.
+    fn ask_settings(&self) {
+        let (shared, diagnostics) = (Arc::clone(&self.shared), self.diagnostics.clone());
+        tokio::spawn(async move {
+            if asking::settings(&shared).await {
+                diagnostics.all_changed();
+            }
+        });
     }
 
     /// What the handlers share.
@@ -56,6 +79,21 @@ impl LanguageServer for Server {
             self.disk.folder_opened(&self.shared, folder.clone());
         }
         self.disk.follow(&self.shared, self.diagnostics.clone());
+        self.boards.follow(&self.shared, self.diagnostics.clone());
+        self.ask_settings();
+    }
+
+    async fn did_change_configuration(&self, params: lsp::DidChangeConfigurationParams) {
+        if self.shared.session().can("/workspace/configuration") {
+            self.ask_settings();
+            return;
+        }
+        // The oldest way: the settings come with the news.
+        let params = plain(&params);
+        let section = params.pointer(&format!("/settings/{SECTION}")).cloned().unwrap_or_default();
+        if self.shared.set_settings(Settings::read(&section)) {
+            self.diagnostics.all_changed();
+        }
     }
 
     async fn shutdown(&self) -> Result<()> {
@@ -76,6 +114,7 @@ impl LanguageServer for Server {
         let encoding = self.shared.encoding();
         let change = |text: &Text, change| from_proto::change(text, change, encoding);
         self.shared.workspace().change(&path, document.version, params.content_changes, change);
+        self.shared.typed.insert(path.clone(), Instant::now());
         self.diagnostics.changed(&path);
         self.disk.named();
     }
@@ -243,6 +282,33 @@ impl LanguageServer for Server {
 
     async fn code_action_resolve(&self, action: lsp::CodeAction) -> Result<lsp::CodeAction> {
         edits::code_action_resolve(&self.shared, action).await
+    }
+
+    async fn inlay_hint(&self, params: lsp::InlayHintParams) -> Result<Option<Vec<lsp::InlayHint>>> {
+        marks::inlay_hint(&self.shared, params).await
+    }
+
+    async fn inlay_hint_resolve(&self, hint: lsp::InlayHint) -> Result<lsp::InlayHint> {
+        marks::inlay_hint_resolve(hint).await
+    }
+
+    async fn code_lens(&self, params: lsp::CodeLensParams) -> Result<Option<Vec<lsp::CodeLens>>> {
+        marks::code_lens(&self.shared, params).await
+    }
+
+    async fn code_lens_resolve(&self, lens: lsp::CodeLens) -> Result<lsp::CodeLens> {
+        marks::code_lens_resolve(&self.shared, lens).await
+    }
+
+    async fn execute_command(&self, params: lsp::ExecuteCommandParams) -> Result<Option<Value>> {
+        self.commands.execute(params).await
+    }
+
+    async fn text_document_content(
+        &self,
+        params: lsp::TextDocumentContentParams,
+    ) -> Result<lsp::TextDocumentContentResult> {
+        showing::content(&self.shared, &params.uri.0).await
     }
 
     async fn will_rename_files(&self, params: lsp::RenameFilesParams) -> Result<Option<lsp::WorkspaceEdit>> {

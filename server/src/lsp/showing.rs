@@ -7,6 +7,7 @@ use std::sync::Arc;
 use harness_schema::path::FilePath;
 use serde_json::{Value, json};
 use tower_lsp::gen_lsp_types as lsp;
+use tower_lsp::jsonrpc;
 
 use super::shared::Shared;
 use super::to_proto;
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 use crate::host::machine::Machine;
 use crate::host::store::{Store, StoreError, StoredRun, run_number};
 use crate::host::{following, render, state, telling};
-use crate::ide::evidence;
+use crate::ide::evidence::rules;
 use crate::ide::pages::name::{Name, root_id};
 use crate::ide::pages::trace::TraceAbout;
 use crate::ide::pages::{self, Page};
@@ -60,7 +61,7 @@ pub fn page(project: &Project, name: &Name) -> Result<Page, Failure> {
         }
         Name::Rendered(file) => rendered(project, file),
         Name::Doctor => Ok(Page::markdown(doctor()?)),
-        name => pages::page(project, name, &evidence::rule)
+        name => pages::page(project, name, &rules::rule)
             .ok_or_else(|| Failure::user(format!("there is no `{name}`"), "the tree lists what there is")),
     }
 }
@@ -131,6 +132,18 @@ pub async fn show(shared: &Arc<Shared>, project: Arc<Project>, name: Name) -> Re
     // Nobody waits for an editor that opens something.
     tokio::spawn(async move { drop(client.client.show_document(params).await) });
     Ok(json!({"uri": address}))
+}
+
+/// A document of ours, as LSP 3.18 asks for it.
+///
+/// # Errors
+/// Of the protocol, in words for the user.
+pub async fn content(shared: &Arc<Shared>, uri: &str) -> jsonrpc::Result<lsp::TextDocumentContentResult> {
+    let none = || jsonrpc::Error::invalid_params(format!("`{uri}` is no document of an open project"));
+    let (project, name) = find(&shared.snapshot(), uri).ok_or_else(none)?;
+    let page = shared.compute(move || page(&project, &name)).await?;
+    let page = page.map_err(|failure| jsonrpc::Error::invalid_params(failure.message))?;
+    to_proto::typed(json!({"text": page.text}))
 }
 
 /// The same failure that any handler with a bug has.

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use harness_schema::files::Content;
-use harness_schema::harness::Harness;
 use harness_schema::path::FilePath;
 use harness_schema::problem::{Change, Location, Problem, Severity};
 use harness_schema::text::{Encoding, Span, Text, TextEdit};
@@ -17,6 +15,7 @@ use tower_lsp::jsonrpc::{Error, Result};
 
 use super::session::Session;
 use crate::ide::completion::{Item, ItemKind};
+use crate::ide::pages::name::{SCHEME, root_id};
 use crate::ide::symbols::{Entry, Icon};
 use crate::ide::tokens::Token;
 use crate::workspace::{Project, Snapshot};
@@ -119,12 +118,24 @@ fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Sessi
         range: places(text, problem.span, encoding),
         severity: Some(severity),
         code: Some(problem.rule.id.to_owned().into()),
-        source: Some(String::from("self-harness")),
+        source: Some(source(problem).to_owned()),
         message: message.into(),
         data: Some(json!({"rule": problem.rule.id, "symbol": problem.symbol})),
+        code_description: session.opens_ours().then(|| lsp::CodeDescription {
+            href: lsp::Uri(format!("{SCHEME}://{}/rule/{}", root_id(project.root()), problem.rule.id)),
+        }),
         tags: (problem.rule.unnecessary && says("tagSupport")).then(|| vec![lsp::DiagnosticTag::Unnecessary]),
         related_information: shows_related.then(|| related.collect()),
         ..lsp::Diagnostic::default()
+    }
+}
+
+/// Who says so: a check of documents, trials, or the machine (`editor` 2.2).
+fn source(problem: &Problem) -> &'static str {
+    match problem.rule.id.get(..3) {
+        Some("SH8") => "self-harness evidence",
+        Some("SH9") => "self-harness environment",
+        _ => "self-harness",
     }
 }
 
@@ -414,23 +425,4 @@ pub fn token_edit(old: &[u32], new: &[u32]) -> Vec<Value> {
         return Vec::new();
     }
     vec![json!({"start": same, "deleteCount": deleted, "data": data})]
-}
-
-/// Health of all harnesses, for a status bar.
-#[must_use]
-pub fn status(harnesses: &[&Harness], errors: usize) -> Value {
-    let is_broken = |harness: &&&Harness| !harness.broken_regions(&harness.manifest_path()).is_empty();
-    let is_unread = |harness: &&&Harness| {
-        matches!(harness.files().content(&harness.manifest_path()), Some(Content::Opaque(_)))
-    };
-    let (health, message) = match (harnesses.iter().find(is_unread), errors) {
-        (Some(_), _) => ("error", String::from("harness: the manifest cannot be read")),
-        _ if harnesses.iter().any(|harness| is_broken(&harness)) => {
-            ("error", String::from("harness: the manifest does not parse"))
-        }
-        (None, 0) => ("ok", String::from("harness: checks only")),
-        (None, 1) => ("warning", String::from("harness: 1 error")),
-        (None, errors) => ("warning", format!("harness: {errors} errors")),
-    };
-    json!({"health": health, "quiescent": true, "message": message})
 }

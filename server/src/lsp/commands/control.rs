@@ -8,8 +8,8 @@ use super::argument::Argument;
 use super::{Commands, starting};
 use crate::engine::board::{Board, Status};
 use crate::failure::Failure;
-use crate::host::store::{Store, StoredRun};
-use crate::host::starting as host_starting;
+use crate::host::following;
+use crate::host::starting::{self as starting_of_host, Wish};
 use crate::ide::pages::name::root_id;
 use crate::lsp::{news, showing};
 
@@ -33,22 +33,21 @@ pub(super) async fn control(
     let name = run.map(|run| run.name.clone()).or(argument.run.clone()).ok_or_else(|| {
         Failure::user(format!("there is no run to {word}"), "the tree lists the runs")
     })?;
-    if matches!(word, "resume" | "retry") {
-        return starting::resume(commands, argument, name, word == "retry").await;
+    match word {
+        "resume" => return starting::resume(commands, argument, name, Wish::Resume).await,
+        "retry" => return starting::resume(commands, argument, name, Wish::Retry).await,
+        _ => {}
     }
-    let is_discarded = word == "discard";
+    let wish = if word == "discard" { Wish::Discard } else { Wish::Cancel };
     let done = tokio::task::spawn_blocking(move || {
         let (mut store, stored) = showing::run_of(&argument.root, Some(&name))?;
-        end(&mut store, &stored, is_discarded)?;
+        let seen = following::look_at(&store, &stored)?;
+        starting_of_host::change(&mut store, &stored, &seen, wish)?;
         Ok(json!({"runId": name}))
     });
     let done = done.await.map_err(|_| showing::bug())?;
     commands.look();
     done
-}
-
-fn end(store: &mut Store, stored: &StoredRun, is_discarded: bool) -> Result<(), Failure> {
-    host_starting::cancel(store, stored, is_discarded)
 }
 
 /// The cancel button of a bar: what it belongs to stops.

@@ -5,6 +5,7 @@ mod argument;
 mod control;
 mod starting;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,16 +70,20 @@ impl Commands {
 
     /// The answer to a command; what it says of a failure was told to the user.
     pub async fn answer(&self, word: &'static str, argument: Option<Value>) -> Value {
-        let this = self.clone();
-        let task = tokio::spawn(async move {
-            let answer = this.perform(word, argument.as_ref()).await;
-            answer.unwrap_or_else(|failure| this.failed(&failure))
-        });
+        let task = tokio::spawn(self.clone().whole(word, argument));
         match tokio::time::timeout(ANSWER, task).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => self.failed(&showing::bug()),
             Err(_) => json!({"asked": true}),
         }
+    }
+
+    /// The whole of a command. Its type is written out: a menu leads to other commands.
+    fn whole(self, word: &'static str, argument: Option<Value>) -> Pin<Box<dyn Future<Output = Value> + Send>> {
+        Box::pin(async move {
+            let answer = self.perform(word, argument.as_ref()).await;
+            answer.unwrap_or_else(|failure| self.failed(&failure))
+        })
     }
 
     /// Tells the user why what they asked for was not done.
@@ -216,7 +221,7 @@ impl Commands {
         let root = json!({"root": to_proto::uri(&argument.root)});
         tokio::spawn(async move {
             if let Some(word) = asking::message(&this.shared, &question).await {
-                Box::pin(this.answer(word, Some(root))).await;
+                this.whole(word, Some(root)).await;
             }
         });
         Ok(json!({"asked": true}))

@@ -19,10 +19,10 @@ use crate::host::consent::{self, Memory};
 use crate::host::machine::Machine;
 use crate::host::record::HowAgreed;
 use crate::host::sandbox::Guarantees;
-use crate::host::starting::{self, Evaluate, Terms, plans};
-use crate::host::store::{Store, StoreError, StoredRun, run_name};
+use crate::host::starting::{self, Terms, Wish, plans};
+use crate::host::store::{RunState, Store, StoreError, StoredRun, run_name};
 use crate::host::subject::Subject;
-use crate::host::worker;
+use crate::host::{following, worker};
 use crate::lsp::asking::{self, Button, Question};
 use crate::lsp::{showing, to_proto};
 use crate::workspace::Project;
@@ -59,12 +59,12 @@ pub(super) async fn resume(
     commands: Commands,
     argument: Argument,
     name: String,
-    retries: bool,
+    wish: Wish,
 ) -> Result<Value, Failure> {
     let project = argument.project(commands.shared())?;
     let runtime = Handle::current();
     let for_work = commands.clone();
-    let work = move || Starting { commands: for_work, runtime, project, argument }.resume(&name, retries);
+    let work = move || Starting { commands: for_work, runtime, project, argument }.resume(&name, wish);
     let done = tokio::task::spawn_blocking(work).await.map_err(|_| showing::bug())?;
     commands.look();
     done
@@ -142,10 +142,10 @@ impl Starting {
                     HowAgreed::Asked
                 }
             };
-            let number = prepared.create(root, &mut store, how)?;
-            let stored = store.run(number).map_err(failed)?.ok_or_else(showing::bug)?;
+            let created = prepared.create(root, &mut store, how)?;
+            let stored = created.run;
             worker::ensure(root, &store, stored.record.key_variable.as_deref())?;
-            return Ok(json!({"runId": run_name(number)}));
+            return Ok(json!({"runId": run_name(stored.number)}));
         }
     }
 
@@ -208,7 +208,7 @@ impl Starting {
         let identity = self.project.identity().to_string();
         let open = store.open_runs().map_err(|error| error.to_failure())?;
         let is_same = |run: &StoredRun| {
-            run.state != crate::host::store::RunState::Paused
+            run.state != RunState::Paused
                 && run.record.goal() == goal
                 && run.record.harness == identity
         };
@@ -242,25 +242,29 @@ impl Starting {
         let tasks = self.argument.tasks.clone();
         match goal {
             Goal::Evaluate => {
-                let what = Evaluate { tasks, smoke: is_smoke, ..Evaluate::default() };
-                plans::evaluate(asking.subject, &what)
+                let wanted = plans::Evaluate { tasks, smoke: is_smoke, ..plans::Evaluate::default() };
+                plans::evaluate(asking.subject, &wanted)
             }
             Goal::Propose => plans::propose(asking.subject, None),
-            Goal::Validate => plans::validate(asking, &self.argument.proposals, None),
-            Goal::Improve => plans::improve(asking.subject, None, None, None),
+            Goal::Validate => {
+                let named: Vec<String> = self.argument.proposals.iter().map(|number| format!("P{number}")).collect();
+                plans::validate(asking, &named, None)
+            }
+            Goal::Improve => plans::improve(asking.subject, &plans::Improve::default()),
             Goal::Seal => Err(Failure::user("sealed tasks are read on the command line", "run `self-harness seal`")),
         }
     }
 
-    fn resume(&self, name: &str, retries: bool) -> Result<Value, Failure> {
+    fn resume(&self, name: &str, wish: Wish) -> Result<Value, Failure> {
         let root = self.root();
         let (mut store, stored) = showing::run_of(root, Some(name))?;
-        let may = starting::may_resume(&store, &stored, retries)?;
+        let seen = following::look_at(&store, &stored)?;
+        starting::may(&store, &stored, &seen, wish)?;
         let prepared = starting::prepare_resume(root, &store, &stored)?;
         let how = match prepared.reasons() {
             [] => HowAgreed::Before,
             reasons => {
-                let asked = prepared.asked(&store, &stored)?;
+                let asked = prepared.asked(&store)?;
                 let mut lines = consent::text(&asked, prepared.items(), reasons);
                 let title = if lines.is_empty() { String::new() } else { lines.remove(0) };
                 let digest = execution_digest(prepared.items()).to_string();
@@ -271,8 +275,8 @@ impl Starting {
                 HowAgreed::Asked
             }
         };
-        prepared.agree(&mut store, &stored, &may, how)?;
-        starting::resume(&mut store, &stored, &may, retries)?;
+        prepared.agree(&mut store, &stored, seen.run().spent().time, how)?;
+        starting::change(&mut store, &stored, &seen, wish)?;
         worker::ensure(root, &store, stored.record.key_variable.as_deref())?;
         Ok(json!({"runId": run_name(stored.number)}))
     }

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use harness_schema::problem::Change;
 use serde_json::{Value, json};
 use tower_lsp::gen_lsp_types as lsp;
-use tower_lsp::jsonrpc::Result;
+use tower_lsp::jsonrpc::{Error, Result};
 
+use super::marks;
+use crate::ide::offers::{self, Does, Offer, Trigger};
 use crate::ide::{actions, splits};
 use crate::lsp::at::{self, At, plain};
 use crate::lsp::shared::Shared;
 use crate::lsp::{from_proto, to_proto};
 
+/// `CodeActionTriggerKind.Invoked`: the user asked.
+const INVOKED: u64 = 1;
+
 /// `CodeActionTriggerKind.Automatic`: the user did not ask.
-const AUTOMATIC: u32 = 2;
+const AUTOMATIC: u64 = 2;
 
 /// What can be done at a place.
 ///
@@ -33,7 +38,12 @@ pub async fn code_action(
     if !shared.session().can("/textDocument/codeAction/codeActionLiteralSupport") {
         return Ok(None);
     }
-    let automatic = plain(&params).pointer("/context/triggerKind") == Some(&json!(AUTOMATIC));
+    let trigger = match plain(&params).pointer("/context/triggerKind").and_then(Value::as_u64) {
+        Some(INVOKED) => Trigger::Invoked,
+        Some(AUTOMATIC) => Trigger::Automatic,
+        _ => Trigger::Unknown,
+    };
+    let automatic = trigger == Trigger::Automatic;
     let uri_text = uri.0.clone();
     let actions: Option<Vec<lsp::CodeActionResponse>> = at::answer(shared, &uri, move |at| {
         let wants = |kind: &str| {
@@ -52,6 +62,12 @@ pub async fn code_action(
             let fixes = actions::quick_fixes(&at.site, span, automatic);
             answer.extend(fixes.iter().filter_map(|action| quick_fix(at, action)));
         }
+        let is_invoked = trigger == Trigger::Invoked;
+        let offers = offers::offers(&at.site, span, trigger, only.is_some());
+        // A bare `source` is what editors ask for on save; a verb has to be asked for.
+        let offers = offers.iter().filter(|offer| wants(offer.kind.word()));
+        let offers = offers.filter(|offer| offer.kind != offers::Kind::Verb || only.is_none() || is_invoked);
+        answer.extend(offers.filter_map(|offer| self::offer(at, &uri_text, offer)));
         if wants("refactor.rewrite") {
             let moves = splits::moves(&at.site, span);
             answer.extend(moves.iter().filter_map(|action| rewrite(at, action)));
@@ -81,6 +97,10 @@ pub async fn code_action(
 /// Those of the protocol, in words for the user.
 pub async fn code_action_resolve(shared: &Arc<Shared>, action: lsp::CodeAction) -> Result<lsp::CodeAction> {
     let mut value = plain(&action);
+    if let Some(proposals) = value.pointer("/data/apply").and_then(Value::as_array) {
+        let proposals = proposals.iter().filter_map(|number| u32::try_from(number.as_u64()?).ok()).collect();
+        return resolve_apply(shared, value.clone(), proposals).await;
+    }
     let uri = value.pointer("/data/uri").and_then(Value::as_str).map(str::to_owned);
     let is_fix_all = value.pointer("/data/fixAll") == Some(&Value::Bool(true));
     if let Some(uri) = uri.filter(|_| is_fix_all) {
@@ -88,6 +108,52 @@ pub async fn code_action_resolve(shared: &Arc<Shared>, action: lsp::CodeAction) 
         value["edit"] = edit.unwrap_or_else(|| json!({"changes": {}}));
     }
     to_proto::typed(value)
+}
+
+/// The edit of an offer to apply, made for the text of now: what was validated is found again, or it is refused.
+async fn resolve_apply(shared: &Arc<Shared>, mut value: Value, proposals: Vec<u32>) -> Result<lsp::CodeAction> {
+    let uri = value.pointer("/data/uri").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let resolved: Option<Value> = at::answer(shared, &lsp::Uri(uri), move |at| {
+        Some(match offers::resolve(&at.site.project, &proposals) {
+            Ok(changes) => json!({"edit": to_proto::confirmed(at.edit(&changes)?, at.shared.session())}),
+            Err(why) => json!({"why": why}),
+        })
+    })
+    .await?;
+    match resolved {
+        Some(resolved) if resolved.get("edit").is_some() => value["edit"] = resolved["edit"].clone(),
+        Some(resolved) => {
+            let why = resolved["why"].as_str().unwrap_or_default();
+            return Err(Error::invalid_params(format!("nothing was applied: {why}")));
+        }
+        None => return Err(Error::content_modified()),
+    }
+    to_proto::typed(value)
+}
+
+fn offer(at: &At, uri: &str, offer: &Offer) -> Option<Value> {
+    let session = at.shared.session();
+    let can_disable = session.can("/textDocument/codeAction/disabledSupport");
+    // A client that cannot show why something is not to be had gets what says so in its title.
+    if offer.disabled.is_some() && !can_disable {
+        return None;
+    }
+    let mut action = json!({"title": offer.title, "kind": offer.kind.word()});
+    if let Some(why) = &offer.disabled {
+        action["disabled"] = json!({"reason": why});
+        return Some(action);
+    }
+    match &offer.does {
+        Does::Run(command) => action["command"] = marks::command(&offer.title, command),
+        Does::Apply(proposals) if session.lists("/textDocument/codeAction/resolveSupport/properties", "edit") => {
+            action["data"] = json!({"uri": uri, "apply": proposals});
+        }
+        Does::Apply(proposals) => {
+            let changes = offers::resolve(&at.site.project, proposals).ok()?;
+            action["edit"] = to_proto::confirmed(at.edit(&changes)?, session);
+        }
+    }
+    Some(action)
 }
 
 fn quick_fix(at: &At, action: &actions::Action) -> Option<Value> {

@@ -113,7 +113,8 @@ pub async fn code_lens_resolve(shared: &Arc<Shared>, lens: lsp::CodeLens) -> Res
     let data = at::plain(&lens).get("data").cloned().unwrap_or_default();
     let number = data.get("lens").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok());
     let (Some(uri), Some(number)) = (data.get("uri").and_then(Value::as_str), number) else { return Ok(lens) };
-    let newest = at::answer::<lsp::CodeLens>(shared, &lsp::Uri(uri.to_owned()), move |at| {
+    let uri = lsp::Uri(uri.to_owned());
+    let newest = at::answer::<lsp::CodeLens>(shared, &uri, move |at| {
         lenses::lenses(&at.site).get(number).map(|lens| self::lens(at, number, lens))
     });
     Ok(newest.await?.unwrap_or(lens))

@@ -7,3 +7,4 @@ pub mod names;
 pub mod structure;
 pub mod tokens;
 pub mod edits;
+pub mod marks;

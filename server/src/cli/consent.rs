@@ -1,21 +1,14 @@
 //! Asks on the terminal before anything is executed or spent, unless the person has agreed to the same before.
 
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use harness_schema::split::Split;
-
 use super::report::excerpt::visible;
 use super::terminal;
-use crate::engine::consent::{Items, KeyPair, Reason, Terms};
+use crate::engine::consent::{Items, Reason, Terms};
 use crate::failure::Failure;
-use crate::host::consent::{self, Asked, Line, Memory};
-use crate::host::model::KeySource;
-use crate::host::record::{HowAgreed, RunRecord};
-use crate::host::sandbox::{Choice, Guarantees};
-use crate::host::store::Store;
-use crate::host::subject::Subject;
+use crate::host::consent::{self, Asked, Memory};
+use crate::host::record::HowAgreed;
 
 /// What the command line says in place of a person.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,62 +35,9 @@ pub struct Question<'a> {
     pub goes_on: bool,
 }
 
-/// What a run asks for.
-///
-/// # Errors
-/// A [`Failure`] if the store cannot say what such trials took before.
-pub fn of_run<'a>(
-    store: &Store,
-    record: &'a RunRecord,
-    subject: &'a Subject,
-    guarantees: &'a Guarantees,
-    key: &'a KeySource,
-    keys_anywhere: &BTreeSet<KeyPair>,
-) -> Result<Asked<'a>, Failure> {
-    let count = |split: Split| {
-        let of_split = record.slots.iter().filter(|slot| slot.split == split.word());
-        of_split.map(|slot| slot.task.as_str()).collect::<BTreeSet<_>>().len()
-    };
-    let endpoint = &subject.harness.manifest().model.value.endpoint.value;
-    let expected = consent::expected(store, record, subject).map_err(|error| error.to_failure())?;
-    let most = record.budget.trials.map_or(expected.most, |most| most.min(expected.most));
-    let slots = u64::try_from(record.slots.len()).unwrap_or(u64::MAX);
-    Ok(Asked {
-        verb: &record.verb,
-        subject,
-        guarantees,
-        backend: Choice::named(&record.sandbox).unwrap_or_default().word(),
-        trials: if record.rules.is_some() { most } else { slots },
-        expected,
-        rules: record.rules.map(|_| record.design().rules),
-        held_in: count(Split::HeldIn),
-        held_out: count(Split::HeldOut),
-        sealed: count(Split::Sealed),
-        look: record.seal.as_ref().map_or(0, |seal| seal.look),
-        repeats: record.repeats,
-        parallel: record.parallel,
-        key,
-        is_new_key: consent::key_pair(key, endpoint).is_some_and(|pair| !keys_anywhere.contains(&pair)),
-        max_cost: record.budget.cost,
-    })
-}
-
-/// The text of a question.
+/// What the person reads.
 fn text(question: &Question<'_>) -> String {
-    let Question { asked, items, reasons, .. } = question;
-    let mut out = format!("{}\n", consent::title(asked));
-    let because = consent::reasons(reasons);
-    if reasons.contains(&Reason::NeverTrusted) {
-        let decides: Vec<String> = consent::items(items).into_iter().map(|line| line.text).collect();
-        out.push_str(&format!("{:<10} {}\n", "Trusts", decides.join(", ")));
-    } else if !because.is_empty() {
-        out.push_str("Changed since you agreed:\n");
-        because.iter().for_each(|sentence| out.push_str(&format!("  {sentence}\n")));
-    }
-    for Line { what, text } in consent::lines(asked) {
-        out.push_str(&format!("{what:<10} {text}\n"));
-    }
-    visible(&out).into_owned()
+    consent::text(question.asked, question.items, question.reasons)
 }
 
 /// Asks if there is something to ask, and remembers the answer; how it was agreed to, or `None` if it was not.
@@ -108,7 +48,7 @@ pub fn given(question: &Question<'_>, flags: Flags) -> Result<Option<HowAgreed>,
     let left: Vec<&Reason> =
         question.reasons.iter().filter(|reason| !(flags.trust && reason.is_about_trust())).collect();
     if flags.yes {
-        terminal::print_aside(&text(question));
+        terminal::print_aside(&visible(&text(question)));
         remember(question, HowAgreed::Flag, !flags.trust);
         return Ok(Some(HowAgreed::Flag));
     }
@@ -123,7 +63,7 @@ pub fn given(question: &Question<'_>, flags: Flags) -> Result<Option<HowAgreed>,
         }
         return Ok(Some(HowAgreed::Before));
     }
-    terminal::print_aside(&text(question));
+    terminal::print_aside(&visible(&text(question)));
     if !can_ask {
         let hint = "read the lines above, and add `--yes` to agree to them";
         return Err(Failure::user("nobody can be asked here whether this may start", hint));

@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{evaluate, improve, locate, run_report, start, terminal};
+use super::{evaluate, improve, locate, run_report, terminal};
 use crate::engine::cycle::Decision;
 use crate::failure::Failure;
 use crate::host::example;
 use crate::host::machine::Machine;
 use crate::host::scripted::{Persona, Server};
-use crate::host::state;
+use crate::host::{starting, state};
 
 /// The port that the scripted model prefers: with the same address the manifest is the same each time.
 const PORT: u16 = 8427;
@@ -37,7 +37,7 @@ pub struct Arguments {
 /// A [`Failure`] if the example cannot be written, or nothing can be run here.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     // Before anything is written: without a sandbox there is nothing to show.
-    start::proven(&Machine::read()?, false)?;
+    starting::proven(&Machine::read()?, false)?;
     let directory = match &arguments.directory {
         Some(directory) => std::path::absolute(directory).map_err(|error| not_written(directory, &error))?,
         None => state::directory().join("demo"),

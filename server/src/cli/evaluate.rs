@@ -3,18 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use harness_schema::split::{Split, TaskPattern};
+use harness_schema::split::Split;
 
-use super::locate;
-use super::start::{self, Plan};
-use crate::engine::contract::Role;
-use crate::engine::cycle::{Goal, Rules};
-use crate::engine::plan::Slot;
+use super::{locate, start};
 use crate::failure::Failure;
-use crate::host::subject::Subject;
-
-/// What a quick look is satisfied with.
-const SMOKE_TASKS: usize = 3;
+use crate::host::starting::plans::{self, Evaluate};
 
 const MORE_HELP: &str = "\
 Examples:
@@ -61,7 +54,7 @@ enum WhichSplit {
 /// A [`Failure`] if it cannot be started.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.directory.as_deref())?;
-    start::run(&root, &arguments.terms, |asking| plan(asking.subject, arguments))
+    start::run(&root, &arguments.terms, |asking| plans::evaluate(asking.subject, &arguments.wanted()))
 }
 
 /// Evaluates the example of `demo`: whoever starts the demo has asked for exactly that.
@@ -74,55 +67,14 @@ pub fn demo(root: &Path, repeats: u32) -> Result<u8, Failure> {
     run(&Arguments { directory, repeats: Some(repeats), terms, ..Arguments::default() })
 }
 
-/// What the arguments ask for.
-fn plan(subject: &Subject, arguments: &Arguments) -> Result<Plan, Failure> {
-    let baseline = Rules::of(&subject.harness.manifest().improve.value).baseline;
-    let repeats = if arguments.smoke { 1 } else { arguments.repeats.unwrap_or(baseline) };
-    let role = if arguments.smoke { Role::Smoke } else { Role::Baseline };
-    let slots = slots(subject, arguments, repeats, role)?;
-    Ok(Plan::of(Goal::Evaluate, repeats, slots))
-}
-
-/// What is to be filled: every task once before any is tried again, so that an early stop has seen all.
-fn slots(subject: &Subject, arguments: &Arguments, repeats: u32, role: Role) -> Result<Vec<Slot>, Failure> {
-    let patterns: Vec<TaskPattern> =
-        arguments.tasks.iter().map(|written| TaskPattern::new(written)).collect();
-    if let Some(at) =
-        patterns.iter().position(|pattern| !subject.tasks.iter().any(|task| pattern.matches(&task.id)))
-    {
-        let written = arguments.tasks.get(at).map_or("", String::as_str);
-        let hint = "tasks are named by their directory below `tasks.dir`; those in no split are not run";
-        return Err(Failure::user(format!("no task of a split matches `{written}`"), hint));
+impl Arguments {
+    /// What is asked for.
+    fn wanted(&self) -> Evaluate {
+        let Self { split, tasks, repeats, smoke, .. } = self;
+        let split = split.map(|split| match split {
+            WhichSplit::HeldIn => Split::HeldIn,
+            WhichSplit::HeldOut => Split::HeldOut,
+        });
+        Evaluate { split, tasks: tasks.clone(), repeats: *repeats, smoke: *smoke }
     }
-    let is_wanted = |split: Split| match (arguments.smoke, arguments.split) {
-        (true, _) | (false, Some(WhichSplit::HeldIn)) => split == Split::HeldIn,
-        (false, Some(WhichSplit::HeldOut)) => split == Split::HeldOut,
-        // Sealed tasks are read once, at the very end.
-        (false, None) => split != Split::Sealed,
-    };
-    let mut chosen: Vec<_> = subject
-        .tasks
-        .iter()
-        .filter(|task| is_wanted(task.split))
-        .filter(|task| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&task.id)))
-        .collect();
-    chosen.sort_by_key(|task| task.split != Split::HeldIn);
-    if arguments.smoke {
-        chosen.truncate(SMOKE_TASKS);
-    }
-    if chosen.is_empty() {
-        let hint = "declare tasks in `[tasks]` of `harness.toml`, and put them into splits";
-        return Err(Failure::config("there is no task to run", hint));
-    }
-    let slots = (0..repeats).flat_map(|repeat| {
-        let slot = move |task: &&crate::host::subject::Planned| Slot {
-            arm: 0,
-            task: task.id.clone(),
-            split: task.split,
-            role,
-            repeat,
-        };
-        chosen.iter().map(slot).collect::<Vec<_>>()
-    });
-    Ok(slots.collect())
 }

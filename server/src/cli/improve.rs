@@ -1,22 +1,15 @@
 //! `improve`, `propose` and `validate`: makes a harness better, or one step of that. No file of the project is changed: what was
 //! accepted is offered.
 
-mod working_tree;
-
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use harness_schema::manifest::Gate;
-use harness_schema::split::Split;
 
 use super::locate;
-use super::start::{self, Asking, Plan, Terms};
-use crate::engine::contract::Role;
-use crate::engine::cycle::{Candidate, Goal, Rules};
-use crate::engine::plan::Slot;
+use super::start::{self, Terms};
 use crate::failure::Failure;
-use crate::host::store::{StoredProposal, no_proposal, proposal_number};
-use crate::host::subject::Subject;
+use crate::host::starting::plans::{self, Improve};
 
 const MORE_HELP: &str = "\
 Examples:
@@ -114,12 +107,9 @@ impl WhichGate {
 /// A [`Failure`] if they cannot be started.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.directory.as_deref())?;
-    start::run(&root, &arguments.terms, |asking| {
-        let mut rules = rules(asking.subject, arguments.gate)?;
-        rules.rounds = arguments.rounds.unwrap_or(rules.rounds);
-        rules.proposals = arguments.proposals.unwrap_or(rules.proposals);
-        plan(asking.subject, Goal::Improve, rules, Vec::new())
-    })
+    let Arguments { rounds, proposals, gate, .. } = *arguments;
+    let wanted = Improve { rounds, proposals, gate: gate.map(WhichGate::gate) };
+    start::run(&root, &arguments.terms, |asking| plans::improve(asking.subject, &wanted))
 }
 
 /// One round on the example of `demo`: whoever starts the demo has asked for exactly that.
@@ -138,11 +128,7 @@ pub fn demo(root: &std::path::Path, proposals: u32) -> Result<u8, Failure> {
 /// A [`Failure`] if that cannot be started.
 pub fn propose(arguments: &ProposeArguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.directory.as_deref())?;
-    start::run(&root, &arguments.terms, |asking| {
-        let mut rules = rules(asking.subject, None)?;
-        rules.proposals = arguments.proposals.unwrap_or(rules.proposals);
-        plan(asking.subject, Goal::Propose, rules, Vec::new())
-    })
+    start::run(&root, &arguments.terms, |asking| plans::propose(asking.subject, arguments.proposals))
 }
 
 /// Decides on proposals that are there.
@@ -151,79 +137,9 @@ pub fn propose(arguments: &ProposeArguments) -> Result<u8, Failure> {
 /// A [`Failure`] if that cannot be started.
 pub fn validate(arguments: &ValidateArguments) -> Result<u8, Failure> {
     let root = locate::root(arguments.root.as_deref())?;
-    start::run(&root, &arguments.terms, |asking| {
-        let rules = rules(asking.subject, arguments.gate)?;
-        if arguments.working_tree {
-            let plan = plan(asking.subject, Goal::Validate, rules, Vec::new())?;
-            return working_tree::of(asking, plan);
-        }
-        let candidates = candidates(asking, &arguments.proposals)?;
-        plan(asking.subject, Goal::Validate, rules, candidates)
+    let gate = arguments.gate.map(WhichGate::gate);
+    start::run(&root, &arguments.terms, |asking| match arguments.working_tree {
+        true => plans::working_tree(asking, gate),
+        false => plans::validate(asking, &arguments.proposals, gate),
     })
-}
-
-/// The rules of the manifest, and whether they can be kept.
-fn rules(subject: &Subject, gate: Option<WhichGate>) -> Result<Rules, Failure> {
-    let mut improve = subject.harness.manifest().improve.value.clone();
-    if let Some(gate) = gate {
-        improve.gate = gate.gate().into();
-    }
-    for split in [Split::HeldIn, Split::HeldOut] {
-        if !subject.tasks.iter().any(|task| task.split == split && task.plan.is_ok()) {
-            let hint = "held-in tasks teach and held-out tasks judge: a harness needs both, see `[tasks]`";
-            let message = format!("there is no {} task that can be run here", split.word());
-            return Err(Failure::config(message, hint));
-        }
-    }
-    Ok(Rules::of(&improve))
-}
-
-fn plan(subject: &Subject, goal: Goal, rules: Rules, candidates: Vec<Candidate>) -> Result<Plan, Failure> {
-    let compared = subject.tasks.iter().filter(|task| task.split != Split::Sealed && task.plan.is_ok());
-    let mut tasks: Vec<_> = compared.collect();
-    tasks.sort_by_key(|task| task.split != Split::HeldIn);
-    let slots = (0..rules.baseline).flat_map(|repeat| {
-        let slot = move |task: &&crate::host::subject::Planned| Slot {
-            arm: 0,
-            task: task.id.clone(),
-            split: task.split,
-            role: Role::Baseline,
-            repeat,
-        };
-        tasks.iter().map(slot).collect::<Vec<_>>()
-    });
-    Ok(Plan { rules: Some(rules), candidates, ..Plan::of(goal, rules.baseline, slots.collect()) })
-}
-
-/// The proposals that are named, or those for this harness that nobody has decided on.
-fn candidates(asking: &mut Asking<'_>, named: &[String]) -> Result<Vec<Candidate>, Failure> {
-    let harness = asking.subject.harness_digest().to_string();
-    let failed = |error: crate::host::store::StoreError| error.to_failure();
-    let all = asking.store.proposals().map_err(failed)?;
-    let decisions = asking.store.decisions().map_err(failed)?;
-    let chosen: Vec<&StoredProposal> = if named.is_empty() {
-        let is_open = |stored: &&StoredProposal| {
-            let decision = decisions.get(&stored.number);
-            !stored.is_dismissed
-                && stored.record.harness == harness
-                && decision.is_none_or(|decision| decision.is_interrupted())
-        };
-        all.iter().filter(is_open).collect()
-    } else {
-        let find = |name: &String| {
-            let number = proposal_number(name);
-            all.iter().find(|stored| Some(stored.number) == number).ok_or_else(|| no_proposal(name, &all))
-        };
-        named.iter().map(find).collect::<Result<_, _>>()?
-    };
-    if chosen.is_empty() {
-        let message = "there is no proposal for this harness that waits for a decision";
-        return Err(Failure::user(message, "make some with `self-harness propose`"));
-    }
-    if let Some(other) = chosen.iter().find(|stored| stored.record.harness != harness) {
-        let message = format!("P{} is for another harness than the one on disk", other.number);
-        let hint = "a proposal is compared with the harness that it was made for: take your edits back, or make new ones with `self-harness propose`";
-        return Err(Failure::user(message, hint));
-    }
-    Ok(chosen.iter().map(|stored| Candidate { proposal: stored.number, active: None }).collect())
 }

@@ -2,16 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use harness_schema::check;
 use harness_schema::harness::{Harness, MANIFEST};
-use harness_schema::problem::Severity;
 
 use super::report::excerpt::visible;
-use super::report::plural;
 use super::terminal;
 use crate::failure::Failure;
-use crate::host::disk;
 use crate::host::store::{Store, StoredRun, run_number};
+use crate::host::{disk, starting};
 
 /// The directory of the manifest that `from`, or this directory, belongs to.
 ///
@@ -40,18 +37,8 @@ pub fn root(from: Option<&Path>) -> Result<PathBuf, Failure> {
 /// A [`Failure`] with how many errors there are.
 pub fn sound(root: &Path) -> Result<Harness, Failure> {
     let (_, harness) = disk::complete(root, disk::scan(root), None);
-    let errors: usize = harness
-        .named_files()
-        .map(|file| check::file(&harness, file))
-        .map(|problems| problems.iter().filter(|problem| problem.severity == Severity::Error).count())
-        .sum();
-    match errors {
-        0 => Ok(harness),
-        errors => {
-            let message = format!("the harness has {}, so nothing is run", plural(errors, "error", "errors"));
-            Err(Failure::config(message, "see them with `self-harness check`"))
-        }
-    }
+    starting::sound(&harness)?;
+    Ok(harness)
 }
 
 /// The run that a person names, else the newest, with the store that holds it: that of the project, or the one from elsewhere

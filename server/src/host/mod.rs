@@ -35,6 +35,8 @@ pub mod measured;
 #[cfg(target_os = "linux")]
 pub mod consent;
 #[cfg(target_os = "linux")]
+pub mod starting;
+#[cfg(target_os = "linux")]
 pub mod trial;
 #[cfg(target_os = "linux")]
 pub mod mining;

@@ -267,6 +267,24 @@ pub fn reasons(reasons: &[Reason]) -> Vec<String> {
     sentences.iter().map(|sentence| plain(sentence)).collect()
 }
 
+/// The question with everything that there is to read before an answer, line after line, without colours.
+#[must_use]
+pub fn text(asked: &Asked<'_>, executed: &Items, why: &[Reason]) -> String {
+    let mut out = format!("{}\n", title(asked));
+    let because = reasons(why);
+    if why.contains(&Reason::NeverTrusted) {
+        let decides: Vec<String> = items(executed).into_iter().map(|line| line.text).collect();
+        out.push_str(&format!("{:<10} {}\n", "Trusts", decides.join(", ")));
+    } else if !because.is_empty() {
+        out.push_str("Changed since you agreed:\n");
+        because.iter().for_each(|sentence| out.push_str(&format!("  {sentence}\n")));
+    }
+    for Line { what, text } in lines(asked) {
+        out.push_str(&format!("{what:<10} {text}\n"));
+    }
+    out
+}
+
 /// A text that is one line, whatever is in it: a name must not look like a line of ours.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

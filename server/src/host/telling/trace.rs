@@ -73,9 +73,9 @@ mod tests {
     };
     use crate::host::store::Known;
 
-    /// An agent that did nothing.
-    const NOTHING: &str =
-        r#"{ "schema_version": "ATIF-v1.8", "agent": { "name": "a", "version": "1" }, "steps": [] }"#;
+    /// An agent that said one thing.
+    const SAID: &str = r#"{ "schema_version": "ATIF-v1.8", "agent": { "name": "a", "version": "1" },
+        "steps": [{ "step_id": 1, "source": "agent", "message": "done" }] }"#;
 
     struct Root(PathBuf);
 
@@ -145,11 +145,11 @@ mod tests {
         assert!(gone.message.starts_with("the transcript of trial-0 cannot be read"), "{gone}");
         for id in ["trial-0", "trial-1"] {
             fs::create_dir_all(store.trial_directory(id)).unwrap();
-            fs::write(store.trial_directory(id).join(TRANSCRIPT), NOTHING).unwrap();
+            fs::write(store.trial_directory(id).join(TRANSCRIPT), SAID).unwrap();
         }
         let traced = trace(&store, &stored, "alpha", 0).unwrap();
-        assert_eq!((traced.trial.id.as_str(), traced.text.as_str()), ("trial-0", NOTHING));
-        assert_eq!(traced.trace().map(|trace| trace.steps.len()), Ok(0));
+        assert_eq!((traced.trial.id.as_str(), traced.text.as_str()), ("trial-0", SAID));
+        assert_eq!(traced.trace().map(|trace| trace.steps.len()), Ok(1));
         let refused = trace(&store, &stored, "judge", 0).unwrap_err();
         assert_eq!(refused.message, "`judge` is no held-in task, so its traces are not shown");
         let missing = trace(&store, &stored, "alpha", 1).unwrap_err();

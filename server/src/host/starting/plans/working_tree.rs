@@ -1,28 +1,31 @@
-//! `validate --working-tree`: the person's own edit on disk as a proposal, compared with the harness that was measured last.
+//! The plan to validate the person's own edit as a proposal, compared with the harness that was measured last.
 
 use harness_schema::digest::Digest;
+use harness_schema::manifest::Gate;
 
-use super::super::start::{Asking, Plan};
-use crate::engine::consent::changes;
-use crate::engine::cycle::Candidate;
+use super::improvement::{compared, rules};
+use crate::engine::consent::{Reason, changes};
+use crate::engine::cycle::{Candidate, Goal};
 use crate::failure::Failure;
 use crate::host::consent;
 use crate::host::measured::{self, Texts};
 use crate::host::record::{EditRecord, ProposalRecord};
+use crate::host::starting::{Asking, Plan};
 use crate::host::store::{StoreError, run_name};
 use crate::host::subject::Subject;
 
 /// Who has made such a proposal.
 const AUTHOR: &str = "you";
 
-/// Makes of the plan to validate something one that validates the edit on disk.
+/// The plan to validate the edit on disk, or in open editors.
 ///
 /// It is compared with the harness of the newest run: with the one that the run began with, or with the one that it adopted,
 /// whichever the disk is closer to; somebody who has applied what was adopted edits that.
 ///
 /// # Errors
 /// A [`Failure`] if nothing was edited, or if it cannot be compared.
-pub(super) fn of(asking: &Asking<'_>, plan: Plan) -> Result<Plan, Failure> {
+pub fn working_tree(asking: &Asking<'_>, gate: Option<Gate>) -> Result<Plan, Failure> {
+    let plan = compared(asking.subject, Goal::Validate, rules(asking.subject, gate)?);
     let failed = |error: StoreError| error.to_failure();
     let past = asking.past();
     let Some(run) = past.newest().map_err(failed)? else {
@@ -58,7 +61,7 @@ pub(super) fn of(asking: &Asking<'_>, plan: Plan) -> Result<Plan, Failure> {
     }
     let executed = changes(&base.execution_items(), &disk.execution_items());
     if !executed.is_empty() {
-        let changed = crate::engine::consent::Reason::Changed(executed);
+        let changed = Reason::Changed(executed);
         let changed = consent::reasons(&[changed]).join(", ");
         let hint = "such an edit is not compared trial by trial: measure the harness anew with `self-harness evaluate`";
         return Err(Failure::user(format!("your edit changes what is executed: {changed}"), hint));

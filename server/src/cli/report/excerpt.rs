@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use harness_schema::text::Span;
 
+pub use crate::engine::unseen::visible;
+
 use crate::engine::unseen::is_hidden;
 
 /// A part of a document for an excerpt; it starts at byte `from`. What comes out has the same length in bytes, and each
@@ -26,24 +28,6 @@ pub fn printable<'a>(source: &'a str, from: usize, secrets: &[Span]) -> Cow<'a, 
             '\u{feff}' if from + at == 0 => out.push(char),
             _ if is_hidden(char) => out.push_str(stand_in(char.len_utf8())),
             _ => out.push(char),
-        }
-    }
-    Cow::Owned(out)
-}
-
-/// A text for a line of its own: what would steer the terminal or hide is written as `\u{…}`. Line breaks stay.
-#[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
-    let is_bad = |char: char| char != '\n' && (char.is_control() || is_hidden(char));
-    if !text.contains(is_bad) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        if is_bad(char) {
-            out.extend(char.escape_unicode());
-        } else {
-            out.push(char);
         }
     }
     Cow::Owned(out)

@@ -12,8 +12,9 @@ use tokio::runtime::Handle;
 
 use super::Commands;
 use super::argument::Argument;
-use crate::engine::consent::execution_digest;
+use crate::engine::consent::{Items, execution_digest};
 use crate::engine::cycle::Goal;
+use crate::engine::unseen;
 use crate::failure::Failure;
 use crate::host::consent::{self, Memory};
 use crate::host::machine::Machine;
@@ -123,10 +124,8 @@ impl Starting {
                         true => vec![FIRST_TRY, START, CANCEL],
                         false => vec![START, CANCEL],
                     };
-                    let mut lines = consent::text(&asked, prepared.items(), reasons);
-                    let title = if lines.is_empty() { String::new() } else { lines.remove(0) };
-                    let digest = execution_digest(prepared.items()).to_string();
-                    match self.ask(&self.question(goal.word(), digest, title, lines, buttons)) {
+                    let text = consent::text(&asked, prepared.items(), reasons);
+                    match self.ask(&self.question(goal.word(), prepared.items(), &text, buttons)) {
                         Some("start") => {}
                         Some("smoke") => {
                             is_smoke = true;
@@ -143,7 +142,7 @@ impl Starting {
                 }
             };
             let created = prepared.create(root, &mut store, how)?;
-            let stored = created.run;
+            let stored = store.run(created.number).map_err(failed)?.ok_or_else(showing::bug)?;
             worker::ensure(root, &store, stored.record.key_variable.as_deref())?;
             return Ok(json!({"runId": run_name(stored.number)}));
         }
@@ -158,16 +157,18 @@ impl Starting {
         }
     }
 
-    fn question(
-        &self,
-        verb: &str,
-        digest: String,
-        title: String,
-        lines: Vec<String>,
-        buttons: Vec<Button>,
-    ) -> Question {
-        let root = to_proto::uri(self.root());
-        Question { root, verb: verb.to_owned(), digest, title, lines, buttons }
+    /// A question whose text begins with its title. What stands in it comes from the project.
+    fn question(&self, verb: &str, items: &Items, text: &str, buttons: Vec<Button>) -> Question {
+        let mut lines = text.lines().map(|line| unseen::visible(line).into_owned());
+        let title = lines.next().unwrap_or_default();
+        Question {
+            root: to_proto::uri(self.root()),
+            verb: verb.to_owned(),
+            digest: execution_digest(items).to_string(),
+            title,
+            lines: lines.collect(),
+            buttons,
+        }
     }
 
     /// What is trusted is the manifest on disk.
@@ -265,10 +266,9 @@ impl Starting {
             [] => HowAgreed::Before,
             reasons => {
                 let asked = prepared.asked(&store)?;
-                let mut lines = consent::text(&asked, prepared.items(), reasons);
-                let title = if lines.is_empty() { String::new() } else { lines.remove(0) };
-                let digest = execution_digest(prepared.items()).to_string();
-                let question = self.question(&stored.record.verb, digest, title, lines, vec![START, CANCEL]);
+                let text = consent::text(&asked, prepared.items(), reasons);
+                let question =
+                    self.question(&stored.record.verb, prepared.items(), &text, vec![START, CANCEL]);
                 if self.ask(&question) != Some(START.id) {
                     return Ok(json!({"asked": true, "text": "nothing was started"}));
                 }
@@ -287,9 +287,8 @@ impl Starting {
         let subject = Subject::read(self.root(), &Guarantees::untried(), &machine);
         let items = subject.execution_items();
         let lines: Vec<String> = consent::items(&items).into_iter().map(|line| line.text).collect();
-        let title = String::from("Trust what decides what is executed here?");
-        let digest = execution_digest(&items).to_string();
-        let question = self.question("trust", digest, title, lines, vec![TRUST, CANCEL]);
+        let text = format!("Trust what decides what is executed here?\n{}", lines.join("\n"));
+        let question = self.question("trust", &items, &text, vec![TRUST, CANCEL]);
         if self.ask(&question) != Some(TRUST.id) {
             return Ok(json!({"asked": true, "text": "nothing was trusted"}));
         }

@@ -20,13 +20,20 @@ pub(crate) struct Server {
     received: Receiver<Value>,
     kept: VecDeque<Value>,
     next_id: i64,
+    answers: Vec<(&'static str, Value)>,
 }
 
 impl Server {
     /// A server that was told nothing yet.
     pub(crate) fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_self-harness"))
-            .args(["lsp", "--probe"])
+        let mut command = Command::new(env!("CARGO_BIN_EXE_self-harness"));
+        command.args(["lsp", "--probe"]);
+        Self::start_as(command)
+    }
+
+    /// The same, by a command with an environment of its own.
+    pub(crate) fn start_as(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -43,14 +50,26 @@ impl Server {
                 }
             }
         });
-        Self { child, input, received, kept: VecDeque::new(), next_id: 1 }
+        Self { child, input, received, kept: VecDeque::new(), next_id: 1, answers: Vec::new() }
+    }
+
+    /// From now on questions of the server with this method are answered so.
+    pub(crate) fn answers(&mut self, method: &'static str, answer: Value) {
+        self.answers.retain(|(known, _)| *known != method);
+        self.answers.push((method, answer));
     }
 
     /// A server with a folder, agreed with a client of these capabilities.
     pub(crate) fn open(folder: &Path, capabilities: &Value) -> Self {
-        let mut server = Self::start();
+        Self::start().initialized(folder, capabilities)
+    }
+
+    /// Agrees with it as a client of these capabilities that has opened a folder.
+    pub(crate) fn initialized(self, folder: &Path, capabilities: &Value) -> Self {
+        let mut server = self;
         let params = json!({
             "processId": null,
+            "clientInfo": {"name": "test editor"},
             "capabilities": capabilities,
             "workspaceFolders": [{"uri": uri(folder), "name": "test"}],
         });
@@ -98,25 +117,35 @@ impl Server {
         answer["result"].clone()
     }
 
-    /// Waits for a message; others are kept, questions of the server are answered with nothing.
+    /// Waits for a message; others are kept, questions of the server are answered with what is known for them, or with nothing.
     pub(crate) fn wait(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for(LIMIT, wanted)
+    }
+
+    /// The same, for longer.
+    pub(crate) fn wait_for(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         if let Some(at) = self.kept.iter().position(&wanted) {
             return self.kept.remove(at).expect("it was just found");
         }
-        let end = Instant::now() + LIMIT;
+        let end = Instant::now() + limit;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.received.recv_timeout(left) {
-                Ok(message) if wanted(&message) => return message,
+                Ok(message) if wanted(&message) && message.get("method").is_none() => return message,
                 Ok(message) => {
                     if message.get("id").is_some() && message.get("method").is_some() {
                         let id = message["id"].clone();
-                        self.send(&json!({"jsonrpc": "2.0", "id": id, "result": null}));
+                        let known = self.answers.iter().find(|(method, _)| message["method"] == *method);
+                        let answer = known.map(|(_, answer)| answer.clone()).unwrap_or_default();
+                        self.send(&json!({"jsonrpc": "2.0", "id": id, "result": answer}));
+                    }
+                    if wanted(&message) {
+                        return message;
                     }
                     self.kept.push_back(message);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    panic!("no answer in {LIMIT:?}; received: {:#?}", self.kept)
+                    panic!("no answer in {limit:?}; received: {:#?}", self.kept)
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("the server is gone; received: {:#?}", self.kept)

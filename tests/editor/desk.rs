@@ -1,0 +1,250 @@
+//! A person at an editor: a project, its model, a server, and the texts that are open.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::{self, Server};
+use crate::lab::Lab;
+use crate::persona::{HARM, REMEDY, adds, answers, persona};
+
+/// Longer than a run of the tests takes on a machine with other work.
+pub(crate) const A_RUN: Duration = Duration::from_secs(240);
+
+/// The prompt of the harness.
+pub(crate) const PROMPT: &str = "# Rules\n\nYou write numbers.\n";
+
+/// Where it stands.
+pub(crate) const PROMPT_FILE: &str = "prompts/system.md";
+
+/// What the client of VS Code announces, in short.
+pub(crate) fn capabilities() -> Value {
+    json!({
+        "window": {"workDoneProgress": true, "showDocument": {"support": true}},
+        "workspace": {
+            "inlayHint": {"refreshSupport": true},
+            "codeLens": {"refreshSupport": true},
+            "diagnostics": {"refreshSupport": true},
+            "workspaceEdit": {"documentChanges": true},
+        },
+        "textDocument": {
+            "codeAction": {
+                "codeActionLiteralSupport": {"codeActionKind": {"valueSet": ["quickfix"]}},
+                "disabledSupport": true,
+                "dataSupport": true,
+                "resolveSupport": {"properties": ["edit"]},
+            },
+            "hover": {"contentFormat": ["markdown"]},
+            "diagnostic": {},
+        },
+        "experimental": {"serverStatusNotification": true, "selfHarness": {"consent": true, "content": true}},
+    })
+}
+
+/// A project with the prompt in a file of its own, and a model that proposes the remedy and harm.
+pub(crate) fn lab(name: &str) -> Lab {
+    let replies = [
+        answers("(?:1|4|7|10|13)", &adds(REMEDY)),
+        answers("(?:2|8)", &adds(HARM)),
+        answers("[0-9]+", "{\"action\": \"decline\", \"reason\": \"there is nothing to add\"}"),
+    ];
+    let lab = Lab::new(name, &persona(&replies.concat()), 12);
+    lab.write_harness(12, "[improve]\nproposals = 4\nrounds = 1\n\n[budget]\nmax_parallel = 4\n");
+    let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
+    let inline = "system = { text = \"You write numbers.\" }";
+    assert!(manifest.contains(inline));
+    lab.write("harness.toml", &manifest.replace(inline, &format!("system = \"{PROMPT_FILE}\"")));
+    lab.write(PROMPT_FILE, PROMPT);
+    lab
+}
+
+/// An editor with a server.
+pub(crate) struct Desk {
+    pub(crate) server: Server,
+    root: std::path::PathBuf,
+    /// The open texts with their versions.
+    open: BTreeMap<String, (String, i64)>,
+}
+
+impl Desk {
+    /// An editor that has opened the project, with this answer to every question whether something may start.
+    pub(crate) fn open(lab: &Lab, capabilities: &Value) -> Self {
+        let server = Server::start_as(lab.command(&["lsp", "--probe"])).initialized(&lab.root(), capabilities);
+        Self { server, root: lab.root(), open: BTreeMap::new() }
+    }
+
+    pub(crate) fn uri(&self, file: &str) -> String {
+        client::uri(&self.root.join(file))
+    }
+
+    /// Opens a document.
+    pub(crate) fn show(&mut self, file: &str) {
+        let text = std::fs::read_to_string(self.root.join(file)).unwrap();
+        let uri = self.uri(file);
+        self.server.notify(
+            "textDocument/didOpen",
+            &json!({"textDocument": {"uri": uri, "languageId": "markdown", "version": 1, "text": text}}),
+        );
+        self.open.insert(file.to_owned(), (text, 1));
+    }
+
+    /// Makes a text of an open document.
+    pub(crate) fn write(&mut self, file: &str, text: &str) {
+        let uri = self.uri(file);
+        let (known, version) = self.open.get_mut(file).unwrap();
+        text.clone_into(known);
+        *version += 1;
+        let version = *version;
+        self.server.notify(
+            "textDocument/didChange",
+            &json!({"textDocument": {"uri": uri, "version": version}, "contentChanges": [{"text": text}]}),
+        );
+    }
+
+    pub(crate) fn text(&self, file: &str) -> String {
+        self.open[file].0.clone()
+    }
+
+    /// Types a word at the end of a document, key by key, and takes it back.
+    pub(crate) fn type_and_undo(&mut self, file: &str) {
+        let before = self.text(file);
+        for end in 1..=4 {
+            self.write(file, &format!("{before}{}", "typo".get(..end).unwrap()));
+        }
+        self.write(file, &before);
+    }
+
+    /// Starts a command; its answer.
+    pub(crate) fn command(&mut self, word: &str, more: &Value) -> Value {
+        let mut argument = json!({"root": client::uri(&self.root)});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            argument[key] = value.clone();
+        }
+        let command = format!("self-harness.{word}");
+        let answer =
+            self.server.request("workspace/executeCommand", &json!({"command": command, "arguments": [argument]}));
+        assert!(answer.get("failure").is_none(), "{word}: {answer}");
+        answer
+    }
+
+    /// Waits until a run is told to be in one of these states; what was told.
+    pub(crate) fn run_is(&mut self, verb: &str, states: &[&str]) -> Value {
+        let told = self.server.wait_for(A_RUN, |message| {
+            message["method"] == "selfHarness/runState"
+                && message["params"]["verb"] == verb
+                && states.iter().any(|state| message["params"]["state"] == *state)
+        });
+        told["params"].clone()
+    }
+
+    /// The titles of the lenses of a document.
+    pub(crate) fn lenses(&mut self, file: &str) -> Vec<String> {
+        let uri = self.uri(file);
+        let lenses = self.server.request("textDocument/codeLens", &json!({"textDocument": {"uri": uri}}));
+        let lenses = lenses.as_array().cloned().unwrap_or_default();
+        lenses.iter().map(|lens| lens["command"]["title"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until the lenses of a document are as wanted.
+    pub(crate) fn lenses_until(&mut self, file: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let began = std::time::Instant::now();
+        loop {
+            let lenses = self.lenses(file);
+            if wanted(&lenses) {
+                return lenses;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{lenses:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The hints of a document: line and text.
+    pub(crate) fn hints(&mut self, file: &str) -> Vec<(u64, String)> {
+        let uri = self.uri(file);
+        let range = json!({"start": {"line": 0, "character": 0}, "end": {"line": 10_000, "character": 0}});
+        let hints =
+            self.server.request("textDocument/inlayHint", &json!({"textDocument": {"uri": uri}, "range": range}));
+        let hints = hints.as_array().cloned().unwrap_or_default();
+        let text = |hint: &Value| -> String {
+            let parts = hint["label"].as_array().cloned().unwrap_or_default();
+            parts.iter().map(|part| part["value"].as_str().unwrap().to_owned()).collect()
+        };
+        hints.iter().map(|hint| (hint["position"]["line"].as_u64().unwrap(), text(hint))).collect()
+    }
+
+    /// The problems of a document, pulled: code and message.
+    pub(crate) fn problems(&mut self, file: &str) -> Vec<(String, u64, String)> {
+        let uri = self.uri(file);
+        let report = self.server.request("textDocument/diagnostic", &json!({"textDocument": {"uri": uri}}));
+        let items = report["items"].as_array().cloned().unwrap_or_default();
+        let one = |item: &Value| {
+            let code = item["code"].as_str().unwrap_or_default().to_owned();
+            let line = item["range"]["start"]["line"].as_u64().unwrap();
+            (code, line, item["message"].as_str().unwrap_or_default().to_owned())
+        };
+        items.iter().map(one).collect()
+    }
+
+    /// The actions at a line that a person asks for.
+    pub(crate) fn actions(&mut self, file: &str, line: u64) -> Vec<Value> {
+        let uri = self.uri(file);
+        let at = json!({"line": line, "character": 1});
+        let params = json!({
+            "textDocument": {"uri": uri},
+            "range": {"start": at, "end": at},
+            "context": {"diagnostics": [], "triggerKind": 1},
+        });
+        let actions = self.server.request("textDocument/codeAction", &params);
+        actions.as_array().cloned().unwrap_or_default()
+    }
+
+    /// The hover at a line, as text.
+    pub(crate) fn hover(&mut self, file: &str, line: u64) -> String {
+        let uri = self.uri(file);
+        let params = json!({"textDocument": {"uri": uri}, "position": {"line": line, "character": 1}});
+        let hover = self.server.request("textDocument/hover", &params);
+        hover["contents"]["value"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Does to open texts what an edit says, as an editor does.
+    pub(crate) fn apply(&mut self, edit: &Value) {
+        let changes = edit["documentChanges"].as_array().cloned().unwrap_or_default();
+        assert!(!changes.is_empty(), "{edit}");
+        for change in changes {
+            let uri = change["textDocument"]["uri"].as_str().unwrap().to_owned();
+            let file = self.open.keys().find(|file| self.uri(file) == uri).cloned();
+            let file = file.unwrap_or_else(|| panic!("{uri} is not open"));
+            let version = self.open[&file].1;
+            assert_eq!(change["textDocument"]["version"], version, "the edit is of another text");
+            let mut text = self.text(&file);
+            let mut edits = change["edits"].as_array().cloned().unwrap_or_default();
+            edits.sort_by_key(|edit| std::cmp::Reverse(offset(&text, &edit["range"]["start"])));
+            for edit in edits {
+                let span = offset(&text, &edit["range"]["start"])..offset(&text, &edit["range"]["end"]);
+                text.replace_range(span, edit["newText"].as_str().unwrap());
+            }
+            self.write(&file, &text);
+        }
+    }
+
+    /// A page of ours, whole.
+    pub(crate) fn page(&mut self, address: &str) -> String {
+        let page = self.server.request("selfHarness/content", &json!({"uri": address}));
+        page["text"].as_str().unwrap().to_owned()
+    }
+
+    /// The texts of the items of a tree, one level.
+    pub(crate) fn tree(&mut self, parent: Option<&str>) -> Vec<Value> {
+        let root = client::uri(&self.root);
+        let tree = self.server.request("selfHarness/tree", &json!({"root": root, "parent": parent}));
+        tree["items"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+/// The byte of a position in a text of ASCII.
+fn offset(text: &str, position: &Value) -> usize {
+    let line = usize::try_from(position["line"].as_u64().unwrap()).unwrap();
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    start + usize::try_from(position["character"].as_u64().unwrap()).unwrap()
+}

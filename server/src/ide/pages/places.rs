@@ -26,7 +26,8 @@ pub fn line<'a>(mined: &'a Mined, place: &Place) -> Option<Line<'a>> {
 /// How a place and its weakness belong together, in words (`editor` 3.5): `line 14 asks for this in vain`.
 #[must_use]
 pub fn relation(mined: &Mined, place: &Place) -> String {
-    let number = line(mined, place).map_or_else(|| String::from("a line"), |line| format!("line {}", line.number));
+    let number =
+        line(mined, place).map_or_else(|| String::from("a line"), |line| format!("line {}", line.number));
     match place.relation.as_str() {
         "knob" => format!("{number} sets it"),
         "conflicting" => format!("{number} disagrees with another line"),

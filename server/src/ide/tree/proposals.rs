@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use harness_schema::path::FilePath;
+use harness_schema::text::Span;
+
 use super::{Item, Kind};
 use crate::engine::board::{Accepted, Proposal};
 use crate::engine::cycle::Decision;
@@ -26,7 +29,10 @@ pub(super) fn root(project: &Project) -> Item {
         (0, _) => "none yet".into(),
         (all, 0) => plural(all, "proposal", "proposals"),
         (all, waiting) => {
-            format!("{} · {all} in all", plural(waiting, "accepted proposal waits", "accepted proposals wait"))
+            format!(
+                "{} · {all} in all",
+                plural(waiting, "accepted proposal waits", "accepted proposals wait")
+            )
         }
     };
     Item {
@@ -59,8 +65,9 @@ fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
     let said = decided::said(board, proposal);
     let mut facts = vec![line(&decided::decision(board, proposal))];
     facts.extend(proposal.measured.as_ref().and_then(words::certainty));
-    let cluster = if proposal.cluster.is_empty() { String::new() } else { format!(" for {}", proposal.cluster) };
-    facts.push(line(&format!("made by {}{cluster}, in {}", proposal.author, proposal.run)));
+    let cluster =
+        if proposal.cluster.is_empty() { String::new() } else { format!(" for {}", proposal.cluster) };
+    facts.push(line(&format!("made by {}{cluster}, in {}", decided::author(proposal), proposal.run)));
     let mut actions = match (proposal.is_dismissed, proposal.decision) {
         (true, _) => vec!["restore"],
         (false, _) if is_waiting && accepted::may_apply(board) => vec!["apply"],
@@ -68,7 +75,8 @@ fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
         (false, _) => Vec::new(),
     };
     actions.push("preview");
-    actions.extend((!proposal.is_dismissed).then_some("dismiss"));
+    let is_taken = accepted::of(project, proposal.number).is_some_and(Stand::is_taken);
+    actions.extend((!proposal.is_dismissed && !is_taken).then_some("dismiss"));
     Item {
         id: format!("proposal/P{}", proposal.number),
         kind: Kind::Proposal,
@@ -88,15 +96,18 @@ fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
     }
 }
 
-/// The first surface that it changes, as it stands today.
-fn place(
-    project: &Project,
-    proposal: &Proposal,
-) -> Option<(harness_schema::path::FilePath, harness_schema::text::Span)> {
+/// The first line that it changes, in the text of today.
+fn place(project: &Project, proposal: &Proposal) -> Option<(FilePath, Span)> {
     proposal.edits.iter().find_map(|edit| {
         let surface = project.harness().surface(&edit.surface)?;
         let (file, span) = surface.spans().next()?;
-        Some((file.clone(), span))
+        let text = span.of(project.files().document(file)?.source());
+        let same = text.bytes().zip(edit.after.bytes()).take_while(|(now, after)| now == after).count();
+        let line =
+            text.as_bytes().get(..same)?.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let length = text.get(line..)?.lines().next().map_or(0, str::len);
+        let start = span.range().start + line;
+        Some((file.clone(), Span::new(start, start + length)))
     })
 }
 
@@ -118,7 +129,8 @@ pub(super) fn lineage_root(project: &Project) -> Item {
 
 pub(super) fn steps(project: &Project) -> Vec<Item> {
     let board = project.board();
-    let mut items: Vec<Item> = accepted::all(project).into_iter().map(|(unit, stand)| step(unit, stand)).collect();
+    let mut items: Vec<Item> =
+        accepted::all(project).into_iter().map(|(unit, stand)| step(unit, stand)).collect();
     if let Some(first) = board.accepted.last() {
         let is_now = first.harness == project.identity().to_string();
         items.push(Item {

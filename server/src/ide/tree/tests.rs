@@ -132,6 +132,9 @@ fn what_is_dismissed_comes_last_and_can_be_restored() {
     let last: Vec<&str> = all.iter().rev().take(2).map(|item| item.id.as_str()).collect();
     assert_eq!(last, ["proposal/P7", "proposal/P9"]);
     let dismissed = all.iter().filter(|item| item.state == "dismissed");
+    // What is in the harness already is not dismissed.
+    let p4 = all.iter().find(|item| item.id == "proposal/P4").unwrap();
+    assert_eq!(p4.actions, ["preview"]);
     assert!(dismissed.clone().all(|item| item.actions == ["restore", "preview"]));
     assert_eq!((dismissed.count(), badge(&project)), (2, 0));
 }

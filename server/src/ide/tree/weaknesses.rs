@@ -48,7 +48,9 @@ fn remarks(project: &Project, mined: &Mined) -> Vec<String> {
         remarks.push("the harness has changed since".into());
     }
     if mined.is_cold {
-        remarks.push("failures are too few or too different to say much: more repeats or more tasks would".into());
+        remarks.push(
+            "failures are too few or too different to say much: more repeats or more tasks would".into(),
+        );
     }
     for (limit, trials) in &mined.limits {
         remarks.push(line(&format!("{limit} hit {trials}/{}", mined.trials)));

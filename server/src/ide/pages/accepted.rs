@@ -103,10 +103,9 @@ fn taken<'a>(board: &'a Board, now: &str) -> BTreeSet<&'a str> {
     taken
 }
 
-/// Where what was accepted with a proposal stands; the newest of it.
+/// Where what was accepted with a proposal stands; the newest of [all](all).
 #[must_use]
-pub fn of(project: &Project, proposal: u32) -> Option<Stand> {
-    let all = all(project);
+pub fn of(all: &[(&Accepted, Stand)], proposal: u32) -> Option<Stand> {
     all.iter().find(|(unit, _)| unit.proposals.contains(&proposal)).map(|(_, stand)| *stand)
 }
 

@@ -29,7 +29,7 @@ pub(super) fn page(project: &Project, number: u32) -> Option<Page> {
     if let Some(certainty) = proposal.measured.as_ref().and_then(words::certainty) {
         out.push_str(&format!("\n{}.\n", safe(&certainty)));
     }
-    let stand = accepted::of(project, number);
+    let stand = accepted::of(&accepted::all(project), number);
     if let Some(stand) = stand {
         out.push_str(&format!("\n> {}.\n", safe(&first_up(stand.words()))));
     }
@@ -74,10 +74,9 @@ fn about(board: &Board, root: &str, proposal: &Proposal) -> String {
         lines.push(format!("- acts {}", scope(&proposal.scope)));
     }
     if !proposal.with.is_empty() {
-        lines.push(format!(
-            "- measured together with {}, and accepted with them only",
-            words::names(&proposal.with)
-        ));
+        let accepted = proposal.decision == Some(Decision::Accepted);
+        let only = if accepted { ": exactly this was validated" } else { "" };
+        lines.push(format!("- measured together with {}{only}", words::names(&proposal.with)));
     }
     format!("\n{}\n", lines.join("\n"))
 }
@@ -130,7 +129,10 @@ fn next(board: &Board, proposal: &Proposal, stand: Option<Stand>) -> String {
         ));
     } else if stand.is_some_and(Stand::is_waiting) {
         steps.push(match accepted::may_apply(board) {
-            true => format!("*Apply {name}* at the text that it changes: one step that can be undone"),
+            true if proposal.with.is_empty() => {
+                format!("*Apply {name}* at the text that it changes: one step that can be undone")
+            }
+            true => format!("*Apply {name}*, and with it {}", words::names(&proposal.with)),
             false => format!(
                 "{name} cannot be applied here: that needs trust, and a store that this machine wrote"
             ),

@@ -9,7 +9,7 @@ use super::trace::{STEPS, TraceAbout, page_of, trace};
 use super::*;
 use crate::engine::board::{Status, StoreState, Trust};
 use crate::engine::cycle::Goal;
-use crate::engine::trace::{Agent, Arguments, Call, End, Observation, Source, Step, Trace};
+use crate::engine::trace::{Agent, Arguments, Call, End, Loss, Observation, Source, Step, Trace};
 
 fn text(project: &Project, name: &str) -> String {
     let name = Name::parse(name).unwrap();
@@ -316,8 +316,10 @@ fn a_long_trace_has_pages() {
 
 #[test]
 fn a_trace_without_a_step_is_told_as_well() {
-    let mut empty = Trace::default();
+    let losses = vec![Loss::Usage, Loss::StrayResults(2), Loss::CutOff];
+    let mut empty = Trace { losses, ..Trace::default() };
     empty.push(Step::said(Source::System, "You work.", ""));
     let page = trace(&empty, &TraceAbout { verdict: "void".into(), ..about() }, 1).text;
+    assert!(page.contains("\n\n> 2 results belong to no call: not shown.\n\n> The record ends"), "{page}");
     assert!(page.contains("no step of the agent\n") && page.contains("You work."), "{page}");
 }

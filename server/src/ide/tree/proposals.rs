@@ -23,7 +23,7 @@ pub(super) const LINEAGE: &str = "lineage";
 
 pub(super) fn root(project: &Project) -> Item {
     let proposals = &project.board().proposals;
-    let waiting = waiting(project).len() as u64;
+    let waiting = waiting(&accepted::all(project)).len() as u64;
     let all = proposals.len() as u64;
     let detail = match (all, waiting) {
         (0, _) => "none yet".into(),
@@ -40,24 +40,32 @@ pub(super) fn root(project: &Project) -> Item {
         text: "Proposals".into(),
         detail,
         state: if waiting == 0 { "" } else { "waiting" },
+        actions: if project.board().next.waiting.is_empty() { Vec::new() } else { vec!["validate"] },
         has_children: !proposals.is_empty(),
         ..Item::default()
     }
 }
 
 /// The proposals that were accepted and could be applied.
-fn waiting(project: &Project) -> BTreeSet<u32> {
-    let all = accepted::all(project);
+pub(super) fn waiting(all: &[(&Accepted, Stand)]) -> BTreeSet<u32> {
     let waiting = all.iter().filter(|(_, stand)| stand.is_waiting());
     waiting.flat_map(|(unit, _)| unit.proposals.iter().copied()).collect()
 }
 
 pub(super) fn items(project: &Project) -> Vec<Item> {
-    let waiting = waiting(project);
+    let units = accepted::all(project);
+    let waiting = waiting(&units);
     let mut all: Vec<&Proposal> = project.board().proposals.values().collect();
     let is_waiting = |proposal: &Proposal| !proposal.is_dismissed && waiting.contains(&proposal.number);
     all.sort_by_key(|proposal| (proposal.is_dismissed, !is_waiting(proposal), Reverse(proposal.number)));
-    all.into_iter().map(|proposal| item(project, proposal, is_waiting(proposal))).collect()
+    let is_taken = |proposal: &Proposal| accepted::of(&units, proposal.number).is_some_and(Stand::is_taken);
+    all.into_iter()
+        .map(|proposal| {
+            let mut item = item(project, proposal, is_waiting(proposal));
+            item.actions.extend((!proposal.is_dismissed && !is_taken(proposal)).then_some("dismiss"));
+            item
+        })
+        .collect()
 }
 
 fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
@@ -75,8 +83,6 @@ fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
         (false, _) => Vec::new(),
     };
     actions.push("preview");
-    let is_taken = accepted::of(project, proposal.number).is_some_and(Stand::is_taken);
-    actions.extend((!proposal.is_dismissed && !is_taken).then_some("dismiss"));
     Item {
         id: format!("proposal/P{}", proposal.number),
         kind: Kind::Proposal,

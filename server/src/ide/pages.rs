@@ -17,8 +17,8 @@ use harness_schema::check;
 use harness_schema::path::FilePath;
 use harness_schema::problem::Rule;
 
-use self::name::Name;
 pub(in crate::ide) use self::lineage::{result, score};
+use self::name::Name;
 pub(in crate::ide) use self::weakness::not_actionable;
 use crate::workspace::Project;
 

@@ -119,7 +119,9 @@ pub fn plan(project: &Project, include: &[String], exclude: &[String]) -> Result
     for id in include {
         let meant = meant(harness, id)?;
         if meant.iter().any(|task| task.split == Some(Split::Sealed)) {
-            return Err(String::from("sealed tasks are read once, at the very end; run `self-harness seal` for that"));
+            return Err(String::from(
+                "sealed tasks are read once, at the very end; run `self-harness seal` for that",
+            ));
         }
         wanted.extend(meant);
     }
@@ -134,7 +136,9 @@ pub fn plan(project: &Project, include: &[String], exclude: &[String]) -> Result
     let tasks: Vec<String> =
         splits.flat_map(|split| of(harness, split)).filter(is_wanted).map(|task| task.id.clone()).collect();
     if tasks.is_empty() {
-        return Err(String::from("no task is left to run; choose a held-in task, or declare some in `[tasks]`"));
+        return Err(String::from(
+            "no task is left to run; choose a held-in task, or declare some in `[tasks]`",
+        ));
     }
     Ok(tasks)
 }
@@ -147,11 +151,18 @@ fn meant<'a>(harness: &'a Harness, id: &str) -> Result<Vec<&'a Task>, String> {
     if let Some((word, _)) = id.split_once('/')
         && (word == Split::HeldOut.word() || word == Split::Sealed.word())
     {
-        return Err(format!("{word} tasks are never run one by one; run `{word}` as a whole, or held-in tasks"));
+        return Err(format!(
+            "{word} tasks are never run one by one; run `{word}` as a whole, or held-in tasks"
+        ));
     }
-    let task = id.strip_prefix("held-in/").and_then(|task| of(harness, Split::HeldIn).find(|other| other.id == task));
+    let task = id
+        .strip_prefix("held-in/")
+        .and_then(|task| of(harness, Split::HeldIn).find(|other| other.id == task));
     task.map(|task| vec![task]).ok_or_else(|| {
-        format!("`{}` is no held-in task now; discover the tests again", crate::engine::report::text::short(id, 80))
+        format!(
+            "`{}` is no held-in task now; discover the tests again",
+            crate::engine::report::text::short(id, 80)
+        )
     })
 }
 
@@ -195,8 +206,12 @@ impl State {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Failed { passed, valid } => format!("{passed} of {} passed", plural((*valid).into(), "trial", "trials")),
-            Self::Errored(cause) => format!("void ({}): it measured nothing, and counts for nothing", cause.word()),
+            Self::Failed { passed, valid } => {
+                format!("{passed} of {} passed", plural((*valid).into(), "trial", "trials"))
+            }
+            Self::Errored(cause) => {
+                format!("void ({}): it measured nothing, and counts for nothing", cause.word())
+            }
             _ => String::new(),
         }
     }
@@ -208,7 +223,8 @@ impl State {
         let slots: Vec<&plan::State> = slots.into_iter().collect();
         let has = |wanted: fn(&plan::State) -> bool| slots.iter().any(|slot| wanted(slot));
         let count = |verdict: Verdict| {
-            let of = slots.iter().filter(|slot| matches!(slot, plan::State::Filled(filled) if *filled == verdict));
+            let of =
+                slots.iter().filter(|slot| matches!(slot, plan::State::Filled(filled) if *filled == verdict));
             u32::try_from(of.count()).unwrap_or(u32::MAX)
         };
         let (passed, failed) = (count(Verdict::Pass), count(Verdict::Fail));
@@ -220,7 +236,9 @@ impl State {
         let began = has(|slot| !matches!(slot, plan::State::Pending { .. } | plan::State::Dropped));
         match () {
             () if slots.is_empty() => None,
-            () if has(|slot| matches!(slot, plan::State::Running { .. })) || (waits && began) => Some(Self::Started),
+            () if has(|slot| matches!(slot, plan::State::Running { .. })) || (waits && began) => {
+                Some(Self::Started)
+            }
             () if waits => Some(Self::Enqueued),
             () if 0 < failed => Some(Self::Failed { passed, valid: passed + failed }),
             () if 0 < passed => Some(Self::Passed),

@@ -96,9 +96,7 @@ pub fn items(project: &Project, parent: Option<&str>) -> Vec<Item> {
 /// The number on the tree: accepted proposals that wait to be applied, each counted once.
 #[must_use]
 pub fn badge(project: &Project) -> usize {
-    let all = accepted::all(project);
-    let waiting = all.iter().filter(|(_, stand)| stand.is_waiting()).flat_map(|(unit, _)| &unit.proposals);
-    waiting.collect::<std::collections::BTreeSet<_>>().len()
+    proposals::waiting(&accepted::all(project)).len()
 }
 
 #[cfg(test)]

@@ -51,6 +51,12 @@ impl Stand {
         }
     }
 
+    /// Whether it is a part of the harness now.
+    #[must_use]
+    pub fn is_taken(self) -> bool {
+        matches!(self, Self::Now | Self::Within)
+    }
+
     /// Whether somebody could apply it.
     #[must_use]
     pub fn is_waiting(self) -> bool {
@@ -95,6 +101,12 @@ fn taken<'a>(board: &'a Board, now: &str) -> BTreeSet<&'a str> {
         at = &unit.harness;
     }
     taken
+}
+
+/// Where what was accepted with a proposal stands; the newest of [all](all).
+#[must_use]
+pub fn of(all: &[(&Accepted, Stand)], proposal: u32) -> Option<Stand> {
+    all.iter().find(|(unit, _)| unit.proposals.contains(&proposal)).map(|(_, stand)| *stand)
 }
 
 /// Whether nothing was measured after it.

@@ -79,6 +79,16 @@ pub fn title(proposal: &Proposal) -> String {
     if title.is_empty() { format!("P{}", proposal.number) } else { format!("P{}: {title}", proposal.number) }
 }
 
+/// Who made a proposal: `the model`, `you`, `the operator add-rule`.
+#[must_use]
+pub fn author(proposal: &Proposal) -> String {
+    match proposal.author.as_str() {
+        "you" => String::from("you"),
+        "" | "model" => String::from("the model"),
+        operator => format!("the operator {operator}"),
+    }
+}
+
 /// Whether a task judges, as the project is now: such a task is counted, and never named.
 #[must_use]
 pub fn judges(project: &Project, task: &str) -> bool {

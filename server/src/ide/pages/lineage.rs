@@ -15,13 +15,21 @@ pub(super) fn page(project: &Project) -> Page {
     let board = project.board();
     let root = root_id(project.root());
     let now = project.identity().to_string();
-    let mut out = format!("# Lineage\n\nThe harness now is {}: {}\n", words::id("h-", &now), safe(&score(board, &now)));
+    let mut out =
+        format!("# Lineage\n\nThe harness now is {}: {}\n", words::id("h-", &now), safe(&score(board, &now)));
     if board.accepted.is_empty() {
-        out.push_str("\nNothing was accepted yet. `self-harness improve` proposes edits and lets trials decide.\n");
+        out.push_str(
+            "\nNothing was accepted yet. `self-harness improve` proposes edits and lets trials decide.\n",
+        );
         return Page::markdown(out);
     }
     for (unit, stand) in accepted::all(project) {
-        out.push_str(&format!("\n## {} · {}\n\n{}\n", accepted::name(unit), safe(&unit.run), safe(&result(unit))));
+        out.push_str(&format!(
+            "\n## {} · {}\n\n{}\n",
+            accepted::name(unit),
+            safe(&unit.run),
+            safe(&result(unit))
+        ));
         if let Some(certainty) = unit.measured.as_ref().and_then(words::certainty) {
             out.push_str(&format!("\n{}.\n", safe(&certainty)));
         }

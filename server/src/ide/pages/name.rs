@@ -251,8 +251,12 @@ mod tests {
     fn names() -> impl Strategy<Value = Name> {
         let word = "[^/]{1,12}";
         prop_oneof![
-            (word, parts(), any::<u32>(), 1usize..9999)
-                .prop_map(|(run, task, repeat, page)| Name::Trace { run, task, repeat, page }),
+            (word, parts(), any::<u32>(), 1usize..9999).prop_map(|(run, task, repeat, page)| Name::Trace {
+                run,
+                task,
+                repeat,
+                page
+            }),
             word.prop_map(Name::Weakness),
             any::<u32>().prop_map(Name::Proposal),
             (any::<u32>(), files()).prop_map(|(number, file)| Name::Current(number, file)),

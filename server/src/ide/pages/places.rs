@@ -26,7 +26,8 @@ pub fn line<'a>(mined: &'a Mined, place: &Place) -> Option<Line<'a>> {
 /// How a place and its weakness belong together, in words (`editor` 3.5): `line 14 asks for this in vain`.
 #[must_use]
 pub fn relation(mined: &Mined, place: &Place) -> String {
-    let number = line(mined, place).map_or_else(|| String::from("a line"), |line| format!("line {}", line.number));
+    let number =
+        line(mined, place).map_or_else(|| String::from("a line"), |line| format!("line {}", line.number));
     match place.relation.as_str() {
         "knob" => format!("{number} sets it"),
         "conflicting" => format!("{number} disagrees with another line"),
@@ -64,9 +65,16 @@ pub fn today(project: &Project, mined: &Mined, place: &Place) -> Option<(FilePat
     Some((file.clone(), span.unwrap_or_else(|| Span::at(0))))
 }
 
-/// The only place of a line in a text.
+/// The only place of a line in a text, where it stands alone between blanks.
 fn only(source: &str, line: &str) -> Option<Span> {
-    let mut found = source.match_indices(line).filter(|_| !line.trim().is_empty());
-    let (start, _) = found.next()?;
+    let is_alone = |start: usize| {
+        let before = source.get(..start).map(|before| before.trim_end_matches([' ', '\t']));
+        let behind = source.get(start + line.len()..).map(|behind| behind.trim_start_matches([' ', '\t']));
+        before.is_some_and(|before| before.is_empty() || before.ends_with('\n'))
+            && behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['\n', '\r']))
+    };
+    let all = source.match_indices(line).map(|(start, _)| start);
+    let mut found = all.filter(|start| !line.trim().is_empty() && is_alone(*start));
+    let start = found.next()?;
     found.next().is_none().then(|| Span::new(start, start + line.len()))
 }

@@ -4,7 +4,7 @@ use harness_schema::path::FilePath;
 use similar::TextDiff;
 
 use super::accepted::{self, Stand};
-use super::decided::{decision, tasks, title};
+use super::decided::{author, decision, tasks, title};
 use super::name::{Name, root_id};
 use super::safe::{code, fenced};
 use super::{Page, safe::visible};
@@ -29,7 +29,7 @@ pub(super) fn page(project: &Project, number: u32) -> Option<Page> {
     if let Some(certainty) = proposal.measured.as_ref().and_then(words::certainty) {
         out.push_str(&format!("\n{}.\n", safe(&certainty)));
     }
-    let stand = stand(project, number);
+    let stand = accepted::of(&accepted::all(project), number);
     if let Some(stand) = stand {
         out.push_str(&format!("\n> {}.\n", safe(&first_up(stand.words()))));
     }
@@ -46,12 +46,6 @@ pub(super) fn page(project: &Project, number: u32) -> Option<Page> {
     Some(Page::markdown(out))
 }
 
-/// Where what was accepted with a proposal stands; the newest.
-fn stand(project: &Project, number: u32) -> Option<Stand> {
-    let all = accepted::all(project);
-    all.iter().find(|(unit, _)| unit.proposals.contains(&number)).map(|(_, stand)| *stand)
-}
-
 fn first_up(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
@@ -59,7 +53,7 @@ fn first_up(text: &str) -> String {
 
 /// Who made it, for what, where it acts and when.
 fn about(board: &Board, root: &str, proposal: &Proposal) -> String {
-    let mut lines = vec![format!("- made by {}, in {}", safe(&proposal.author), safe(&proposal.run))];
+    let mut lines = vec![format!("- made by {}, in {}", safe(&author(proposal)), safe(&proposal.run))];
     if !proposal.cluster.is_empty() {
         let weaknesses = board.mined.iter().flat_map(|mined| &mined.weaknesses);
         let name = safe(&proposal.cluster);
@@ -80,7 +74,9 @@ fn about(board: &Board, root: &str, proposal: &Proposal) -> String {
         lines.push(format!("- acts {}", scope(&proposal.scope)));
     }
     if !proposal.with.is_empty() {
-        lines.push(format!("- measured together with {}, and accepted with them only", words::names(&proposal.with)));
+        let accepted = proposal.decision == Some(Decision::Accepted);
+        let only = if accepted { ": exactly this was validated" } else { "" };
+        lines.push(format!("- measured together with {}{only}", words::names(&proposal.with)));
     }
     format!("\n{}\n", lines.join("\n"))
 }
@@ -128,18 +124,29 @@ fn next(board: &Board, proposal: &Proposal, stand: Option<Stand>) -> String {
     let name = format!("P{}", proposal.number);
     let mut steps: Vec<String> = Vec::new();
     if proposal.is_dismissed {
-        steps.push(format!("*Restore {name}*, or `self-harness report --restore {name}`: it is offered again"));
+        steps.push(format!(
+            "*Restore {name}*, or `self-harness report --restore {name}`: it is offered again"
+        ));
     } else if stand.is_some_and(Stand::is_waiting) {
         steps.push(match accepted::may_apply(board) {
-            true => format!("*Apply {name}* at the text that it changes: one step that can be undone"),
-            false => format!("{name} cannot be applied here: that needs trust, and a store that this machine wrote"),
+            true if proposal.with.is_empty() => {
+                format!("*Apply {name}* at the text that it changes: one step that can be undone")
+            }
+            true => format!("*Apply {name}*, and with it {}", words::names(&proposal.with)),
+            false => format!(
+                "{name} cannot be applied here: that needs trust, and a store that this machine wrote"
+            ),
         });
     } else if matches!(proposal.decision, None | Some(Decision::Undecided(_) | Decision::Held(_))) {
         steps.push(format!("*Validate {name}*, or `self-harness validate`: trials decide about it"));
     }
-    steps.push(format!("*Preview {name}*, or `self-harness report --diff {name}`: the change, and nothing else"));
-    if !proposal.is_dismissed {
-        steps.push(format!("*Dismiss {name}*, or `self-harness report --dismiss {name}`: it is offered no more"));
+    steps.push(format!(
+        "*Preview {name}*, or `self-harness report --diff {name}`: the change, and nothing else"
+    ));
+    if !proposal.is_dismissed && !stand.is_some_and(Stand::is_taken) {
+        steps.push(format!(
+            "*Dismiss {name}*, or `self-harness report --dismiss {name}`: it is offered no more"
+        ));
     }
     let steps: String = steps.iter().map(|step| format!("- {step}\n")).collect();
     format!("\n## What can be done\n\n{steps}")

@@ -10,8 +10,8 @@ use harness_schema::path::FilePath;
 use harness_schema::split::Split;
 
 use crate::engine::board::{
-    Accepted, Board, Edit, Mined, Place, Progress, Proposal, Quote, RunLine, Scored, Status, StoreState, Trust,
-    Weakness,
+    Accepted, Board, Edit, Mined, Place, Progress, Proposal, Quote, RunLine, Scored, Status, StoreState,
+    Trust, Weakness,
 };
 use crate::engine::cycle::{Decision, Goal, Hold, Open, Reason};
 use crate::engine::gate::comparison::Comparison;
@@ -25,7 +25,8 @@ pub(in crate::ide) const MARKER: &str = "judge-9d1f";
 /// Steers, hides, links and shows pictures; stands in whatever an agent, a tool or a model wrote.
 pub(in crate::ide) const HOSTILE: &str = "\u{1b}[31m\u{202e}![x](http://evil/y) <b> ```` \u{200b}end";
 /// The system prompt.
-pub(in crate::ide) const PROMPT: &str = "# Work\n\nRead first.\n\n# Rules\n\n- Check your last change.\n- Stop when done.\n";
+pub(in crate::ide) const PROMPT: &str =
+    "# Work\n\nRead first.\n\n# Rules\n\n- Check your last change.\n- Stop when done.\n";
 
 const MANIFEST: &str = "schema = 1\nname = \"terminal-agent\"\n[model]\nendpoint = \"http://127.0.0.1:1/v1\"\nname = \"m\"\n\
     [prompt]\nsystem = \"prompts/system.md\"\n[[tool]]\nname = \"shell\"\ndescription = \"Runs.\"\nrun = [\"sh\"]\n\
@@ -41,10 +42,8 @@ pub(in crate::ide) fn bare() -> Project {
 
 /// The project with another system prompt, without a board.
 pub(in crate::ide) fn with_prompt(prompt: &str) -> Project {
-    let mut files: Vec<(String, String)> = vec![
-        ("harness.toml".into(), MANIFEST.into()),
-        ("prompts/system.md".into(), prompt.into()),
-    ];
+    let mut files: Vec<(String, String)> =
+        vec![("harness.toml".into(), MANIFEST.into()), ("prompts/system.md".into(), prompt.into())];
     for task in TASKS {
         let text = if task.starts_with('t') || task.starts_with("deep") { "Mend it." } else { MARKER };
         files.push((format!("tasks/{task}/task.toml"), "version = \"1.0\"\n".into()));
@@ -136,6 +135,13 @@ fn stopped() -> Measured {
     measured.on_new_tasks = None;
     measured.trials = 41;
     measured.sides[1].bounds = (3.5, 6.5);
+    measured
+}
+
+/// What lacks trials of three tasks.
+fn void() -> Measured {
+    let mut measured = whole((13.5, 14.0), (7.0, 7.0), 0.04);
+    (measured.sides[0].tasks, measured.sides[0].void) = (21, 3);
     measured
 }
 
@@ -234,8 +240,13 @@ fn board(now: &str) -> Board {
     let mut proposals = vec![
         proposal(7, now, accepted, Some(gain.clone())),
         proposal(6, now, Some(Decision::Rejected(Reason::Screen(Loss::HeldOut))), Some(stopped())),
-        proposal(8, now, Some(Decision::Held(Hold::SmallEffect)), Some(whole((15.5, 16.0), (7.0, 7.0), 0.02))),
-        proposal(2, now, Some(Decision::Undecided(Open::Doubt(Doubt::VoidCells))), None),
+        proposal(
+            8,
+            now,
+            Some(Decision::Held(Hold::SmallEffect)),
+            Some(whole((15.5, 16.0), (7.0, 7.0), 0.02)),
+        ),
+        proposal(2, now, Some(Decision::Undecided(Open::Doubt(Doubt::VoidCells))), Some(void())),
         proposal(9, now, Some(Decision::Rejected(Reason::Smoke)), None),
         proposal(10, now, None, None),
         proposal(4, &other("a"), accepted, Some(earlier.clone())),
@@ -246,17 +257,18 @@ fn board(now: &str) -> Board {
     (proposals[6].with, proposals[7].with) = (vec![3], vec![4]);
     (proposals[6].run, proposals[7].run) = ("r-0131".into(), "r-0131".into());
     proposals[4].summary = String::new();
-    let unit = |proposals: &[u32], run: &str, harness: &str, result: &str, measured: &Measured, look| Accepted {
-        proposals: proposals.to_vec(),
-        run: run.into(),
-        harness: harness.into(),
-        base: Arc::default(),
-        result: result.into(),
-        files: BTreeMap::new(),
-        measured: Some(measured.clone()),
-        look: Some(look),
-        gate: Some(Gate::Certified),
-    };
+    let unit =
+        |proposals: &[u32], run: &str, harness: &str, result: &str, measured: &Measured, look| Accepted {
+            proposals: proposals.to_vec(),
+            run: run.into(),
+            harness: harness.into(),
+            base: Arc::default(),
+            result: result.into(),
+            files: BTreeMap::new(),
+            measured: Some(measured.clone()),
+            look: Some(look),
+            gate: Some(Gate::Certified),
+        };
     let scored = |harness: &str, run: &str, held_in, held_out| Scored {
         harness: harness.into(),
         run: run.into(),
@@ -265,14 +277,16 @@ fn board(now: &str) -> Board {
         held_out: point(Split::HeldOut, held_out, 12),
         proposals: Vec::new(),
     };
-    let mut measured_run = run(142, Goal::Evaluate, Status::Result, "evaluate finished: held-in 15.5/24 ×2, $1.62, 13 min");
+    let mut measured_run =
+        run(142, Goal::Evaluate, Status::Result, "evaluate finished: held-in 15.5/24 ×2, $1.62, 13 min");
     measured_run.harness = now.into();
     let mut improved = run(148, Goal::Improve, Status::Result, "improve finished: 1 of 6 proposals accepted");
     improved.gate = Some(Gate::Certified);
     improved.harness = now.into();
     let mut stopped_run = run(151, Goal::Evaluate, Status::Interrupted, "evaluate stands at 41 of 72 trials");
     stopped_run.cause = "the worker is gone".into();
-    let nothing = run(130, Goal::Propose, Status::Empty, "propose finished: the model declined, with reasons");
+    let nothing =
+        run(130, Goal::Propose, Status::Empty, "propose finished: the model declined, with reasons");
     Board {
         trust: Trust::Trusted,
         store: StoreState::Own,

@@ -7,9 +7,9 @@ use super::name::Name;
 use super::sample::{HOSTILE, MARKER, PROMPT, bare, changed, other, project, run, with_prompt};
 use super::trace::{STEPS, TraceAbout, page_of, trace};
 use super::*;
-use crate::engine::board::{StoreState, Status, Trust};
+use crate::engine::board::{Status, StoreState, Trust};
 use crate::engine::cycle::Goal;
-use crate::engine::trace::{Agent, Arguments, Call, End, Observation, Source, Step, Trace};
+use crate::engine::trace::{Agent, Arguments, Call, End, Loss, Observation, Source, Step, Trace};
 
 fn text(project: &Project, name: &str) -> String {
     let name = Name::parse(name).unwrap();
@@ -38,7 +38,12 @@ fn a_weakness_of_an_older_harness_says_so() {
     let page = text(&project, "weakness/C-7f3a");
     assert!(page.contains("> The harness has changed since it was measured in r-0142.\n"), "{page}");
     // The line is still told as it was measured.
-    assert!(page.contains("prompts/system.md:7` (`prompt.system`): line 7 asks for this in vain, and the file has"), "{page}");
+    assert!(
+        page.contains(
+            "prompts/system.md:7` (`prompt.system`): line 7 asks for this in vain, and the file has"
+        ),
+        "{page}"
+    );
 }
 
 #[test]
@@ -49,7 +54,8 @@ fn a_proposal_that_waits_to_be_applied() {
 #[test]
 fn proposals_of_every_other_decision() {
     let project = project();
-    let pages: Vec<String> = [6, 8, 2, 9, 10, 4].map(|number| text(&project, &format!("proposal/P{number}"))).to_vec();
+    let pages: Vec<String> =
+        [6, 8, 2, 9, 10, 4].map(|number| text(&project, &format!("proposal/P{number}"))).to_vec();
     // The change is the same in each.
     let short = pages.iter().map(|page| {
         let (head, rest) = page.split_once("\n## Change\n").unwrap();
@@ -93,7 +99,9 @@ fn the_files_of_a_proposal_are_exact() {
     let shown: Vec<_> = pairs.iter().map(|(left, right, title)| format!("{left} {right} {title}")).collect();
     assert_eq!(
         shown,
-        ["proposal/P7/current/prompts/system.md proposal/P7/proposed/prompts/system.md prompts/system.md: P7"]
+        [
+            "proposal/P7/current/prompts/system.md proposal/P7/proposed/prompts/system.md prompts/system.md: P7"
+        ]
     );
 }
 
@@ -128,7 +136,10 @@ fn trust_is_told_in_each_state() {
     let states = [
         text(&bare(), "trust"),
         text(&project(), "trust"),
-        text(&changed(|board| (board.trust, board.store) = (Trust::Changed(changes), StoreState::Imported)), "trust"),
+        text(
+            &changed(|board| (board.trust, board.store) = (Trust::Changed(changes), StoreState::Imported)),
+            "trust",
+        ),
     ];
     insta::assert_snapshot!(states.join("\n==========\n\n"));
 }
@@ -157,7 +168,8 @@ fn what_a_host_reads_is_no_page_of_a_project() {
 /// Every page of the project, and of the trace.
 fn all() -> Vec<String> {
     let project = project();
-    let mut names = vec!["lineage".to_owned(), "trust".into(), "weakness/C-7f3a".into(), "weakness/C-11cc".into()];
+    let mut names =
+        vec!["lineage".to_owned(), "trust".into(), "weakness/C-7f3a".into(), "weakness/C-11cc".into()];
     names.extend(project.board().proposals.keys().map(|number| format!("proposal/P{number}")));
     let mut pages: Vec<String> = names.iter().map(|name| text(&project, name)).collect();
     pages.push(trace(&hostile(), &about(), 1).text);
@@ -176,27 +188,29 @@ fn ux_16_no_page_names_what_judges() {
 
 #[test]
 fn ux_39_nothing_on_a_page_steers_hides_or_leads_away() {
-    let mut seen = 0;
+    use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+    let (mut seen, mut links) = (0, 0);
     for page in all() {
         assert!(!page.contains(['\u{1b}', '\u{202e}', '\u{200b}', '\r']), "{page}");
-        // Outside of fences there are no pictures, no tags, and no links but ours.
-        let mut fence = String::new();
-        for line in page.lines() {
-            let marks: String = line.trim_start().chars().take_while(|char| *char == '`').collect();
-            match () {
-                () if fence.is_empty() && 3 <= marks.len() => fence = marks,
-                () if fence.is_empty() => {
-                    let links = line.matches("](").count();
-                    assert_eq!(links, line.matches("](selfharness://").count(), "{line}");
-                    assert!(!line.contains("![") && !line.contains("<b>"), "{line}");
+        // As a viewer reads it: what is not ours is text, in fences mostly.
+        let mut inside = false;
+        for event in Parser::new(&page) {
+            match event {
+                Event::Start(Tag::CodeBlock(_)) => inside = true,
+                Event::End(TagEnd::CodeBlock) => inside = false,
+                Event::Start(Tag::Image { .. }) | Event::Html(_) | Event::InlineHtml(_) => {
+                    panic!("{event:?}")
                 }
-                () if line.trim() == fence => fence.clear(),
-                () => seen += usize::from(line.contains("![x](http://evil/y)")),
+                Event::Start(Tag::Link { dest_url, .. }) => {
+                    assert!(dest_url.starts_with("selfharness://"), "{dest_url}");
+                    links += 1;
+                }
+                Event::Text(text) if inside => seen += usize::from(text.contains("![x](http://evil/y)")),
+                _ => {}
             }
         }
-        assert!(fence.is_empty(), "a fence stays open: {page}");
     }
-    assert!(8 < seen, "the hostile text was on no page: {seen}");
+    assert!(8 < seen && 8 < links, "{seen} hostile texts, {links} links");
 }
 
 fn about() -> TraceAbout {
@@ -230,12 +244,14 @@ fn told() -> Trace {
     trace.push(Step::said(Source::User, "Mend it.", ""));
     let seen = Observation { text: "a.py\nb.py\n".into(), exit: Some(0), ..Observation::default() };
     let cut = Observation { exit: Some(124), timed_out: true, truncated: true, ..Observation::default() };
-    let failed = Observation { text: "no".into(), failed: Some(true), shared: true, ..Observation::default() };
+    let failed =
+        Observation { text: "no".into(), failed: Some(true), shared: true, ..Observation::default() };
     trace.push(Step {
         reasoning: Some("A list first.".into()),
         ..acts(vec![call(Arguments::Json(json!({"command": "ls", "timeout": 3})), Some(seen))])
     });
-    trace.push(Step { rule: Some("stop-repeating".into()), ..Step::said(Source::User, "Do not repeat.", "") });
+    trace
+        .push(Step { rule: Some("stop-repeating".into()), ..Step::said(Source::User, "Do not repeat.", "") });
     let misfit = Call { schema_ok: Some(false), ..call(Arguments::Json(json!({})), Some(cut)) };
     trace.push(Step {
         agent_path: vec!["reader".into(), "checker".into()],
@@ -250,8 +266,10 @@ fn told() -> Trace {
 fn hostile() -> Trace {
     let mut trace = Trace { agent: Agent { name: HOSTILE.into(), ..Agent::default() }, ..Trace::default() };
     let seen = Observation { text: HOSTILE.into(), ..Observation::default() };
-    let mut step = acts(vec![Call { tool: HOSTILE.into(), ..call(Arguments::Raw(HOSTILE.into()), Some(seen)) }]);
-    (step.message, step.reasoning, step.agent_path) = (HOSTILE.into(), Some(HOSTILE.into()), vec![HOSTILE.into()]);
+    let mut step =
+        acts(vec![Call { tool: HOSTILE.into(), ..call(Arguments::Raw(HOSTILE.into()), Some(seen)) }]);
+    (step.message, step.reasoning, step.agent_path) =
+        (HOSTILE.into(), Some(HOSTILE.into()), vec![HOSTILE.into()]);
     trace.push(Step { rule: Some(HOSTILE.into()), ..Step::said(Source::User, HOSTILE, "") });
     trace.push(step);
     trace
@@ -276,21 +294,20 @@ fn a_long_trace_has_pages() {
     let link = "selfharness://0123abcd/trace/r-0142/deep/t-19/1";
     let pages = [page(1), page(2), page(17)];
     assert_eq!(line(&pages[0]), format!("steps 1–50 of 812 · [next]({link}?page=2)"));
-    assert_eq!(
-        line(&pages[1]),
-        format!("steps 51–100 of 812 · [previous]({link}) · [next]({link}?page=3)")
-    );
+    assert_eq!(line(&pages[1]), format!("steps 51–100 of 812 · [previous]({link}) · [next]({link}?page=3)"));
     assert_eq!(line(&pages[2]), format!("steps 801–812 of 812 · [previous]({link}?page=16)"));
     // Each step is on one page, after what it answers.
+    let whole: Vec<String> = (1..=17).map(page).collect();
     for at in 1..=812 {
-        let holds = |text: &str| text.contains(&format!("asked {at}.\n")) && text.contains(&format!("said {at}.\n"));
-        let on: Vec<usize> = (1..=17).filter(|number| holds(&page(*number))).collect();
-        if at % 97 == 0 || at == 50 || at == 51 || at == 812 {
-            assert_eq!(on, [page_of(at)], "step {at}");
-        }
+        let (asked, said) = (format!("asked {at}.\n"), format!("said {at}.\n"));
+        let holds = |text: &str| text.find(&asked).is_some_and(|from| text[from..].contains(&said));
+        let on: Vec<usize> = (1..=17).filter(|number| holds(&whole[number - 1])).collect();
+        assert_eq!(on, [page_of(at)], "step {at}");
     }
     assert!(pages[0].contains("the system") && !pages[1].contains("the system"));
-    assert!(pages[2].contains("the end") && pages[2].contains("## verifier") && !pages[1].contains("## verifier"));
+    assert!(
+        pages[2].contains("the end") && pages[2].contains("## verifier") && !pages[1].contains("## verifier")
+    );
     // Behind the last page there is the last one.
     assert_eq!((page(0), page(99)), (page(1), page(17)));
     assert_eq!([1, STEPS, STEPS + 1].map(page_of), [1, 1, 2]);
@@ -298,8 +315,10 @@ fn a_long_trace_has_pages() {
 
 #[test]
 fn a_trace_without_a_step_is_told_as_well() {
-    let mut empty = Trace::default();
+    let losses = vec![Loss::Usage, Loss::StrayResults(2), Loss::CutOff];
+    let mut empty = Trace { losses, ..Trace::default() };
     empty.push(Step::said(Source::System, "You work.", ""));
     let page = trace(&empty, &TraceAbout { verdict: "void".into(), ..about() }, 1).text;
+    assert!(page.contains("\n\n> 2 results belong to no call: not shown.\n\n> The record ends"), "{page}");
     assert!(page.contains("no step of the agent\n") && page.contains("You work."), "{page}");
 }

@@ -5,7 +5,7 @@ use super::name::Name;
 use super::safe::{code, fenced};
 use crate::engine::report::text::{line, markdown as safe};
 use crate::engine::report::words::plural;
-use crate::engine::trace::{Arguments, Call, Observation, Source, Step, Trace};
+use crate::engine::trace::{Arguments, Call, Loss, Observation, Source, Step, Trace};
 
 /// So many steps of the agent are on a page.
 pub const STEPS: usize = 50;
@@ -50,6 +50,17 @@ pub fn trace(trace: &Trace, about: &TraceAbout, page: usize) -> Page {
     out.push_str(&format!("{}\n", facts.join(" · ")));
     if !about.detail.is_empty() {
         out.push_str(&format!("\n{}", fenced(&about.detail, "text")));
+    }
+    for loss in &trace.losses {
+        // That times or prices are missing is seen; that steps are, is not.
+        match loss {
+            Loss::CutOff => out.push_str("\n> The record ends in the middle: what comes before is shown.\n"),
+            Loss::StrayResults(count) => {
+                let results = plural(*count as u64, "result belongs", "results belong");
+                out.push_str(&format!("\n> {results} to no call: not shown.\n"));
+            }
+            Loss::SystemPrompt | Loss::ExitCodes | Loss::Usage | Loss::Times => {}
+        }
     }
     let links = links(about, page, pages, steps);
     out.push_str(&format!("\n{links}\n"));

@@ -39,7 +39,9 @@ pub(super) fn page(project: &Project) -> Page {
         StoreState::Missing | StoreState::Own => {}
     }
     out.push_str(&format!("\n## What decides what is executed\n\n{}", decides(project)));
-    out.push_str("\nPrompts, descriptions and other texts of surfaces are not among it: to edit them never asks.\n");
+    out.push_str(
+        "\nPrompts, descriptions and other texts of surfaces are not among it: to edit them never asks.\n",
+    );
     Page::markdown(out)
 }
 
@@ -60,9 +62,14 @@ fn decides(project: &Project) -> String {
         }
     }
     // They are counted: which of them judge is nobody's concern here.
-    let tasks = project.harness().suite().tasks.iter().filter(|task| task.split.is_some() && !task.excluded).count();
+    let tasks =
+        project.harness().suite().tasks.iter().filter(|task| task.split.is_some() && !task.excluded).count();
     if 0 < tasks {
-        let tasks = plural(tasks as u64, "task: its environment and its verifier", "tasks: their environments and their verifiers");
+        let tasks = plural(
+            tasks as u64,
+            "task: its environment and its verifier",
+            "tasks: their environments and their verifiers",
+        );
         out.push_str(&format!("- {tasks}\n"));
     }
     out

@@ -30,7 +30,10 @@ pub(super) fn page(project: &Project, name: &str) -> Option<Page> {
     out.push_str("\n## Tasks\n\n");
     named.iter().for_each(|task| out.push_str(&format!("- {}\n", code(task))));
     if 0 < others {
-        out.push_str(&format!("- {}\n", plural(others as u64, "task that judges now", "tasks that judge now")));
+        out.push_str(&format!(
+            "- {}\n",
+            plural(others as u64, "task that judges now", "tasks that judge now")
+        ));
     }
     out.push_str("\n## Where it belongs\n");
     if weakness.places.is_empty() {
@@ -121,7 +124,9 @@ fn next(board: &Board, weakness: &Weakness) -> String {
     let name = safe(&weakness.name);
     let mut steps = Vec::new();
     if not_actionable(&weakness.actionable).is_none() {
-        steps.push(format!("*Propose for {name}*, or `self-harness propose`: the model suggests edits for it"));
+        steps.push(format!(
+            "*Propose for {name}*, or `self-harness propose`: the model suggests edits for it"
+        ));
     }
     let waiting = board.next.waiting.iter().filter(|number| {
         board.proposals.get(number).is_some_and(|proposal| proposal.cluster == weakness.name)

@@ -11,7 +11,14 @@ fn told(tests: &[Test]) -> Vec<String> {
     let place = |test: &Test| test.location.as_ref().map_or("-".into(), |(file, _)| file.to_string());
     let told = |test: &Test| {
         let opens = if test.can_resolve_children { "+" } else { "" };
-        format!("{}{opens} | {} | {} | {} | {}", test.id, test.label, test.detail, test.kind.word(), place(test))
+        format!(
+            "{}{opens} | {} | {} | {} | {}",
+            test.id,
+            test.label,
+            test.detail,
+            test.kind.word(),
+            place(test)
+        )
     };
     tests.iter().map(told).collect()
 }
@@ -42,7 +49,8 @@ fn ux_17_locked_splits_have_no_children() {
             "sealed | sealed (locked) | 1 task | package | -",
         ]
     );
-    for id in ["held-out", "sealed", "held-out/judge-9d1f-a", "sealed/sealed-judge-9d1f", "held-in/t-04", ""] {
+    for id in ["held-out", "sealed", "held-out/judge-9d1f-a", "sealed/sealed-judge-9d1f", "held-in/t-04", ""]
+    {
         assert_eq!(discover(&project, Some(id)), [], "{id}");
     }
     // Nothing that is sent names one of them.
@@ -99,7 +107,8 @@ fn a_locked_split_says_how_far_it_is() {
 #[test]
 fn a_project_without_tasks_has_no_tests() {
     use harness_schema::files::Files;
-    let empty = Project::new(std::path::Path::new("/p"), Files::from_texts([("harness.toml", "schema = 1\n")]));
+    let empty =
+        Project::new(std::path::Path::new("/p"), Files::from_texts([("harness.toml", "schema = 1\n")]));
     assert_eq!(discover(&empty, None), []);
     assert!(plan(&empty, &[], &[]).unwrap_err().contains("declare some in `[tasks]`"));
 }

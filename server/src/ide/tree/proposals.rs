@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use harness_schema::path::FilePath;
+use harness_schema::text::Span;
+
 use super::{Item, Kind};
 use crate::engine::board::{Accepted, Proposal};
 use crate::engine::cycle::Decision;
@@ -20,13 +23,16 @@ pub(super) const LINEAGE: &str = "lineage";
 
 pub(super) fn root(project: &Project) -> Item {
     let proposals = &project.board().proposals;
-    let waiting = waiting(project).len() as u64;
+    let waiting = waiting(&accepted::all(project)).len() as u64;
     let all = proposals.len() as u64;
     let detail = match (all, waiting) {
         (0, _) => "none yet".into(),
         (all, 0) => plural(all, "proposal", "proposals"),
         (all, waiting) => {
-            format!("{} · {all} in all", plural(waiting, "accepted proposal waits", "accepted proposals wait"))
+            format!(
+                "{} · {all} in all",
+                plural(waiting, "accepted proposal waits", "accepted proposals wait")
+            )
         }
     };
     Item {
@@ -34,24 +40,32 @@ pub(super) fn root(project: &Project) -> Item {
         text: "Proposals".into(),
         detail,
         state: if waiting == 0 { "" } else { "waiting" },
+        actions: if project.board().next.waiting.is_empty() { Vec::new() } else { vec!["validate"] },
         has_children: !proposals.is_empty(),
         ..Item::default()
     }
 }
 
 /// The proposals that were accepted and could be applied.
-fn waiting(project: &Project) -> BTreeSet<u32> {
-    let all = accepted::all(project);
+pub(super) fn waiting(all: &[(&Accepted, Stand)]) -> BTreeSet<u32> {
     let waiting = all.iter().filter(|(_, stand)| stand.is_waiting());
     waiting.flat_map(|(unit, _)| unit.proposals.iter().copied()).collect()
 }
 
 pub(super) fn items(project: &Project) -> Vec<Item> {
-    let waiting = waiting(project);
+    let units = accepted::all(project);
+    let waiting = waiting(&units);
     let mut all: Vec<&Proposal> = project.board().proposals.values().collect();
     let is_waiting = |proposal: &Proposal| !proposal.is_dismissed && waiting.contains(&proposal.number);
     all.sort_by_key(|proposal| (proposal.is_dismissed, !is_waiting(proposal), Reverse(proposal.number)));
-    all.into_iter().map(|proposal| item(project, proposal, is_waiting(proposal))).collect()
+    let is_taken = |proposal: &Proposal| accepted::of(&units, proposal.number).is_some_and(Stand::is_taken);
+    all.into_iter()
+        .map(|proposal| {
+            let mut item = item(project, proposal, is_waiting(proposal));
+            item.actions.extend((!proposal.is_dismissed && !is_taken(proposal)).then_some("dismiss"));
+            item
+        })
+        .collect()
 }
 
 fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
@@ -59,8 +73,9 @@ fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
     let said = decided::said(board, proposal);
     let mut facts = vec![line(&decided::decision(board, proposal))];
     facts.extend(proposal.measured.as_ref().and_then(words::certainty));
-    let cluster = if proposal.cluster.is_empty() { String::new() } else { format!(" for {}", proposal.cluster) };
-    facts.push(line(&format!("made by {}{cluster}, in {}", proposal.author, proposal.run)));
+    let cluster =
+        if proposal.cluster.is_empty() { String::new() } else { format!(" for {}", proposal.cluster) };
+    facts.push(line(&format!("made by {}{cluster}, in {}", decided::author(proposal), proposal.run)));
     let mut actions = match (proposal.is_dismissed, proposal.decision) {
         (true, _) => vec!["restore"],
         (false, _) if is_waiting && accepted::may_apply(board) => vec!["apply"],
@@ -68,7 +83,6 @@ fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
         (false, _) => Vec::new(),
     };
     actions.push("preview");
-    actions.extend((!proposal.is_dismissed).then_some("dismiss"));
     Item {
         id: format!("proposal/P{}", proposal.number),
         kind: Kind::Proposal,
@@ -88,15 +102,18 @@ fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
     }
 }
 
-/// The first surface that it changes, as it stands today.
-fn place(
-    project: &Project,
-    proposal: &Proposal,
-) -> Option<(harness_schema::path::FilePath, harness_schema::text::Span)> {
+/// The first line that it changes, in the text of today.
+fn place(project: &Project, proposal: &Proposal) -> Option<(FilePath, Span)> {
     proposal.edits.iter().find_map(|edit| {
         let surface = project.harness().surface(&edit.surface)?;
         let (file, span) = surface.spans().next()?;
-        Some((file.clone(), span))
+        let text = span.of(project.files().document(file)?.source());
+        let same = text.bytes().zip(edit.after.bytes()).take_while(|(now, after)| now == after).count();
+        let line =
+            text.as_bytes().get(..same)?.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let length = text.get(line..)?.lines().next().map_or(0, str::len);
+        let start = span.range().start + line;
+        Some((file.clone(), Span::new(start, start + length)))
     })
 }
 
@@ -118,7 +135,8 @@ pub(super) fn lineage_root(project: &Project) -> Item {
 
 pub(super) fn steps(project: &Project) -> Vec<Item> {
     let board = project.board();
-    let mut items: Vec<Item> = accepted::all(project).into_iter().map(|(unit, stand)| step(unit, stand)).collect();
+    let mut items: Vec<Item> =
+        accepted::all(project).into_iter().map(|(unit, stand)| step(unit, stand)).collect();
     if let Some(first) = board.accepted.last() {
         let is_now = first.harness == project.identity().to_string();
         items.push(Item {

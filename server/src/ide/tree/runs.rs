@@ -13,6 +13,8 @@ pub(super) const ROOT: &str = "runs";
 
 pub(super) fn root(project: &Project) -> Item {
     let board = project.board();
+    // Without a store nothing can be started either.
+    let is_readable = !matches!(board.store, StoreState::Unreadable(_));
     Item {
         id: ROOT.into(),
         text: "Runs".into(),
@@ -21,6 +23,7 @@ pub(super) fn root(project: &Project) -> Item {
             StoreState::Imported => "what was measured comes from elsewhere".into(),
             _ => String::new(),
         },
+        actions: if is_readable { vec!["evaluate", "improve"] } else { Vec::new() },
         has_children: !board.runs.is_empty(),
         ..Item::default()
     }

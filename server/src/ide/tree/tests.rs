@@ -61,6 +61,7 @@ fn a_store_that_cannot_be_read_is_no_empty_tree() {
         };
     });
     assert_eq!(roots(&project)[0], "Runs | cannot read state.db: file is not a database, checks work");
+    assert!(items(&project, None).iter().all(|root| root.actions.is_empty()));
 }
 
 #[test]
@@ -98,6 +99,10 @@ fn places_follow_the_text_of_today() {
     };
     assert_eq!(place(PROMPT), ("- Check your last change.".into(), "open"));
     assert_eq!(place(&format!("New.\n\n{PROMPT}")), ("- Check your last change.".into(), "old"));
+    // A line that only begins like it is another one.
+    let longer = format!("- Check your last change. Twice.\n{PROMPT}");
+    assert_eq!(place(&longer), ("- Check your last change.".into(), "old"));
+    assert_eq!(place("# Rules\n- Check your last change. Twice.\n"), ("# Rules".into(), "old"));
     // Where the line is gone or stands twice, the head of its surface is meant.
     assert_eq!(place("Wholly new.\nMore.\n"), ("Wholly new.".into(), "old"));
     assert_eq!(place(&format!("Begin.\n{PROMPT}{PROMPT}")), ("Begin.".into(), "old"));
@@ -132,6 +137,9 @@ fn what_is_dismissed_comes_last_and_can_be_restored() {
     let last: Vec<&str> = all.iter().rev().take(2).map(|item| item.id.as_str()).collect();
     assert_eq!(last, ["proposal/P7", "proposal/P9"]);
     let dismissed = all.iter().filter(|item| item.state == "dismissed");
+    // What is in the harness already is not dismissed.
+    let p4 = all.iter().find(|item| item.id == "proposal/P4").unwrap();
+    assert_eq!(p4.actions, ["preview"]);
     assert!(dismissed.clone().all(|item| item.actions == ["restore", "preview"]));
     assert_eq!((dismissed.count(), badge(&project)), (2, 0));
 }
@@ -169,6 +177,8 @@ fn the_badge_counts_what_could_be_applied() {
 fn nothing_is_offered_to_be_applied_without_trust() {
     let actions = |project: &Project| items(project, Some("proposals"))[0].actions.clone();
     assert_eq!(actions(&project()), ["apply", "preview", "dismiss"]);
+    let waiting = changed(|board| board.next.waiting = vec![10]);
+    assert_eq!(items(&waiting, None)[2].actions, ["validate"]);
     let untrusted = changed(|board| board.trust = Trust::Changed(Vec::new()));
     let imported = changed(|board| board.store = StoreState::Imported);
     for project in [untrusted, imported] {

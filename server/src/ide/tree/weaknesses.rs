@@ -23,6 +23,12 @@ pub(super) fn root(project: &Project) -> Item {
         detail: mined.map_or_else(|| "not measured".into(), detail),
         tooltip: mined.map(|mined| remarks(project, mined).join("\n")).unwrap_or_default(),
         state: mined.filter(|mined| is_old(project, mined)).map_or("", |_| "old"),
+        actions: match mined {
+            Some(mined) if mined.weaknesses.iter().any(|one| not_actionable(&one.actionable).is_none()) => {
+                vec!["propose"]
+            }
+            _ => Vec::new(),
+        },
         has_children: mined.is_some_and(|mined| !mined.weaknesses.is_empty()),
         ..Item::default()
     }
@@ -48,7 +54,9 @@ fn remarks(project: &Project, mined: &Mined) -> Vec<String> {
         remarks.push("the harness has changed since".into());
     }
     if mined.is_cold {
-        remarks.push("failures are too few or too different to say much: more repeats or more tasks would".into());
+        remarks.push(
+            "failures are too few or too different to say much: more repeats or more tasks would".into(),
+        );
     }
     for (limit, trials) in &mined.limits {
         remarks.push(line(&format!("{limit} hit {trials}/{}", mined.trials)));

@@ -38,6 +38,15 @@ pub(super) struct Matter {
     pub(super) terms: agreeing::Terms,
 }
 
+/// The machine where a run is to be started, and its user.
+pub(super) struct Here {
+    pub(super) machine: Machine,
+    /// What its sandbox was seen to hold.
+    pub(super) guarantees: Guarantees,
+    /// What its user has agreed to.
+    pub(super) memory: Memory,
+}
+
 /// A run that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
@@ -143,6 +152,20 @@ pub fn prepare(
 ) -> Result<Prepared, Failure> {
     let machine = Machine::read()?;
     let guarantees = proven(&machine, terms.unsandboxed)?;
+    let here = Here { machine, guarantees, memory: Memory::of_this_user() };
+    prepare_here(here, root, texts, store, terms, plan)
+}
+
+/// The same on a machine whose sandbox was tried.
+pub(super) fn prepare_here(
+    here: Here,
+    root: &Path,
+    texts: Option<&BTreeMap<String, String>>,
+    store: &Store,
+    terms: &Terms,
+    plan: impl FnOnce(&mut Asking<'_>) -> Result<Plan, Failure>,
+) -> Result<Prepared, Failure> {
+    let Here { machine, guarantees, memory } = here;
     let subject = match texts {
         None => Subject::read(root, &guarantees, &machine),
         Some(texts) => Subject::with_texts(root, texts, &guarantees, &machine),
@@ -160,7 +183,7 @@ pub fn prepare(
     let subject = plan.subject.take().unwrap_or(subject);
     let key = machine.key_of(&subject.harness.manifest().model.value)?;
     let record = record(&subject, &machine, &key, terms, plan)?;
-    let Recalled { agreed, keys_anywhere, notice } = Memory::of_this_user().recall(root);
+    let Recalled { agreed, keys_anywhere, notice } = memory.recall(root);
     let matter = Matter::of(store, record, subject, guarantees, key, keys_anywhere)?;
     let reasons = agreed.reasons(&matter.items, &matter.terms);
     Ok(Prepared { matter, reasons, own, notice })

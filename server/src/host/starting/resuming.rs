@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::preparing::Matter;
+use super::preparing::{Here, Matter};
 use super::proven;
 use crate::engine::consent::{Items, Reason, Terms, execution_digest};
 use crate::failure::Failure;
@@ -84,11 +84,23 @@ impl PreparedResume {
 /// # Errors
 /// A [`Failure`] if it cannot: a task, the harness or the sandbox is another one by now.
 pub fn prepare_resume(root: &Path, store: &Store, stored: &StoredRun) -> Result<PreparedResume, Failure> {
+    let machine = Machine::read()?;
+    machine.still_has(&stored.record.sandbox)?;
+    let guarantees = proven(&machine, machine.sandbox() == Choice::None)?;
+    let here = Here { machine, guarantees, memory: Memory::of_this_user() };
+    prepare_resume_here(here, root, store, stored)
+}
+
+/// The same on a machine whose sandbox was tried.
+pub(super) fn prepare_resume_here(
+    here: Here,
+    root: &Path,
+    store: &Store,
+    stored: &StoredRun,
+) -> Result<PreparedResume, Failure> {
     let failed = |error: StoreError| error.to_failure();
     let record = &stored.record;
-    let machine = Machine::read()?;
-    machine.still_has(&record.sandbox)?;
-    let guarantees = proven(&machine, machine.sandbox() == Choice::None)?;
+    let Here { machine, guarantees, memory } = here;
     let subject = Subject::with_texts(root, &record.files, &guarantees, &machine);
     let contract = subject.contract_of(record).to_string();
     if (contract, subject.harness_digest().to_string()) != (record.contract.clone(), record.harness.clone()) {
@@ -100,7 +112,7 @@ pub fn prepare_resume(root: &Path, store: &Store, stored: &StoredRun) -> Result<
             "start another one with `self-harness evaluate`; what was measured under other tasks is kept",
         ));
     }
-    let Recalled { mut agreed, keys_anywhere, .. } = Memory::of_this_user().recall(root);
+    let Recalled { mut agreed, keys_anywhere, .. } = memory.recall(root);
     let key = machine.key_of(&subject.harness.manifest().model.value)?;
     let matter = Matter::of(store, record.clone(), subject, guarantees, key, keys_anywhere)?;
     let ticket = store.agreement(stored.number).map_err(failed)?;

@@ -8,13 +8,17 @@ use harness_schema::manifest::Gate;
 use harness_schema::split::Split;
 
 use super::plans::{Evaluate, Improve};
+use super::preparing::{Here, prepare_here};
+use super::resuming::prepare_resume_here;
 use super::*;
+use crate::engine::consent::Reason;
 use crate::engine::contract::Role;
+use crate::host::consent::Memory;
 use crate::host::example;
 use crate::host::model::KeySource;
-use crate::host::record::{AgreementRecord, EventRecord};
+use crate::host::record::{AgreementRecord, EventRecord, HowAgreed};
 use crate::host::store::Known;
-use crate::host::{disk, following};
+use crate::host::{consent, disk, following};
 
 /// The example as a project, with a store of its own; it goes away with the test.
 struct Project(PathBuf);
@@ -37,6 +41,22 @@ impl Project {
 
     fn store(&self) -> Store {
         Store::open_with(&self.root(), &Known::at(&self.0.join("state"))).unwrap()
+    }
+
+    /// A machine with this memory, and with a sandbox that nobody tried.
+    fn here(&self) -> Here {
+        let memory = Memory::at(&self.0.join("memory"));
+        Here { machine: Machine::default(), guarantees: Guarantees::untried(), memory }
+    }
+
+    /// A quick look at what an editor has open, before anybody has agreed.
+    fn prepare(&self, store: &Store, texts: &[(&str, &str)]) -> Result<Prepared, Failure> {
+        let texts = texts.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        let smoke = Evaluate { smoke: true, ..Evaluate::default() };
+        let terms = Terms { started_by: String::from("an editor"), ..Terms::default() };
+        prepare_here(self.here(), &self.root(), Some(&texts), store, &terms, |asking| {
+            plans::evaluate(asking.subject, &smoke)
+        })
     }
 
     /// A run of three tasks that waits for a worker.
@@ -201,4 +221,71 @@ fn a_run_is_ended_and_goes_on_as_somebody_wishes() {
         let failure = may(&foreign, &stored, &seen(&foreign), wish).unwrap_err();
         assert!(failure.message.starts_with("r-0001 is imported"), "{failure}");
     }
+}
+
+#[test]
+fn texts_of_open_editors_lie_over_the_disk() {
+    let project = Project::new("texts");
+    let store = project.store();
+    let path = project.root().join("harness.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let files = |texts: &[(&str, &str)]| project.prepare(&store, texts).unwrap().record().files.clone();
+    assert_eq!(files(&[])["harness.toml"], text);
+    let edited = format!("{text}# mine\n");
+    assert_eq!(files(&[("harness.toml", &edited)])["harness.toml"], edited);
+    // What is not saved yet counts, for better or worse.
+    let wrong = text.replace("kind = \"native\"", "kind = \"nativ\"");
+    let refused = |texts: &[(&str, &str)]| project.prepare(&store, texts).unwrap_err().message;
+    assert_eq!(refused(&[("harness.toml", &wrong)]), "the harness has 1 error, so nothing is run");
+    fs::write(&path, &wrong).unwrap();
+    assert_eq!(refused(&[]), "the harness has 1 error, so nothing is run");
+    assert_eq!(files(&[("harness.toml", &text)])["harness.toml"], text);
+}
+
+#[test]
+fn what_somebody_agreed_to_is_stored_and_goes_on_unasked() {
+    let project = Project::new("agreed");
+    let mut store = project.store();
+    let prepared = project.prepare(&store, &[]).unwrap();
+    assert_eq!(prepared.reasons(), [Reason::NeverTrusted, Reason::FirstOfVerb]);
+    let question = consent::text(&prepared.asked(&store).unwrap(), prepared.items(), prepared.reasons());
+    for line in [
+        "Start evaluate for ",
+        "\nTrusts     harness.toml ",
+        "\nRuns       3 trials: 3 held-in and 0 held-out",
+    ] {
+        assert!(question.contains(line), "{question}");
+    }
+    assert!(!question.contains("Changed since"), "{question}");
+    let (items, terms) = (prepared.items().clone(), prepared.terms().clone());
+    let created = prepared.create(&project.root(), &mut store, HowAgreed::Asked).unwrap();
+    assert_eq!(created, Created { number: 1, notice: None });
+    let agreed = |store: &Store| {
+        let events = store.events(1, 0).unwrap().into_iter();
+        events.filter(|stored| matches!(stored.event, EventRecord::Agreed { .. })).count()
+    };
+    let ticket = store.agreement(1).unwrap().unwrap();
+    assert_eq!((ticket.how, ticket.terms(), agreed(&store)), (HowAgreed::Asked, terms.clone(), 1));
+    // Nothing was remembered, but the run itself was agreed to.
+    let stored = store.run(1).unwrap().unwrap();
+    assert_eq!(stored.record.started_by, "an editor");
+    let again = prepare_resume_here(project.here(), &project.root(), &store, &stored).unwrap();
+    assert!(again.goes_on(), "{:?}", again.reasons());
+    again.agree(&mut store, &stored, Duration::ZERO, HowAgreed::Before).unwrap();
+    assert_eq!(agreed(&store), 1);
+    // What is remembered of the project is not asked for another run.
+    project.here().memory.agree(&project.root(), &items, &terms, HowAgreed::Asked, true).unwrap();
+    assert_eq!(project.prepare(&store, &[]).unwrap().reasons(), []);
+    // Another program in the project is asked for, and another task is another run.
+    let task = &stored.record.slots[0].task;
+    let test = project.root().join(format!("tasks/{task}/tests/test.sh"));
+    let text = fs::read_to_string(&test).unwrap();
+    fs::write(&test, format!("{text}\n")).unwrap();
+    let prepared = project.prepare(&store, &[]).unwrap();
+    assert!(matches!(prepared.reasons(), [Reason::Changed(changes)] if changes.len() == 1));
+    let question = consent::text(&prepared.asked(&store).unwrap(), prepared.items(), prepared.reasons());
+    let changed = format!("Changed since you agreed:\n  the task `{task}` changed\n");
+    assert!(question.contains(&changed) && !question.contains("Trusts"), "{question}");
+    let failure = prepare_resume_here(project.here(), &project.root(), &store, &stored).unwrap_err();
+    assert_eq!(failure.message, "r-0001 cannot go on: a task or the harness changed since it was started");
 }

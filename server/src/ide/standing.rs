@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use harness_schema::harness::{Harness, Role};
+use harness_schema::harness::{Harness, Place, Role};
 use harness_schema::manifest::Gate;
 use harness_schema::path::FilePath;
 use harness_schema::problem::Severity;
+use harness_schema::split::Split;
 use harness_schema::syntax::Document;
+use harness_schema::text::Span;
 
 use crate::engine::board::{Board, Proposal, RunLine, Scored, Status as RunStatus, StoreState, Texts, Trust};
 use crate::engine::cycle::{Decision, Goal, Reason};
@@ -18,7 +20,6 @@ use crate::engine::report::standing::Point;
 use crate::engine::report::words;
 use crate::engine::score;
 use crate::workspace::Project;
-use harness_schema::split::Split;
 
 /// How well things are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,14 +107,20 @@ fn edits_in(harness: &Harness, file: &FilePath, before: Option<&str>) -> usize {
         return 0;
     }
     let old = Document::new(file.clone(), before.into());
-    let differs = |place: &harness_schema::harness::Place| {
+    // Where it is now, if it has another value than then.
+    let edited = |place: &Place| {
         let now = place.resolved().and_then(|resolved| resolved.as_ref().ok());
         let before = place.selector.resolve(&old).ok();
-        now.map(|now| &now.digest) != before.as_ref().map(|before| &before.digest)
+        let differs = now.map(|now| &now.digest) != before.as_ref().map(|before| &before.digest);
+        differs.then(|| now.map_or_else(Span::default, |now| now.span))
     };
-    let of_file = |place: &&harness_schema::harness::Place| place.target == *file;
+    let of_file = |place: &&Place| place.target == *file;
     let surfaces = harness.surfaces().iter();
-    let edited = surfaces.filter(|placed| placed.places.iter().filter(of_file).any(differs)).count();
+    let spans: Vec<Span> =
+        surfaces.filter_map(|placed| placed.places.iter().filter(of_file).find_map(edited)).collect();
+    // Of surfaces inside of each other the inner one was edited.
+    let is_inner = |span: &&Span| !spans.iter().any(|other| other != *span && span.contains(*other));
+    let edited = spans.iter().filter(is_inner).count();
     // What a manifest says beside its surfaces is mostly no part of the harness.
     let least = usize::from(harness.role(file) != Some(Role::Manifest));
     edited.max(least)

@@ -13,7 +13,7 @@ use crate::engine::report::words;
 use crate::workspace::Site;
 
 /// So many decisions are told.
-const MAX_DECISIONS: usize = 3;
+const MAX_DECISIONS: usize = 4;
 /// So many quotes are shown.
 const MAX_QUOTES: usize = 3;
 /// So long a quote is at most, in characters.

@@ -159,7 +159,8 @@ pub fn gains(measured: &Measured, has_flips: bool) -> String {
             return format!("{word} {least}–{most}/{tasks}");
         }
         let (before, after) = words::apart(side.baseline, side.candidate);
-        let flips = if has_flips { format!(" (+{} −{})", side.flips.0, side.flips.1) } else { String::new() };
+        let flips =
+            if has_flips { format!(" (+{} −{})", side.flips.0, side.flips.1) } else { String::new() };
         format!("{word} {before}→{after}/{tasks}{flips}")
     };
     measured.sides.iter().map(side).collect::<Vec<_>>().join(", ")
@@ -192,9 +193,10 @@ fn loss(proposal: &Proposal, decision: Decision, reason: Reason) -> String {
         Reason::Screen(Loss::HeldOut) | Reason::Confirm(Loss::HeldOut) => Split::HeldOut,
         _ => return decision.why().to_owned(),
     };
-    let side = proposal.measured.as_ref().and_then(|measured| {
-        Some((measured, measured.sides.iter().find(|side| side.split == split)?))
-    });
+    let side = proposal
+        .measured
+        .as_ref()
+        .and_then(|measured| Some((measured, measured.sides.iter().find(|side| side.split == split)?)));
     match side {
         Some((measured, side)) if measured.is_whole => {
             let (before, after) = words::apart(side.baseline, side.candidate);
@@ -214,11 +216,16 @@ pub fn decided(proposal: &Proposal) -> String {
     let name = format!("P{}", proposal.number);
     let Some(decision) = proposal.decision else { return format!("{name} waits for a decision") };
     let gate = proposal.gate.map(|gate| format!("{} gate", gate_word(gate)));
-    let parts: Vec<String> = gate.into_iter().chain([decision.why().to_owned()]).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<String> =
+        gate.into_iter().chain([decision.why().to_owned()]).filter(|part| !part.is_empty()).collect();
     let within = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
     match &proposal.measured {
         Some(measured) => {
-            format!("{name} {}{within}: {}", decision.word(), words::measured(measured, Some(decision), proposal.look))
+            format!(
+                "{name} {}{within}: {}",
+                decision.word(),
+                words::measured(measured, Some(decision), proposal.look)
+            )
         }
         None => format!("{name} {}{within}", decision.word()),
     }
@@ -307,7 +314,8 @@ pub fn status<'a>(projects: impl IntoIterator<Item = &'a Arc<Project>>) -> Statu
 fn of_one(project: &Project) -> (u8, Status) {
     let board = project.board();
     let problems = project.problems(&project.harness().manifest_path());
-    let is_error = |problem: &&harness_schema::problem::Problem| problem.severity == Severity::Error && !problem.known;
+    let is_error =
+        |problem: &&harness_schema::problem::Problem| problem.severity == Severity::Error && !problem.known;
     let errors: Vec<&str> = problems.iter().filter(is_error).map(|problem| problem.rule.id).collect();
     let of_manifest = match () {
         () if errors.contains(&"SH001") => Health::Error,
@@ -343,7 +351,9 @@ fn of_one(project: &Project) -> (u8, Status) {
     if let Some(run) = board.resumable() {
         let text = match (run.status, short(&run.cause)) {
             (RunStatus::Paused, cause) if !cause.is_empty() => format!("harness paused: {cause}"),
-            (RunStatus::Paused, _) => format!("harness paused at {}/{}", run.progress.done, run.progress.total),
+            (RunStatus::Paused, _) => {
+                format!("harness paused at {}/{}", run.progress.done, run.progress.total)
+            }
             _ => format!("harness interrupted at {}/{}", run.progress.done, run.progress.total),
         };
         return says(1, Health::Warning, text);

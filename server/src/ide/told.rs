@@ -127,7 +127,8 @@ fn about(site: &Site, weak: &Weak<'_>, line: &str) -> String {
 /// The heading that a place of a Markdown file is below, and its line.
 fn heading(site: &Site, span: Span) -> Option<(String, usize)> {
     let document = site.project.harness().document(&site.file)?;
-    let head = document.source().get(..span.end as usize).filter(|_| document.format() == Format::Markdown)?;
+    let head =
+        document.source().get(..span.end as usize).filter(|_| document.format() == Format::Markdown)?;
     let lines: Vec<&str> = head.lines().collect();
     let (at, line) = lines.iter().enumerate().rev().find(|(_, line)| line.starts_with('#'))?;
     Some((line.trim_start_matches('#').trim().chars().take(60).collect(), at + 1))

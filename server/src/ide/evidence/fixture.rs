@@ -10,8 +10,8 @@ use harness_schema::path::FilePath;
 use harness_schema::split::Split;
 
 use crate::engine::board::{
-    Accepted, Board, Edit, Mined, Next, Place, Progress, Proposal, Quote, RunLine, Scored, Status, StoreState,
-    Texts, Trust, Weakness,
+    Accepted, Board, Edit, Mined, Next, Place, Progress, Proposal, Quote, RunLine, Scored, Status,
+    StoreState, Texts, Trust, Weakness,
 };
 use crate::engine::cycle::{Decision, Goal, Reason};
 use crate::engine::gate::comparison::Comparison;
@@ -40,7 +40,11 @@ pub(crate) fn path(text: &str) -> FilePath {
 }
 
 pub(crate) fn base() -> Texts {
-    Arc::new([("harness.toml", MANIFEST), ("prompts/system.md", SYSTEM)].map(|(file, text)| (path(file), text.to_owned())).into())
+    Arc::new(
+        [("harness.toml", MANIFEST), ("prompts/system.md", SYSTEM)]
+            .map(|(file, text)| (path(file), text.to_owned()))
+            .into(),
+    )
 }
 
 pub(crate) fn side(split: Split, tasks: u32, (baseline, candidate): (f64, f64), flips: (u32, u32)) -> Side {
@@ -230,7 +234,9 @@ impl World {
             look: Some(9),
             gate: Some(Gate::Certified),
         }];
-        world.board.proposals = [accepted, loser].map(|proposal| (proposal.number, Proposal { harness: harness.clone(), ..proposal })).into();
+        world.board.proposals = [accepted, loser]
+            .map(|proposal| (proposal.number, Proposal { harness: harness.clone(), ..proposal }))
+            .into();
         world
     }
 

@@ -14,7 +14,10 @@ fn shown(world: &World, file: &str, switches: Switches) -> String {
         let line = document.text().line_of(problem.span.start as usize) + 1;
         let text = problem.span.of(document.source()).escape_debug();
         let severity = format!("{:?}", problem.severity).to_lowercase();
-        format!("{line}: {severity} {} {}\n    {}\n    at `{text}`", problem.rule.id, problem.message, problem.why)
+        format!(
+            "{line}: {severity} {} {}\n    {}\n    at `{text}`",
+            problem.rule.id, problem.message, problem.why
+        )
     };
     problems(&site, switches).iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -49,9 +52,11 @@ fn problems_of_a_prompt_and_of_the_manifest() {
 
 #[test]
 fn old_scores_are_told_on_line_1() {
-    let world = World::evaluated()
-        .edited("prompts/system.md", "Be brief.", "Be very brief.")
-        .edited("prompts/system.md", "Say what", "Tell what");
+    let world = World::evaluated().edited("prompts/system.md", "Be brief.", "Be very brief.").edited(
+        "prompts/system.md",
+        "Say what",
+        "Tell what",
+    );
     let problem = problems(&world.site("harness.toml"), Switches::default()).remove(0);
     assert_eq!((problem.rule.id, problem.message.as_str()), ("SH804", "2 edits since r-0142"));
     assert_eq!(problem.span.start, 0);
@@ -92,7 +97,8 @@ fn a_hand_edit_that_lost_is_told_while_it_is_there() {
     let text = shown(&world, "prompts/system.md", Switches::default());
     assert!(text.contains("SH803 your edit lost 3 tasks and won 1: held-in 18→16/24 (+1 −3)"), "{text}");
     let mut world = world;
-    world.board.proposals.get_mut(&7).unwrap().measured.as_mut().unwrap().comparison.as_mut().unwrap().gain = -0.01;
+    world.board.proposals.get_mut(&7).unwrap().measured.as_mut().unwrap().comparison.as_mut().unwrap().gain =
+        -0.01;
     assert_eq!(codes(&world, "prompts/system.md", Switches::default()), []);
 }
 

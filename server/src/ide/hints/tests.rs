@@ -29,7 +29,10 @@ fn hints_stand_at_the_end_of_their_lines() {
     assert_eq!(texts(&world, "prompts/system.md", Switches { weaknesses: false, ..all }), ["P7 accepted"]);
     let sizes = Switches { weaknesses: false, proposals: false, tokens: true, ..all };
     let sizes = texts(&world, "prompts/system.md", sizes);
-    assert!(2 <= sizes.len() && sizes.iter().all(|text| text.starts_with('≈') && text.ends_with(" tokens")), "{sizes:?}");
+    assert!(
+        2 <= sizes.len() && sizes.iter().all(|text| text.starts_with('≈') && text.ends_with(" tokens")),
+        "{sizes:?}"
+    );
     let edited = World::evaluated().edited("prompts/system.md", TESTED, "Run all tests before you stop.");
     assert_eq!(texts(&edited, "prompts/system.md", all), ["C-7f3a · 5 of 11 · old"]);
     let edited = World::evaluated().edited("harness.toml", "max_steps = 40", "max_steps = 50");

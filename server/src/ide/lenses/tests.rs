@@ -53,7 +53,14 @@ fn a_document_says_what_was_found_in_it() {
 
 #[test]
 fn ux_28_three_lenses_on_the_manifest_and_one_elsewhere_in_every_state() {
-    let states = [Status::Queued, Status::Running, Status::Stopping, Status::Paused, Status::Interrupted, Status::Failed];
+    let states = [
+        Status::Queued,
+        Status::Running,
+        Status::Stopping,
+        Status::Paused,
+        Status::Interrupted,
+        Status::Failed,
+    ];
     let worlds = [World::bare(), World::evaluated(), World::validated(), untrusted()];
     let mut broken = World::validated();
     broken.files.insert(String::from("harness.toml"), String::from("[x"));

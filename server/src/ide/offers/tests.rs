@@ -38,7 +38,8 @@ fn offers_come_in_their_order() {
         "Propose for C-7f3a",
     ];
     assert_eq!(titles(&world), expected);
-    let kinds: Vec<&str> = at(&world, Trigger::Invoked, false).iter().map(|offer| offer.kind.word()).collect();
+    let kinds: Vec<&str> =
+        at(&world, Trigger::Invoked, false).iter().map(|offer| offer.kind.word()).collect();
     assert!(kinds[..9].iter().all(|kind| *kind == "quickfix.selfHarness.proposal"));
     assert_eq!(kinds[9..], ["quickfix", "quickfix"]);
     let project = world.site("harness.toml").project;
@@ -49,9 +50,11 @@ fn offers_come_in_their_order() {
 
 #[test]
 fn other_edits_are_told_and_edits_of_the_surface_refuse() {
-    let world = World::validated()
-        .edited("prompts/system.md", "Be brief.", "Be very brief.")
-        .edited("harness.toml", "max_steps = 40", "max_steps = 30");
+    let world = World::validated().edited("prompts/system.md", "Be brief.", "Be very brief.").edited(
+        "harness.toml",
+        "max_steps = 40",
+        "max_steps = 30",
+    );
     let all = titles(&world);
     let title = "Apply P7 (measured before 2 other edits): re-read failing output first · held-in 15.5→18/24, held-out 7→8/12 (model-written)";
     assert_eq!(all[0], title);
@@ -76,7 +79,8 @@ fn every_reason_has_an_enabled_twin() {
         let offers = at(&world, Trigger::Invoked, false);
         for offer in offers.iter().filter(|offer| offer.disabled.is_some()) {
             let why = offer.disabled.as_ref().unwrap();
-            let is_twin = |other: &&Offer| other.disabled.is_none() && other.title.ends_with(&format!("({why})"));
+            let is_twin =
+                |other: &&Offer| other.disabled.is_none() && other.title.ends_with(&format!("({why})"));
             assert!(offers.iter().any(|other| is_twin(&other)), "{}", offer.title);
         }
     }
@@ -92,7 +96,8 @@ fn verbs_are_offered_on_the_first_line_to_who_asks() {
     assert_eq!(of(Trigger::Invoked), ["Show the report", "Propose for 1 weakness", "More…"]);
     assert_eq!(of(Trigger::Automatic), Vec::<String>::new());
     let all = offers(&site, Span::at(0), Trigger::Invoked, true);
-    assert!(all.iter().all(|offer| offer.kind == Kind::Verb && matches!(&offer.does, Does::Run(command) if WORDS.contains(&command.word()))));
+    assert!(all.iter().all(|offer| offer.kind == Kind::Verb
+        && matches!(&offer.does, Does::Run(command) if WORDS.contains(&command.word()))));
 }
 
 #[test]

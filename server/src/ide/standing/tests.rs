@@ -34,7 +34,11 @@ fn every_state_has_its_words() {
     shows_both(&one, "Scores are 1 edit old", "held-in 15.5/24 · held-out 7/12 · 1 edit old");
     let two = one.edited("prompts/system.md", "Say what", "Tell what");
     shows_both(&two, "Scores are 2 edits old", "held-in 15.5/24 · held-out 7/12 · 2 edits old");
-    let undone = two.edited("prompts/system.md", "Be very brief.", "Be brief.").edited("prompts/system.md", "Tell", "Say");
+    let undone = two.edited("prompts/system.md", "Be very brief.", "Be brief.").edited(
+        "prompts/system.md",
+        "Tell",
+        "Say",
+    );
     shows_both(&undone, scores, scores);
     let line = "31/72 trials · $0.34 of $5.00 · about 6 min";
     shows_both(&with_run(RunStatus::Running, ""), line, "harness 31/72 · $0.34");

@@ -45,7 +45,12 @@ fn every_relation_has_its_words() {
     let places = &mut world.board.mined.as_mut().unwrap().weaknesses[0].places;
     places[0].relation = String::from("conflicting");
     let start = SYSTEM.find("Be brief.").unwrap();
-    let other = crate::engine::board::Place { surface: String::from("style"), start, end: start + 9, ..places[0].clone() };
+    let other = crate::engine::board::Place {
+        surface: String::from("style"),
+        start,
+        end: start + 9,
+        ..places[0].clone()
+    };
     places.push(other);
     assert!(at(&world).contains(" · lines 7 and 12 disagree"));
 }
@@ -71,7 +76,11 @@ fn ux_39_payload_renders_nothing() {
     }
     let text = at(&world);
     assert!(text.lines().count() <= hover::MAX_LINES, "{text}");
-    assert!(!text.chars().any(|char| char != '\n' && (char.is_control() || crate::engine::unseen::is_hidden(char))));
+    assert!(
+        !text
+            .chars()
+            .any(|char| char != '\n' && (char.is_control() || crate::engine::unseen::is_hidden(char)))
+    );
     let mut fence = None;
     let (mut outside, mut quoted) = (String::new(), 0);
     for line in text.lines() {
@@ -84,12 +93,27 @@ fn ux_39_payload_renders_nothing() {
     }
     assert_eq!((fence, quoted), (None, MAX_QUOTES));
     for bad in ["](http", "![", "<img", "https://", "```"] {
-        assert!(!outside.replace("\\[", "").replace("\\]", "").replace("\\!", "").replace("\\<", "").replace("\\`", "").contains(bad), "{bad}: {outside}");
+        assert!(
+            !outside
+                .replace("\\[", "")
+                .replace("\\]", "")
+                .replace("\\!", "")
+                .replace("\\<", "")
+                .replace("\\`", "")
+                .contains(bad),
+            "{bad}: {outside}"
+        );
     }
     // A problem's message is one line of what is seen.
-    let problems = crate::ide::evidence::problems(&world.site("prompts/system.md"), crate::ide::switches::Switches::default());
+    let problems = crate::ide::evidence::problems(
+        &world.site("prompts/system.md"),
+        crate::ide::switches::Switches::default(),
+    );
     for problem in problems {
         let all = format!("{}{}", problem.message, problem.why);
-        assert!(!all.chars().any(|char| char.is_control() || crate::engine::unseen::is_hidden(char)), "{all:?}");
+        assert!(
+            !all.chars().any(|char| char.is_control() || crate::engine::unseen::is_hidden(char)),
+            "{all:?}"
+        );
     }
 }

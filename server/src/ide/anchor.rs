@@ -73,9 +73,8 @@ impl Moves {
         let first = line_at(&self.old, span.start);
         let last = line_at(&self.old, if span.is_empty() { span.end } else { span.end - 1 });
         let to = |line: usize| self.pairs.get(line).copied().flatten();
-        let is_kept = to(first).is_some_and(|start| {
-            (first..=last).zip(start..).all(|(line, wanted)| to(line) == Some(wanted))
-        });
+        let is_kept = to(first)
+            .is_some_and(|start| (first..=last).zip(start..).all(|(line, wanted)| to(line) == Some(wanted)));
         let (start, end) = (self.nearest(first), self.nearest(last).max(self.nearest(first)));
         let (Some(start), Some(end)) = (self.new.get(start), self.new.get(end)) else {
             return Anchor::Changed(Span::default());

@@ -59,7 +59,8 @@ pub fn of_files(project: &Project, base: &Texts, files: &Files) -> Result<Vec<Ch
                 };
                 let text = apply_all(now.source(), &edits).unwrap_or_default();
                 after.insert(file.clone(), text);
-                let edits = edits.into_iter().filter(|edit| !edit.span.is_empty() || !edit.new_text.is_empty());
+                let edits =
+                    edits.into_iter().filter(|edit| !edit.span.is_empty() || !edit.new_text.is_empty());
                 changes.extend(edits.map(|edit| Change::Edit { file: file.clone(), edit }));
             }
         }
@@ -244,17 +245,19 @@ impl Three<'_> {
             let mut added = added.filter(|text| !text.trim().is_empty()).peekable();
             let now = self.now.source();
             return added.peek().is_some()
-                && added.all(|text| now.matches(text.trim()).count() > self.before.matches(text.trim()).count());
+                && added
+                    .all(|text| now.matches(text.trim()).count() > self.before.matches(text.trim()).count());
         }
-        spots.iter().all(|spot| {
-            spot.place.selector.resolve(self.now).is_ok_and(|now| now.value == spot.after.value)
-        })
+        spots
+            .iter()
+            .all(|spot| spot.place.selector.resolve(self.now).is_ok_and(|now| now.value == spot.after.value))
     }
 }
 
 /// The whole lines that an edit touches.
 fn lines_around(text: &str, span: Span) -> Span {
-    let start = text.get(..span.start as usize).and_then(|head| head.rfind(['\n', '\r'])).map_or(0, |at| at + 1);
+    let start =
+        text.get(..span.start as usize).and_then(|head| head.rfind(['\n', '\r'])).map_or(0, |at| at + 1);
     let rest = text.get(span.end as usize..).unwrap_or_default();
     let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
     Span::new(start, span.end as usize + end)

@@ -168,9 +168,9 @@ pub fn open_proposals(site: &Site) -> Vec<(&Proposal, Span)> {
 fn declaration(project: &Project, accepted: &Accepted) -> Span {
     let harness = project.harness();
     let edits = accepted.proposals.iter().filter_map(|number| project.board().proposals.get(number));
-    let mut surfaces = edits.flat_map(|proposal| &proposal.edits).filter_map(|edit| {
-        harness.surface(edit.surface.split('@').next().unwrap_or_default())
-    });
+    let mut surfaces = edits
+        .flat_map(|proposal| &proposal.edits)
+        .filter_map(|edit| harness.surface(edit.surface.split('@').next().unwrap_or_default()));
     surfaces.next().map_or_else(|| first_line(harness), |placed| placed.id)
 }
 
@@ -187,7 +187,8 @@ pub fn limits(site: &Site) -> Vec<Limit<'_>> {
     let limits = often.map(|(name, hits)| {
         let keys = ["runtime", "budget"].map(|table| [table, name.as_str()]);
         let key = keys.iter().find(|keys| harness.tree().root.at(keys.as_slice()).is_some());
-        let span = key_span(harness, key.map_or(["runtime", name.as_str()].as_slice(), |keys| keys.as_slice()));
+        let span =
+            key_span(harness, key.map_or(["runtime", name.as_str()].as_slice(), |keys| keys.as_slice()));
         // Looked at from now: whether its line was there then.
         let is_kept = key.is_none() || moves.has(span);
         Limit {
@@ -248,13 +249,15 @@ fn is_manifest(site: &Site) -> bool {
 fn accepted(board: &Board, waiting: &Waiting<'_>) -> Problem {
     let of = waiting.accepted;
     let names = words::names(&of.proposals);
-    let gains = of.measured.as_ref().map(|measured| standing::gains(measured, true)).filter(|text| !text.is_empty());
+    let gains =
+        of.measured.as_ref().map(|measured| standing::gains(measured, true)).filter(|text| !text.is_empty());
     let message = match gains {
         Some(gains) => format!("{names} accepted: {gains}"),
         None => format!("{names} accepted"),
     };
     let clusters = clusters(board, of);
-    let answers = (!clusters.is_empty()).then(|| format!("answers {}", standing::shown(&clusters.join(", "))));
+    let answers =
+        (!clusters.is_empty()).then(|| format!("answers {}", standing::shown(&clusters.join(", "))));
     let gate = of.gate.map(|gate| format!("{} gate", standing::gate_word(gate)));
     let strength = of.measured.as_ref().map(|measured| standing::strength(measured).to_owned());
     let why: Vec<String> = [answers, gate, strength].into_iter().flatten().collect();
@@ -294,7 +297,8 @@ fn weakness(weak: &Weak<'_>, failed: u32) -> Problem {
 fn regression(proposal: &Proposal, span: Span) -> Problem {
     let sides = proposal.measured.iter().flat_map(|measured| &measured.sides);
     let (won, lost) = sides.fold((0, 0), |(won, lost), side| (won + side.flips.0, lost + side.flips.1));
-    let gains = proposal.measured.as_ref().map(|measured| standing::gains(measured, true)).unwrap_or_default();
+    let gains =
+        proposal.measured.as_ref().map(|measured| standing::gains(measured, true)).unwrap_or_default();
     let lost = words::plural(u64::from(lost), "task", "tasks");
     let message = format!("your edit lost {lost} and won {won}: {gains}");
     let strength = proposal.measured.as_ref().and_then(|measured| measured.comparison.as_ref());

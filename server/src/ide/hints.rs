@@ -85,18 +85,15 @@ fn weaknesses(site: &Site, hints: &mut Vec<Hint>) {
     let failed = site.project.board().mined.as_ref().map_or(0, |mined| mined.failed);
     for weak in evidence::weaknesses(site).into_iter().take(evidence::MAX_WEAKNESSES) {
         let of = weak.weakness;
-        let name = Part {
-            text: of.name.clone(),
-            page: Some(format!("weakness/{}", of.name)),
-            command: None,
-        };
+        let name = Part { text: of.name.clone(), page: Some(format!("weakness/{}", of.name)), command: None };
         let tail = if weak.is_old { "· old" } else { "fail" };
         let count = Part {
             text: format!(" · {} of {failed} {tail}", of.support),
             page: None,
             command: Some(Command::new("self-harness.weaknesses", site.project.root()).cluster(&of.name)),
         };
-        let tooltip = format!("{}: {} of {failed} failing held-in tasks", standing::shown(&of.title), of.support);
+        let tooltip =
+            format!("{}: {} of {failed} failing held-in tasks", standing::shown(&of.title), of.support);
         hints.extend(hint(site, weak.span, name, count, tooltip));
     }
 }
@@ -117,7 +114,8 @@ fn proposals(site: &Site, hints: &mut Vec<Hint>) {
             command: Some(Command::new("self-harness.preview", site.project.root()).proposals(&of.proposals)),
         };
         let decided = of.proposals.iter().filter_map(|number| board.proposals.get(number));
-        let tooltip: Vec<String> = decided.map(|proposal| standing::shown(&standing::decided(proposal))).collect();
+        let tooltip: Vec<String> =
+            decided.map(|proposal| standing::shown(&standing::decided(proposal))).collect();
         hints.extend(hint(site, waiting.span, name, accepted, tooltip.join("\n")));
     }
 }

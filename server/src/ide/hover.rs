@@ -10,6 +10,7 @@ use harness_schema::syntax::data::{Kind, Value};
 use harness_schema::text::Span;
 
 use super::headers::Headers;
+use super::told;
 use crate::workspace::Site;
 
 /// A hover is at most so many lines long.
@@ -27,7 +28,22 @@ pub struct Hover {
 /// The hover at an offset.
 #[must_use]
 pub fn hover(site: &Site, offset: usize) -> Option<Hover> {
-    let hover = name(site, offset)
+    let known = known(site, offset);
+    let told = told::told(site, offset);
+    let hover = match (told, known) {
+        (Some(told), Some(known)) => {
+            Hover { span: known.span, text: format!("{}\n\n---\n\n{}", told.text, known.text) }
+        }
+        (Some(told), None) => Hover { span: told.span, text: told.text },
+        (None, known) => known?,
+    };
+    let text: Vec<&str> = hover.text.lines().take(MAX_LINES).collect();
+    Some(Hover { text: text.join("\n"), ..hover })
+}
+
+/// What a document and the schemas say about an offset.
+fn known(site: &Site, offset: usize) -> Option<Hover> {
+    name(site, offset)
         .or_else(|| detector_name(site, offset))
         .or_else(|| rule_name(site, offset))
         .or_else(|| key(site, offset))
@@ -36,9 +52,7 @@ pub fn hover(site: &Site, offset: usize) -> Option<Hover> {
         .or_else(|| choice(site, offset))
         .or_else(|| directory(site, offset))
         .or_else(|| variable(site, offset))
-        .or_else(|| surface(site, offset))?;
-    let text: Vec<&str> = hover.text.lines().take(MAX_LINES).collect();
-    Some(Hover { text: text.join("\n"), ..hover })
+        .or_else(|| surface(site, offset))
 }
 
 fn name(site: &Site, offset: usize) -> Option<Hover> {

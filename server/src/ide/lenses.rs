@@ -66,7 +66,8 @@ pub fn next(project: &Project) -> (String, Command) {
     let pending = evidence::pending(project);
     if !pending.is_empty() && board.store != StoreState::Imported {
         let count = words::plural(pending.len() as u64, "accepted proposal", "accepted proposals");
-        let numbers: Vec<u32> = pending.iter().flat_map(|accepted| accepted.proposals.iter().copied()).collect();
+        let numbers: Vec<u32> =
+            pending.iter().flat_map(|accepted| accepted.proposals.iter().copied()).collect();
         return (format!("Review {count}"), verb("self-harness.preview").proposals(&numbers));
     }
     if let Standing::Measured(scored) = standing::standing(project) {
@@ -111,7 +112,9 @@ fn of_document(site: &Site) -> (String, Option<Command>) {
         parts.push(words::plural(fresh.len() as u64, "weakness", "weaknesses"));
     }
     let waiting = evidence::waiting(site);
-    parts.extend(waiting.iter().map(|waiting| format!("{} accepted", words::names(&waiting.accepted.proposals))));
+    parts.extend(
+        waiting.iter().map(|waiting| format!("{} accepted", words::names(&waiting.accepted.proposals))),
+    );
     let show = || Command::new("self-harness.weaknesses", site.project.root()).file(&site.file);
     let is_measured = standing::shows(board) && (board.mined.is_some() || !board.measured.is_empty());
     match (parts.is_empty(), is_measured) {

@@ -12,6 +12,7 @@ pub mod anchor;
 pub mod applying;
 pub mod standing;
 pub mod evidence;
+pub mod told;
 pub mod hover;
 pub mod lenses;
 pub mod hints;

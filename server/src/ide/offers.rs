@@ -85,8 +85,10 @@ pub fn offers(site: &Site, span: Span, trigger: Trigger, has_only: bool) -> Vec<
             || (trigger != Trigger::Automatic && span.overlaps(place))
     };
     let board = site.project.board();
-    let waiting: Vec<Waiting<'_>> = evidence::waiting(site).into_iter().filter(|waiting| is_at(waiting.span)).collect();
-    let weak: Vec<Weak<'_>> = evidence::weaknesses(site).into_iter().filter(|weak| is_at(weak.span)).collect();
+    let waiting: Vec<Waiting<'_>> =
+        evidence::waiting(site).into_iter().filter(|waiting| is_at(waiting.span)).collect();
+    let weak: Vec<Weak<'_>> =
+        evidence::weaknesses(site).into_iter().filter(|weak| is_at(weak.span)).collect();
     let mut offers = Vec::new();
     for waiting in &waiting {
         accepted(&site.project, waiting, &mut offers);
@@ -102,7 +104,13 @@ pub fn offers(site: &Site, span: Span, trigger: Trigger, has_only: bool) -> Vec<
     for (proposal, place) in evidence::regressions(site).into_iter().filter(|(_, place)| is_at(*place)) {
         let command = Command::new("self-harness.report", site.project.root()).proposals(&[proposal.number]);
         let title = format!("Show evidence for P{} ({})", proposal.number, refused(board, proposal));
-        offers.push(Offer { title, kind: Kind::Quickfix, disabled: None, does: Does::Run(command), span: place });
+        offers.push(Offer {
+            title,
+            kind: Kind::Quickfix,
+            disabled: None,
+            does: Does::Run(command),
+            span: place,
+        });
     }
     for weak in weak {
         weakness(&site.project, &weak, &mut offers);
@@ -237,7 +245,8 @@ fn members<'a>(board: &'a Board, accepted: &'a Accepted) -> impl Iterator<Item =
 }
 
 fn summary(board: &Board, accepted: &Accepted) -> String {
-    let all: Vec<String> = members(board, accepted).map(|proposal| standing::shown(&proposal.summary)).collect();
+    let all: Vec<String> =
+        members(board, accepted).map(|proposal| standing::shown(&proposal.summary)).collect();
     all.join("; ")
 }
 

@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use harness_schema::harness::{Harness, Role};
+use harness_schema::harness::{Harness, Place, Role};
 use harness_schema::manifest::Gate;
 use harness_schema::path::FilePath;
 use harness_schema::files::Content;
 use harness_schema::problem::Severity;
+use harness_schema::split::Split;
 use harness_schema::syntax::Document;
+use harness_schema::text::Span;
 
 use crate::engine::board::{Board, Proposal, RunLine, Scored, Status as RunStatus, StoreState, Texts, Trust};
 use crate::engine::cycle::{Decision, Goal, Reason};
@@ -19,7 +21,6 @@ use crate::engine::report::standing::Point;
 use crate::engine::report::words;
 use crate::engine::score;
 use crate::workspace::Project;
-use harness_schema::split::Split;
 
 /// How well things are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,14 +108,20 @@ fn edits_in(harness: &Harness, file: &FilePath, before: Option<&str>) -> usize {
         return 0;
     }
     let old = Document::new(file.clone(), before.into());
-    let differs = |place: &harness_schema::harness::Place| {
+    // Where it is now, if it has another value than then.
+    let edited = |place: &Place| {
         let now = place.resolved().and_then(|resolved| resolved.as_ref().ok());
         let before = place.selector.resolve(&old).ok();
-        now.map(|now| &now.digest) != before.as_ref().map(|before| &before.digest)
+        let differs = now.map(|now| &now.digest) != before.as_ref().map(|before| &before.digest);
+        differs.then(|| now.map_or_else(Span::default, |now| now.span))
     };
-    let of_file = |place: &&harness_schema::harness::Place| place.target == *file;
+    let of_file = |place: &&Place| place.target == *file;
     let surfaces = harness.surfaces().iter();
-    let edited = surfaces.filter(|placed| placed.places.iter().filter(of_file).any(differs)).count();
+    let spans: Vec<Span> =
+        surfaces.filter_map(|placed| placed.places.iter().filter(of_file).find_map(edited)).collect();
+    // Of surfaces inside of each other the inner one was edited.
+    let is_inner = |span: &&Span| !spans.iter().any(|other| other != *span && span.contains(*other));
+    let edited = spans.iter().filter(is_inner).count();
     // What a manifest says beside its surfaces is mostly no part of the harness.
     let least = usize::from(harness.role(file) != Some(Role::Manifest));
     edited.max(least)
@@ -153,7 +160,8 @@ pub fn gains(measured: &Measured, has_flips: bool) -> String {
             return format!("{word} {least}–{most}/{tasks}");
         }
         let (before, after) = words::apart(side.baseline, side.candidate);
-        let flips = if has_flips { format!(" (+{} −{})", side.flips.0, side.flips.1) } else { String::new() };
+        let flips =
+            if has_flips { format!(" (+{} −{})", side.flips.0, side.flips.1) } else { String::new() };
         format!("{word} {before}→{after}/{tasks}{flips}")
     };
     measured.sides.iter().map(side).collect::<Vec<_>>().join(", ")
@@ -186,9 +194,10 @@ fn loss(proposal: &Proposal, decision: Decision, reason: Reason) -> String {
         Reason::Screen(Loss::HeldOut) | Reason::Confirm(Loss::HeldOut) => Split::HeldOut,
         _ => return decision.why().to_owned(),
     };
-    let side = proposal.measured.as_ref().and_then(|measured| {
-        Some((measured, measured.sides.iter().find(|side| side.split == split)?))
-    });
+    let side = proposal
+        .measured
+        .as_ref()
+        .and_then(|measured| Some((measured, measured.sides.iter().find(|side| side.split == split)?)));
     match side {
         Some((measured, side)) if measured.is_whole => {
             let (before, after) = words::apart(side.baseline, side.candidate);
@@ -208,11 +217,16 @@ pub fn decided(proposal: &Proposal) -> String {
     let name = format!("P{}", proposal.number);
     let Some(decision) = proposal.decision else { return format!("{name} waits for a decision") };
     let gate = proposal.gate.map(|gate| format!("{} gate", gate_word(gate)));
-    let parts: Vec<String> = gate.into_iter().chain([decision.why().to_owned()]).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<String> =
+        gate.into_iter().chain([decision.why().to_owned()]).filter(|part| !part.is_empty()).collect();
     let within = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
     match &proposal.measured {
         Some(measured) => {
-            format!("{name} {}{within}: {}", decision.word(), words::measured(measured, Some(decision), proposal.look))
+            format!(
+                "{name} {}{within}: {}",
+                decision.word(),
+                words::measured(measured, Some(decision), proposal.look)
+            )
         }
         None => format!("{name} {}{within}", decision.word()),
     }
@@ -350,7 +364,9 @@ fn of_one(project: &Project) -> (u8, Status) {
     if let Some(run) = board.resumable() {
         let text = match (run.status, short(&run.cause)) {
             (RunStatus::Paused, cause) if !cause.is_empty() => format!("harness paused: {cause}"),
-            (RunStatus::Paused, _) => format!("harness paused at {}/{}", run.progress.done, run.progress.total),
+            (RunStatus::Paused, _) => {
+                format!("harness paused at {}/{}", run.progress.done, run.progress.total)
+            }
             _ => format!("harness interrupted at {}/{}", run.progress.done, run.progress.total),
         };
         return says(1, Health::Warning, text);

@@ -7,6 +7,8 @@ use std::rc::Rc;
 
 
 use super::told::{Measured, ToldRun};
+use harness_schema::detector;
+
 use crate::engine::board::{Mined, Place, Quote, Texts, Weakness};
 use crate::engine::contract::Role;
 use crate::engine::plan::State;
@@ -162,7 +164,7 @@ fn one(store: &Store, run: &str, lesson: &Lesson, weakness: &weakness::Weakness)
 /// What an agent does there, in words.
 fn title(cluster: &crate::engine::cluster::Cluster) -> String {
     match (cluster.mechanism, cluster.cause) {
-        (Some(detector), _) => detector.name.to_owned(),
+        (Some(detector), _) => detector::title(detector.name).unwrap_or(detector.name).to_owned(),
         (None, Some(cause)) => format!("fails with `{}`, for no reason that is known", cause.word()),
         (None, None) => String::from("fails for no reason that is known"),
     }

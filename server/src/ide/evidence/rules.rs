@@ -13,7 +13,16 @@ macro_rules! rule {
             $name,
             $severity,
             concat!(
-                "# ", $id, " ", $name, "\n\n", $what, "\n\n## Why\n\n", $why, "\n\n## What to do\n\n", $then,
+                "# ",
+                $id,
+                " ",
+                $name,
+                "\n\n",
+                $what,
+                "\n\n## Why\n\n",
+                $why,
+                "\n\n## What to do\n\n",
+                $then,
                 "\n\nSince 0.1\n"
             ),
         );

@@ -1,1 +1,87 @@
-//! Tests.
+//! Each text of the lenses, and how many there are.
+
+use super::*;
+use crate::engine::board::Status;
+use crate::ide::evidence::fixture::{REREAD, TESTED, World, run};
+
+fn titles(world: &World, file: &str) -> Vec<String> {
+    lenses(&world.site(file)).into_iter().map(|lens| lens.title).collect()
+}
+
+fn with_run(status: Status) -> World {
+    let mut world = World::validated();
+    world.board.runs = vec![run(status)];
+    world
+}
+
+fn untrusted() -> World {
+    let mut world = World::validated();
+    world.board.trust = Trust::Untrusted;
+    world
+}
+
+#[test]
+fn the_next_step_is_the_second_lens() {
+    let next = |world: &World| titles(world, "harness.toml").remove(1);
+    assert_eq!(next(&World::bare()), "Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)");
+    assert_eq!(next(&World::evaluated()), "Propose for 1 weakness");
+    assert_eq!(next(&World::validated()), "Review 1 accepted proposal");
+    assert_eq!(next(&with_run(Status::Running)), "Cancel");
+    assert_eq!(next(&with_run(Status::Paused)), "Resume");
+    assert_eq!(next(&untrusted()), "Trust…");
+    let mut world = World::evaluated();
+    world.board.next.waiting = vec![8, 9];
+    assert_eq!(next(&world), "Validate 2 proposals");
+    let edited = world.edited("prompts/system.md", "Be brief.", "Be very brief.");
+    assert_eq!(next(&edited), "Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)");
+    let mut world = World::bare();
+    world.board.next.missing_key = Some(String::from("MODEL_API_KEY"));
+    assert_eq!(next(&world), "Set model key…");
+    assert_eq!(titles(&World::evaluated(), "harness.toml")[0], "held-in 15.5/24 · held-out 7/12");
+    assert_eq!(titles(&World::evaluated(), "harness.toml")[2], "More…");
+}
+
+#[test]
+fn a_document_says_what_was_found_in_it() {
+    assert_eq!(titles(&World::bare(), "prompts/system.md"), ["Not measured"]);
+    assert_eq!(titles(&World::evaluated(), "prompts/system.md"), ["1 weakness"]);
+    assert_eq!(titles(&World::validated(), "prompts/system.md"), ["1 weakness · P7 accepted"]);
+    assert_eq!(titles(&World::validated(), "tasks/t-01/task.toml"), ["No weakness found here"]);
+    let applied = World::validated().edited("prompts/system.md", TESTED, REREAD);
+    assert_eq!(titles(&applied, "prompts/system.md"), ["No weakness found here"]);
+}
+
+#[test]
+fn ux_28_three_lenses_on_the_manifest_and_one_elsewhere_in_every_state() {
+    let states = [
+        Status::Queued,
+        Status::Running,
+        Status::Stopping,
+        Status::Paused,
+        Status::Interrupted,
+        Status::Failed,
+    ];
+    let worlds = [World::bare(), World::evaluated(), World::validated(), untrusted()];
+    let mut broken = World::validated();
+    broken.files.insert(String::from("harness.toml"), String::from("[x"));
+    for world in worlds.into_iter().chain(states.map(with_run)) {
+        for (file, count) in [("harness.toml", 3), ("prompts/system.md", 1), ("tasks/x-01/task.toml", 1)] {
+            let lenses = lenses(&world.site(file));
+            assert_eq!(lenses.len(), count, "{file}");
+            for lens in lenses {
+                assert!(lens.span.start == 0 && !lens.title.is_empty());
+                let word = lens.command.as_ref().map(Command::word);
+                assert!(word.is_none_or(|word| crate::ide::command::WORDS.contains(&word)), "{word:?}");
+            }
+        }
+    }
+    assert_eq!(lenses(&broken.site("harness.toml")).len(), 3);
+}
+
+#[test]
+fn ux_15_no_score_is_in_a_lens_while_a_run_is_open() {
+    for status in [Status::Queued, Status::Running, Status::Stopping] {
+        let titles = titles(&with_run(status), "harness.toml").join("\n");
+        assert!(!titles.contains("held-"), "{titles}");
+    }
+}

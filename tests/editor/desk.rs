@@ -70,7 +70,8 @@ pub(crate) struct Desk {
 impl Desk {
     /// An editor that has opened the project, with this answer to every question whether something may start.
     pub(crate) fn open(lab: &Lab, capabilities: &Value) -> Self {
-        let server = Server::start_as(lab.command(&["lsp", "--probe"])).initialized(&lab.root(), capabilities);
+        let server =
+            Server::start_as(lab.command(&["lsp", "--probe"])).initialized(&lab.root(), capabilities);
         Self { server, root: lab.root(), open: BTreeMap::new() }
     }
 
@@ -122,8 +123,9 @@ impl Desk {
             argument[key] = value.clone();
         }
         let command = format!("self-harness.{word}");
-        let answer =
-            self.server.request("workspace/executeCommand", &json!({"command": command, "arguments": [argument]}));
+        let answer = self
+            .server
+            .request("workspace/executeCommand", &json!({"command": command, "arguments": [argument]}));
         assert!(answer.get("failure").is_none(), "{word}: {answer}");
         answer
     }
@@ -163,8 +165,9 @@ impl Desk {
     pub(crate) fn hints(&mut self, file: &str) -> Vec<(u64, String)> {
         let uri = self.uri(file);
         let range = json!({"start": {"line": 0, "character": 0}, "end": {"line": 10_000, "character": 0}});
-        let hints =
-            self.server.request("textDocument/inlayHint", &json!({"textDocument": {"uri": uri}, "range": range}));
+        let hints = self
+            .server
+            .request("textDocument/inlayHint", &json!({"textDocument": {"uri": uri}, "range": range}));
         let hints = hints.as_array().cloned().unwrap_or_default();
         let text = |hint: &Value| -> String {
             let parts = hint["label"].as_array().cloned().unwrap_or_default();

@@ -39,15 +39,16 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     let running = desk.run_is("evaluate", &["running"]);
     let run = running["runId"].as_str().unwrap().to_owned();
     assert_eq!(running["startedBy"], "test editor");
-    let report = desk.server.wait(|message| {
-        message["method"] == "$/progress" && message["params"]["value"]["kind"] == "report"
-    });
+    let report = desk
+        .server
+        .wait(|message| message["method"] == "$/progress" && message["params"]["value"]["kind"] == "report");
     let token = report["params"]["token"].clone();
     desk.type_and_undo(PROMPT_FILE);
     desk.server.notify("window/workDoneProgress/cancel", &json!({"token": token}));
     let cancelled = desk.run_is("evaluate", &["cancelled", "result"]);
     assert_eq!(cancelled["state"], "cancelled", "{cancelled}");
-    desk.server.wait(|message| message["method"] == "$/progress" && message["params"]["value"]["kind"] == "end");
+    desk.server
+        .wait(|message| message["method"] == "$/progress" && message["params"]["value"]["kind"] == "end");
     assert!(desk.hints(PROMPT_FILE).is_empty());
     desk.command("resume", &json!({"run": run}));
     desk.type_and_undo(PROMPT_FILE);
@@ -65,7 +66,8 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     let (line, hint) = hints.first().cloned().unwrap_or_else(|| panic!("{:?}", desk.problems(PROMPT_FILE)));
     assert!(hint.starts_with("C-") && hint.contains(" fail"), "{hints:?}");
     let problems = desk.problems(PROMPT_FILE);
-    let weakness = problems.iter().find(|(code, ..)| code == "SH802").unwrap_or_else(|| panic!("{problems:?}"));
+    let weakness =
+        problems.iter().find(|(code, ..)| code == "SH802").unwrap_or_else(|| panic!("{problems:?}"));
     assert_eq!(weakness.1, line, "{problems:?}");
     let hover = desk.hover(PROMPT_FILE, line);
     let cluster = hint.split(' ').next().unwrap().to_owned();
@@ -89,7 +91,8 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     // The accepted one is a quick fix with its scores.
     desk.lenses_until("harness.toml", |lenses| lenses[1].starts_with("Review "));
     let problems = desk.problems(PROMPT_FILE);
-    let waiting = problems.iter().find(|(code, ..)| code == "SH801").unwrap_or_else(|| panic!("{problems:?}"));
+    let waiting =
+        problems.iter().find(|(code, ..)| code == "SH801").unwrap_or_else(|| panic!("{problems:?}"));
     let actions = desk.actions(PROMPT_FILE, waiting.1);
     let titles: Vec<&str> = actions.iter().filter_map(|action| action["title"].as_str()).collect();
     let apply = actions.iter().find(|action| action["title"].as_str().unwrap().starts_with("Apply P"));
@@ -102,7 +105,8 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     assert_eq!(desk.text(PROMPT_FILE).trim_end(), format!("{} {REMEDY}", PROMPT.trim_end()));
 
     // It is recognised at once, and has a place in the lineage.
-    let after = desk.lenses_until("harness.toml", |lenses| lenses[0].starts_with("held-in ") && lenses[0] != before);
+    let after =
+        desk.lenses_until("harness.toml", |lenses| lenses[0].starts_with("held-in ") && lenses[0] != before);
     assert!(after[0].contains("held-out "), "{after:?}");
     assert!(!desk.problems(PROMPT_FILE).iter().any(|(code, ..)| code == "SH801"));
     let groups = desk.tree(None);

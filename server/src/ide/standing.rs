@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use harness_schema::files::Content;
 use harness_schema::harness::{Harness, Place, Role};
 use harness_schema::manifest::Gate;
 use harness_schema::path::FilePath;
-use harness_schema::files::Content;
 use harness_schema::problem::Severity;
 use harness_schema::split::Split;
 use harness_schema::syntax::Document;
@@ -315,7 +315,8 @@ pub fn status<'a>(projects: impl IntoIterator<Item = &'a Arc<Project>>) -> Statu
 fn of_one(project: &Project) -> (u8, Status) {
     let board = project.board();
     let problems = project.problems(&project.harness().manifest_path());
-    let is_error = |problem: &&harness_schema::problem::Problem| problem.severity == Severity::Error && !problem.known;
+    let is_error =
+        |problem: &&harness_schema::problem::Problem| problem.severity == Severity::Error && !problem.known;
     let errors = problems.iter().filter(is_error).count();
     let harness = project.harness();
     let is_unread = matches!(harness.files().content(&harness.manifest_path()), Some(Content::Opaque(_)));

@@ -82,7 +82,9 @@ pub async fn settings(shared: &Arc<Shared>) -> bool {
     if !shared.session().can("/workspace/configuration") {
         return false;
     }
-    let Ok(item) = to_proto::typed::<lsp::ConfigurationItem>(json!({"section": SECTION})) else { return false };
+    let Ok(item) = to_proto::typed::<lsp::ConfigurationItem>(json!({"section": SECTION})) else {
+        return false;
+    };
     match shared.client.configuration(vec![item]).await {
         Ok(answer) => shared.set_settings(Settings::read(answer.first().unwrap_or(&Value::Null))),
         Err(error) => {

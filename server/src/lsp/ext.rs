@@ -74,7 +74,8 @@ impl Server {
             .ok_or_else(|| Error::invalid_params(format!("`{uri}` is no document of an open project")))?;
         let page = self.shared().compute(move || showing::page(&project, &name)).await?;
         let page = page.map_err(|failure| Error::invalid_params(failure.message))?;
-        let offset = params.get("offset").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+        let offset =
+            params.get("offset").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
         let (part, next) = part(&page.text, offset);
         Ok(json!({
             "schema": 1,
@@ -117,7 +118,8 @@ impl Server {
             let list = params.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
             list.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect()
         };
-        let tasks = testing::plan(&project, &words("include"), &words("exclude")).map_err(Error::invalid_params)?;
+        let tasks =
+            testing::plan(&project, &words("include"), &words("exclude")).map_err(Error::invalid_params)?;
         let argument = json!({"root": to_proto::uri(project.root()), "tasks": tasks});
         Ok(self.commands().answer("evaluate", Some(argument)).await)
     }
@@ -140,7 +142,9 @@ fn project(shared: &Shared, params: &Value) -> Result<Arc<Project>> {
     if let Some(root) = params.get("root").and_then(Value::as_str) {
         let path = from_proto::path(root).unwrap_or_else(|| root.into());
         let found = path.ancestors().find_map(|path| snapshot.project(path));
-        return found.cloned().ok_or_else(|| Error::invalid_params(format!("no project is open at `{root}`")));
+        return found
+            .cloned()
+            .ok_or_else(|| Error::invalid_params(format!("no project is open at `{root}`")));
     }
     let mut projects = snapshot.projects();
     match (projects.next(), projects.next()) {

@@ -91,7 +91,9 @@ impl News {
         self.roots.retain(|root, told| {
             let board = snapshot.project(root).map(|project| Arc::clone(project.board()));
             match board {
-                Some(board) if shared.session().can("/window/workDoneProgress") => told.follow(shared, root, &board),
+                Some(board) if shared.session().can("/window/workDoneProgress") => {
+                    told.follow(shared, root, &board)
+                }
                 Some(_) => {}
                 None => told.end(shared, "the folder was closed; the run goes on"),
             }
@@ -149,7 +151,8 @@ impl Bar {
             0 => 0,
             total => u64::from(run.progress.done) * 100 / u64::from(total),
         };
-        let is_due = self.reported.as_ref().is_none_or(|(at, line)| INTERVAL <= at.elapsed() && *line != run.line);
+        let is_due =
+            self.reported.as_ref().is_none_or(|(at, line)| INTERVAL <= at.elapsed() && *line != run.line);
         if !is_due {
             return;
         }

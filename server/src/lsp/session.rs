@@ -85,7 +85,8 @@ impl Session {
             Encoding::Utf16 => "utf-16",
             Encoding::Utf32 => "utf-32",
         };
-        let commands: Vec<String> = command::WORDS.iter().map(|word| format!("{}{word}", command::PREFIX)).collect();
+        let commands: Vec<String> =
+            command::WORDS.iter().map(|word| format!("{}{word}", command::PREFIX)).collect();
         let renames = json!({
             "filters": [{"scheme": "file", "pattern": {"glob": "**/*"}}],
         });

@@ -70,7 +70,8 @@ impl Settings {
         let is_on = |name: &str, otherwise: bool| of(name).and_then(Value::as_bool).unwrap_or(otherwise);
         let standard = Self::default();
         let hints = is_on("inlayHints.enable", true);
-        let parallel = of("run.maxParallel").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
+        let parallel =
+            of("run.maxParallel").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
         Self {
             max_parallel: parallel.filter(|most| 0 < *most).unwrap_or(standard.max_parallel),
             lenses: is_on("codeLens.enable", standard.lenses),
@@ -93,7 +94,8 @@ mod tests {
     #[test]
     fn settings_are_read_nested_or_with_dots_and_what_is_wrong_is_not_set() {
         assert_eq!(Settings::read(&Value::Null), Settings::default());
-        let nested = json!({"run": {"maxParallel": 2}, "inlayHints": {"tokens": true}, "codeLens": {"enable": false}});
+        let nested =
+            json!({"run": {"maxParallel": 2}, "inlayHints": {"tokens": true}, "codeLens": {"enable": false}});
         let read = Settings::read(&nested);
         assert_eq!((read.max_parallel, read.tokens, read.lenses), (2, true, false));
         let dotted = json!({"inlayHints.enable": false, "inlayHints.tokens": true, "selfHarness.diagnostics.showOld": true});
@@ -105,7 +107,8 @@ mod tests {
 
     #[test]
     fn ux_04_no_key_of_the_machine_is_read_from_settings() {
-        let machine = json!({"sandbox": "none", "programs": {"bwrap": "/x"}, "keys": {"a": "b"}, "max_cost_usd": 9e9});
+        let machine =
+            json!({"sandbox": "none", "programs": {"bwrap": "/x"}, "keys": {"a": "b"}, "max_cost_usd": 9e9});
         assert_eq!(Settings::read(&machine), Settings::default());
     }
 }

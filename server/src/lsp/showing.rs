@@ -73,7 +73,8 @@ pub fn page(project: &Project, name: &Name) -> Result<Page, Failure> {
 pub fn run_of(root: &Path, named: Option<&str>) -> Result<(Store, StoredRun), Failure> {
     let failed = |error: StoreError| error.to_failure();
     let none = || {
-        let message = named.map_or_else(|| String::from("nothing was run yet"), |name| format!("there is no run `{name}`"));
+        let message = named
+            .map_or_else(|| String::from("nothing was run yet"), |name| format!("there is no run `{name}`"));
         Failure::user(message, "start one with `Evaluate`")
     };
     let store = Store::open_existing(root).map_err(failed)?.ok_or_else(none)?;
@@ -102,13 +103,17 @@ fn doctor() -> Result<String, Failure> {
         .backend()
         .probe()
         .map_err(|missing| Failure::host(format!("no sandbox: {}", missing.reason), missing.remedy))?;
-    let rows = guarantees.each().map(|(name, promise, guarantee)| format!("| {name} | {guarantee} | {promise} |\n"));
+    let rows =
+        guarantees.each().map(|(name, promise, guarantee)| format!("| {name} | {guarantee} | {promise} |\n"));
     let ready = match guarantees.lacking().as_slice() {
         [] => String::from("Trials can run on this machine."),
         lacking => format!("Trials cannot run: the sandbox does not hold {}.", lacking.join(", ")),
     };
     let table = rows.concat();
-    Ok(format!("# Doctor\n\nsandbox: {}\n\n| guarantee | | what it promises |\n|---|---|---|\n{table}\n{ready}\n", guarantees.backend))
+    Ok(format!(
+        "# Doctor\n\nsandbox: {}\n\n| guarantee | | what it promises |\n|---|---|---|\n{table}\n{ready}\n",
+        guarantees.backend
+    ))
 }
 
 /// Has the client show a page. What it cannot show is the answer to the command.

@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
-
-use super::told::{Measured, ToldRun};
 use harness_schema::detector;
 
+use super::told::{Measured, ToldRun};
 use crate::engine::board::{Mined, Place, Quote, Texts, Weakness};
 use crate::engine::contract::Role;
 use crate::engine::plan::State;
-use crate::engine::split::HeldIn;
 use crate::engine::signature::Seen;
+use crate::engine::split::HeldIn;
 use crate::engine::trace::{End, Source};
 use crate::engine::weakness;
 use crate::host::machine::Machine;
@@ -130,7 +129,8 @@ fn ends(trials: &[TrialRecord]) -> Vec<(String, u32)> {
 
 /// Tasks that prove nothing: a weakness that stands on them alone says so.
 fn suspects(lesson: &Lesson) -> Vec<String> {
-    let of = lesson.weaknesses.iter().filter(|weakness| weakness.actionable == weakness::Actionable::SuspectTask);
+    let of =
+        lesson.weaknesses.iter().filter(|weakness| weakness.actionable == weakness::Actionable::SuspectTask);
     let tasks: BTreeSet<String> =
         of.flat_map(|weakness| weakness.cluster.supporters.iter().map(|task| task.task.clone())).collect();
     tasks.into_iter().collect()
@@ -173,7 +173,8 @@ fn title(cluster: &crate::engine::cluster::Cluster) -> String {
 /// What was seen, each in another task where there are several.
 fn quotes(store: &Store, run: &str, lesson: &Lesson, weakness: &weakness::Weakness) -> Vec<Quote> {
     let first = weakness.cluster.supporters.iter().filter_map(|task| task.trials.first());
-    let seen = first.filter_map(|trial| lesson.seen.iter().map(HeldIn::get).find(|seen| seen.trial == *trial));
+    let seen =
+        first.filter_map(|trial| lesson.seen.iter().map(HeldIn::get).find(|seen| seen.trial == *trial));
     seen.take(QUOTES).map(|seen| quote(store, run, seen, weakness)).collect()
 }
 
@@ -200,4 +201,3 @@ fn quote(store: &Store, run: &str, seen: &Seen, weakness: &weakness::Weakness) -
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
-

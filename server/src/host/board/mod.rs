@@ -64,7 +64,14 @@ impl Reader {
     /// A reader of a project that has read nothing.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), store: None, version: None, told: BTreeMap::new(), now: None, mined: None }
+        Self {
+            root: root.to_path_buf(),
+            store: None,
+            version: None,
+            told: BTreeMap::new(),
+            now: None,
+            mined: None,
+        }
     }
 
     /// The project.
@@ -237,7 +244,8 @@ fn held_out(run: &StoredRun) -> BTreeSet<String> {
 
 /// Texts by path, as the board has them.
 fn texts<'a>(files: impl IntoIterator<Item = (&'a String, &'a String)>) -> Texts {
-    let texts = files.into_iter().filter_map(|(path, text)| Some((FilePath::parse(path).ok()?, text.clone())));
+    let texts =
+        files.into_iter().filter_map(|(path, text)| Some((FilePath::parse(path).ok()?, text.clone())));
     Arc::new(texts.collect())
 }
 

@@ -117,8 +117,7 @@ pub(super) fn environment(all: &[Rc<ToldRun>]) -> Vec<Environment> {
             why: String::from("no trial is started until it is resumed; nothing that was measured is lost"),
         });
     }
-    if line.status == Status::Failed && newest.seen.run().finished() == Some(&Finish::Infrastructure)
-    {
+    if line.status == Status::Failed && newest.seen.run().finished() == Some(&Finish::Infrastructure) {
         problems.push(Environment {
             code: "SH901",
             at: Spot::Key(&["model", "endpoint"]),

@@ -129,7 +129,8 @@ pub(super) fn scores(all: &[Rc<ToldRun>], current: &[bool], board: &mut Board) {
         let cycle = told.chronicle.cycle();
         for measured in told.harnesses.iter().rev() {
             let standing = Standing::of(cycle, measured.arm);
-            let point = |split| standing.point(split).filter(|point| 0 < point.tasks && !standing.is_open(split));
+            let point =
+                |split| standing.point(split).filter(|point| 0 < point.tasks && !standing.is_open(split));
             let (held_in, held_out) = (point(Split::HeldIn), point(Split::HeldOut));
             let is_known = board.measured.iter().any(|known| known.harness == measured.digest);
             if is_known || (held_in.is_none() && held_out.is_none()) {
@@ -170,7 +171,8 @@ pub(super) fn proposals(all: &[Rc<ToldRun>], store: &Store, board: &mut Board) -
     };
     for stored in store.proposals()? {
         let base = base(&stored.record.harness).unwrap_or_default();
-        let deciding = all.iter().find(|told| told.chronicle.cycle().decisions().contains_key(&stored.number));
+        let deciding =
+            all.iter().find(|told| told.chronicle.cycle().decisions().contains_key(&stored.number));
         board.proposals.insert(stored.number, proposal(&stored, deciding.map(Rc::as_ref), base));
     }
     for told in all.iter().filter(|told| !told.line.status.is_active()) {
@@ -181,9 +183,8 @@ pub(super) fn proposals(all: &[Rc<ToldRun>], store: &Store, board: &mut Board) -
                 [proposal] => told.chronicle.judgement_on(*proposal),
                 _ => told.chronicle.judgement_on_union(measured.arm),
             };
-            let judgement = judgement.or_else(|| {
-                of.members.iter().find_map(|member| told.chronicle.judgement_on(*member))
-            });
+            let judgement = judgement
+                .or_else(|| of.members.iter().find_map(|member| told.chronicle.judgement_on(*member)));
             board.accepted.push(Accepted {
                 proposals: of.members.clone(),
                 run: told.line.name.clone(),

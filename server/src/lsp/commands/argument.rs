@@ -12,23 +12,23 @@ use crate::workspace::Project;
 
 /// What a command is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Argument {
+pub(super) struct Argument {
     /// The project.
-    pub root: PathBuf,
+    pub(super) root: PathBuf,
     /// Tasks, by id or pattern.
-    pub tasks: Vec<String>,
+    pub(super) tasks: Vec<String>,
     /// Clusters: `C-7f3a`.
-    pub clusters: Vec<String>,
+    pub(super) clusters: Vec<String>,
     /// Proposals, by number.
-    pub proposals: Vec<u32>,
+    pub(super) proposals: Vec<u32>,
     /// A run: `r-0142`.
-    pub run: Option<String>,
+    pub(super) run: Option<String>,
     /// A file, below the root.
-    pub file: Option<String>,
+    pub(super) file: Option<String>,
     /// A rule: `SH104`.
-    pub rule: Option<String>,
+    pub(super) rule: Option<String>,
     /// Which repeat of a trial.
-    pub repeat: u32,
+    pub(super) repeat: u32,
 }
 
 impl Argument {
@@ -36,7 +36,7 @@ impl Argument {
     ///
     /// # Errors
     /// A [`Failure`] if there is none, or several.
-    pub fn read(shared: &Shared, argument: Option<&Value>) -> Result<Self, Failure> {
+    pub(super) fn read(shared: &Shared, argument: Option<&Value>) -> Result<Self, Failure> {
         let argument = argument.cloned().unwrap_or_default();
         let words = |key: &str| -> Vec<String> {
             let list = argument.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -56,7 +56,11 @@ impl Argument {
             run: word("run"),
             file: word("file"),
             rule: word("rule"),
-            repeat: argument.get("repeat").and_then(Value::as_u64).and_then(|at| u32::try_from(at).ok()).unwrap_or(0),
+            repeat: argument
+                .get("repeat")
+                .and_then(Value::as_u64)
+                .and_then(|at| u32::try_from(at).ok())
+                .unwrap_or(0),
         })
     }
 
@@ -64,7 +68,7 @@ impl Argument {
     ///
     /// # Errors
     /// A [`Failure`] if it was closed.
-    pub fn project(&self, shared: &Shared) -> Result<Arc<Project>, Failure> {
+    pub(super) fn project(&self, shared: &Shared) -> Result<Arc<Project>, Failure> {
         shared.snapshot().project(&self.root).cloned().ok_or_else(|| none(&self.root.display().to_string()))
     }
 }
@@ -81,9 +85,10 @@ fn root(shared: &Shared, named: Option<&str>) -> Result<PathBuf, Failure> {
     match (roots.next(), roots.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Failure::user("no folder with a `harness.toml` is open", "open one")),
-        (Some(_), Some(_)) => {
-            Err(Failure::user("several projects are open", "name one: the argument `root` is the folder's URI"))
-        }
+        (Some(_), Some(_)) => Err(Failure::user(
+            "several projects are open",
+            "name one: the argument `root` is the folder's URI",
+        )),
     }
 }
 

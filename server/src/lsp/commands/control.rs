@@ -30,9 +30,10 @@ pub(super) async fn control(
         (None, "retry") => board.runs.iter().find(|run| !run.status.is_active()),
         (None, _) => board.runs.iter().find(|run| run.status.may_resume()),
     };
-    let name = run.map(|run| run.name.clone()).or(argument.run.clone()).ok_or_else(|| {
-        Failure::user(format!("there is no run to {word}"), "the tree lists the runs")
-    })?;
+    let name = run
+        .map(|run| run.name.clone())
+        .or(argument.run.clone())
+        .ok_or_else(|| Failure::user(format!("there is no run to {word}"), "the tree lists the runs"))?;
     match word {
         "resume" => return starting::resume(commands, argument, name, Wish::Resume).await,
         "retry" => return starting::resume(commands, argument, name, Wish::Retry).await,
@@ -85,4 +86,3 @@ pub(super) fn choices(board: &Board) -> Vec<(&'static str, &'static str)> {
     ]);
     choices
 }
-

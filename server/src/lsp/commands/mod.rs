@@ -60,7 +60,10 @@ impl Commands {
     /// # Errors
     /// Of the protocol, if it is none of ours.
     pub async fn execute(&self, params: lsp::ExecuteCommandParams) -> Result<Option<Value>> {
-        let word = params.command.strip_prefix(PREFIX).and_then(|word| WORDS.into_iter().find(|known| *known == word));
+        let word = params
+            .command
+            .strip_prefix(PREFIX)
+            .and_then(|word| WORDS.into_iter().find(|known| *known == word));
         let Some(word) = word else {
             return Err(Error::invalid_params(format!("there is no command `{}`", params.command)));
         };
@@ -79,7 +82,11 @@ impl Commands {
     }
 
     /// The whole of a command. Its type is written out: a menu leads to other commands.
-    fn whole(self, word: &'static str, argument: Option<Value>) -> Pin<Box<dyn Future<Output = Value> + Send>> {
+    fn whole(
+        self,
+        word: &'static str,
+        argument: Option<Value>,
+    ) -> Pin<Box<dyn Future<Output = Value> + Send>> {
         Box::pin(async move {
             let answer = self.perform(word, argument.as_ref()).await;
             answer.unwrap_or_else(|failure| self.failed(&failure))
@@ -94,7 +101,11 @@ impl Commands {
         json!({"failure": {"message": failure.message, "hint": failure.hint}})
     }
 
-    async fn perform(&self, word: &'static str, argument: Option<&Value>) -> std::result::Result<Value, Failure> {
+    async fn perform(
+        &self,
+        word: &'static str,
+        argument: Option<&Value>,
+    ) -> std::result::Result<Value, Failure> {
         // It is asked for by whoever writes a status line, and there may be no project.
         if word == "status" && argument.is_none_or(|argument| argument.get("root").is_none()) {
             let status = standing::status(self.shared.snapshot().projects());
@@ -113,9 +124,13 @@ impl Commands {
             return starting::start(self.clone(), goal, argument, word == "smoke").await;
         }
         let first = argument.proposals.first().copied();
-        let needs = |what: &str| Failure::user(format!("`{word}` needs {what}"), "choose it in the tree or at its line");
+        let needs = |what: &str| {
+            Failure::user(format!("`{word}` needs {what}"), "choose it in the tree or at its line")
+        };
         let page = match word {
-            "cancel" | "resume" | "retry" | "discard" => return control::control(self.clone(), word, argument).await,
+            "cancel" | "resume" | "retry" | "discard" => {
+                return control::control(self.clone(), word, argument).await;
+            }
             "dismiss" | "restore" => return self.dismiss(&argument, word == "dismiss").await,
             "apply" => return self.apply(&argument).await,
             "trust" => return starting::trust(self.clone(), argument).await,
@@ -130,7 +145,10 @@ impl Commands {
                     let mined = project.board().mined.clone().unwrap_or_default();
                     let first = mined.weaknesses.first().map(|weakness| weakness.name.clone());
                     Name::Weakness(first.ok_or_else(|| {
-                        Failure::user("no weakness is known", "evaluate the harness first; a run that fails nothing has none")
+                        Failure::user(
+                            "no weakness is known",
+                            "evaluate the harness first; a run that fails nothing has none",
+                        )
                     })?)
                 }
             },
@@ -139,16 +157,18 @@ impl Commands {
                 let run = argument.run.clone().or_else(|| Some(project.board().mined.as_ref()?.run.clone()));
                 Name::Trace { run: run.unwrap_or_default(), task, repeat: argument.repeat, page: 1 }
             }
-            "report" => match (first, &argument.run) {
-                (Some(proposal), None) => Name::Proposal(proposal),
-                (_, Some(run)) => Name::Report(run.clone()),
-                (None, None) => {
-                    let newest = project.board().runs.first().map(|run| run.name.clone());
-                    Name::Report(newest.ok_or_else(|| {
-                        Failure::user("nothing was run yet", "start a run with `Evaluate`")
-                    })?)
+            "report" => {
+                match (first, &argument.run) {
+                    (Some(proposal), None) => Name::Proposal(proposal),
+                    (_, Some(run)) => Name::Report(run.clone()),
+                    (None, None) => {
+                        let newest = project.board().runs.first().map(|run| run.name.clone());
+                        Name::Report(newest.ok_or_else(|| {
+                            Failure::user("nothing was run yet", "start a run with `Evaluate`")
+                        })?)
+                    }
                 }
-            },
+            }
             "lineage" => Name::Lineage,
             "rendered" => {
                 let file = argument.file.as_deref().and_then(|file| FilePath::parse(file).ok());
@@ -158,7 +178,10 @@ impl Commands {
             "doctor" => Name::Doctor,
             other => {
                 let hint = format!("run `self-harness {other}` in a terminal, in the project's directory");
-                return Err(Failure::user(format!("`{other}` is a command of the command line or of the editor's plugin"), hint));
+                return Err(Failure::user(
+                    format!("`{other}` is a command of the command line or of the editor's plugin"),
+                    hint,
+                ));
             }
         };
         showing::show(&self.shared, project, page).await
@@ -168,12 +191,15 @@ impl Commands {
         let (root, proposals) = (argument.root.clone(), argument.proposals.clone());
         let work = move || {
             let failed = |error: crate::host::store::StoreError| error.to_failure();
-            let mut store = Store::open_existing(&root).map_err(failed)?.ok_or_else(|| {
-                Failure::user("there is no proposal", "make some with `Propose`")
-            })?;
+            let mut store = Store::open_existing(&root)
+                .map_err(failed)?
+                .ok_or_else(|| Failure::user("there is no proposal", "make some with `Propose`"))?;
             for number in proposals {
                 if !store.dismiss(number, is_dismissed).map_err(failed)? {
-                    return Err(Failure::user(format!("there is no P{number}"), "the tree lists what there is"));
+                    return Err(Failure::user(
+                        format!("there is no P{number}"),
+                        "the tree lists what there is",
+                    ));
                 }
             }
             Ok(json!({}))
@@ -187,14 +213,18 @@ impl Commands {
     async fn apply(&self, argument: &Argument) -> std::result::Result<Value, Failure> {
         let snapshot = self.shared.snapshot();
         let project = argument.project(&self.shared)?;
-        let refused = |why: String| Failure::user(format!("nothing was applied: {why}"), "`Preview` shows what it would change");
+        let refused = |why: String| {
+            Failure::user(format!("nothing was applied: {why}"), "`Preview` shows what it would change")
+        };
         let changes = offers::resolve(&project, &argument.proposals).map_err(refused)?;
         let edit = to_proto::workspace_edit(&snapshot, &project, &changes, self.shared.session())
             .ok_or_else(|| refused(String::from("this editor cannot make the edit")))?;
         let edit = to_proto::typed::<lsp::WorkspaceEdit>(edit).map_err(|_| showing::bug())?;
         match self.shared.client.apply_edit(edit).await {
             Ok(answer) if answer.applied => Ok(json!({})),
-            Ok(answer) => Err(refused(answer.failure_reason.unwrap_or_else(|| String::from("the editor refused it")))),
+            Ok(answer) => {
+                Err(refused(answer.failure_reason.unwrap_or_else(|| String::from("the editor refused it"))))
+            }
             Err(error) => Err(refused(error.message.into_owned())),
         }
     }

@@ -130,9 +130,13 @@ impl Starting {
                         Some("smoke") => {
                             is_smoke = true;
                             // The same words again, for three tasks: that is what was agreed to.
-                            self.agree(&starting::prepare(root, Some(&self.texts()), &store, &self.terms(), |asking| {
-                                self.plan(asking, goal, true)
-                            })?);
+                            self.agree(&starting::prepare(
+                                root,
+                                Some(&self.texts()),
+                                &store,
+                                &self.terms(),
+                                |asking| self.plan(asking, goal, true),
+                            )?);
                             continue;
                         }
                         _ => return Ok(json!({"asked": true, "text": "nothing was started"})),
@@ -150,8 +154,13 @@ impl Starting {
 
     /// Whoever cannot be remembered is asked again.
     fn agree(&self, prepared: &starting::Prepared) {
-        let noted =
-            Memory::of_this_user().agree(self.root(), prepared.items(), prepared.terms(), HowAgreed::Asked, true);
+        let noted = Memory::of_this_user().agree(
+            self.root(),
+            prepared.items(),
+            prepared.terms(),
+            HowAgreed::Asked,
+            true,
+        );
         if let Err(error) = noted {
             tracing::warn!(%error, "what was agreed to is not remembered");
         }
@@ -193,7 +202,10 @@ impl Starting {
         });
         match errors.sum::<usize>() {
             0 => Ok(()),
-            1 => Err(Failure::config("the harness has 1 error, so nothing is run", "mend what its problems say")),
+            1 => Err(Failure::config(
+                "the harness has 1 error, so nothing is run",
+                "mend what its problems say",
+            )),
             errors => Err(Failure::config(
                 format!("the harness has {errors} errors, so nothing is run"),
                 "mend what its problems say",
@@ -209,9 +221,7 @@ impl Starting {
         let identity = self.project.identity().to_string();
         let open = store.open_runs().map_err(|error| error.to_failure())?;
         let is_same = |run: &StoredRun| {
-            run.state != RunState::Paused
-                && run.record.goal() == goal
-                && run.record.harness == identity
+            run.state != RunState::Paused && run.record.goal() == goal && run.record.harness == identity
         };
         Ok(open.into_iter().find(is_same))
     }
@@ -220,7 +230,8 @@ impl Starting {
     fn texts(&self) -> BTreeMap<String, String> {
         let harness = self.project.harness();
         let open = harness.named_files().filter(|file| self.project.files().is_open(file));
-        let texts = open.filter_map(|file| Some((file.as_str().to_owned(), harness.document(file)?.source().to_owned())));
+        let texts = open
+            .filter_map(|file| Some((file.as_str().to_owned(), harness.document(file)?.source().to_owned())));
         texts.collect()
     }
 
@@ -248,11 +259,14 @@ impl Starting {
             }
             Goal::Propose => plans::propose(asking.subject, None),
             Goal::Validate => {
-                let named: Vec<String> = self.argument.proposals.iter().map(|number| format!("P{number}")).collect();
+                let named: Vec<String> =
+                    self.argument.proposals.iter().map(|number| format!("P{number}")).collect();
                 plans::validate(asking, &named, None)
             }
             Goal::Improve => plans::improve(asking.subject, &plans::Improve::default()),
-            Goal::Seal => Err(Failure::user("sealed tasks are read on the command line", "run `self-harness seal`")),
+            Goal::Seal => {
+                Err(Failure::user("sealed tasks are read on the command line", "run `self-harness seal`"))
+            }
         }
     }
 
@@ -293,7 +307,10 @@ impl Starting {
             return Ok(json!({"asked": true, "text": "nothing was trusted"}));
         }
         Memory::of_this_user().trust(self.root(), &items).map_err(|error| {
-            Failure::host(format!("trust is not remembered: {error}"), "see whether the state directory is yours")
+            Failure::host(
+                format!("trust is not remembered: {error}"),
+                "see whether the state directory is yours",
+            )
         })?;
         Ok(json!({"text": "trusted"}))
     }

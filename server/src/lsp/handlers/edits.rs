@@ -111,7 +111,11 @@ pub async fn code_action_resolve(shared: &Arc<Shared>, action: lsp::CodeAction) 
 }
 
 /// The edit of an offer to apply, made for the text of now: what was validated is found again, or it is refused.
-async fn resolve_apply(shared: &Arc<Shared>, mut value: Value, proposals: Vec<u32>) -> Result<lsp::CodeAction> {
+async fn resolve_apply(
+    shared: &Arc<Shared>,
+    mut value: Value,
+    proposals: Vec<u32>,
+) -> Result<lsp::CodeAction> {
     let uri = value.pointer("/data/uri").and_then(Value::as_str).unwrap_or_default().to_owned();
     let resolved: Option<Value> = at::answer(shared, &lsp::Uri(uri), move |at| {
         Some(match offers::resolve(&at.site.project, &proposals) {
@@ -145,7 +149,9 @@ fn offer(at: &At, uri: &str, offer: &Offer) -> Option<Value> {
     }
     match &offer.does {
         Does::Run(command) => action["command"] = marks::command(&offer.title, command),
-        Does::Apply(proposals) if session.lists("/textDocument/codeAction/resolveSupport/properties", "edit") => {
+        Does::Apply(proposals)
+            if session.lists("/textDocument/codeAction/resolveSupport/properties", "edit") =>
+        {
             action["data"] = json!({"uri": uri, "apply": proposals});
         }
         Does::Apply(proposals) => {

@@ -112,7 +112,9 @@ pub async fn code_lens(
 pub async fn code_lens_resolve(shared: &Arc<Shared>, lens: lsp::CodeLens) -> Result<lsp::CodeLens> {
     let data = at::plain(&lens).get("data").cloned().unwrap_or_default();
     let number = data.get("lens").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok());
-    let (Some(uri), Some(number)) = (data.get("uri").and_then(Value::as_str), number) else { return Ok(lens) };
+    let (Some(uri), Some(number)) = (data.get("uri").and_then(Value::as_str), number) else {
+        return Ok(lens);
+    };
     let uri = lsp::Uri(uri.to_owned());
     let newest = at::answer::<lsp::CodeLens>(shared, &uri, move |at| {
         lenses::lenses(&at.site).get(number).map(|lens| self::lens(at, number, lens))
@@ -156,7 +158,8 @@ pub fn command(title: &str, command: &Command) -> Value {
 #[must_use]
 pub fn old(shared: &Shared, snapshot: &Snapshot) -> (bool, bool) {
     let is_old = |given: &dashmap::DashMap<PathBuf, u64>, identity: fn(&Shared, &Site) -> u64| {
-        let given: Vec<(PathBuf, u64)> = given.iter().map(|entry| (entry.key().clone(), *entry.value())).collect();
+        let given: Vec<(PathBuf, u64)> =
+            given.iter().map(|entry| (entry.key().clone(), *entry.value())).collect();
         given.iter().any(|(path, was)| {
             !is_typed_in(shared, path)
                 && snapshot.site(path).map_or(0, |site| identity(shared, &site)) != *was

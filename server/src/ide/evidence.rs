@@ -68,6 +68,10 @@ pub struct Limit<'a> {
 /// The weaknesses of a file, the most promising first: one for each cluster and surface.
 #[must_use]
 pub fn weaknesses(site: &Site) -> Vec<Weak<'_>> {
+    // Whatever a store says: nothing is shown in the files of tasks.
+    if site.project.harness().suite().task_of(&site.file).is_some() {
+        return Vec::new();
+    }
     let Some((board, mined, moves)) = measured(site) else { return Vec::new() };
     let Some(now) = site.project.harness().document(&site.file) else { return Vec::new() };
     let answered = answered(&site.project);

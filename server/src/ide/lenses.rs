@@ -1,5 +1,7 @@
 //! The lenses: three on the manifest, one on every other document, on line 1, in every state. Only their texts change.
 
+use std::collections::BTreeSet;
+
 use harness_schema::text::Span;
 
 use super::command::Command;
@@ -105,11 +107,18 @@ pub fn evaluate(project: &Project) -> String {
 fn of_document(site: &Site) -> (String, Option<Command>) {
     let board = site.project.board();
     let found = evidence::weaknesses(site);
-    let fresh: std::collections::BTreeSet<&str> =
-        found.iter().filter(|weak| !weak.is_old).map(|weak| weak.weakness.name.as_str()).collect();
+    let names = |is_old: bool| -> BTreeSet<&str> {
+        let such = found.iter().filter(|weak| weak.is_old == is_old);
+        such.map(|weak| weak.weakness.name.as_str()).collect()
+    };
+    let (fresh, old) = (names(false), names(true));
+    let count = |names: &BTreeSet<&str>| words::plural(names.len() as u64, "weakness", "weaknesses");
     let mut parts = Vec::new();
-    if !fresh.is_empty() {
-        parts.push(words::plural(fresh.len() as u64, "weakness", "weaknesses"));
+    match (fresh.is_empty(), old.is_empty()) {
+        (false, _) => parts.push(count(&fresh)),
+        // What aged is not erased.
+        (true, false) => parts.push(format!("{} · old", count(&old))),
+        (true, true) => {}
     }
     let waiting = evidence::waiting(site);
     parts.extend(

@@ -177,7 +177,7 @@ fn accepted(project: &Project, waiting: &Waiting<'_>, offers: &mut Vec<Offer>) {
         _ => String::new(),
     };
     offer(
-        format!("Apply {names}{before}: {}{}", summary(board, of), scores(of)) + author(board, of),
+        format!("Apply {names}{before}{}{}", summary(board, of), scores(of)) + author(board, of),
         disabled.clone(),
         Does::Apply(of.proposals.clone()),
     );
@@ -247,7 +247,8 @@ fn members<'a>(board: &'a Board, accepted: &'a Accepted) -> impl Iterator<Item =
 fn summary(board: &Board, accepted: &Accepted) -> String {
     let all: Vec<String> =
         members(board, accepted).map(|proposal| standing::shown(&proposal.summary)).collect();
-    all.join("; ")
+    let all: Vec<String> = all.into_iter().filter(|summary| !summary.is_empty()).collect();
+    if all.is_empty() { String::new() } else { format!(": {}", all.join("; ")) }
 }
 
 fn scores(accepted: &Accepted) -> String {

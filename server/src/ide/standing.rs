@@ -94,10 +94,12 @@ pub fn shows(board: &Board) -> bool {
 #[must_use]
 pub fn edits_since(project: &Project, texts: &Texts) -> usize {
     let harness = project.harness();
+    // What is there no more has no role and counts.
     let is_read = |file: &&FilePath| {
-        matches!(harness.role(file), Some(Role::Manifest | Role::Text | Role::Tool | Role::Surface))
+        let role = harness.role(file);
+        matches!(role, None | Some(Role::Manifest | Role::Text | Role::Tool | Role::Surface))
     };
-    let files: BTreeSet<&FilePath> = texts.keys().chain(harness.named_files().filter(is_read)).collect();
+    let files: BTreeSet<&FilePath> = texts.keys().chain(harness.named_files()).filter(is_read).collect();
     files.into_iter().map(|file| edits_in(harness, file, texts.get(file).map(String::as_str))).sum()
 }
 

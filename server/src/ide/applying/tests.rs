@@ -86,6 +86,52 @@ fn a_place_is_its_line() {
     assert_eq!(place(&project, &path("harness.toml"), &base(), &accepted.files), None);
 }
 
+/// Surfaces in each notation, and one of the native agent.
+fn notations() -> World {
+    let more = "[[tool]]\nname = \"shell\"\nbuiltin = \"shell\"\ndescription = \"Runs a thing.\"\n\
+        [[surface]]\nid = \"y\"\nfile = \"config.yaml\"\nselect = [\"yaml\", \"agent\", \"prompt\"]\n\
+        [[surface]]\nid = \"j\"\nfile = \"tools.json\"\nselect = [\"json\", \"a\", \"description\"]\n\
+        [[surface]]\nid = \"p\"\nfile = \"agent.py\"\nselect = [\"py.const\", \"RULES\"]\n";
+    let mut world = World::validated();
+    for (file, text) in [
+        ("harness.toml", format!("{MANIFEST}{more}").as_str()),
+        (
+            "config.yaml",
+            "# top\nagent:\n  prompt: |\n    Be careful.\n    Runs a thing.\n  other: keep\nlist:\n  - a\n",
+        ),
+        ("tools.json", "{\n  \"a\": {\"description\": \"Runs a thing.\"},\n  \"b\": 1\n}\n"),
+        ("agent.py", "RULES = \"Runs a thing.\"\n\n\ndef f():\n    return 1\n"),
+    ] {
+        world.files.insert(file.to_owned(), text.to_owned());
+    }
+    let accepted = &mut world.board.accepted[0];
+    accepted.base =
+        std::sync::Arc::new(world.files.iter().map(|(file, text)| (path(file), text.clone())).collect());
+    let edited = |text: &String| {
+        let text = text.replace("Runs a thing.", "Runs one thing.").replace("Be brief.", "Be very brief.");
+        text.replace(TESTED, REREAD)
+    };
+    let changed = accepted.base.iter().map(|(file, text)| (file.clone(), edited(text)));
+    accepted.files = changed.filter(|(file, text)| accepted.base[file] != *text).collect();
+    assert_eq!(accepted.files.len(), 5);
+    world
+}
+
+#[test]
+fn a_value_that_somebody_else_edited_is_refused_in_each_notation() {
+    for (file, line) in [("harness.toml", 26), ("config.yaml", 5), ("tools.json", 2), ("agent.py", 1)] {
+        let world = notations().edited(file, "Runs a thing.", "Runs any thing.");
+        let stale = format!("your edit at line {line} changed the text that was validated");
+        assert_eq!(apply(&world).unwrap_err(), stale, "{file}");
+    }
+    let world = notations();
+    let applied = apply(&world).unwrap();
+    let again = World { files: applied.clone(), board: world.board.clone() };
+    assert_eq!(apply(&again).unwrap(), applied);
+    let project = again.site("harness.toml").project;
+    assert!(is_in(&project, &world.board.accepted[0].base, &world.board.accepted[0].files));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -105,6 +151,32 @@ proptest! {
         world.files.insert(String::from("harness.toml"), MANIFEST.replace("= 40", &format!("= {steps}")));
         let mut expected = world.files.clone();
         expected.insert(String::from("prompts/system.md"), ends(text.replace(TESTED, REREAD)));
+        prop_assert_eq!(apply(&world).unwrap(), expected);
+    }
+
+    #[test]
+    fn ux_24_apply_changes_no_byte_outside_of_values_in_any_notation(
+        word in "[a-z]{1,6}", number in 2_u32..99, comment in "(# [a-z]{1,5}\n){0,2}", end in "(# [a-z]{1,5}\n){0,2}",
+    ) {
+        let mut world = notations();
+        for (file, from, to) in [
+            ("harness.toml", "max_steps = 40", format!("{comment}max_steps = {number}")),
+            ("config.yaml", "other: keep", format!("other: {word}")),
+            ("config.yaml", "# top\n", comment.clone()),
+            ("tools.json", "\"b\": 1", format!("\"{word}_\": {number}")),
+            ("agent.py", "return 1", format!("return {number}")),
+            ("agent.py", "RULES", format!("{comment}RULES")),
+            ("prompts/system.md", "You work", format!("{word}\n\nYou work")),
+        ] {
+            world = world.edited(file, from, &to);
+        }
+        world.files.get_mut("config.yaml").unwrap().push_str(&end);
+        let edited = |text: &str| {
+            let text = text.replace("Runs a thing.", "Runs one thing.").replace("Be brief.", "Be very brief.");
+            text.replace(TESTED, REREAD)
+        };
+        let expected: BTreeMap<String, String> =
+            world.files.iter().map(|(file, text)| (file.clone(), edited(text))).collect();
         prop_assert_eq!(apply(&world).unwrap(), expected);
     }
 

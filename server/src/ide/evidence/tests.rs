@@ -114,9 +114,17 @@ fn ux_15_an_open_run_changes_nothing_here() {
 }
 
 #[test]
-fn ux_16_a_file_of_a_held_out_task_shows_nothing() {
-    let world = World::validated();
-    assert!(problems(&world.site("tasks/x-01/task.toml"), Switches::default()).is_empty());
+fn ux_16_a_file_of_a_held_out_task_shows_nothing_whatever_the_store_says() {
+    let mut world = World::validated();
+    let task = "tasks/x-01/task.toml";
+    let mined = world.board.mined.as_mut().unwrap();
+    let mut texts = mined.texts.as_ref().clone();
+    texts.insert(super::fixture::path(task), world.files[task].clone());
+    mined.texts = texts.into();
+    let place = &mut mined.weaknesses[0].places[0];
+    (place.file, place.start, place.end) = (Some(super::fixture::path(task)), 0, 7);
+    assert!(problems(&world.site(task), Switches::default()).is_empty());
+    assert!(crate::ide::told::told(&world.site(task), 3).is_none());
 }
 
 #[test]

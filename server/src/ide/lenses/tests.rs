@@ -48,7 +48,10 @@ fn a_document_says_what_was_found_in_it() {
     assert_eq!(titles(&World::validated(), "prompts/system.md"), ["1 weakness · P7 accepted"]);
     assert_eq!(titles(&World::validated(), "tasks/t-01/task.toml"), ["No weakness found here"]);
     let applied = World::validated().edited("prompts/system.md", TESTED, REREAD);
-    assert_eq!(titles(&applied, "prompts/system.md"), ["No weakness found here"]);
+    assert_eq!(titles(&applied, "prompts/system.md"), ["1 weakness · old"]);
+    let mut changed = World::evaluated();
+    changed.board.trust = Trust::Changed(vec![String::from("tests/test.sh")]);
+    assert_eq!(titles(&changed, "prompts/system.md"), ["1 weakness · old"]);
 }
 
 #[test]

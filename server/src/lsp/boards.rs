@@ -77,18 +77,20 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
     let mut kept: BTreeMap<PathBuf, Kept> = BTreeMap::new();
     let mut news = News::default();
     loop {
-        match told.recv_timeout(LOOK) {
-            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+        // What was agreed to is in no store: whoever asks for a look knows of something.
+        let is_asked = match told.recv_timeout(LOOK) {
+            Ok(()) => true,
+            Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => return,
-        }
+        };
         let snapshot = shared.snapshot();
         kept.retain(|root, _| snapshot.project(root).is_some());
         let mut has_changed = false;
         for project in snapshot.projects() {
             let root = project.root();
             let disk = shared.workspace().disk_revision();
-            let Some(board) = look(&mut kept, root, disk, project.board()) else { continue };
-            if board != **project.board() || !kept_before(&news, root) {
+            let Some(board) = look(&mut kept, root, disk, project.board(), is_asked) else { continue };
+            if board != **project.board() || !news.knows(root) {
                 let board = Arc::new(board);
                 has_changed |= shared.workspace().set_board(root, Arc::clone(&board));
                 news.tell(shared, root, &board);
@@ -101,12 +103,14 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
     }
 }
 
-fn kept_before(news: &News, root: &Path) -> bool {
-    news.knows(root)
-}
-
 /// The board of a project, if it may be another than it was.
-fn look(kept: &mut BTreeMap<PathBuf, Kept>, root: &Path, disk: u64, known: &Board) -> Option<Board> {
+fn look(
+    kept: &mut BTreeMap<PathBuf, Kept>,
+    root: &Path,
+    disk: u64,
+    known: &Board,
+    is_asked: bool,
+) -> Option<Board> {
     let now = Instant::now();
     let Some(project) = kept.get_mut(root) else {
         let mut reader = Reader::new(root);
@@ -115,7 +119,7 @@ fn look(kept: &mut BTreeMap<PathBuf, Kept>, root: &Path, disk: u64, known: &Boar
         return Some(board);
     };
     let is_due = known.active().is_some() && LONGEST <= project.read.elapsed();
-    if project.reader.has_news() || project.disk != disk || is_due {
+    if is_asked || project.reader.has_news() || project.disk != disk || is_due {
         (project.disk, project.read) = (disk, now);
         return Some(project.reader.board(disk));
     }

@@ -12,6 +12,7 @@ use harness_schema::manifest::Gate;
 use harness_schema::path::FilePath;
 
 use super::cycle::{Decision, Goal};
+use super::plan::State;
 use super::report::measured::Measured;
 use super::report::standing::Point;
 
@@ -39,6 +40,8 @@ pub struct Board {
     pub accepted: Vec<Accepted>,
     /// What a start would do next and about cost.
     pub next: Next,
+    /// The trials of held-in tasks in the newest run that measures the harness as it is, by task.
+    pub tests: BTreeMap<String, Vec<State>>,
     /// What is wrong with machine or provider since the last start (`editor` 2.2).
     pub environment: Vec<Environment>,
 }

@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 use tower_lsp::LspServiceBuilder;
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::commands;
+use super::{commands, news};
 use super::server::Server;
 use super::shared::Shared;
 use super::{from_proto, showing, to_proto};
-use crate::engine::board::Trust;
 use crate::ide::pages::name::root_id;
 use crate::ide::{pages, testing, tree};
 use crate::workspace::Project;
@@ -40,12 +39,7 @@ impl Server {
         if params.get("action").and_then(Value::as_str) == Some("ask") {
             return Ok(self.commands().answer("trust", Some(params)).await);
         }
-        let (state, changed) = match &project.board().trust {
-            Trust::Untrusted => ("untrusted", Vec::new()),
-            Trust::Trusted => ("trusted", Vec::new()),
-            Trust::Changed(changed) => ("stale", changed.clone()),
-        };
-        Ok(json!({"schema": 1, "root": to_proto::uri(project.root()), "state": state, "changed": changed}))
+        Ok(news::trust_state(project.root(), &project.board().trust))
     }
 
     /// `{root, parent?}` to `{revision, items}`.

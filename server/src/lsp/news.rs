@@ -12,8 +12,9 @@ use tower_lsp::gen_lsp_types as lsp;
 
 use super::shared::Shared;
 use super::to_proto;
-use crate::engine::board::{Board, RunLine};
+use crate::engine::board::{Board, RunLine, Trust};
 use crate::ide::pages::name::root_id;
+use crate::ide::testing;
 use crate::workspace::Snapshot;
 
 /// A run that is over sooner is not worth a bar.
@@ -38,6 +39,12 @@ struct Told {
     states: BTreeMap<i64, Value>,
     /// The run whose progress is shown.
     bar: Option<Bar>,
+    /// The state of each test as it was told, by id.
+    tests: BTreeMap<String, Value>,
+    /// Whether somebody works on them.
+    is_testing: bool,
+    /// Whether the project was trusted.
+    trust: Option<Trust>,
 }
 
 #[derive(Debug)]
@@ -78,8 +85,12 @@ impl News {
                     told.states.remove(&run.number);
                 }
             }
+            told.trust(shared, root, &board.trust);
             let params = json!({"schema": 1, "root": to_proto::uri(root), "revision": self.revision});
             shared.notify("selfHarness/treeChanged", &params);
+        }
+        if session.can("/experimental/testExplorer") && shared.settings().testing {
+            told.tests(shared, board);
         }
         if session.can("/window/workDoneProgress") {
             told.follow(shared, root, board);
@@ -103,6 +114,38 @@ impl News {
 }
 
 impl Told {
+    /// Tells what became of tests, and when nobody works on them any more.
+    fn tests(&mut self, shared: &Shared, board: &Board) {
+        let is_ours = shared.session().can("/experimental/selfHarness");
+        for (task, states) in &board.tests {
+            let Some(state) = testing::State::of(states) else { continue };
+            let id = testing::id_of(task);
+            let mut told = json!({"tag": state.tag(is_ours)});
+            let message = state.message();
+            if !message.is_empty() {
+                told["message"] = json!(message);
+            }
+            if self.tests.get(&id) != Some(&told) {
+                shared.notify("experimental/changeTestState", &json!({"testId": id, "state": told}));
+                self.tests.insert(id, told);
+            }
+        }
+        let is_testing = board.active().is_some();
+        if self.is_testing && !is_testing {
+            shared.notify("experimental/endRunTest", &Value::Null);
+        }
+        self.is_testing = is_testing;
+    }
+
+    /// Tells whether the project is trusted, when it is another way than it was told.
+    fn trust(&mut self, shared: &Shared, root: &Path, trust: &Trust) {
+        if self.trust.as_ref() == Some(trust) {
+            return;
+        }
+        shared.notify("selfHarness/trustState", &trust_state(root, trust));
+        self.trust = Some(trust.clone());
+    }
+
     fn follow(&mut self, shared: &Arc<Shared>, root: &Path, board: &Board) {
         let active = board.active();
         if let Some(bar) = &self.bar
@@ -173,6 +216,17 @@ impl Bar {
     fn say(&self, shared: &Shared, value: &Value) {
         shared.notify("$/progress", &json!({"token": self.token, "value": value}));
     }
+}
+
+/// Whether a project is trusted, as our clients read it.
+#[must_use]
+pub fn trust_state(root: &Path, trust: &Trust) -> Value {
+    let (state, changed) = match trust {
+        Trust::Untrusted => ("untrusted", [].as_slice()),
+        Trust::Trusted => ("trusted", [].as_slice()),
+        Trust::Changed(changed) => ("stale", changed.as_slice()),
+    };
+    json!({"schema": 1, "root": to_proto::uri(root), "state": state, "changed": changed})
 }
 
 /// The root's id and the run of a token of ours.

@@ -192,6 +192,7 @@ impl Reader {
         let on_disk = now.map(|now| now.harness_digest().to_string()).unwrap_or_default();
         self.mined(store, &all, &on_disk, board);
         board.environment = runs::environment(&all);
+        board.tests = runs::tests(&all);
         Ok(())
     }
 

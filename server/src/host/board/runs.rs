@@ -1,11 +1,13 @@
 //! A run as a line: where it stands, how far it is, how it ended, and what went wrong around it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use harness_schema::split::Split;
 
 use super::told::ToldRun;
 use crate::engine::board::{Environment, Progress, RunLine, Spot, Status};
+use crate::engine::contract::Role;
 use crate::engine::cycle::{Decision, Goal, Open};
 use crate::engine::gate::stage::Doubt;
 use crate::engine::plan::{Finish, State};
@@ -138,4 +140,19 @@ pub(super) fn environment(all: &[Rc<ToldRun>]) -> Vec<Environment> {
         });
     }
     problems
+}
+
+/// The trials of held-in tasks by the harness that the newest run began with; a run without any says nothing.
+pub(super) fn tests(all: &[Rc<ToldRun>]) -> BTreeMap<String, Vec<State>> {
+    let of_run = |told: &Rc<ToldRun>| {
+        let run = told.seen.run();
+        let mut tests: BTreeMap<String, Vec<State>> = BTreeMap::new();
+        for (slot, state) in run.design().slots.iter().zip(run.states()) {
+            if slot.arm == 0 && slot.split == Split::HeldIn && matches!(slot.role, Role::Baseline | Role::Smoke) {
+                tests.entry(slot.task.clone()).or_default().push(*state);
+            }
+        }
+        tests
+    };
+    all.iter().map(of_run).find(|tests| !tests.is_empty()).unwrap_or_default()
 }

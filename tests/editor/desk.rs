@@ -44,13 +44,9 @@ pub(crate) fn capabilities() -> Value {
 
 /// A project with the prompt in a file of its own, and a model that proposes the remedy and harm.
 pub(crate) fn lab(name: &str) -> Lab {
-    let replies = [
-        answers("(?:1|4|7|10|13)", &adds(REMEDY)),
-        answers("(?:2|8)", &adds(HARM)),
-        answers("[0-9]+", "{\"action\": \"decline\", \"reason\": \"there is nothing to add\"}"),
-    ];
+    let replies = [answers("(?:2|8)", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))];
     let lab = Lab::new(name, &persona(&replies.concat()), 12);
-    lab.write_harness(12, "[improve]\nproposals = 4\nrounds = 1\n\n[budget]\nmax_parallel = 4\n");
+    lab.write_harness(12, "[improve]\nproposals = 8\nrounds = 1\n\n[budget]\nmax_parallel = 4\n");
     let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     let inline = "system = { text = \"You write numbers.\" }";
     assert!(manifest.contains(inline));

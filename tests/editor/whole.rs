@@ -5,6 +5,9 @@ use serde_json::json;
 use crate::desk::{Desk, PROMPT, PROMPT_FILE, capabilities, lab};
 use crate::persona::REMEDY;
 
+/// A little longer than hints stay away after a key.
+const STILL: std::time::Duration = std::time::Duration::from_millis(2100);
+
 #[test]
 fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     let lab = lab("editor-whole");
@@ -61,7 +64,8 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     assert!(lenses[0].contains("held-out "), "{lenses:?}");
     let before = lenses[0].clone();
     desk.lenses_until("harness.toml", |lenses| lenses[1].starts_with("Propose for "));
-    std::thread::sleep(std::time::Duration::from_millis(2100));
+    // While somebody types there is none.
+    std::thread::sleep(STILL);
     let hints = desk.hints(PROMPT_FILE);
     let (line, hint) = hints.first().cloned().unwrap_or_else(|| panic!("{:?}", desk.problems(PROMPT_FILE)));
     assert!(hint.starts_with("C-") && hint.contains(" fail"), "{hints:?}");
@@ -84,9 +88,10 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     let running = desk.run_is("validate", &["running"]);
     // While it runs nothing of what judges is shown, and no hint changes.
     assert!(running["heldOut"].get("pass").is_none(), "{running}");
+    std::thread::sleep(STILL);
     assert_eq!(desk.hints(PROMPT_FILE).first(), Some(&(line, hint.clone())));
     let validated = desk.run_is("validate", &["result", "empty", "undecided", "failed"]);
-    assert_eq!(validated["state"], "result", "{validated}");
+    assert_eq!(validated["state"], "result", "{validated}\n{}", lab.ok(&["report"]));
 
     // The accepted one is a quick fix with its scores.
     desk.lenses_until("harness.toml", |lenses| lenses[1].starts_with("Review "));
@@ -102,7 +107,13 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     assert_ne!(apply["isPreferred"], true);
     let resolved = desk.server.request("codeAction/resolve", &apply);
     desk.apply(&resolved["edit"]);
-    assert_eq!(desk.text(PROMPT_FILE).trim_end(), format!("{} {REMEDY}", PROMPT.trim_end()));
+    // Byte for byte what was validated.
+    let decisions = lab.store().decisions().unwrap();
+    let proposals = lab.store().proposals().unwrap();
+    let accepted = proposals.iter().find(|stored| decisions.get(&stored.number).is_some_and(|of| of.word() == "accepted"));
+    let accepted = &accepted.unwrap().record;
+    assert_eq!(accepted.summary, REMEDY);
+    assert_eq!(desk.text(PROMPT_FILE), accepted.files[PROMPT_FILE]);
 
     // It is recognised at once, and has a place in the lineage.
     let after =

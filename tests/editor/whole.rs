@@ -62,7 +62,6 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     // What was measured is shown where it belongs.
     let lenses = desk.lenses_until("harness.toml", |lenses| lenses[0].starts_with("held-in "));
     assert!(lenses[0].contains("held-out "), "{lenses:?}");
-    let before = lenses[0].clone();
     desk.lenses_until("harness.toml", |lenses| lenses[1].starts_with("Propose for "));
     // While somebody types there is none.
     std::thread::sleep(STILL);
@@ -94,7 +93,7 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     assert_eq!(validated["state"], "result", "{validated}\n{}", lab.ok(&["report"]));
 
     // The accepted one is a quick fix with its scores.
-    desk.lenses_until("harness.toml", |lenses| lenses[1].starts_with("Review "));
+    let before = desk.lenses_until("harness.toml", |lenses| lenses[1].starts_with("Review "))[0].clone();
     let problems = desk.problems(PROMPT_FILE);
     let waiting =
         problems.iter().find(|(code, ..)| code == "SH801").unwrap_or_else(|| panic!("{problems:?}"));
@@ -110,7 +109,9 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     // Byte for byte what was validated.
     let decisions = lab.store().decisions().unwrap();
     let proposals = lab.store().proposals().unwrap();
-    let accepted = proposals.iter().find(|stored| decisions.get(&stored.number).is_some_and(|of| of.word() == "accepted"));
+    let accepted = proposals
+        .iter()
+        .find(|stored| decisions.get(&stored.number).is_some_and(|of| of.word() == "accepted"));
     let accepted = &accepted.unwrap().record;
     assert_eq!(accepted.summary, REMEDY);
     assert_eq!(desk.text(PROMPT_FILE), accepted.files[PROMPT_FILE]);

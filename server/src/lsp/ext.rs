@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tower_lsp::LspServiceBuilder;
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::{commands, news};
 use super::server::Server;
 use super::shared::Shared;
+use super::{commands, news};
 use super::{from_proto, showing, to_proto};
 use crate::ide::pages::name::root_id;
 use crate::ide::{pages, testing, tree};

@@ -148,7 +148,10 @@ pub(super) fn tests(all: &[Rc<ToldRun>]) -> BTreeMap<String, Vec<State>> {
         let run = told.seen.run();
         let mut tests: BTreeMap<String, Vec<State>> = BTreeMap::new();
         for (slot, state) in run.design().slots.iter().zip(run.states()) {
-            if slot.arm == 0 && slot.split == Split::HeldIn && matches!(slot.role, Role::Baseline | Role::Smoke) {
+            if slot.arm == 0
+                && slot.split == Split::HeldIn
+                && matches!(slot.role, Role::Baseline | Role::Smoke)
+            {
                 tests.entry(slot.task.clone()).or_default().push(*state);
             }
         }

@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[expect(dead_code, reason = "what `tests/editor` needs besides")]
 mod client;
 mod disk;
 mod features;

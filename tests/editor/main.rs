@@ -16,7 +16,6 @@ mod client;
 #[expect(dead_code, reason = "the project that `tests/trials` makes, and less of it")]
 mod lab;
 #[path = "../cycle/persona.rs"]
-#[expect(dead_code, reason = "the model of `tests/cycle`")]
 mod persona;
 mod desk;
 mod whole;

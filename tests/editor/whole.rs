@@ -76,6 +76,12 @@ fn from_an_untrusted_folder_to_an_accepted_edit_and_back() {
     let cluster = hint.split(' ').next().unwrap().to_owned();
     assert!(hover.contains(&cluster), "{hover}");
     assert!(!hover.contains("t-01") && !hover.contains("t-03"), "{hover}");
+    let groups = desk.tree(None);
+    let group = groups.iter().find(|item| item["text"].as_str().unwrap().starts_with("Weaknesses")).unwrap();
+    let weaknesses = desk.tree(group["id"].as_str());
+    let page = desk.page(weaknesses[0]["uri"].as_str().unwrap());
+    assert!(page.contains(&cluster) && page.contains("t-00"), "{page}");
+    assert!(!page.contains("t-01") && !page.contains("t-03"), "{page}");
 
     // Proposals, and a decision on them.
     desk.command("propose", &json!({}));

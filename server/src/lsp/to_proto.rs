@@ -126,7 +126,6 @@ fn diagnostic(project: &Project, text: &Text, problem: &Problem, session: &Sessi
         }),
         tags: (problem.rule.unnecessary && says("tagSupport")).then(|| vec![lsp::DiagnosticTag::Unnecessary]),
         related_information: shows_related.then(|| related.collect()),
-        ..lsp::Diagnostic::default()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod runs;
 mod told;
+mod newest;
 mod mined;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,8 +192,8 @@ impl Reader {
         told::proposals(&all, store, board).map_err(failed)?;
         let on_disk = now.map(|now| now.harness_digest().to_string()).unwrap_or_default();
         self.mined(store, &all, &on_disk, board);
-        board.environment = runs::environment(&all);
-        board.tests = runs::tests(&all);
+        board.environment = newest::environment(&all);
+        board.tests = newest::tests(&all);
         Ok(())
     }
 

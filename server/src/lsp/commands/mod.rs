@@ -2,8 +2,8 @@
 //! run that it started, with the fact that somebody is asked first, with a text, or with why it failed.
 
 mod argument;
-mod control;
 mod starting;
+mod control;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -6,5 +6,5 @@ pub mod reading;
 pub mod names;
 pub mod structure;
 pub mod tokens;
-pub mod edits;
 pub mod marks;
+pub mod edits;

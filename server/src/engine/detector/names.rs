@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use memchr::{memchr, memchr3_iter, memmem};
+use memchr::{memchr3_iter, memmem};
 use regex::Regex;
 
+use super::marks::{self, BEYOND, COLON, END, SLASH};
 use super::words::{base, is_path};
 
 /// Names that a text and others with it have, in order, each once. They are kept as places in one text.
@@ -94,10 +95,12 @@ fn within(text: &str, part: &str) -> Option<usize> {
 
 /// A name behind its first eight bytes, which sort as it does and faster.
 pub(super) fn keyed(name: &str) -> (u64, &str) {
-    let mut first = [0; 8];
-    for (byte, of_name) in first.iter_mut().zip(name.bytes()) {
-        *byte = of_name;
-    }
+    let bytes = name.as_bytes();
+    let first = bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut first = [0; 8];
+        first.iter_mut().zip(bytes).for_each(|(byte, of_name)| *byte = *of_name);
+        first
+    });
     (u64::from_be_bytes(first), name)
 }
 
@@ -110,25 +113,6 @@ pub(super) fn entities(text: &str) -> Vec<String> {
 static PORT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
 
-/// Between words.
-const END: u8 = 1;
-
-/// Whether each byte of ASCII stands between words.
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let ends = b"'\"`()[]{}<>,;|&=* \t\n\r\x0b\x0c";
-    let mut at = 0;
-    while at < ends.len() {
-        kinds[ends[at] as usize] = END;
-        at += 1;
-    }
-    kinds
-};
-
-fn kind(byte: u8) -> u8 {
-    KINDS.get(usize::from(byte)).copied().unwrap_or_default()
-}
-
 /// Paths with their base names and tests with their parts, and whether there may be a port.
 fn named(text: &str) -> (Vec<&str>, bool) {
     let bytes = text.as_bytes();
@@ -139,16 +123,22 @@ fn named(text: &str) -> (Vec<&str>, bool) {
         if at < done {
             continue;
         }
-        let is_end = |byte: &u8| kind(*byte) == END;
+        let mut has = 0;
+        let mut is_end = |byte: &u8| {
+            let mark = marks::of_byte(*byte);
+            let is_end = mark & END != 0;
+            has |= if is_end { 0 } else { mark };
+            is_end
+        };
         let before = bytes.get(done..at).unwrap_or_default();
-        let start = before.iter().rposition(is_end).map_or(done, |before| done + before + 1);
+        let start = before.iter().rposition(&mut is_end).map_or(done, |before| done + before + 1);
         let after = bytes.get(at..).unwrap_or_default();
         done = after.iter().position(is_end).map_or(bytes.len(), |after| at + after);
         let token = text.get(start..done).unwrap_or_default();
-        if token.is_ascii() {
-            name(token, &mut names);
+        if has & BEYOND == 0 {
+            name(token, has, &mut names);
         } else {
-            token.split(char::is_whitespace).for_each(|token| name(token, &mut names));
+            token.split(char::is_whitespace).for_each(|token| name(token, marks::of(token), &mut names));
         }
     }
     let has_other_digits =
@@ -156,13 +146,15 @@ fn named(text: &str) -> (Vec<&str>, bool) {
     (names, has_port_word(text) || has_address(bytes) || has_other_digits())
 }
 
-/// What a token names.
-fn name<'a>(token: &'a str, names: &mut Vec<&'a str>) {
+/// What a token names that has such [`marks`] in it.
+fn name<'a>(token: &'a str, has: u8, names: &mut Vec<&'a str>) {
     let token = token.trim_end_matches(['.', ':', '!', '?']);
-    let has_colon = memchr(b':', token.as_bytes()).is_some();
-    if is_path(token, has_colon) {
-        names.extend([base(token), token]);
-    } else if has_colon && token.contains("::") {
+    if is_path(token, has) {
+        names.push(token);
+        if has & SLASH != 0 {
+            names.push(base(token));
+        }
+    } else if has & COLON != 0 && token.contains("::") {
         names.push(token);
         names.extend(token.split("::").filter(|part| !part.is_empty()).map(base));
     }
@@ -172,7 +164,8 @@ fn name<'a>(token: &'a str, names: &mut Vec<&'a str>) {
 fn has_address(bytes: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.' || *byte == b':';
     // Nine in a row have one at every eighth place.
-    bytes.iter().enumerate().step_by(8).filter(|(_, byte)| is_part(byte)).any(|(at, _)| {
+    let eighths = bytes.chunks(8).enumerate().filter(|(_, eight)| eight.first().is_some_and(is_part));
+    eighths.map(|(at, _)| 8 * at).any(|at| {
         let before =
             bytes.get(..at).unwrap_or_default().iter().rev().take_while(|byte| is_part(byte)).take(9);
         let after = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_part(byte)).take(9);
@@ -224,7 +217,7 @@ mod tests {
         fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::){0,12}") {
             let mut expected: Vec<String> = Vec::new();
             for token in super::super::words::tokens(&text) {
-                if is_path(token, true) {
+                if is_path(token, marks::of(token)) {
                     expected.extend([base(token).to_owned(), token.to_owned()]);
                 } else if token.contains("::") {
                     expected.push(token.to_owned());

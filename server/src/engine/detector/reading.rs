@@ -358,6 +358,8 @@ fn said(arguments: &Arguments, most: usize) -> String {
         match value {
             Value::String(text) => {
                 let part = words::head(text, most - out.len());
+                // With what follows it.
+                out.reserve(part.len() + 1);
                 out.push_str(part);
                 if part.len() < text.len() {
                     return false;

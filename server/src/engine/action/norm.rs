@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memrchr;
+use memchr::{memmem, memrchr};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -111,25 +111,33 @@ fn is_alike(one: &[Cow<'_, str>], other: &[Cow<'_, str>]) -> bool {
         ([one, ..], [other, ..]) if begins_otherwise(one, other) => false,
         _ => {
             let (one, other) = (one.concat(), other.concat());
-            let start = start_of_difference(&one, &other);
+            let (_, start) = difference(&one, &other);
             masked(one.get(start..).unwrap_or(&one)) == masked(other.get(start..).unwrap_or(&other))
         }
     }
 }
 
-/// Where the line of two texts begins in which they first differ.
-fn start_of_difference(one: &str, other: &str) -> usize {
+/// Where two texts first differ, and where that line begins.
+fn difference(one: &str, other: &str) -> (usize, usize) {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let parts = one.chunks(64).zip(other.chunks(64)).take_while(|(one, other)| one == other).count();
     let (one_rest, other_rest) = (one.iter().skip(64 * parts), other.iter().skip(64 * parts));
     let same = 64 * parts + one_rest.zip(other_rest).take_while(|(one, other)| one == other).count();
-    memrchr(b'\n', one.get(..same).unwrap_or(one)).unwrap_or_default()
+    (same, memrchr(b'\n', one.get(..same).unwrap_or(one)).unwrap_or_default())
 }
 
 /// Whether it is sure that two texts differ once they are masked, by what follows where they first differ, as they mostly do.
 fn begins_otherwise(one: &str, other: &str) -> bool {
     // What is masked does not go on behind a line break, except for blanks, and these are the same in both.
-    let start = start_of_difference(one, other);
+    let (same, start) = difference(one, other);
+    let is_plain_at = |text: &str| text.as_bytes().get(same).is_some_and(|byte| is_plain(*byte));
+    if is_plain_at(one) && is_plain_at(other) {
+        // Both stay as they are, unless they are within the path of a temporary file.
+        let line = one.as_bytes().get(start..same).unwrap_or_default();
+        if memmem::find(line, b"/tmp/").is_none() {
+            return true;
+        }
+    }
     let begins = |text: &str| {
         let part = start_of(text.get(start..)?, RAW_HEAD);
         let mut out = String::with_capacity(RAW_HEAD);
@@ -225,5 +233,15 @@ fn mask(text: &str, limit: usize, out: &mut String) -> usize {
 
 /// Whether a byte stays as it is wherever it stands. Others may begin something.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii() && !(byte.is_ascii_digit() || byte == b'/' || byte.is_ascii_whitespace() || byte == 0x0b)
+    const PLAIN: [bool; 256] = {
+        let mut plain = [false; 256];
+        let mut byte = 0_u8;
+        while byte.is_ascii() {
+            let is_blank = byte.is_ascii_whitespace() || byte == 0x0b;
+            plain[byte as usize] = !(byte.is_ascii_digit() || byte == b'/' || is_blank);
+            byte += 1;
+        }
+        plain
+    };
+    PLAIN.get(usize::from(byte)).copied().unwrap_or_default()
 }

@@ -3,22 +3,24 @@
 /// Between words.
 pub(super) const END: u8 = 1;
 pub(super) const BLANK: u8 = 2;
-pub(super) const SLASH: u8 = 4;
-pub(super) const COLON: u8 = 8;
-pub(super) const DOLLAR: u8 = 16;
+pub(super) const POINT: u8 = 4;
+pub(super) const SLASH: u8 = 8;
+pub(super) const COLON: u8 = 16;
+pub(super) const DOLLAR: u8 = 32;
 /// A letter or digit of ASCII.
-pub(super) const LETTER: u8 = 32;
+pub(super) const LETTER: u8 = 64;
 /// A part of a character beyond ASCII.
-pub(super) const BEYOND: u8 = 64;
+pub(super) const BEYOND: u8 = 128;
 
 const OF_BYTE: [u8; 256] = {
     let mut marks = [0; 256];
-    let mut byte = 0;
-    while byte < marks.len() {
-        marks[byte] = match byte as u8 {
+    let mut byte = 0_u8;
+    loop {
+        marks[byte as usize] = match byte {
             b' ' => END | BLANK,
             b'\'' | b'"' | b'`' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => END,
             b',' | b';' | b'|' | b'&' | b'=' | b'*' | b'\t' | b'\n' | b'\r' | b'\x0b' | b'\x0c' => END,
+            b'.' => POINT,
             b'/' => SLASH,
             b':' => COLON,
             b'$' => DOLLAR,
@@ -26,9 +28,11 @@ const OF_BYTE: [u8; 256] = {
             128.. => BEYOND,
             _ => 0,
         };
+        if byte == u8::MAX {
+            break marks;
+        }
         byte += 1;
     }
-    marks
 };
 
 /// What a byte is.

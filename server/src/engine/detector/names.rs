@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use memchr::{memchr3_iter, memmem};
 use regex::Regex;
 
-use super::marks::{self, BEYOND, COLON, END, SLASH};
+use super::marks::{self, BEYOND, COLON, END, POINT, SLASH};
 use super::words::{base, is_path};
 
 /// Names that a text and others with it have, in order, each once. They are kept as places in one text.
@@ -21,7 +21,7 @@ pub(super) struct Names {
 impl Names {
     /// What a text names, with other names. It must have less than 4 GB.
     pub(super) fn of<'n>(text: &str, others: impl Iterator<Item = &'n str>) -> Self {
-        let (mut tokens, may_have_port) = named(text);
+        let (mut all, may_have_port) = named(text);
         let mut own = String::new();
         let mut ends = Vec::new();
         for name in others {
@@ -37,8 +37,7 @@ impl Names {
             }
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        tokens.extend(starts.zip(&ends).filter_map(|(start, end)| own.get(start..*end)));
-        let mut all: Vec<(u64, &str)> = tokens.into_iter().map(keyed).collect();
+        all.extend(starts.zip(&ends).filter_map(|(start, end)| own.get(start..*end)).map(keyed));
         all.sort_unstable();
         all.dedup();
         let place = |(_, name): (u64, &str)| {
@@ -113,10 +112,10 @@ pub(super) fn entities(text: &str) -> Vec<String> {
 static PORT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
 
-/// Paths with their base names and tests with their parts, and whether there may be a port.
-fn named(text: &str) -> (Vec<&str>, bool) {
+/// Paths with their base names and tests with their parts, [keyed], and whether there may be a port.
+fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
     let bytes = text.as_bytes();
-    let mut names = Vec::with_capacity(text.len() / 32);
+    let mut names = Vec::with_capacity(text.len() / 16);
     let mut done = 0;
     // Every name has one of these in it.
     for at in memchr3_iter(b'.', b'/', b':', bytes) {
@@ -147,16 +146,25 @@ fn named(text: &str) -> (Vec<&str>, bool) {
 }
 
 /// What a token names that has such [`marks`] in it.
-fn name<'a>(token: &'a str, has: u8, names: &mut Vec<&'a str>) {
-    let token = token.trim_end_matches(['.', ':', '!', '?']);
+fn name<'a>(token: &'a str, has: u8, names: &mut Vec<(u64, &'a str)>) {
+    let mut has = has;
+    let whole = token;
+    let token = whole.trim_end_matches(['.', ':', '!', '?']);
+    if token.len() < whole.len() {
+        has = marks::of(token);
+    }
+    // Most are the ends of sentences and of lines of source.
+    if has & (POINT | SLASH | COLON) == 0 {
+        return;
+    }
     if is_path(token, has) {
-        names.push(token);
+        names.push(keyed(token));
         if has & SLASH != 0 {
-            names.push(base(token));
+            names.push(keyed(base(token)));
         }
     } else if has & COLON != 0 && token.contains("::") {
-        names.push(token);
-        names.extend(token.split("::").filter(|part| !part.is_empty()).map(base));
+        names.push(keyed(token));
+        names.extend(token.split("::").filter(|part| !part.is_empty()).map(base).map(keyed));
     }
 }
 
@@ -179,9 +187,9 @@ fn has_port_word(text: &str) -> bool {
         LazyLock::new(|| ["port", "-p", "localhost"].map(memmem::Finder::new));
     WORDS.iter().any(|word| {
         word.find_iter(text.as_bytes()).any(|at| {
-            let rest = text.get(at + word.needle().len()..).unwrap_or_default();
-            let rest = rest.trim_start_matches([' ', '=']).trim_start_matches(':');
-            rest.starts_with(char::is_numeric)
+            let rest = text.as_bytes().get(at + word.needle().len()..).unwrap_or_default();
+            let next = rest.iter().find(|byte| !b" =:".contains(byte));
+            next.is_some_and(u8::is_ascii_digit)
         })
     })
 }

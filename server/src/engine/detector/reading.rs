@@ -178,6 +178,10 @@ impl Reading {
             self.unnamed = words::literals(instruction);
             self.named.extend(words::paths(instruction).iter().map(|path| words::base(path).to_owned()));
         }
+        let new = trace.steps.len().saturating_sub(self.read);
+        self.steps.reserve(new);
+        // Mostly a step has one.
+        self.calls.reserve(new);
         for (at, step) in trace.steps.iter().enumerate().skip(self.read) {
             if step.source == Source::Agent {
                 self.read_step(step, at, trace);

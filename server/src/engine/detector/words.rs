@@ -209,7 +209,8 @@ pub(super) fn literals(instruction: &str) -> Vec<String> {
     // A step may write a path from where it stands.
     let mut short: Vec<String> = Vec::new();
     for literal in all {
-        let literal = if is_path(&literal, marks::of(&literal)) { base(&literal).to_owned() } else { literal };
+        let literal =
+            if is_path(&literal, marks::of(&literal)) { base(&literal).to_owned() } else { literal };
         if !short.contains(&literal) {
             short.push(literal);
         }

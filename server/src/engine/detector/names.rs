@@ -142,7 +142,8 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
     }
     let has_other_digits =
         || !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_numeric());
-    (names, has_port_word(text) || has_address(bytes) || has_other_digits())
+    let has_port = || has_two_digits(bytes) && (has_port_word(text) || has_address(bytes));
+    (names, has_port() || has_other_digits())
 }
 
 /// What a token names that has such [`marks`] in it.
@@ -166,6 +167,13 @@ fn name<'a>(token: &'a str, has: u8, names: &mut Vec<(u64, &'a str)>) {
         names.push(keyed(token));
         names.extend(token.split("::").filter(|part| !part.is_empty()).map(base).map(keyed));
     }
+}
+
+/// Whether there are two digits in a row, as every port has.
+fn has_two_digits(bytes: &[u8]) -> bool {
+    let next = bytes.get(1..).unwrap_or_default();
+    // To look at all of them is faster than to stop at the first.
+    bytes.iter().zip(next).fold(false, |any, (one, two)| any | (one.is_ascii_digit() & two.is_ascii_digit()))
 }
 
 /// Whether there are nine digits, points and colons in a row, as an address and a port have.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memrchr;
+use memchr::{memmem, memrchr};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -22,25 +22,24 @@ const MAX_PREFIX: usize = 16;
 #[must_use]
 pub fn norm(call: &Call) -> String {
     let mut norm = format!("{} ", call.tool);
-    mask(&sorted(call), usize::MAX, &mut norm);
+    mask(&pieces(call).concat(), usize::MAX, &mut norm);
     norm
 }
 
 /// How a form begins, and whether that is all of it.
-fn head(call: &Call) -> (String, bool) {
+fn head(call: &Call, pieces: &[Cow<'_, str>]) -> (String, bool) {
     let mut head = String::with_capacity(2 * HEAD);
     head.push_str(&call.tool);
     head.push(' ');
     let limit = head.len() + HEAD;
-    let (is_whole, rest) = match &call.arguments {
-        Arguments::Json(value) => {
-            let mut text = String::with_capacity(RAW_HEAD);
-            let is_whole = write_sorted(value, RAW_HEAD, &mut text);
-            (is_whole, mask(&text, limit, &mut head))
-        }
-        Arguments::Raw(text) => (true, mask(text, limit, &mut head)),
-    };
-    let is_whole = if is_whole {
+    let mut text = String::with_capacity(RAW_HEAD);
+    let is_all = pieces.iter().all(|piece| {
+        let part = start_of(piece, RAW_HEAD - text.len());
+        text.push_str(part);
+        part.len() == piece.len()
+    });
+    let rest = mask(&text, limit, &mut head);
+    let is_whole = if is_all {
         rest == 0
     } else if MAX_PREFIX <= rest {
         false
@@ -52,6 +51,11 @@ fn head(call: &Call) -> (String, bool) {
     let is_whole = is_whole && head.len() <= limit;
     head.truncate(head.floor_char_boundary(limit));
     (head, is_whole)
+}
+
+/// At most so many bytes of a text from its beginning, whole characters.
+fn start_of(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 
 /// The forms of the calls of a trace, as numbers.
@@ -75,14 +79,14 @@ impl Norms {
     /// trace and of the call in the step; the calls that were numbered before must still be in the trace.
     pub fn number(&mut self, trace: &Trace, place: (usize, usize)) -> usize {
         let Some(call) = at(trace, place) else { return usize::MAX };
-        let (head, is_whole) = head(call);
+        let pieces = self::pieces(call);
+        let (head, is_whole) = head(call, &pieces);
         let alike = self.by_head.entry(head).or_default();
         if !alike.is_empty() {
-            let text = if is_whole { Cow::default() } else { sorted(call) };
             let is_same = |known: &&Norm| {
-                known.is_whole == is_whole
-                    && (is_whole
-                        || at(trace, known.place).is_some_and(|known| is_alike(&text, &sorted(known))))
+                let is_alike =
+                    || at(trace, known.place).is_some_and(|known| is_alike(&pieces, &self::pieces(known)));
+                known.is_whole == is_whole && (is_whole || is_alike())
             };
             if let Some(known) = alike.iter().find(is_same) {
                 return known.number;
@@ -95,85 +99,100 @@ impl Norms {
     }
 }
 
-/// Whether two texts are the same once they are masked.
-fn is_alike(one: &str, other: &str) -> bool {
-    let same = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+/// Whether arguments in pieces are the same once they are masked.
+fn is_alike(one: &[Cow<'_, str>], other: &[Cow<'_, str>]) -> bool {
+    let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    // What is masked does not go on behind a blank.
+    let before = one.get(..same).unwrap_or_default();
+    let same = before.iter().rposition(|piece| piece.ends_with(' ')).map_or(0, |blank| blank + 1);
+    let (one, other) = (one.get(same..).unwrap_or_default(), other.get(same..).unwrap_or_default());
+    // Long texts, which are pieces of their own, need not be copied to see that they differ.
+    match (one, other) {
+        ([one, ..], [other, ..]) if begins_otherwise(one, other) => false,
+        _ => {
+            let (one, other) = (one.concat(), other.concat());
+            let (_, start) = difference(&one, &other);
+            masked(one.get(start..).unwrap_or(&one)) == masked(other.get(start..).unwrap_or(&other))
+        }
+    }
+}
+
+/// Where two texts first differ, and where that line begins.
+fn difference(one: &str, other: &str) -> (usize, usize) {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let parts = one.chunks(64).zip(other.chunks(64)).take_while(|(one, other)| one == other).count();
+    let (one_rest, other_rest) = (one.iter().skip(64 * parts), other.iter().skip(64 * parts));
+    let same = 64 * parts + one_rest.zip(other_rest).take_while(|(one, other)| one == other).count();
+    (same, memrchr(b'\n', one.get(..same).unwrap_or(one)).unwrap_or_default())
+}
+
+/// Whether it is sure that two texts differ once they are masked, by what follows where they first differ, as they mostly do.
+fn begins_otherwise(one: &str, other: &str) -> bool {
     // What is masked does not go on behind a line break, except for blanks, and these are the same in both.
-    let start = memrchr(b'\n', one.as_bytes().get(..same).unwrap_or_default()).unwrap_or_default();
-    let (one, other) = (one.get(start..).unwrap_or(one), other.get(start..).unwrap_or(other));
-    // Texts that differ mostly do so where they first differ.
+    let (same, start) = difference(one, other);
+    let is_plain_at = |text: &str| text.as_bytes().get(same).is_some_and(|byte| is_plain(*byte));
+    if is_plain_at(one) && is_plain_at(other) {
+        // Both stay as they are, unless they are within the path of a temporary file.
+        let line = one.as_bytes().get(start..same).unwrap_or_default();
+        if memmem::find(line, b"/tmp/").is_none() {
+            return true;
+        }
+    }
     let begins = |text: &str| {
-        let part = text.get(..text.floor_char_boundary(RAW_HEAD)).unwrap_or(text);
+        let part = start_of(text.get(start..)?, RAW_HEAD);
         let mut out = String::with_capacity(RAW_HEAD);
         let is_sure = MAX_PREFIX <= mask(part, HEAD, &mut out);
         out.truncate(out.floor_char_boundary(HEAD));
         is_sure.then_some(out)
     };
-    let masked = |text: &str| {
-        let mut out = String::with_capacity(text.len());
-        mask(text, usize::MAX, &mut out);
-        out
-    };
-    match (begins(one), begins(other)) {
-        (Some(one), Some(other)) if one != other => false,
-        _ => masked(one) == masked(other),
-    }
+    matches!((begins(one), begins(other)), (Some(one), Some(other)) if one != other)
 }
 
-/// The arguments of a call, keys in order.
-fn sorted(call: &Call) -> Cow<'_, str> {
+fn masked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    mask(text, usize::MAX, &mut out);
+    out
+}
+
+/// The arguments of a call in pieces, keys in order.
+fn pieces(call: &Call) -> Vec<Cow<'_, str>> {
+    let mut pieces = Vec::with_capacity(16);
     match &call.arguments {
-        Arguments::Json(value) => {
-            let mut text = String::new();
-            write_sorted(value, usize::MAX, &mut text);
-            Cow::Owned(text)
-        }
-        Arguments::Raw(text) => Cow::Borrowed(text),
+        Arguments::Json(value) => add_pieces(value, &mut pieces),
+        Arguments::Raw(text) => pieces.push(Cow::Borrowed(text.as_str())),
     }
+    pieces
 }
 
 fn at(trace: &Trace, (step, call): (usize, usize)) -> Option<&Call> {
     trace.steps.get(step)?.calls.get(call)
 }
 
-/// Adds JSON with its keys in order, until the text has so many bytes; whether that is all of it.
-fn write_sorted(value: &Value, limit: usize, out: &mut String) -> bool {
-    if limit <= out.len() {
-        return false;
-    }
+/// Adds JSON with its keys in order.
+fn add_pieces<'v>(value: &'v Value, out: &mut Vec<Cow<'v, str>>) {
     match value {
         Value::Object(entries) => {
             let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
             entries.sort_unstable_by_key(|(key, _)| *key);
-            out.push('{');
+            out.push(Cow::Borrowed("{"));
             for (at, (key, value)) in entries.into_iter().enumerate() {
-                out.push_str(if at == 0 { "" } else { ", " });
-                out.push_str(key);
-                out.push_str(": ");
-                if !write_sorted(value, limit, out) {
-                    return false;
-                }
+                out.push(Cow::Borrowed(if at == 0 { "" } else { ", " }));
+                out.extend([Cow::Borrowed(key.as_str()), Cow::Borrowed(": ")]);
+                add_pieces(value, out);
             }
-            out.push('}');
+            out.push(Cow::Borrowed("}"));
         }
         Value::Array(items) => {
-            out.push('[');
+            out.push(Cow::Borrowed("["));
             for (at, item) in items.iter().enumerate() {
-                out.push_str(if at == 0 { "" } else { ", " });
-                if !write_sorted(item, limit, out) {
-                    return false;
-                }
+                out.push(Cow::Borrowed(if at == 0 { "" } else { ", " }));
+                add_pieces(item, out);
             }
-            out.push(']');
+            out.push(Cow::Borrowed("]"));
         }
-        Value::String(text) => {
-            let end = text.floor_char_boundary(limit - out.len());
-            out.push_str(text.get(..end).unwrap_or(text));
-            return end == text.len();
-        }
-        other => out.push_str(&other.to_string()),
+        Value::String(text) => out.push(Cow::Borrowed(text.as_str())),
+        other => out.push(Cow::Owned(other.to_string())),
     }
-    true
 }
 
 /// Adds a text with its blanks as one, and without numbers and paths of temporary files, which differ by chance, until there
@@ -214,5 +233,15 @@ fn mask(text: &str, limit: usize, out: &mut String) -> usize {
 
 /// Whether a byte stays as it is wherever it stands. Others may begin something.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii() && !(byte.is_ascii_digit() || byte == b'/' || byte.is_ascii_whitespace() || byte == 0x0b)
+    const PLAIN: [bool; 256] = {
+        let mut plain = [false; 256];
+        let mut byte = 0_u8;
+        while byte.is_ascii() {
+            let is_blank = byte.is_ascii_whitespace() || byte == 0x0b;
+            plain[byte as usize] = !(byte.is_ascii_digit() || byte == b'/' || is_blank);
+            byte += 1;
+        }
+        plain
+    };
+    PLAIN.get(usize::from(byte)).copied().unwrap_or_default()
 }

@@ -466,5 +466,6 @@ impl Command {
 }
 
 fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
+    // Words are short: nothing that searches long texts is faster.
+    word.bytes().rposition(|byte| byte == b'/').and_then(|at| word.get(at + 1..)).unwrap_or(word)
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::engine::trace::Observation;
+use crate::engine::trace::{Observation, Step, Trace};
 
 fn shell(command: &str) -> Call {
     let arguments = Arguments::Json(json!({"command": command}));
@@ -157,5 +157,31 @@ proptest! {
         }
         let action = Action::of(&shell(&text), |_| true);
         prop_assert_eq!(&action, &Action::of(&shell(&text), |_| true));
+    }
+
+    #[test]
+    fn forms_have_the_same_number_if_they_are_equal(
+        texts in prop::collection::vec("(?:[a-z]{60}|/tmp/a|/tmp/|1|22| |\n|é|/c|p/d|;){0,12}", 2),
+        end in "(?:[a-z]{20}|1| |/tmp/a){0,3}",
+    ) {
+        let mut trace = Trace::default();
+        let changed = |text: &String| {
+            [text.clone(), text.replace('1', "333"), text.replace("/tmp/a", "/tmp/b"), format!("{text}{end}")]
+        };
+        for text in texts.iter().flat_map(changed) {
+            let values = [json!({"a": text, "b": [1, text]}), json!({"b": [2, text], "a": texts[0]}), json!(text)];
+            for arguments in values.into_iter().map(Arguments::Json).chain([Arguments::Raw(text)]) {
+                trace.push(Step { calls: vec![Call { arguments, ..shell("") }], ..Step::default() });
+            }
+        }
+        let mut norms = Norms::default();
+        let calls = || trace.steps.iter().flat_map(|step| &step.calls);
+        let numbers: Vec<usize> = (0..trace.steps.len()).map(|at| norms.number(&trace, (at, 0))).collect();
+        let forms: Vec<String> = calls().map(norm).collect();
+        for (one, form) in forms.iter().enumerate() {
+            for (other, other_form) in forms.iter().enumerate() {
+                prop_assert_eq!(numbers[one] == numbers[other], form == other_form, "{} {}", form, other_form);
+            }
+        }
     }
 }

@@ -129,14 +129,16 @@ impl Missing {
             Regex::new(words).ok()
         });
         let mut missing = Self::default();
+        let said: BTreeSet<&str> =
+            WORDS.iter().flat_map(|words| words.find_iter(text)).map(|found| found.as_str()).collect();
         // Most results say nothing of the kind.
-        if !WORDS.as_ref().is_some_and(|words| words.is_match(text)) {
+        if said.is_empty() {
             return missing;
         }
         for (words, pattern) in &*COMPILED {
             let has_words = match *words {
-                "" => text.contains("unbound variable") || text.contains("not set"),
-                words => text.contains(words),
+                "" => said.contains("unbound variable") || said.contains("not set"),
+                words => said.contains(words),
             };
             if !has_words {
                 continue;

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod message;
+mod marks;
 mod words;
 mod names;
 mod moment;

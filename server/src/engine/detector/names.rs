@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use memchr::{memchr, memchr3_iter, memmem};
+use memchr::{memchr3_iter, memmem};
 use regex::Regex;
 
+use super::marks::{self, BEYOND, COLON, END, POINT, SLASH};
 use super::words::{base, is_path};
 
 /// Names that a text and others with it have, in order, each once. They are kept as places in one text.
@@ -20,7 +21,7 @@ pub(super) struct Names {
 impl Names {
     /// What a text names, with other names. It must have less than 4 GB.
     pub(super) fn of<'n>(text: &str, others: impl Iterator<Item = &'n str>) -> Self {
-        let (mut tokens, may_have_port) = named(text);
+        let (mut all, may_have_port) = named(text);
         let mut own = String::new();
         let mut ends = Vec::new();
         for name in others {
@@ -36,8 +37,7 @@ impl Names {
             }
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        tokens.extend(starts.zip(&ends).filter_map(|(start, end)| own.get(start..*end)));
-        let mut all: Vec<(u64, &str)> = tokens.into_iter().map(keyed).collect();
+        all.extend(starts.zip(&ends).filter_map(|(start, end)| own.get(start..*end)).map(keyed));
         all.sort_unstable();
         all.dedup();
         let place = |(_, name): (u64, &str)| {
@@ -94,10 +94,12 @@ fn within(text: &str, part: &str) -> Option<usize> {
 
 /// A name behind its first eight bytes, which sort as it does and faster.
 pub(super) fn keyed(name: &str) -> (u64, &str) {
-    let mut first = [0; 8];
-    for (byte, of_name) in first.iter_mut().zip(name.bytes()) {
-        *byte = of_name;
-    }
+    let bytes = name.as_bytes();
+    let first = bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut first = [0; 8];
+        first.iter_mut().zip(bytes).for_each(|(byte, of_name)| *byte = *of_name);
+        first
+    });
     (u64::from_be_bytes(first), name)
 }
 
@@ -110,69 +112,76 @@ pub(super) fn entities(text: &str) -> Vec<String> {
 static PORT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:localhost|[\d.]{7,15}|port[ =]+|-p ?):?(?P<port>\d{2,5})\b").ok());
 
-/// Between words.
-const END: u8 = 1;
-
-/// Whether each byte of ASCII stands between words.
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let ends = b"'\"`()[]{}<>,;|&=* \t\n\r\x0b\x0c";
-    let mut at = 0;
-    while at < ends.len() {
-        kinds[ends[at] as usize] = END;
-        at += 1;
-    }
-    kinds
-};
-
-fn kind(byte: u8) -> u8 {
-    KINDS.get(usize::from(byte)).copied().unwrap_or_default()
-}
-
-/// Paths with their base names and tests with their parts, and whether there may be a port.
-fn named(text: &str) -> (Vec<&str>, bool) {
+/// Paths with their base names and tests with their parts, [keyed], and whether there may be a port.
+fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
     let bytes = text.as_bytes();
-    let mut names = Vec::with_capacity(text.len() / 32);
+    let mut names = Vec::with_capacity(text.len() / 16);
     let mut done = 0;
     // Every name has one of these in it.
     for at in memchr3_iter(b'.', b'/', b':', bytes) {
         if at < done {
             continue;
         }
-        let is_end = |byte: &u8| kind(*byte) == END;
+        let mut has = 0;
+        let mut is_end = |byte: &u8| {
+            let mark = marks::of_byte(*byte);
+            let is_end = mark & END != 0;
+            has |= if is_end { 0 } else { mark };
+            is_end
+        };
         let before = bytes.get(done..at).unwrap_or_default();
-        let start = before.iter().rposition(is_end).map_or(done, |before| done + before + 1);
+        let start = before.iter().rposition(&mut is_end).map_or(done, |before| done + before + 1);
         let after = bytes.get(at..).unwrap_or_default();
         done = after.iter().position(is_end).map_or(bytes.len(), |after| at + after);
         let token = text.get(start..done).unwrap_or_default();
-        if token.is_ascii() {
-            name(token, &mut names);
+        if has & BEYOND == 0 {
+            name(token, has, &mut names);
         } else {
-            token.split(char::is_whitespace).for_each(|token| name(token, &mut names));
+            token.split(char::is_whitespace).for_each(|token| name(token, marks::of(token), &mut names));
         }
     }
     let has_other_digits =
         || !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_numeric());
-    (names, has_port_word(text) || has_address(bytes) || has_other_digits())
+    let has_port = || has_two_digits(bytes) && (has_port_word(text) || has_address(bytes));
+    (names, has_port() || has_other_digits())
 }
 
-/// What a token names.
-fn name<'a>(token: &'a str, names: &mut Vec<&'a str>) {
-    let token = token.trim_end_matches(['.', ':', '!', '?']);
-    let has_colon = memchr(b':', token.as_bytes()).is_some();
-    if is_path(token, has_colon) {
-        names.extend([base(token), token]);
-    } else if has_colon && token.contains("::") {
-        names.push(token);
-        names.extend(token.split("::").filter(|part| !part.is_empty()).map(base));
+/// What a token names that has such [`marks`] in it.
+fn name<'a>(token: &'a str, has: u8, names: &mut Vec<(u64, &'a str)>) {
+    let mut has = has;
+    let whole = token;
+    let token = whole.trim_end_matches(['.', ':', '!', '?']);
+    if token.len() < whole.len() {
+        has = marks::of(token);
     }
+    // Most are the ends of sentences and of lines of source.
+    if has & (POINT | SLASH | COLON) == 0 {
+        return;
+    }
+    if is_path(token, has) {
+        names.push(keyed(token));
+        if has & SLASH != 0 {
+            names.push(keyed(base(token)));
+        }
+    } else if has & COLON != 0 && token.contains("::") {
+        names.push(keyed(token));
+        names.extend(token.split("::").filter(|part| !part.is_empty()).map(base).map(keyed));
+    }
+}
+
+/// Whether there are two digits in a row, as every port has.
+fn has_two_digits(bytes: &[u8]) -> bool {
+    let next = bytes.get(1..).unwrap_or_default();
+    // To look at all of them is faster than to stop at the first.
+    bytes.iter().zip(next).fold(false, |any, (one, two)| any | (one.is_ascii_digit() & two.is_ascii_digit()))
 }
 
 /// Whether there are nine digits, points and colons in a row, as an address and a port have.
 fn has_address(bytes: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.' || *byte == b':';
     // Nine in a row have one at every eighth place.
-    bytes.iter().enumerate().step_by(8).filter(|(_, byte)| is_part(byte)).any(|(at, _)| {
+    let eighths = bytes.chunks(8).enumerate().filter(|(_, eight)| eight.first().is_some_and(is_part));
+    eighths.map(|(at, _)| 8 * at).any(|at| {
         let before =
             bytes.get(..at).unwrap_or_default().iter().rev().take_while(|byte| is_part(byte)).take(9);
         let after = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_part(byte)).take(9);
@@ -186,9 +195,9 @@ fn has_port_word(text: &str) -> bool {
         LazyLock::new(|| ["port", "-p", "localhost"].map(memmem::Finder::new));
     WORDS.iter().any(|word| {
         word.find_iter(text.as_bytes()).any(|at| {
-            let rest = text.get(at + word.needle().len()..).unwrap_or_default();
-            let rest = rest.trim_start_matches([' ', '=']).trim_start_matches(':');
-            rest.starts_with(char::is_numeric)
+            let rest = text.as_bytes().get(at + word.needle().len()..).unwrap_or_default();
+            let next = rest.iter().find(|byte| !b" =:".contains(byte));
+            next.is_some_and(u8::is_ascii_digit)
         })
     })
 }
@@ -224,7 +233,7 @@ mod tests {
         fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::){0,12}") {
             let mut expected: Vec<String> = Vec::new();
             for token in super::super::words::tokens(&text) {
-                if is_path(token, true) {
+                if is_path(token, marks::of(token)) {
                     expected.extend([base(token).to_owned(), token.to_owned()]);
                 } else if token.contains("::") {
                     expected.push(token.to_owned());

@@ -178,6 +178,10 @@ impl Reading {
             self.unnamed = words::literals(instruction);
             self.named.extend(words::paths(instruction).iter().map(|path| words::base(path).to_owned()));
         }
+        let new = trace.steps.len().saturating_sub(self.read);
+        self.steps.reserve(new);
+        // Mostly a step has one.
+        self.calls.reserve(new);
         for (at, step) in trace.steps.iter().enumerate().skip(self.read) {
             if step.source == Source::Agent {
                 self.read_step(step, at, trace);
@@ -358,6 +362,8 @@ fn said(arguments: &Arguments, most: usize) -> String {
         match value {
             Value::String(text) => {
                 let part = words::head(text, most - out.len());
+                // With what follows it.
+                out.reserve(part.len() + 1);
                 out.push_str(part);
                 if part.len() < text.len() {
                     return false;

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use memchr::{memchr2_iter, memmem};
 use regex::Regex;
 
+use super::marks::{self, BLANK, COLON, DOLLAR, LETTER, SLASH};
+
 /// Programs that say nothing about what a command is for.
 const COMMON: [&str; 24] = [
     "", "cd", "ls", "cat", "echo", "pwd", "head", "tail", "grep", "sed", "awk", "set", "export", "source",
@@ -20,7 +22,8 @@ pub(super) fn is_common(program: &str) -> bool {
 /// The last part of a path.
 pub(super) fn base(path: &str) -> &str {
     let path = path.trim_end_matches('/');
-    path.rsplit('/').next().unwrap_or(path)
+    // Paths are short: nothing that searches long texts is faster.
+    path.bytes().rposition(|byte| byte == b'/').and_then(|at| path.get(at + 1..)).unwrap_or(path)
 }
 
 /// A path as written, without `./` and without the directory that everything is in.
@@ -68,23 +71,21 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
         .filter(|token| !token.is_empty())
 }
 
-/// Whether a token names a file or a directory; `has_colon` tells whether there is a colon in it.
-pub(super) fn is_path(token: &str, has_colon: bool) -> bool {
+/// Whether a token, which has such [`marks`] in it, names a file or a directory.
+pub(super) fn is_path(token: &str, has: u8) -> bool {
     if 256 < token.len()
         || token.starts_with('-')
-        || (has_colon && (token.contains("://") || token.contains("::")))
+        || has & BLANK != 0
+        || (has & COLON != 0 && (token.contains("://") || token.contains("::")))
     {
         return false;
     }
+    if has & SLASH != 0 {
+        return has & LETTER != 0 && has & DOLLAR == 0 && !token.ends_with('/');
+    }
+    let Some(point) = token.bytes().rposition(|byte| byte == b'.') else { return false };
+    let (Some(stem), Some(extension)) = (token.get(..point), token.get(point + 1..)) else { return false };
     let letters = |text: &str| text.bytes().any(|byte| byte.is_ascii_alphanumeric());
-    let has = |byte: u8| token.bytes().any(|other| other == byte);
-    if has(b' ') {
-        return false;
-    }
-    if has(b'/') {
-        return letters(token) && !token.ends_with('/') && !has(b'$');
-    }
-    let Some((stem, extension)) = token.rsplit_once('.') else { return false };
     let is_extension = (1..=8).contains(&extension.len())
         && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && extension.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
@@ -95,7 +96,7 @@ pub(super) fn is_path(token: &str, has_colon: bool) -> bool {
 /// The paths that a text names, in order, each once.
 pub(super) fn paths(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    for token in tokens(text).filter(|token| is_path(token, true)) {
+    for token in tokens(text).filter(|token| is_path(token, marks::of(token))) {
         if !all.iter().any(|path| path == token) {
             all.push(token.to_owned());
         }
@@ -208,7 +209,8 @@ pub(super) fn literals(instruction: &str) -> Vec<String> {
     // A step may write a path from where it stands.
     let mut short: Vec<String> = Vec::new();
     for literal in all {
-        let literal = if is_path(&literal, true) { base(&literal).to_owned() } else { literal };
+        let literal =
+            if is_path(&literal, marks::of(&literal)) { base(&literal).to_owned() } else { literal };
         if !short.contains(&literal) {
             short.push(literal);
         }

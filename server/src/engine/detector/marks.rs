@@ -1,0 +1,46 @@
+//! What kinds of bytes a text has in it, as bits: one look at each byte answers all that is asked of a token.
+
+/// Between words.
+pub(super) const END: u8 = 1;
+pub(super) const BLANK: u8 = 2;
+pub(super) const POINT: u8 = 4;
+pub(super) const SLASH: u8 = 8;
+pub(super) const COLON: u8 = 16;
+pub(super) const DOLLAR: u8 = 32;
+/// A letter or digit of ASCII.
+pub(super) const LETTER: u8 = 64;
+/// A part of a character beyond ASCII.
+pub(super) const BEYOND: u8 = 128;
+
+const OF_BYTE: [u8; 256] = {
+    let mut marks = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        marks[byte as usize] = match byte {
+            b' ' => END | BLANK,
+            b'\'' | b'"' | b'`' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => END,
+            b',' | b';' | b'|' | b'&' | b'=' | b'*' | b'\t' | b'\n' | b'\r' | b'\x0b' | b'\x0c' => END,
+            b'.' => POINT,
+            b'/' => SLASH,
+            b':' => COLON,
+            b'$' => DOLLAR,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => LETTER,
+            128.. => BEYOND,
+            _ => 0,
+        };
+        if byte == u8::MAX {
+            break marks;
+        }
+        byte += 1;
+    }
+};
+
+/// What a byte is.
+pub(super) fn of_byte(byte: u8) -> u8 {
+    OF_BYTE.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// What is in a text.
+pub(super) fn of(text: &str) -> u8 {
+    text.bytes().fold(0, |marks, byte| marks | of_byte(byte))
+}

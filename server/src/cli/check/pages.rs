@@ -15,6 +15,7 @@ use crate::cli::report::{Found, Report, page, text};
 use crate::cli::terminal;
 use crate::failure::Failure;
 use crate::host::render::with_samples;
+use crate::ide::evidence::rules;
 
 /// Prints the page of a rule.
 ///
@@ -22,8 +23,8 @@ use crate::host::render::with_samples;
 /// A [`Failure`] if there is no such rule.
 pub fn explain(word: &str) -> Result<u8, Failure> {
     let word = word.trim();
-    let Some(rule) = check::rule(word) else {
-        let names = RULES.iter().flat_map(|rule| [rule.id, rule.name]);
+    let Some(rule) = check::rule(word).or_else(|| rules::rule(word)) else {
+        let names = RULES.iter().chain(&rules::RULES).flat_map(|rule| [rule.id, rule.name]);
         let hint = match nearest(word, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None => String::from("a rule has an id such as `SH104` and a name such as `unknown-tool`"),

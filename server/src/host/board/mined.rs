@@ -6,6 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use harness_schema::detector;
+use harness_schema::split::Split;
 
 use super::told::{Measured, ToldRun};
 use crate::engine::board::{Mined, Place, Quote, Texts, Weakness};
@@ -50,23 +51,30 @@ impl Wanted {
     }
 }
 
-/// What is to be mined: the harness on disk, if it was measured, by the newest run that did; else the newest harness that was.
-pub(super) fn wanted(all: &[Rc<ToldRun>], on_disk: &str) -> Option<Wanted> {
-    let mut newest = None;
+/// What is to be mined: the harness on disk, if it was measured, by the newest run that did; else the newest harness that was. A run
+/// that tried all `whole` held-in tasks comes before one that tried some.
+pub(super) fn wanted(all: &[Rc<ToldRun>], on_disk: &str, whole: usize) -> Option<Wanted> {
+    let mut best: Option<((bool, bool), Wanted)> = None;
     for told in all.iter().filter(|told| !told.line.status.is_active()).take(NEWEST) {
         for measured in told.harnesses.iter().rev() {
             let slots = slots(told, measured.arm);
             if slots.is_empty() {
                 continue;
             }
-            let wanted = Wanted { told: Rc::clone(told), arm: measured.arm, slots };
-            if measured.digest == on_disk {
-                return Some(wanted);
+            let rank = (whole <= tasks(told, &slots), measured.digest == on_disk);
+            if best.as_ref().is_none_or(|(known, _)| *known < rank) {
+                best = Some((rank, Wanted { told: Rc::clone(told), arm: measured.arm, slots }));
             }
-            newest.get_or_insert(wanted);
         }
     }
-    newest
+    best.map(|(_, wanted)| wanted)
+}
+
+/// How many held-in tasks some slots try.
+fn tasks(told: &ToldRun, slots: &[usize]) -> usize {
+    let all = &told.chronicle.cycle().trials().design().slots;
+    let of = slots.iter().filter_map(|at| all.get(*at)).filter(|slot| slot.split == Split::HeldIn);
+    of.map(|slot| slot.task.as_str()).collect::<BTreeSet<_>>().len()
 }
 
 /// The slots of the trials that stand for a harness, as far as they are filled.
@@ -111,7 +119,7 @@ pub(super) fn mine(store: &Store, root: &Path, wanted: &Wanted) -> Option<Mined>
 /// The limits at which held-in trials ended, as keys of `[runtime]`, the most frequent first.
 fn ends(trials: &[TrialRecord]) -> Vec<(String, u32)> {
     let mut ends: BTreeMap<&str, u32> = BTreeMap::new();
-    let held_in = trials.iter().filter(|trial| trial.split == harness_schema::split::Split::HeldIn.word());
+    let held_in = trials.iter().filter(|trial| trial.split == Split::HeldIn.word());
     for trial in held_in.filter(|trial| trial.verdict != "void") {
         let key = match End::named(&trial.end) {
             Some(End::Steps) => "max_steps",

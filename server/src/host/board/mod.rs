@@ -188,19 +188,26 @@ impl Reader {
             now.is_some_and(|now| now.contract_of(record).to_string() == record.contract)
         };
         let current: Vec<bool> = all.iter().map(is_current).collect();
-        told::scores(&all, &current, board);
+        let whole = now.map(tasks).unwrap_or_default();
+        told::scores(&all, &current, &whole, board);
         told::proposals(&all, store, board).map_err(failed)?;
         let on_disk = now.map(|now| now.harness_digest().to_string()).unwrap_or_default();
-        self.mined(store, &all, &on_disk, board);
+        self.mined(store, &all, (&on_disk, &whole), board);
         board.environment = newest::environment(&all);
         board.tests = newest::tests(&all);
         Ok(())
     }
 
     /// What was mined stays as it is while a run is open: nothing that is shown at a line changes then (`editor` 3.5).
-    fn mined(&mut self, store: &Store, all: &[Rc<ToldRun>], on_disk: &str, board: &mut Board) {
+    fn mined(
+        &mut self,
+        store: &Store,
+        all: &[Rc<ToldRun>],
+        (on_disk, whole): (&str, &BTreeMap<Split, usize>),
+        board: &mut Board,
+    ) {
         let is_open = board.active().is_some();
-        let wanted = mined::wanted(all, on_disk);
+        let wanted = mined::wanted(all, on_disk, whole.get(&Split::HeldIn).copied().unwrap_or_default());
         let key = wanted.as_ref().map(mined::Wanted::key);
         let known = self.mined.take().filter(|(known, _)| is_open || Some(known) == key.as_ref());
         self.mined = match (known, wanted) {
@@ -242,6 +249,15 @@ fn next(subject: &Subject, machine: &Machine, board: &mut Board) {
 fn held_out(run: &StoredRun) -> BTreeSet<String> {
     let slots = run.record.slots.iter().filter(|slot| slot.split == Split::HeldOut.word());
     slots.map(|slot| slot.task.clone()).collect()
+}
+
+/// How many tasks of each split can be run.
+fn tasks(now: &Subject) -> BTreeMap<Split, usize> {
+    let mut tasks: BTreeMap<Split, usize> = BTreeMap::new();
+    for task in now.tasks.iter().filter(|task| task.plan.is_ok()) {
+        *tasks.entry(task.split).or_default() += 1;
+    }
+    tasks
 }
 
 /// Texts by path, as the board has them.

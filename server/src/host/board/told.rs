@@ -10,7 +10,7 @@ use harness_schema::split::Split;
 use super::runs;
 use crate::engine::board::{Accepted, Board, Edit, Proposal, RunLine, Scored, Texts};
 use crate::engine::report::Chronicle;
-use crate::engine::report::standing::Standing;
+use crate::engine::report::standing::{Point, Standing};
 use crate::failure::Failure;
 use crate::host::following::{self, Seen};
 use crate::host::machine::Machine;
@@ -120,8 +120,14 @@ impl ToldRun {
 }
 
 /// The harnesses that were measured under the contract of now, the newest first, each once. Of a run that is open nothing is told
-/// of what it measures: it is the run before that holds until then.
-pub(super) fn scores(all: &[Rc<ToldRun>], current: &[bool], board: &mut Board) {
+/// of what it measures: it is the run before that holds until then. Nor of a split of which it tried some tasks only: `whole` says
+/// how many there are.
+pub(super) fn scores(
+    all: &[Rc<ToldRun>],
+    current: &[bool],
+    whole: &BTreeMap<Split, usize>,
+    board: &mut Board,
+) {
     for (told, is_current) in all.iter().zip(current) {
         if told.line.status.is_active() || !is_current || told.stored.record.seal.is_some() {
             continue;
@@ -129,8 +135,12 @@ pub(super) fn scores(all: &[Rc<ToldRun>], current: &[bool], board: &mut Board) {
         let cycle = told.chronicle.cycle();
         for measured in told.harnesses.iter().rev() {
             let standing = Standing::of(cycle, measured.arm);
+            let is_whole = |point: &Point| {
+                let tasks = (point.tasks + point.void) as usize;
+                0 < point.tasks && whole.get(&point.split).copied().unwrap_or_default() <= tasks
+            };
             let point =
-                |split| standing.point(split).filter(|point| 0 < point.tasks && !standing.is_open(split));
+                |split| standing.point(split).filter(|point| is_whole(point) && !standing.is_open(split));
             let (held_in, held_out) = (point(Split::HeldIn), point(Split::HeldOut));
             let is_known = board.measured.iter().any(|known| known.harness == measured.digest);
             if is_known || (held_in.is_none() && held_out.is_none()) {

@@ -294,7 +294,10 @@ fn is_open_to_others(_: &fs::Metadata) -> bool {
 }
 
 /// Makes a directory that only its owner can look into, with those above it.
-fn make_private(directory: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// If it cannot be made.
+pub fn make_private(directory: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -1,12 +1,13 @@
 //! Keeps what editors know of runs in step with the stores of their projects: one thread reads them, whenever they are others than
 //! they were. Whoever started a run, in whichever program, it is seen here (`editor` 8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Handle;
 
@@ -15,6 +16,7 @@ use super::news::News;
 use super::shared::Shared;
 use crate::engine::board::Board;
 use crate::host::board::Reader;
+use crate::host::{machine, state};
 
 /// How often a store is asked whether it is another: within two looks everybody sees the same run.
 const LOOK: Duration = Duration::from_millis(200);
@@ -76,6 +78,9 @@ impl Default for Boards {
 fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
     let mut kept: BTreeMap<PathBuf, Kept> = BTreeMap::new();
     let mut news = News::default();
+    let mut stamped = stamps();
+    // Projects whose store made us panic: they are tried again when somebody asks.
+    let mut broken: BTreeSet<PathBuf> = BTreeSet::new();
     loop {
         // What was agreed to is in no store: whoever asks for a look knows of something.
         let is_asked = match told.recv_timeout(LOOK) {
@@ -83,13 +88,31 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
             Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => return,
         };
+        // Several wishes for a look are one.
+        while told.try_recv().is_ok() {}
+        let now = stamps();
+        let is_asked = is_asked || now != stamped;
+        stamped = now;
         let snapshot = shared.snapshot();
         kept.retain(|root, _| snapshot.project(root).is_some());
         let mut has_changed = false;
+        broken.retain(|root| snapshot.project(root).is_some());
         for project in snapshot.projects() {
             let root = project.root();
+            if broken.contains(root) && !is_asked {
+                continue;
+            }
+            broken.remove(root);
             let disk = shared.workspace().disk_revision();
-            let Some(board) = look(&mut kept, root, disk, project.board(), is_asked) else { continue };
+            // What cannot be read of one project must not end the news of all others.
+            let look = || look(&mut kept, root, disk, project.board(), is_asked);
+            let Ok(board) = catch_unwind(AssertUnwindSafe(look)) else {
+                tracing::error!(root = %root.display(), "reading the store of this project has a bug");
+                kept.remove(root);
+                broken.insert(root.to_path_buf());
+                continue;
+            };
+            let Some(board) = board else { continue };
             if board != **project.board() || !news.knows(root) {
                 let board = Arc::new(board);
                 has_changed |= shared.workspace().set_board(root, Arc::clone(&board));
@@ -101,6 +124,12 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
             diagnostics.all_changed();
         }
     }
+}
+
+/// When the files changed that decide what may start and are in no project: what was agreed to, and the user's configuration.
+fn stamps() -> [Option<SystemTime>; 2] {
+    [state::directory().join("consent.json"), machine::path()]
+        .map(|path| std::fs::metadata(path).and_then(|there| there.modified()).ok())
 }
 
 /// The board of a project, if it may be another than it was.

@@ -23,14 +23,21 @@ pub struct Diagnostics {
     health: Arc<Health>,
     /// Whether a task waits for a rest.
     waits: Arc<AtomicBool>,
+    /// Whether a task waits for a longer one.
+    waits_still: Arc<AtomicBool>,
 }
 
 impl Diagnostics {
     /// Nothing was told yet.
     #[must_use]
     pub fn new(shared: &Arc<Shared>) -> Self {
-        let (refresh, health, waits) = (Arc::default(), Arc::default(), Arc::default());
-        Self { shared: Arc::clone(shared), refresh, health, waits }
+        Self {
+            shared: Arc::clone(shared),
+            refresh: Arc::default(),
+            health: Arc::default(),
+            waits: Arc::default(),
+            waits_still: Arc::default(),
+        }
     }
 
     /// A document changed: its diagnostics are pushed when they are worked out, to a client that does not ask for them;
@@ -40,6 +47,7 @@ impl Diagnostics {
         if !pulls {
             soon(&self.shared, path);
         }
+        refresh::when_still(&self.shared, &self.refresh, &self.waits_still);
         // One task waits for the rest, however many keys come before it.
         if self.waits.swap(true, Ordering::SeqCst) {
             return;

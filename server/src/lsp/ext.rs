@@ -1,6 +1,7 @@
 //! What goes beyond the protocol, optional for clients and announced in `experimental` (`editor` 2.7): trust, the tree, our documents,
 //! comparisons, and tests as rust-analyzer has them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -11,9 +12,14 @@ use super::server::Server;
 use super::shared::Shared;
 use super::{commands, news};
 use super::{from_proto, showing, to_proto};
+use crate::engine::board::Trust;
+use crate::host::consent::Memory;
 use crate::ide::pages::name::root_id;
 use crate::ide::{pages, testing, tree};
 use crate::workspace::Project;
+
+/// So many pages are followed.
+const MAX_PAGES: usize = 256;
 
 /// A document is sent in parts of so many bytes.
 const PART: usize = 256 * 1024;
@@ -33,11 +39,19 @@ pub fn register(builder: LspServiceBuilder<Server>) -> LspServiceBuilder<Server>
 }
 
 impl Server {
-    /// `{root, action: "ask" | "state"}`: asks for trust, or tells the state.
+    /// `{root, action: "ask" | "state" | "revoke", manifestSha256?}`: asks for trust, tells the state, or takes trust back.
     async fn trust(&self, params: Value) -> Result<Value> {
         let project = project(self.shared(), &params)?;
-        if params.get("action").and_then(Value::as_str) == Some("ask") {
-            return Ok(self.commands().answer("trust", Some(params)).await);
+        match params.get("action").and_then(Value::as_str) {
+            Some("ask") => return Ok(self.commands().answer("trust", Some(params)).await),
+            Some("revoke") => {
+                let root = project.root().to_path_buf();
+                let forgotten = self.shared().compute(move || Memory::of_this_user().forget(&root)).await?;
+                forgotten.map_err(|error| Error::invalid_params(error.to_string()))?;
+                self.commands().look();
+                return Ok(news::trust_state(project.root(), &Trust::Untrusted));
+            }
+            _ => {}
         }
         Ok(news::trust_state(project.root(), &project.board().trust))
     }
@@ -66,7 +80,12 @@ impl Server {
         let snapshot = self.shared().snapshot();
         let (project, name) = showing::find(&snapshot, &uri)
             .ok_or_else(|| Error::invalid_params(format!("`{uri}` is no document of an open project")))?;
-        let page = self.shared().compute(move || showing::page(&project, &name)).await?;
+        let page = showing::read(self.shared(), &project, &name).await;
+        // A client that opens so many at once looks at none of them.
+        if MAX_PAGES <= self.shared().pages.len() {
+            self.shared().pages.clear();
+        }
+        self.shared().pages.insert(uri.clone(), ());
         let page = page.map_err(|failure| Error::invalid_params(failure.message))?;
         let offset =
             params.get("offset").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
@@ -114,14 +133,31 @@ impl Server {
         };
         let tasks =
             testing::plan(&project, &words("include"), &words("exclude")).map_err(Error::invalid_params)?;
-        let argument = json!({"root": to_proto::uri(project.root()), "tasks": tasks});
+        let root = to_proto::uri(project.root());
+        let argument = json!({"root": root, "tasks": tasks, "repeats": params.get("repeats"), "test": true});
+        self.shared().test_runs.remove(project.root());
         Ok(self.commands().answer("evaluate", Some(argument)).await)
     }
 
-    /// The client gives up what it started.
-    async fn abort_run_test(&self, params: Value) {
-        let root = project(self.shared(), &params).ok().map(|project| to_proto::uri(project.root()));
-        drop(self.commands().answer("cancel", Some(json!({"root": root}))).await);
+    /// The client gives up what it started, and nothing else.
+    async fn abort_run_test(&self, _: Value) {
+        let runs: Vec<(PathBuf, String)> = self
+            .shared()
+            .test_runs
+            .iter()
+            .map(|entry| (entry.key().clone(), entry.value().clone()))
+            .collect();
+        for (root, run) in runs {
+            self.shared().test_runs.remove(&root);
+            let snapshot = self.shared().snapshot();
+            let is_active = snapshot.project(&root).is_some_and(|project| {
+                project.board().runs.iter().any(|line| line.name == run && line.status.is_active())
+            });
+            if is_active {
+                let argument = json!({"root": to_proto::uri(&root), "run": run});
+                drop(self.commands().answer("cancel", Some(argument)).await);
+            }
+        }
     }
 
     /// The cancel button of a bar.

@@ -13,7 +13,7 @@ use tower_lsp::gen_lsp_types as lsp;
 use super::shared::Shared;
 use super::to_proto;
 use crate::engine::board::{Board, RunLine, Trust};
-use crate::ide::pages::name::root_id;
+use crate::ide::pages::name::{SCHEME, root_id};
 use crate::ide::testing;
 use crate::workspace::Snapshot;
 
@@ -30,7 +30,6 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct News {
     roots: BTreeMap<PathBuf, Told>,
-    revision: u64,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +44,12 @@ struct Told {
     is_testing: bool,
     /// Whether the project was trusted.
     trust: Option<Trust>,
+    /// The newest run that was told; `Some(0)` once it is known that there is none.
+    newest: Option<i64>,
+    /// A board that was not told yet.
+    board: Option<Arc<Board>>,
+    /// When something was told last.
+    said: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -67,34 +72,10 @@ impl News {
     }
 
     /// The board of a project is another.
-    pub fn tell(&mut self, shared: &Arc<Shared>, root: &Path, board: &Board) {
-        self.revision += 1;
+    pub fn tell(&mut self, shared: &Arc<Shared>, root: &Path, board: &Arc<Board>) {
         let told = self.roots.entry(root.to_path_buf()).or_default();
-        let session = shared.session();
-        if session.can("/experimental/selfHarness") {
-            for run in &board.runs {
-                if run.status.is_over() && !told.states.contains_key(&run.number) {
-                    continue;
-                }
-                let state = run_state(root, run);
-                if told.states.get(&run.number) != Some(&state) {
-                    shared.notify("selfHarness/runState", &state);
-                    told.states.insert(run.number, state);
-                }
-                if run.status.is_over() {
-                    told.states.remove(&run.number);
-                }
-            }
-            told.trust(shared, root, &board.trust);
-            let params = json!({"schema": 1, "root": to_proto::uri(root), "revision": self.revision});
-            shared.notify("selfHarness/treeChanged", &params);
-        }
-        if session.can("/experimental/testExplorer") && shared.settings().testing {
-            told.tests(shared, board);
-        }
-        if session.can("/window/workDoneProgress") {
-            told.follow(shared, root, board);
-        }
+        told.board = Some(Arc::clone(board));
+        told.say(shared, root);
     }
 
     /// Some time has gone by.
@@ -102,10 +83,12 @@ impl News {
         self.roots.retain(|root, told| {
             let board = snapshot.project(root).map(|project| Arc::clone(project.board()));
             match board {
-                Some(board) if shared.session().can("/window/workDoneProgress") => {
-                    told.follow(shared, root, &board)
+                Some(board) => {
+                    told.say(shared, root);
+                    if shared.session().can("/window/workDoneProgress") {
+                        told.follow(shared, root, &board);
+                    }
                 }
-                Some(_) => {}
                 None => told.end(shared, "the folder was closed; the run goes on"),
             }
             snapshot.project(root).is_some()
@@ -114,6 +97,55 @@ impl News {
 }
 
 impl Told {
+    /// Tells what is new of a board that was not told yet, at most twice in a second.
+    fn say(&mut self, shared: &Arc<Shared>, root: &Path) {
+        if self.said.is_some_and(|said| said.elapsed() < INTERVAL) {
+            return;
+        }
+        let Some(board) = self.board.take() else { return };
+        self.said = Some(Instant::now());
+        let session = shared.session();
+        if session.can("/experimental/selfHarness") {
+            self.runs(shared, root, &board);
+            self.trust(shared, root, &board.trust);
+            let revision = shared.workspace().revision();
+            let params = json!({"schema": 1, "root": to_proto::uri(root), "revision": revision});
+            shared.notify("selfHarness/treeChanged", &params);
+            let ours = format!("{SCHEME}://{}/", root_id(root));
+            let open: Vec<String> = shared.pages.iter().map(|page| page.key().clone()).collect();
+            for uri in open.iter().filter(|uri| uri.starts_with(&ours)) {
+                let params = json!({"schema": 1, "uri": uri, "revision": revision});
+                shared.notify("selfHarness/contentChanged", &params);
+            }
+        }
+        if session.can("/experimental/testExplorer") && shared.settings().testing {
+            self.tests(shared, &board);
+        }
+    }
+
+    /// Tells where each run stands that is not over, and how those have ended that were told before.
+    fn runs(&mut self, shared: &Shared, root: &Path, board: &Board) {
+        for run in &board.runs {
+            if run.status.is_over() && !self.states.contains_key(&run.number) && !self.has_begun(run) {
+                continue;
+            }
+            let state = run_state(root, run);
+            if self.states.get(&run.number) != Some(&state) {
+                shared.notify("selfHarness/runState", &state);
+            }
+            match run.status.is_over() {
+                true => drop(self.states.remove(&run.number)),
+                false => drop(self.states.insert(run.number, state)),
+            }
+        }
+        self.newest = Some(board.runs.first().map_or(0, |run| run.number));
+    }
+
+    /// Whether a run was started since the last look, and may be over already: it is told all the same.
+    fn has_begun(&self, run: &RunLine) -> bool {
+        self.newest.is_some_and(|newest| newest < run.number)
+    }
+
     /// Tells what became of tests, and when nobody works on them any more.
     fn tests(&mut self, shared: &Shared, board: &Board) {
         let is_ours = shared.session().can("/experimental/selfHarness");

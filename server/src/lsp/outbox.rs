@@ -157,6 +157,14 @@ pub fn replaces(method: &str, params: Option<&Value>) -> Option<String> {
             Some(format!("p {}", params.get("token")?))
         }
         "experimental/serverStatus" => Some(String::from("s")),
+        // Of a run that goes on; how it ended is never dropped.
+        "selfHarness/runState" if params.get("state")? == "running" => {
+            Some(format!("r {} {}", params.get("root")?, params.get("runId")?))
+        }
+        "selfHarness/treeChanged" | "selfHarness/trustState" => {
+            Some(format!("{method} {}", params.get("root")?))
+        }
+        "selfHarness/contentChanged" => Some(format!("c {}", params.get("uri")?)),
         _ => None,
     }
 }

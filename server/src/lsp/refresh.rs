@@ -2,6 +2,7 @@
 //! if something that it was given would be another now.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +18,14 @@ use crate::workspace::Snapshot;
 /// The least time between two refreshes.
 const INTERVAL: Duration = Duration::from_secs(2);
 
+/// The least time between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A client that does not answer is not waited for.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
+/// A little longer than a clock is wrong.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// Whether somebody is at it.
 #[derive(Debug, Default)]
@@ -69,6 +76,7 @@ pub fn ask(shared: &Arc<Shared>, refresh: &Arc<Refresh>) {
     let (shared, refresh) = (Arc::clone(shared), Arc::clone(refresh));
     tokio::spawn(async move {
         while refresh.goes_on() {
+            let begun = Instant::now();
             let for_work = Arc::clone(&shared);
             let old = shared.compute(move || old(&for_work, &for_work.snapshot())).await.unwrap_or_default();
             let due = Instant::now() + INTERVAL;
@@ -91,10 +99,29 @@ pub fn ask(shared: &Arc<Shared>, refresh: &Arc<Refresh>) {
                 sent = true;
                 drop(tokio::time::timeout(LONGEST_ANSWER, shared.client.code_lens_refresh()).await);
             }
-            if sent {
-                tokio::time::sleep_until(due).await;
+            // What was looked at costs as much whether something was old or not.
+            let due = if sent { due } else { begun + PAUSE };
+            tokio::time::sleep_until(due).await;
+        }
+    });
+}
+
+/// Somebody types: when they have stopped for a while, hints may come back.
+pub fn when_still(shared: &Arc<Shared>, refresh: &Arc<Refresh>, waits: &Arc<AtomicBool>) {
+    if !shared.session().can("/workspace/inlayHint/refreshSupport") || waits.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let (shared, refresh, waits) = (Arc::clone(shared), Arc::clone(refresh), Arc::clone(waits));
+    tokio::spawn(async move {
+        loop {
+            let newest = shared.typed.iter().map(|typed| typed.value().elapsed()).min();
+            match newest.and_then(|newest| marks::STILL.checked_sub(newest)) {
+                Some(left) if !left.is_zero() => tokio::time::sleep(left + MOMENT).await,
+                _ => break,
             }
         }
+        waits.store(false, Ordering::SeqCst);
+        ask(&shared, &refresh);
     });
 }
 

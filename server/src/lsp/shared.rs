@@ -129,6 +129,12 @@ pub struct Shared {
     pub lenses: DashMap<PathBuf, u64>,
     /// When somebody typed in a document last.
     pub typed: DashMap<PathBuf, Instant>,
+    /// Pages that the client has read, by address: they may be open there.
+    pub pages: DashMap<String, ()>,
+    /// By project, the run that the test view has started last.
+    pub test_runs: DashMap<PathBuf, String>,
+    /// What the sandbox of this machine keeps, as it was tried when somebody asked for that.
+    doctor: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -152,6 +158,9 @@ impl Shared {
             hints: DashMap::new(),
             lenses: DashMap::new(),
             typed: DashMap::new(),
+            pages: DashMap::new(),
+            test_runs: DashMap::new(),
+            doctor: Mutex::default(),
         }
     }
 
@@ -164,6 +173,17 @@ impl Shared {
     /// Sets what was agreed, once.
     pub fn agree(&self, session: Session) {
         let _ = self.session.set(session);
+    }
+
+    /// What was found when the sandbox was tried last; `None` if nobody has asked for that.
+    #[must_use]
+    pub fn doctor(&self) -> Option<String> {
+        self.doctor.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The sandbox was tried.
+    pub fn set_doctor(&self, found: String) {
+        *self.doctor.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
     }
 
     /// What the user has set.

@@ -36,7 +36,7 @@ pub fn find(snapshot: &Snapshot, address: &str) -> Option<(Arc<Project>, Name)> 
 ///
 /// # Errors
 /// A [`Failure`] if there is no such thing.
-pub fn page(project: &Project, name: &Name) -> Result<Page, Failure> {
+pub fn page(shared: &Shared, project: &Project, name: &Name) -> Result<Page, Failure> {
     let root = project.root();
     match name {
         Name::Trace { run, task, repeat, page } => {
@@ -60,7 +60,11 @@ pub fn page(project: &Project, name: &Name) -> Result<Page, Failure> {
             Ok(Page::markdown(report::markdown::markdown(&report)))
         }
         Name::Rendered(file) => rendered(project, file),
-        Name::Doctor => Ok(Page::markdown(doctor()?)),
+        // Who reads a page starts nothing: the command tries the sandbox.
+        Name::Doctor => shared
+            .doctor()
+            .map(Page::markdown)
+            .ok_or_else(|| Failure::user("the sandbox was not tried yet", "the command `Doctor` does that")),
         name => pages::page(project, name, &rules::rule)
             .ok_or_else(|| Failure::user(format!("there is no `{name}`"), "the tree lists what there is")),
     }
@@ -96,8 +100,11 @@ fn rendered(project: &Project, file: &FilePath) -> Result<Page, Failure> {
     Ok(Page::file(file, text))
 }
 
-/// What the sandbox of this machine keeps, tried now. Somebody has asked for it: it starts processes.
-fn doctor() -> Result<String, Failure> {
+/// What the sandbox of this machine keeps, tried now. Somebody has to have asked for it: it starts processes.
+///
+/// # Errors
+/// A [`Failure`] if there is none.
+pub fn doctor() -> Result<String, Failure> {
     let machine = Machine::read()?;
     let guarantees = machine
         .backend()
@@ -121,9 +128,7 @@ fn doctor() -> Result<String, Failure> {
 /// # Errors
 /// A [`Failure`] if there is no such page, or it cannot be written.
 pub async fn show(shared: &Arc<Shared>, project: Arc<Project>, name: Name) -> Result<Value, Failure> {
-    let (for_page, for_name) = (Arc::clone(&project), name.clone());
-    let read = tokio::task::spawn_blocking(move || page(&for_page, &for_name));
-    let page = read.await.map_err(|_| bug())??;
+    let page = read(shared, &project, &name).await?;
     if !shared.session().can("/window/showDocument/support") {
         return Ok(json!({"text": page.text, "language": page.language}));
     }
@@ -139,6 +144,15 @@ pub async fn show(shared: &Arc<Shared>, project: Arc<Project>, name: Name) -> Re
     Ok(json!({"uri": address}))
 }
 
+/// A page, read on a thread of its own: a report or a long trace must not take a turn from what belongs to typing.
+///
+/// # Errors
+/// A [`Failure`] if there is no such thing.
+pub async fn read(shared: &Arc<Shared>, project: &Arc<Project>, name: &Name) -> Result<Page, Failure> {
+    let (shared, project, name) = (Arc::clone(shared), Arc::clone(project), name.clone());
+    tokio::task::spawn_blocking(move || page(&shared, &project, &name)).await.map_err(|_| bug())?
+}
+
 /// A document of ours, as LSP 3.18 asks for it.
 ///
 /// # Errors
@@ -146,7 +160,7 @@ pub async fn show(shared: &Arc<Shared>, project: Arc<Project>, name: Name) -> Re
 pub async fn content(shared: &Arc<Shared>, uri: &str) -> jsonrpc::Result<lsp::TextDocumentContentResult> {
     let none = || jsonrpc::Error::invalid_params(format!("`{uri}` is no document of an open project"));
     let (project, name) = find(&shared.snapshot(), uri).ok_or_else(none)?;
-    let page = shared.compute(move || page(&project, &name)).await?;
+    let page = read(shared, &project, &name).await;
     let page = page.map_err(|failure| jsonrpc::Error::invalid_params(failure.message))?;
     to_proto::typed(json!({"text": page.text}))
 }
@@ -169,7 +183,7 @@ fn written(project: &Project, name: &Name, page: &Page) -> Result<String, Failur
     let directory = state::directory().join("pages").join(root_id(project.root()));
     let path = directory.join(format!("{file}{ending}"));
     let write = || {
-        std::fs::create_dir_all(&directory)?;
+        state::make_private(&directory)?;
         std::fs::write(&path, &page.text)
     };
     write().map_err(|error| {

@@ -167,22 +167,30 @@ pub fn confirmed(mut edit: Value, session: &Session) -> Value {
 #[must_use]
 pub fn annotated(mut actions: Vec<lsp::CodeActionResponse>) -> Vec<lsp::CodeActionResponse> {
     for action in &mut actions {
-        let lsp::CodeActionResponse::CodeAction(action) = action else { continue };
-        let Some(edit) = action.edit.as_mut().filter(|edit| edit.change_annotations.is_some()) else {
-            continue;
-        };
-        for change in edit.document_changes.iter_mut().flatten() {
-            let lsp::DocumentChange::TextDocumentEdit(change) = change else { continue };
-            for edit in &mut change.edits {
-                let mut value = serde_json::to_value(&*edit).unwrap_or_default();
-                value["annotationId"] = json!(SEVERAL);
-                if let Ok(annotated) = serde_json::from_value(value) {
-                    *edit = lsp::Edit::AnnotatedTextEdit(annotated);
-                }
-            }
+        if let lsp::CodeActionResponse::CodeAction(action) = action
+            && let Some(edit) = &mut action.edit
+        {
+            annotate(edit);
         }
     }
     actions
+}
+
+/// See [`annotated`]: of one edit.
+pub fn annotate(edit: &mut lsp::WorkspaceEdit) {
+    if edit.change_annotations.is_none() {
+        return;
+    }
+    for change in edit.document_changes.iter_mut().flatten() {
+        let lsp::DocumentChange::TextDocumentEdit(change) = change else { continue };
+        for edit in &mut change.edits {
+            let mut value = serde_json::to_value(&*edit).unwrap_or_default();
+            value["annotationId"] = json!(SEVERAL);
+            if let Ok(annotated) = serde_json::from_value(value) {
+                *edit = lsp::Edit::AnnotatedTextEdit(annotated);
+            }
+        }
+    }
 }
 
 /// Changes as one edit of the workspace; `None` if the client cannot do them.

@@ -29,6 +29,14 @@ pub(super) struct Argument {
     pub(super) rule: Option<String>,
     /// Which repeat of a trial.
     pub(super) repeat: u32,
+    /// How often each task is tried, if not as the manifest says.
+    pub(super) repeats: Option<u32>,
+    /// Whether what was chosen said what it costs.
+    pub(super) is_priced: bool,
+    /// Whether the test view has asked.
+    pub(super) is_test: bool,
+    /// The SHA-256 of the manifest that the editor has read to the person.
+    pub(super) manifest: Option<String>,
 }
 
 impl Argument {
@@ -48,6 +56,9 @@ impl Argument {
         };
         let list = argument.get("proposals").and_then(Value::as_array).cloned().unwrap_or_default();
         let word = |key: &str| argument.get(key).and_then(Value::as_str).map(str::to_owned);
+        let whole =
+            |key: &str| argument.get(key).and_then(Value::as_u64).and_then(|at| u32::try_from(at).ok());
+        let is_set = |key: &str| argument.get(key) == Some(&Value::Bool(true));
         Ok(Self {
             root: root(shared, argument.get("root").and_then(Value::as_str))?,
             tasks: words("tasks"),
@@ -56,11 +67,11 @@ impl Argument {
             run: word("run"),
             file: word("file"),
             rule: word("rule"),
-            repeat: argument
-                .get("repeat")
-                .and_then(Value::as_u64)
-                .and_then(|at| u32::try_from(at).ok())
-                .unwrap_or(0),
+            repeat: whole("repeat").unwrap_or_default(),
+            repeats: whole("repeats").filter(|repeats| (1..=100).contains(repeats)),
+            is_priced: is_set("priced"),
+            is_test: is_set("test"),
+            manifest: word("manifestSha256"),
         })
     }
 
@@ -78,7 +89,9 @@ fn root(shared: &Shared, named: Option<&str>) -> Result<PathBuf, Failure> {
     let snapshot = shared.snapshot();
     if let Some(named) = named {
         let path = from_proto::path(named).unwrap_or_else(|| PathBuf::from(named));
-        let found = path.ancestors().find(|path| snapshot.project(path).is_some());
+        // A document stands for its project; a directory only for itself.
+        let mut candidates = path.ancestors().take(if path.is_dir() { 1 } else { usize::MAX });
+        let found = candidates.find(|path| snapshot.project(path).is_some());
         return found.map(std::path::Path::to_path_buf).ok_or_else(|| none(named));
     }
     let mut roots = snapshot.projects().map(|project| project.root().to_path_buf());

@@ -17,6 +17,7 @@ use self::argument::Argument;
 pub use self::control::cancel_progress;
 use super::asking::{self, Button, Question};
 use super::boards::Boards;
+use super::handlers::edits;
 use super::shared::Shared;
 use super::{showing, to_proto};
 use crate::engine::cycle::Goal;
@@ -175,7 +176,12 @@ impl Commands {
                 Name::Rendered(file.ok_or_else(|| needs("a file of the harness"))?)
             }
             "rule" => Name::Rule(argument.rule.clone().ok_or_else(|| needs("a rule"))?),
-            "doctor" => Name::Doctor,
+            "doctor" => {
+                let found =
+                    tokio::task::spawn_blocking(showing::doctor).await.map_err(|_| showing::bug())??;
+                self.shared.set_doctor(found);
+                Name::Doctor
+            }
             other => {
                 let hint = format!("run `self-harness {other}` in a terminal, in the project's directory");
                 return Err(Failure::user(
@@ -217,9 +223,13 @@ impl Commands {
             Failure::user(format!("nothing was applied: {why}"), "`Preview` shows what it would change")
         };
         let changes = offers::resolve(&project, &argument.proposals).map_err(refused)?;
-        let edit = to_proto::workspace_edit(&snapshot, &project, &changes, self.shared.session())
+        edits::is_fresh(&snapshot, &project, &changes).map_err(refused)?;
+        let session = self.shared.session();
+        let edit = to_proto::workspace_edit(&snapshot, &project, &changes, session)
+            .map(|edit| to_proto::confirmed(edit, session))
             .ok_or_else(|| refused(String::from("this editor cannot make the edit")))?;
-        let edit = to_proto::typed::<lsp::WorkspaceEdit>(edit).map_err(|_| showing::bug())?;
+        let mut edit = to_proto::typed::<lsp::WorkspaceEdit>(edit).map_err(|_| showing::bug())?;
+        to_proto::annotate(&mut edit);
         match self.shared.client.apply_edit(edit).await {
             Ok(answer) if answer.applied => Ok(json!({})),
             Ok(answer) => {

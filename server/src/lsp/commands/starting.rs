@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use harness_schema::digest::Digest;
 use harness_schema::harness::MANIFEST;
+use harness_schema::path::FilePath;
 use harness_schema::problem::Severity;
+use harness_schema::split::{Split, TaskPattern};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::Commands;
 use super::argument::Argument;
-use crate::engine::consent::{Items, execution_digest};
+use crate::engine::consent::{self as agreeing, Items, Reason, execution_digest};
 use crate::engine::cycle::Goal;
 use crate::engine::unseen;
 use crate::failure::Failure;
-use crate::host::consent::{self, Memory};
+use crate::host::consent::{self, Asked, Line, Memory};
 use crate::host::machine::Machine;
-use crate::host::record::HowAgreed;
+use crate::host::record::{HowAgreed, RunRecord};
 use crate::host::sandbox::Guarantees;
 use crate::host::starting::{self, Terms, Wish, plans};
 use crate::host::store::{RunState, Store, StoreError, StoredRun, run_name};
@@ -103,64 +106,85 @@ impl Starting {
     }
 
     fn start(&self, goal: Goal, is_smoke: bool) -> Result<Value, Failure> {
+        self.is_as_read()?;
         self.sound()?;
         let failed = |error: StoreError| error.to_failure();
         let root = self.root();
         let mut store = Store::open(root).map_err(failed)?;
-        if let Some(open) = self.same(&store, goal)? {
+        let mut prepared = self.prepare(&store, goal, is_smoke)?;
+        if let Some(open) = same(&store, prepared.record())? {
             return Ok(following(&open));
         }
-        let mut is_smoke = is_smoke;
-        loop {
-            let prepared = starting::prepare(root, Some(&self.texts()), &store, &self.terms(), |asking| {
-                self.plan(asking, goal, is_smoke)
-            })?;
-            let how = match prepared.reasons() {
-                [] => HowAgreed::Before,
-                reasons => {
-                    let asked = prepared.asked(&store)?;
-                    let may_try = goal == Goal::Evaluate && !is_smoke && self.argument.tasks.is_empty();
-                    let buttons = match may_try {
-                        true => vec![FIRST_TRY, START, CANCEL],
-                        false => vec![START, CANCEL],
-                    };
-                    let text = consent::text(&asked, prepared.items(), reasons);
-                    match self.ask(&self.question(goal.word(), prepared.items(), &text, buttons)) {
-                        Some("start") => {}
-                        Some("smoke") => {
-                            is_smoke = true;
-                            // The same words again, for three tasks: that is what was agreed to.
-                            self.agree(&starting::prepare(
-                                root,
-                                Some(&self.texts()),
-                                &store,
-                                &self.terms(),
-                                |asking| self.plan(asking, goal, true),
-                            )?);
-                            continue;
-                        }
-                        _ => return Ok(json!({"asked": true, "text": "nothing was started"})),
-                    }
-                    self.agree(&prepared);
-                    HowAgreed::Asked
+        let may_try = goal == Goal::Evaluate && !is_smoke && self.argument.tasks.is_empty();
+        let how = match self.agreed(&store, &prepared, may_try)? {
+            Answer::Before => HowAgreed::Before,
+            Answer::Start => HowAgreed::Asked,
+            Answer::Smoke => {
+                let smaller = self.prepare(&store, goal, true)?;
+                // What was read to the person is what they agreed to: the same project and the same terms, and fewer trials.
+                let is_shown = smaller.items() == prepared.items()
+                    && smaller.terms().key == prepared.terms().key
+                    && smaller.terms().endpoint == prepared.terms().endpoint
+                    && smaller.terms().trials <= prepared.terms().trials;
+                prepared = smaller;
+                match is_shown {
+                    true => HowAgreed::Asked,
+                    false => match self.agreed(&store, &prepared, false)? {
+                        Answer::Before => HowAgreed::Before,
+                        Answer::Start => HowAgreed::Asked,
+                        Answer::Smoke | Answer::No => return Ok(not_started()),
+                    },
                 }
-            };
-            let created = prepared.create(root, &mut store, how)?;
-            let stored = store.run(created.number).map_err(failed)?.ok_or_else(showing::bug)?;
-            worker::ensure(root, &store, stored.record.key_variable.as_deref())?;
-            return Ok(json!({"runId": run_name(stored.number)}));
+            }
+            Answer::No => return Ok(not_started()),
+        };
+        // Somebody may have started the same while we asked.
+        if let Some(open) = same(&store, prepared.record())? {
+            return Ok(following(&open));
         }
+        if how == HowAgreed::Asked {
+            self.remember(prepared.items(), prepared.terms());
+        }
+        let before = starting::open_run(&store)?;
+        let created = prepared.create(root, &mut store, how)?;
+        let stored = store.run(created.number).map_err(failed)?.ok_or_else(showing::bug)?;
+        worker::ensure(root, &store, stored.record.key_variable.as_deref())?;
+        let name = run_name(stored.number);
+        if self.argument.is_test {
+            self.commands.shared().test_runs.insert(root.to_path_buf(), name.clone());
+        }
+        Ok(match before {
+            Some(open) => json!({"runId": name, "text": format!("queued after {}", run_name(open.number))}),
+            None => json!({"runId": name}),
+        })
+    }
+
+    fn prepare(&self, store: &Store, goal: Goal, is_smoke: bool) -> Result<starting::Prepared, Failure> {
+        let texts = self.texts()?;
+        let plan = |asking: &mut starting::Asking<'_>| self.plan(asking, goal, is_smoke);
+        starting::prepare(self.root(), Some(&texts), store, &self.terms(), plan)
+    }
+
+    /// Whether somebody agrees. Who chose something with its price has agreed to that, if they had agreed to such a run before;
+    /// whatever showed no price is asked for with its costs.
+    fn agreed(&self, store: &Store, prepared: &starting::Prepared, may_try: bool) -> Result<Answer, Failure> {
+        if prepared.reasons().is_empty() && self.argument.is_priced {
+            return Ok(Answer::Before);
+        }
+        let asked = prepared.asked(store)?;
+        let text = wording(&asked, prepared.items(), prepared.reasons());
+        let buttons = if may_try { vec![FIRST_TRY, START, CANCEL] } else { vec![START, CANCEL] };
+        let question = self.question(asked.verb, prepared.items(), &text, buttons);
+        Ok(match self.ask(&question) {
+            Some("start") => Answer::Start,
+            Some("smoke") => Answer::Smoke,
+            _ => Answer::No,
+        })
     }
 
     /// Whoever cannot be remembered is asked again.
-    fn agree(&self, prepared: &starting::Prepared) {
-        let noted = Memory::of_this_user().agree(
-            self.root(),
-            prepared.items(),
-            prepared.terms(),
-            HowAgreed::Asked,
-            true,
-        );
+    fn remember(&self, items: &Items, terms: &agreeing::Terms) {
+        let noted = Memory::of_this_user().agree(self.root(), items, terms, HowAgreed::Asked, true);
         if let Err(error) = noted {
             tracing::warn!(%error, "what was agreed to is not remembered");
         }
@@ -182,8 +206,7 @@ impl Starting {
 
     /// What is trusted is the manifest on disk.
     fn saved(&self) -> Result<(), Failure> {
-        let saved = std::fs::read_to_string(self.root().join(MANIFEST)).unwrap_or_default();
-        match self.project.harness().manifest_file().document.source() == saved {
+        match is_saved(&self.project, &self.project.harness().manifest_path()) {
             true => Ok(()),
             false => Err(Failure::user(
                 format!("save `{MANIFEST}` first: trust is about the saved file"),
@@ -213,26 +236,24 @@ impl Starting {
         }
     }
 
-    /// The run that is open and does the same: who starts it twice follows the first.
-    fn same(&self, store: &Store, goal: Goal) -> Result<Option<StoredRun>, Failure> {
-        if store.is_foreign() {
-            return Ok(None);
-        }
-        let identity = self.project.identity().to_string();
-        let open = store.open_runs().map_err(|error| error.to_failure())?;
-        let is_same = |run: &StoredRun| {
-            run.state != RunState::Paused && run.record.goal() == goal && run.record.harness == identity
-        };
-        Ok(open.into_iter().find(is_same))
-    }
-
-    /// The texts of open buffers, by path below the root.
-    fn texts(&self) -> BTreeMap<String, String> {
+    /// The texts of open buffers, by path below the root. Tasks are what judges: they are read from the disk, by whoever works on a
+    /// run as well.
+    fn texts(&self) -> Result<BTreeMap<String, String>, Failure> {
         let harness = self.project.harness();
-        let open = harness.named_files().filter(|file| self.project.files().is_open(file));
-        let texts = open
-            .filter_map(|file| Some((file.as_str().to_owned(), harness.document(file)?.source().to_owned())));
-        texts.collect()
+        let is_task = |file: &FilePath| {
+            harness.suite().directory.as_ref().is_some_and(|directory| file.is_below(directory))
+        };
+        let mut texts = BTreeMap::new();
+        for file in harness.named_files().filter(|file| self.project.files().is_open(file)) {
+            let Some(document) = harness.document(file) else { continue };
+            if !is_task(file) {
+                texts.insert(file.as_str().to_owned(), document.source().to_owned());
+            } else if !is_saved(&self.project, file) {
+                let message = format!("save `{file}` first: tasks are read from the disk");
+                return Err(Failure::user(message, "nothing was started"));
+            }
+        }
+        Ok(texts)
     }
 
     fn terms(&self) -> Terms {
@@ -254,7 +275,15 @@ impl Starting {
         let tasks = self.argument.tasks.clone();
         match goal {
             Goal::Evaluate => {
-                let wanted = plans::Evaluate { tasks, smoke: is_smoke, ..plans::Evaluate::default() };
+                if let Some(task) = judges(asking.subject, &tasks) {
+                    return Err(Failure::user(
+                        format!("`{task}` judges: held-out tasks are measured together"),
+                        "evaluate the harness, or name held-in tasks",
+                    ));
+                }
+                let repeats = self.argument.repeats;
+                let wanted =
+                    plans::Evaluate { tasks, repeats, smoke: is_smoke, ..plans::Evaluate::default() };
                 plans::evaluate(asking.subject, &wanted)
             }
             Goal::Propose => plans::propose(asking.subject, None),
@@ -276,19 +305,16 @@ impl Starting {
         let seen = following::look_at(&store, &stored)?;
         starting::may(&store, &stored, &seen, wish)?;
         let prepared = starting::prepare_resume(root, &store, &stored)?;
-        let how = match prepared.reasons() {
-            [] => HowAgreed::Before,
-            reasons => {
-                let asked = prepared.asked(&store)?;
-                let text = consent::text(&asked, prepared.items(), reasons);
-                let question =
-                    self.question(&stored.record.verb, prepared.items(), &text, vec![START, CANCEL]);
-                if self.ask(&question) != Some(START.id) {
-                    return Ok(json!({"asked": true, "text": "nothing was started"}));
-                }
-                HowAgreed::Asked
-            }
-        };
+        let asked = prepared.asked(&store)?;
+        let text = wording(&asked, prepared.items(), prepared.reasons());
+        let question = self.question(&stored.record.verb, prepared.items(), &text, vec![START, CANCEL]);
+        if self.ask(&question) != Some(START.id) {
+            return Ok(not_started());
+        }
+        let how = HowAgreed::Asked;
+        if !prepared.reasons().is_empty() {
+            self.remember(prepared.items(), prepared.terms());
+        }
         prepared.agree(&mut store, &stored, seen.run().spent().time, how)?;
         starting::change(&mut store, &stored, &seen, wish)?;
         worker::ensure(root, &store, stored.record.key_variable.as_deref())?;
@@ -297,6 +323,7 @@ impl Starting {
 
     fn trust(&self) -> Result<Value, Failure> {
         self.saved()?;
+        self.is_as_read()?;
         let machine = Machine::read()?;
         let subject = Subject::read(self.root(), &Guarantees::untried(), &machine);
         let items = subject.execution_items();
@@ -314,6 +341,74 @@ impl Starting {
         })?;
         Ok(json!({"text": "trusted"}))
     }
+
+    /// Whether the manifest is the one that the editor has read to the person, where it says which one that was.
+    fn is_as_read(&self) -> Result<(), Failure> {
+        let Some(read) = &self.argument.manifest else { return Ok(()) };
+        let now = Digest::of(&std::fs::read(self.root().join(MANIFEST)).unwrap_or_default());
+        match now.to_string() == read.to_ascii_lowercase() {
+            true => Ok(()),
+            false => Err(Failure::user(
+                format!("`{MANIFEST}` has changed since you looked at it"),
+                "look at it again; nothing was trusted",
+            )),
+        }
+    }
+}
+
+/// What somebody said.
+enum Answer {
+    /// Nothing: it was agreed to before, and this time by its price.
+    Before,
+    Start,
+    Smoke,
+    No,
+}
+
+/// What is read to somebody: everything, if they have to agree to something new; else what it runs, costs and takes.
+fn wording(asked: &Asked<'_>, items: &Items, reasons: &[Reason]) -> String {
+    if !reasons.is_empty() {
+        return consent::text(asked, items, reasons);
+    }
+    let mut text = format!("{}\n", consent::title(asked));
+    for Line { what, text: line } in consent::lines(asked) {
+        if ["Runs", "Costs", "Takes"].contains(&what) {
+            text.push_str(&format!("{what:<10} {line}\n"));
+        }
+    }
+    text
+}
+
+/// The run that is open and does the same: who starts it twice follows the first.
+fn same(store: &Store, record: &RunRecord) -> Result<Option<StoredRun>, Failure> {
+    if store.is_foreign() {
+        return Ok(None);
+    }
+    let what = |run: &RunRecord| {
+        let RunRecord { verb, harness, contract, slots, rules, candidates, .. } = run.clone();
+        (verb, harness, contract, slots, rules, candidates)
+    };
+    let wanted = what(record);
+    let open = store.open_runs().map_err(|error| error.to_failure())?;
+    Ok(open.into_iter().find(|run| run.state != RunState::Paused && what(&run.record) == wanted))
+}
+
+/// Whether the text of a file is the one on disk.
+fn is_saved(project: &Project, file: &FilePath) -> bool {
+    let Some(document) = project.harness().document(file) else { return true };
+    std::fs::read_to_string(project.absolute(file)).is_ok_and(|saved| saved == document.source())
+}
+
+/// A task that judges, among those that somebody names.
+fn judges<'s>(subject: &'s Subject, named: &[String]) -> Option<&'s str> {
+    let patterns: Vec<TaskPattern> = named.iter().map(|written| TaskPattern::new(written)).collect();
+    let mut held_out = subject.tasks.iter().filter(|task| task.split != Split::HeldIn);
+    let found = held_out.find(|task| patterns.iter().any(|pattern| pattern.matches(&task.id)));
+    found.map(|task| task.id.as_str())
+}
+
+fn not_started() -> Value {
+    json!({"asked": true, "text": "nothing was started"})
 }
 
 fn following(open: &StoredRun) -> Value {

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use harness_schema::files::Content;
 use harness_schema::problem::Change;
 use serde_json::{Value, json};
 use tower_lsp::gen_lsp_types as lsp;
 use tower_lsp::jsonrpc::{Error, Result};
 
 use super::marks;
+use crate::host::disk;
 use crate::ide::offers::{self, Does, Offer, Trigger};
 use crate::ide::{actions, splits};
 use crate::lsp::at::{self, At, plain};
 use crate::lsp::shared::Shared;
 use crate::lsp::{from_proto, to_proto};
+use crate::workspace::{Project, Snapshot};
 
 /// `CodeActionTriggerKind.Invoked`: the user asked.
 const INVOKED: u64 = 1;
@@ -118,7 +121,12 @@ async fn resolve_apply(
 ) -> Result<lsp::CodeAction> {
     let uri = value.pointer("/data/uri").and_then(Value::as_str).unwrap_or_default().to_owned();
     let resolved: Option<Value> = at::answer(shared, &lsp::Uri(uri), move |at| {
-        Some(match offers::resolve(&at.site.project, &proposals) {
+        let changes = offers::resolve(&at.site.project, &proposals);
+        let fresh = changes.and_then(|changes| {
+            is_fresh(&at.snapshot, &at.site.project, &changes)?;
+            Ok(changes)
+        });
+        Some(match fresh {
             Ok(changes) => json!({"edit": to_proto::confirmed(at.edit(&changes)?, at.shared.session())}),
             Err(why) => json!({"why": why}),
         })
@@ -132,7 +140,37 @@ async fn resolve_apply(
         }
         None => return Err(Error::content_modified()),
     }
-    to_proto::typed(value)
+    let mut action: lsp::CodeAction = to_proto::typed(value)?;
+    if let Some(edit) = &mut action.edit {
+        to_proto::annotate(edit);
+    }
+    Ok(action)
+}
+
+/// Whether the files of an edit that are not open are still what they were read as: an editor opens them as they are by now.
+///
+/// # Errors
+/// Which one is not.
+pub fn is_fresh(
+    snapshot: &Snapshot,
+    project: &Project,
+    changes: &[Change],
+) -> std::result::Result<(), String> {
+    for change in changes {
+        let Change::Edit { file, .. } = change else { continue };
+        let path = project.absolute(file);
+        let Some(document) = project.harness().document(file) else { continue };
+        if snapshot.buffers().contains_key(&path) {
+            continue;
+        }
+        let is_same = disk::read(project.root(), file).is_some_and(
+            |now| matches!(now.content, Content::Text(text) if text.source() == document.source()),
+        );
+        if !is_same {
+            return Err(format!("`{file}` has just changed on disk, try again"));
+        }
+    }
+    Ok(())
 }
 
 fn offer(at: &At, uri: &str, offer: &Offer) -> Option<Value> {

@@ -1,5 +1,7 @@
 //! The language server protocol at the edge: the only module that names a protocol type.
 //!
+//! What starts, follows and shows runs is there where runs are: on Linux. Elsewhere documents are checked all the same.
+//!
 //! Protocol columns become byte offsets in `from_proto`, once, and byte offsets become columns in `to_proto`, once.
 
 pub mod framing;
@@ -21,11 +23,16 @@ pub mod refresh;
 pub mod health;
 pub mod diagnostics;
 pub mod disk;
+#[cfg(target_os = "linux")]
 pub mod news;
+#[cfg(target_os = "linux")]
 pub mod boards;
+#[cfg(target_os = "linux")]
 pub mod showing;
+#[cfg(target_os = "linux")]
 pub mod commands;
 pub mod server;
+#[cfg(target_os = "linux")]
 pub mod ext;
 pub mod probe;
 
@@ -44,7 +51,9 @@ use outbox::Outbox;
 /// If the runtime cannot be started.
 pub fn run_stdio(probe: bool) -> io::Result<u8> {
     run(|outbox| {
-        let builder = ext::register(LspService::build(|client| server::Server::new(client, outbox)));
+        let builder = LspService::build(|client| server::Server::new(client, outbox));
+        #[cfg(target_os = "linux")]
+        let builder = ext::register(builder);
         let builder = if probe { probe::register(builder) } else { builder };
         builder.finish()
     })

@@ -13,7 +13,9 @@ use tower_lsp::jsonrpc::Result;
 use tower_lsp::{Client, LanguageServer};
 
 use super::at::plain;
+#[cfg(target_os = "linux")]
 use super::boards::Boards;
+#[cfg(target_os = "linux")]
 use super::commands::Commands;
 use super::diagnostics::Diagnostics;
 use super::disk::Disk;
@@ -22,7 +24,9 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::settings::{SECTION, Settings};
 use super::shared::Shared;
-use super::{asking, from_proto, showing, to_proto};
+#[cfg(target_os = "linux")]
+use super::showing;
+use super::{asking, from_proto, to_proto};
 
 /// The language server.
 #[derive(Debug)]
@@ -30,7 +34,9 @@ pub struct Server {
     shared: Arc<Shared>,
     diagnostics: Diagnostics,
     disk: Disk,
+    #[cfg(target_os = "linux")]
     boards: Arc<Boards>,
+    #[cfg(target_os = "linux")]
     commands: Commands,
 }
 
@@ -40,12 +46,21 @@ impl Server {
     pub fn new(client: Client, outbox: Arc<Outbox>) -> Self {
         let shared = Arc::new(Shared::new(client, outbox));
         let diagnostics = Diagnostics::new(&shared);
+        #[cfg(target_os = "linux")]
         let boards = Arc::new(Boards::new());
-        let commands = Commands::new(&shared, &boards);
-        Self { shared, diagnostics, disk: Disk::new(), boards, commands }
+        Self {
+            #[cfg(target_os = "linux")]
+            commands: Commands::new(&shared, &boards),
+            #[cfg(target_os = "linux")]
+            boards,
+            shared,
+            diagnostics,
+            disk: Disk::new(),
+        }
     }
 
     /// The commands.
+    #[cfg(target_os = "linux")]
     pub(super) fn commands(&self) -> &Commands {
         &self.commands
     }
@@ -79,6 +94,7 @@ impl LanguageServer for Server {
             self.disk.folder_opened(&self.shared, folder.clone());
         }
         self.disk.follow(&self.shared, self.diagnostics.clone());
+        #[cfg(target_os = "linux")]
         self.boards.follow(&self.shared, self.diagnostics.clone());
         self.ask_settings();
     }
@@ -300,10 +316,12 @@ impl LanguageServer for Server {
         marks::code_lens_resolve(&self.shared, lens).await
     }
 
+    #[cfg(target_os = "linux")]
     async fn execute_command(&self, params: lsp::ExecuteCommandParams) -> Result<Option<Value>> {
         self.commands.execute(params).await
     }
 
+    #[cfg(target_os = "linux")]
     async fn text_document_content(
         &self,
         params: lsp::TextDocumentContentParams,

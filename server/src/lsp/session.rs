@@ -90,7 +90,7 @@ impl Session {
         let renames = json!({
             "filters": [{"scheme": "file", "pattern": {"glob": "**/*"}}],
         });
-        json!({
+        let mut answer = json!({
             "serverInfo": {"name": "self-harness", "version": env!("CARGO_PKG_VERSION")},
             "capabilities": {
                 "positionEncoding": encoding,
@@ -140,7 +140,18 @@ impl Session {
                 },
                 "experimental": {"selfHarness": {"schema": 1}, "testExplorer": true},
             },
-        })
+        });
+        // Runs are for Linux: elsewhere nobody could start what a lens or a command says.
+        if cfg!(not(target_os = "linux"))
+            && let Some(capabilities) = answer.get_mut("capabilities").and_then(Value::as_object_mut)
+        {
+            for capability in
+                ["executeCommandProvider", "codeLensProvider", "inlayHintProvider", "experimental"]
+            {
+                capabilities.remove(capability);
+            }
+        }
+        answer
     }
 }
 

@@ -19,4 +19,11 @@ mod lab;
 #[expect(dead_code, reason = "the model of `tests/cycle`")]
 mod persona;
 mod desk;
+mod record;
+mod consenting;
+mod following;
+mod ends;
+mod session;
+mod bare;
+mod plain;
 mod whole;

@@ -1,0 +1,184 @@
+//! How runs end: each in one way, with one sentence, the same in editor and terminal; and what is never taken for a fail.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use regex::Regex;
+use serde_json::{Value, json};
+
+use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab_of, replying};
+use crate::lab::{Lab, WRITER};
+use crate::persona::persona;
+
+/// The ways to end (`editor` 3.3).
+const ENDS: [&str; 5] = ["result", "empty", "cancelled", "undecided", "failed"];
+
+/// Waits for the end of a run; how, and in which sentence.
+fn end(desk: &mut Desk, verb: &str) -> Value {
+    desk.run_is(verb, &ENDS)
+}
+
+fn edit(lab: &Lab, desk: &mut Desk, from: &str, to: &str) {
+    let manifest = desk.text("harness.toml");
+    let edited = manifest.replace(from, to);
+    assert_ne!(manifest, edited);
+    desk.write("harness.toml", &edited);
+    desk.save("harness.toml");
+    assert_eq!(fs::read_to_string(lab.root().join("harness.toml")).unwrap(), edited);
+}
+
+#[test]
+fn ux_08_every_run_ends_in_one_way_with_one_sentence() {
+    let slow = replying().replace("command = \"ls -la\"", "command = \"sleep 0.3; ls -la\"");
+    let lab = lab_of("editor-ends", 6, &slow, &format!("{SHORT}max_trials = 900\n"));
+    let (server, record) = crate::record::Record::of(&lab);
+    let mut desk = Desk::with(&lab, server, &capabilities());
+    desk.show("harness.toml");
+    desk.show(PROMPT_FILE);
+    desk.presses("start");
+    let mut ends: BTreeMap<String, Value> = BTreeMap::new();
+    let mut ended = |lab: &Lab, state: Value, wanted: &str| {
+        assert_eq!(state["state"], wanted, "{state}\n{}", lab.worker_log());
+        let sentence = state["sentence"].as_str().unwrap();
+        // The command line says the same.
+        assert_eq!(lab.ok(&["status", state["runId"].as_str().unwrap()]).trim(), sentence);
+        ends.insert(state["runId"].as_str().unwrap().to_owned(), state.clone());
+    };
+    desk.command("evaluate", &json!({}));
+    ended(&lab, end(&mut desk, "evaluate"), "result");
+    desk.command("propose", &json!({}));
+    ended(&lab, end(&mut desk, "propose"), "result");
+    // Not enough for a decision.
+    edit(&lab, &mut desk, "max_trials = 900", "max_trials = 2");
+    desk.command("validate", &json!({}));
+    ended(&lab, end(&mut desk, "validate"), "undecided");
+    edit(&lab, &mut desk, "max_trials = 2", "max_trials = 900");
+    // Another text, of which nothing was measured; somebody ends it.
+    desk.write(PROMPT_FILE, "# Rules\n\nWrite.\n");
+    desk.command("evaluate", &json!({}));
+    desk.run_is("evaluate", &["running"]);
+    desk.command("cancel", &json!({}));
+    ended(&lab, end(&mut desk, "evaluate"), "cancelled");
+    // Its tasks change while it runs.
+    desk.write(PROMPT_FILE, "# Rules\n\nWrite numbers.\n");
+    desk.command("evaluate", &json!({}));
+    let run = desk.run_is("evaluate", &["running"])["runId"].clone();
+    desk.server.wait_for(A_RUN, |message| {
+        message["params"]["runId"] == run && 1 <= message["params"]["trials"]["done"].as_u64().unwrap_or(0)
+    });
+    for number in 0..6 {
+        lab.write(&format!("tasks/t-{number:02}/tests/test.sh"), "echo 1 > /logs/verifier/reward.txt\n");
+    }
+    ended(&lab, end(&mut desk, "evaluate"), "failed");
+    desk.server.shut_down();
+
+    let sentence = Regex::new(
+        r"^(?:(?:evaluate|propose|validate) finished: .+, (?:\$\d+\.\d\d|free)[^,]*, [^,]+|evaluate cancelled at \d+ of \d+ trials, .+ spent, results are kept|validate (?:undecided: .+|stopped at \d+ of \d+ trials: the budget of trials is used up, results are kept)|evaluate failed at \d+ of \d+ trials: .+; results are kept) \(r-\d{4}\)$",
+    )
+    .unwrap();
+    assert_eq!(ends.len(), 5);
+    for (run, state) in &ends {
+        assert!(sentence.is_match(state["sentence"].as_str().unwrap()), "{state}");
+        // It was told once, and nothing after it.
+        let of_run = |message: &Value| {
+            message["method"] == "selfHarness/runState" && message["params"]["runId"] == run.as_str()
+        };
+        let told: Vec<Value> = record.said().into_iter().map(|said| said.message).filter(of_run).collect();
+        let is_end = |message: &&Value| ENDS.iter().any(|end| message["params"]["state"] == *end);
+        assert_eq!(told.iter().filter(is_end).count(), 1, "{told:?}");
+        assert!(told.last().is_some_and(|last| is_end(&last)), "{told:?}");
+    }
+}
+
+#[test]
+fn ux_08_where_there_is_nothing_to_find_a_run_ends_empty() {
+    // It reads back what it writes, so nothing fails.
+    let lab = lab_of("editor-empty", 4, &persona("").replace("heads = 0.2", "heads = 1.0"), SHORT);
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.show("harness.toml");
+    desk.presses("start");
+    desk.command("propose", &json!({}));
+    let ended = end(&mut desk, "propose");
+    assert_eq!(ended["state"], "empty", "{ended}");
+    assert!(ended["sentence"].as_str().unwrap().contains("there is no weakness"), "{ended}");
+    assert_eq!(ended["heldIn"], json!({"pass": 4, "fail": 0}));
+}
+
+#[test]
+fn ux_13_spending_passes_the_cap_by_no_more_than_what_ran_and_nothing_is_paid_twice() {
+    // Each trial takes 450 tokens of input and 35 of output: half a dollar.
+    const TRIAL: f64 = 0.45 + 0.05;
+    const CAP: f64 = 2.2;
+    let lab = lab_of("editor-cap", 6, WRITER, &format!("{SHORT}max_cost_usd = {CAP}\n"));
+    let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
+    let price = "seed = 3\nprice = { input = 1000.0, output = 1428.5714285714287 }\n";
+    lab.write("harness.toml", &manifest.replace("seed = 3\n", price));
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.show("harness.toml");
+    desk.presses("start");
+    desk.command("evaluate", &json!({}));
+    assert!(desk.is_asked().contains("stops at $2.20"));
+    desk.run_is("evaluate", &["running"]);
+    let told = desk.server.wait_for(A_RUN, |message| {
+        let state = &message["params"]["state"];
+        message["method"] == "selfHarness/runState" && *state != "running" && *state != "queued"
+    });
+    let told = &told["params"];
+    assert!(told["sentence"].as_str().unwrap().contains("the budget of money is used up"), "{told}");
+    let spent = told["cost"]["usd"].as_f64().unwrap();
+    let done = told["trials"]["done"].as_u64().unwrap();
+    assert!((4..=6).contains(&done), "{told}");
+    assert!((spent - TRIAL * done as f64).abs() < 0.01, "{spent} for {done} trials");
+    assert!(CAP - TRIAL < spent && spent <= CAP + 4.0 * TRIAL + 0.01, "{spent}");
+    assert_eq!(told["cost"]["capUsd"].as_f64(), Some(CAP));
+    // More money measures the rest; more is asked about.
+    edit(&lab, &mut desk, &format!("max_cost_usd = {CAP}"), "max_cost_usd = 4.9");
+    desk.command("evaluate", &json!({}));
+    assert!(desk.is_asked().contains("$4.90"));
+    let result = desk.run_is("evaluate", &["result", "failed"]);
+    let result = if result["runId"] == told["runId"] { desk.run_is("evaluate", &["result"]) } else { result };
+    assert_eq!(result["trials"]["done"], 12, "{result}");
+    let store = lab.store();
+    let paid: usize = store.runs().unwrap().iter().map(|run| store.trials(run.number).unwrap().len()).sum();
+    assert_eq!(paid, 12);
+    assert_eq!(lab.status()["trials"]["reused"].as_u64(), Some(done));
+}
+
+#[test]
+fn ux_14_a_provider_that_answers_429_fails_no_task() {
+    // Half of the conversations get no answer; the others are right.
+    let refuses = "[[rule]]\nid = \"429\"\nwhen = { step = 0, coin = { heads = 0.5, name = \"429\", per = \"conversation\" } }\n\
+                   reply = { error = { status = 429, message = \"slow down\", headers = { \"x-should-retry\" = \"false\" } } }\n\n";
+    let model = persona(refuses).replace("heads = 0.2", "heads = 1.0");
+    let lab = lab_of("editor-429", 12, &model, SHORT);
+    let mut client = capabilities();
+    client["experimental"]["testExplorer"] = json!(true);
+    let (server, record) = crate::record::Record::of(&lab);
+    let mut desk = Desk::with(&lab, server, &client);
+    desk.show("harness.toml");
+    desk.presses("start");
+    desk.command("evaluate", &json!({}));
+    desk.server.wait_for(A_RUN, |message| {
+        let trials = &message["params"]["trials"];
+        message["method"] == "selfHarness/runState"
+            && 2 <= trials["void"].as_u64().unwrap_or(0)
+            && 1 <= message["params"]["heldIn"]["pass"].as_u64().unwrap_or(0)
+    });
+    desk.command("discard", &json!({"run": "r-0001"}));
+    desk.server.wait_for(PATIENCE, |message| {
+        message["method"] == "selfHarness/runState" && message["params"]["state"] == "cancelled"
+    });
+    desk.server.shut_down();
+    let said: Vec<Value> = record.said().into_iter().map(|said| said.message).collect();
+    let states = said.iter().filter(|message| message["method"] == "selfHarness/runState");
+    for state in states {
+        assert_eq!(state["params"]["heldIn"]["fail"], 0, "{state}");
+    }
+    let tests = said.iter().filter(|message| message["method"] == "experimental/changeTestState");
+    let tags: Vec<&str> =
+        tests.map(|message| message["params"]["state"]["tag"].as_str().unwrap()).collect();
+    assert!(tags.contains(&"passed") && !tags.contains(&"failed"), "{tags:?}");
+    let trials = lab.store().trials(1).unwrap();
+    assert!(trials.iter().all(|trial| trial.verdict != "fail"), "{trials:?}");
+    assert!(trials.iter().filter(|trial| trial.verdict == "void").all(|trial| trial.detail.contains("429")));
+}

@@ -96,6 +96,7 @@ fn ux_02_06_nothing_runs_and_nobody_is_connected_to_before_somebody_says_start()
     // A yes would have been noticed.
     desk.presses("start");
     desk.command("evaluate", &json!({}));
+    desk.is_asked();
     let began = Instant::now();
     while !endpoint.is_connected_to() {
         assert!(began.elapsed() < PATIENCE, "{}", lab.worker_log());
@@ -116,10 +117,12 @@ fn ux_03_a_byte_of_what_judges_is_asked_about_and_a_prompt_is_not() {
     desk.run_is("evaluate", &["result"]);
     // Another prompt, saved or not, starts as it is: whoever is asked from now on says no.
     desk.presses("cancel");
-    for text in ["# Rules\n\nYou write good numbers.\n", "# Rules\n\nYou write the best numbers.\n"] {
+    for (run, text) in
+        [("r-0002", "# Rules\n\nYou write good numbers.\n"), ("r-0003", "# Rules\n\nYou write the best numbers.\n")]
+    {
         desk.write(PROMPT_FILE, text);
         desk.command("evaluate", &json!({}));
-        desk.run_is("evaluate", &["result"]);
+        desk.is_told_of(run, &["result"]);
         desk.save(PROMPT_FILE);
     }
     assert_eq!(runs(&lab), 3);
@@ -224,6 +227,9 @@ fn ux_07_a_manifest_that_is_not_saved_or_changes_meanwhile_is_not_started() {
     desk.server.wait_for(PATIENCE, change("harness.toml", with_endpoint(&lab, &elsewhere)));
     let ended = desk.run_is("evaluate", &["result", "paused", "failed"]);
     assert!(!elsewhere.is_connected_to(), "{ended}");
-    assert_eq!(ended["state"], "paused", "{ended}");
-    assert!(ended["cause"].as_str().unwrap().contains("harness.toml"), "{ended}");
+    match ended["state"].as_str() {
+        Some("paused") => assert!(ended["cause"].as_str().unwrap().contains("harness.toml"), "{ended}"),
+        // What was read is what was run.
+        _ => assert_eq!(lab.store().run(1).unwrap().unwrap().record.files["harness.toml"], saved),
+    }
 }

@@ -206,6 +206,16 @@ impl Desk {
         told["params"].clone()
     }
 
+    /// The same of a run by its name: what was told of others before does not count.
+    pub(crate) fn is_told_of(&mut self, run: &str, states: &[&str]) -> Value {
+        let told = self.server.wait_for(A_RUN, |message| {
+            message["method"] == "selfHarness/runState"
+                && message["params"]["runId"] == run
+                && states.iter().any(|state| message["params"]["state"] == *state)
+        });
+        told["params"].clone()
+    }
+
     /// The titles of the lenses of a document.
     pub(crate) fn lenses(&mut self, file: &str) -> Vec<String> {
         let uri = self.uri(file);

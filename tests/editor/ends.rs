@@ -8,15 +8,10 @@ use serde_json::{Value, json};
 
 use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab_of, replying};
 use crate::lab::{Lab, WRITER};
-use crate::persona::persona;
+use crate::persona::{HARM, REMEDY, persona};
 
 /// The ways to end (`editor` 3.3).
 const ENDS: [&str; 5] = ["result", "empty", "cancelled", "undecided", "failed"];
-
-/// Waits for the end of a run; how, and in which sentence.
-fn end(desk: &mut Desk, verb: &str) -> Value {
-    desk.run_is(verb, &ENDS)
-}
 
 fn edit(lab: &Lab, desk: &mut Desk, from: &str, to: &str) {
     let manifest = desk.text("harness.toml");
@@ -45,38 +40,43 @@ fn ux_08_every_run_ends_in_one_way_with_one_sentence() {
         ends.insert(state["runId"].as_str().unwrap().to_owned(), state.clone());
     };
     desk.command("evaluate", &json!({}));
-    ended(&lab, end(&mut desk, "evaluate"), "result");
+    ended(&lab, desk.is_told_of("r-0001", &ENDS), "result");
     desk.command("propose", &json!({}));
-    ended(&lab, end(&mut desk, "propose"), "result");
-    // Not enough for a decision.
+    ended(&lab, desk.is_told_of("r-0002", &ENDS), "result");
+    // One that makes it worse is not accepted, and that is all there is to find.
+    let harm = lab.store().proposals().unwrap().into_iter().find(|stored| stored.record.summary == HARM);
+    let harm = json!({"proposals": [harm.unwrap().number]});
+    desk.command("validate", &harm);
+    ended(&lab, desk.is_told_of("r-0003", &ENDS), "empty");
+    // Another one, with too little money for a decision.
+    let remedy = lab.store().proposals().unwrap().into_iter().find(|stored| stored.record.summary == REMEDY);
     edit(&lab, &mut desk, "max_trials = 900", "max_trials = 2");
-    desk.command("validate", &json!({}));
-    ended(&lab, end(&mut desk, "validate"), "undecided");
+    desk.command("validate", &json!({"proposals": [remedy.unwrap().number]}));
+    ended(&lab, desk.is_told_of("r-0004", &ENDS), "undecided");
     edit(&lab, &mut desk, "max_trials = 2", "max_trials = 900");
     // Another text, of which nothing was measured; somebody ends it.
     desk.write(PROMPT_FILE, "# Rules\n\nWrite.\n");
     desk.command("evaluate", &json!({}));
-    desk.run_is("evaluate", &["running"]);
+    desk.is_told_of("r-0005", &["running"]);
     desk.command("cancel", &json!({}));
-    ended(&lab, end(&mut desk, "evaluate"), "cancelled");
+    ended(&lab, desk.is_told_of("r-0005", &ENDS), "cancelled");
     // Its tasks change while it runs.
     desk.write(PROMPT_FILE, "# Rules\n\nWrite numbers.\n");
     desk.command("evaluate", &json!({}));
-    let run = desk.run_is("evaluate", &["running"])["runId"].clone();
     desk.server.wait_for(A_RUN, |message| {
-        message["params"]["runId"] == run && 1 <= message["params"]["trials"]["done"].as_u64().unwrap_or(0)
+        message["params"]["runId"] == "r-0006" && 1 <= message["params"]["trials"]["done"].as_u64().unwrap_or(0)
     });
     for number in 0..6 {
         lab.write(&format!("tasks/t-{number:02}/tests/test.sh"), "echo 1 > /logs/verifier/reward.txt\n");
     }
-    ended(&lab, end(&mut desk, "evaluate"), "failed");
+    ended(&lab, desk.is_told_of("r-0006", &ENDS), "failed");
     desk.server.shut_down();
 
     let sentence = Regex::new(
         r"^(?:(?:evaluate|propose|validate) finished: .+, (?:\$\d+\.\d\d|free)[^,]*, [^,]+|evaluate cancelled at \d+ of \d+ trials, .+ spent, results are kept|validate (?:undecided: .+|stopped at \d+ of \d+ trials: the budget of trials is used up, results are kept)|evaluate failed at \d+ of \d+ trials: .+; results are kept) \(r-\d{4}\)$",
     )
     .unwrap();
-    assert_eq!(ends.len(), 5);
+    assert_eq!(ends.len(), 6);
     for (run, state) in &ends {
         assert!(sentence.is_match(state["sentence"].as_str().unwrap()), "{state}");
         // It was told once, and nothing after it.
@@ -88,20 +88,6 @@ fn ux_08_every_run_ends_in_one_way_with_one_sentence() {
         assert_eq!(told.iter().filter(is_end).count(), 1, "{told:?}");
         assert!(told.last().is_some_and(|last| is_end(&last)), "{told:?}");
     }
-}
-
-#[test]
-fn ux_08_where_there_is_nothing_to_find_a_run_ends_empty() {
-    // It reads back what it writes, so nothing fails.
-    let lab = lab_of("editor-empty", 4, &persona("").replace("heads = 0.2", "heads = 1.0"), SHORT);
-    let mut desk = Desk::open(&lab, &capabilities());
-    desk.show("harness.toml");
-    desk.presses("start");
-    desk.command("propose", &json!({}));
-    let ended = end(&mut desk, "propose");
-    assert_eq!(ended["state"], "empty", "{ended}");
-    assert!(ended["sentence"].as_str().unwrap().contains("there is no weakness"), "{ended}");
-    assert_eq!(ended["heldIn"], json!({"pass": 4, "fail": 0}));
 }
 
 #[test]
@@ -146,8 +132,8 @@ fn ux_13_spending_passes_the_cap_by_no_more_than_what_ran_and_nothing_is_paid_tw
 
 #[test]
 fn ux_14_a_provider_that_answers_429_fails_no_task() {
-    // Half of the conversations get no answer; the others are right.
-    let refuses = "[[rule]]\nid = \"429\"\nwhen = { step = 0, coin = { heads = 0.5, name = \"429\", per = \"conversation\" } }\n\
+    // One task gets no answer, held-in as it is; the others are right.
+    let refuses = "[[rule]]\nid = \"429\"\nwhen = { any = \"the number 50 \" }\n\
                    reply = { error = { status = 429, message = \"slow down\", headers = { \"x-should-retry\" = \"false\" } } }\n\n";
     let model = persona(refuses).replace("heads = 0.2", "heads = 1.0");
     let lab = lab_of("editor-429", 12, &model, SHORT);
@@ -159,10 +145,9 @@ fn ux_14_a_provider_that_answers_429_fails_no_task() {
     desk.presses("start");
     desk.command("evaluate", &json!({}));
     desk.server.wait_for(A_RUN, |message| {
-        let trials = &message["params"]["trials"];
-        message["method"] == "selfHarness/runState"
-            && 2 <= trials["void"].as_u64().unwrap_or(0)
-            && 1 <= message["params"]["heldIn"]["pass"].as_u64().unwrap_or(0)
+        let params = &message["params"];
+        let (void, done) = (params["trials"]["void"].as_u64(), params["trials"]["done"].as_u64());
+        message["method"] == "selfHarness/runState" && Some(2) <= void && Some(22) <= done
     });
     desk.command("discard", &json!({"run": "r-0001"}));
     desk.server.wait_for(PATIENCE, |message| {
@@ -180,5 +165,6 @@ fn ux_14_a_provider_that_answers_429_fails_no_task() {
     assert!(tags.contains(&"passed") && !tags.contains(&"failed"), "{tags:?}");
     let trials = lab.store().trials(1).unwrap();
     assert!(trials.iter().all(|trial| trial.verdict != "fail"), "{trials:?}");
+    assert_eq!(trials.iter().filter(|trial| trial.verdict == "pass").count(), 22);
     assert!(trials.iter().filter(|trial| trial.verdict == "void").all(|trial| trial.detail.contains("429")));
 }

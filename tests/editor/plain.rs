@@ -116,6 +116,7 @@ fn ux_20_36_an_editor_that_knows_little_reaches_everything_and_what_was_dismisse
     ] {
         assert!(buttons.iter().any(|button| button == wanted), "{wanted}: {buttons:?}");
     }
+    presses(&mut desk, "Start");
     // Evidence comes as problems, and is read in files.
     let line = problem(&mut desk, PROMPT_FILE, "SH802");
     assert!(desk.hover(PROMPT_FILE, line).contains("C-"));
@@ -182,7 +183,7 @@ fn ux_20_36_an_editor_that_knows_little_reaches_everything_and_what_was_dismisse
 #[test]
 fn ux_27_nothing_formats_and_no_fix_puts_a_comment_into_a_prompt() {
     let lab = lab_of("editor-unformatted", 2, &replying(), SHORT);
-    lab.write(PROMPT_FILE, "# Rules\n\nUse `shel` and {{ nobody }}.   \nCall the tool `grep_file` first.\n");
+    lab.write(PROMPT_FILE, "# Rules\n\nUse `shel` and {{ nobody }}.   \nCall the tool `shel` first.\n");
     let mut server = client::Server::start_as(lab.command(&["lsp", "--probe"]));
     let everything = json!({"textDocument": {
         "formatting": {"dynamicRegistration": true},

@@ -6,9 +6,9 @@ use std::fs;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab_of, replying};
+use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab_of};
 use crate::lab::{Lab, WRITER};
-use crate::persona::{HARM, REMEDY, persona};
+use crate::persona::{HARM, REMEDY, adds, answers, persona};
 
 /// The ways to end (`editor` 3.3).
 const ENDS: [&str; 5] = ["result", "empty", "cancelled", "undecided", "failed"];
@@ -24,7 +24,8 @@ fn edit(lab: &Lab, desk: &mut Desk, from: &str, to: &str) {
 
 #[test]
 fn ux_08_every_run_ends_in_one_way_with_one_sentence() {
-    let slow = replying().replace("command = \"ls -la\"", "command = \"sleep 0.3; ls -la\"");
+    let replies = [answers("[0-9]*[02468]", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))];
+    let slow = persona(&replies.concat()).replace("command = \"ls -la\"", "command = \"sleep 0.3; ls -la\"");
     let lab = lab_of("editor-ends", 6, &slow, &format!("{SHORT}max_trials = 900\n"));
     let (server, record) = crate::record::Record::of(&lab);
     let mut desk = Desk::with(&lab, server, &capabilities());
@@ -44,14 +45,16 @@ fn ux_08_every_run_ends_in_one_way_with_one_sentence() {
     desk.command("propose", &json!({}));
     ended(&lab, desk.is_told_of("r-0002", &ENDS), "result");
     // One that makes it worse is not accepted, and that is all there is to find.
-    let harm = lab.store().proposals().unwrap().into_iter().find(|stored| stored.record.summary == HARM);
-    let harm = json!({"proposals": [harm.unwrap().number]});
-    desk.command("validate", &harm);
+    let number = |is_harm: bool| {
+        let all = lab.store().proposals().unwrap();
+        let found = all.iter().find(|stored| (stored.record.summary == HARM) == is_harm);
+        found.unwrap_or_else(|| panic!("{all:?}")).number
+    };
+    desk.command("validate", &json!({"proposals": [number(true)]}));
     ended(&lab, desk.is_told_of("r-0003", &ENDS), "empty");
     // Another one, with too little money for a decision.
-    let remedy = lab.store().proposals().unwrap().into_iter().find(|stored| stored.record.summary == REMEDY);
     edit(&lab, &mut desk, "max_trials = 900", "max_trials = 2");
-    desk.command("validate", &json!({"proposals": [remedy.unwrap().number]}));
+    desk.command("validate", &json!({"proposals": [number(false)]}));
     ended(&lab, desk.is_told_of("r-0004", &ENDS), "undecided");
     edit(&lab, &mut desk, "max_trials = 2", "max_trials = 900");
     // Another text, of which nothing was measured; somebody ends it.

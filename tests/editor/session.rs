@@ -16,30 +16,30 @@ use crate::record::{Record, Said};
 /// What a model and an agent say again and again: nobody hears it.
 const KEY: &str = "sk-test-9Zq4Wm30canaryKEYh71Tb";
 
-/// In the texts, files and verifiers of held-out tasks.
-const HELD_OUT: [&str; 4] = ["zebrafinch-5183", "quartzowl-9921", "marbleheron", "opalcrane-4410"];
+/// In the texts of held-out tasks, in what their verifiers say, and in the names of files, which an agent there sees.
+const HELD_OUT: [&str; 3] = ["zebrafinch-5183", "quartzowl-9921", "marbleheron"];
 
 /// The same in held-in tasks, where it may be seen.
-const HELD_IN: [&str; 4] = ["plainfinch-5183", "plainowl-9921", "plainheron", "plaincrane-4410"];
+const HELD_IN: [&str; 3] = ["plainfinch-5183", "plainowl-9921", "plainheron"];
 
 /// A little longer than hints stay away after a key.
 const STILL: Duration = Duration::from_millis(2100);
 
-fn hide(lab: &Lab, number: usize, [text, verifier, file, content]: [&str; 4]) {
+fn hide(lab: &Lab, number: usize, [text, verifier, file]: [&str; 3]) {
     let task = |name: &str| format!("tasks/t-{number:02}/{name}");
     let read = |name: &str| fs::read_to_string(lab.root().join(task(name))).unwrap();
     lab.write(&task("instruction.md"), &format!("{}\nThe desk is called {text}.\n", read("instruction.md")));
-    lab.write(&task(&format!("environment/{file}.txt")), &format!("{content}\n"));
+    lab.write(&task(&format!("environment/{file}.txt")), "an empty page\n");
     let dockerfile = read("environment/Dockerfile");
     lab.write(&task("environment/Dockerfile"), &format!("{dockerfile}COPY {file}.txt /app/{file}.txt\n"));
     lab.write(&task("tests/test.sh"), &format!("echo {verifier}\n{}", read("tests/test.sh")));
 }
 
-/// A project with markers in every task, and a model that says its key and reads the files of its task.
+/// A project with markers in every task, and a model that says its key and looks at the files of its task.
 fn marked(name: &str) -> Lab {
-    let seen = "command = \"ls -la; cat *.txt; echo SECRET\"".replace("SECRET", KEY);
-    let model = replying().replace("command = \"ls -la\"", &seen).replace("I look.", &format!("I look: {KEY}."));
-    let model = model.replace("reply = { text = \"I look", "reply = { delay = \"300ms\", text = \"I look");
+    let says = format!("reply = {{ delay = \"300ms\", text = \"I look: {KEY}.");
+    let model = replying().replace("reply = { text = \"I look.", &says);
+    assert!(model.contains(KEY));
     let mut lab = lab_of(name, 12, &model, SHORT);
     let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     lab.write("harness.toml", &manifest.replace("seed = 3\n", "seed = 3\napi_key_env = \"LAB_MODEL_KEY\"\n"));
@@ -222,7 +222,8 @@ fn ux_05_15_16_18_33_a_whole_session_says_no_key_and_nothing_of_what_judges() {
     }
 
     desk.command("propose", &json!({}));
-    assert_eq!(watches(&mut desk, "propose")["state"], "result");
+    let proposed = watches(&mut desk, "propose");
+    assert_eq!(proposed["state"], "result", "{proposed}\n{shown:#?}\n{}\n{}", lab.ok(&["report"]), lab.worker_log());
     desk.command("validate", &json!({}));
     desk.run_is("validate", &["running"]);
     looks_around(&mut desk, &lab);

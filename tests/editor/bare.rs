@@ -51,7 +51,8 @@ fn ux_37_without_a_sandbox_all_is_checked_nothing_is_run_and_it_is_said_what_to_
     let problems = desk.problems(PROMPT_FILE);
     assert!(!problems.is_empty(), "{problems:?}");
     let symbols = desk.uri("harness.toml");
-    let symbols = desk.server.request("textDocument/documentSymbol", &json!({"textDocument": {"uri": symbols}}));
+    let symbols =
+        desk.server.request("textDocument/documentSymbol", &json!({"textDocument": {"uri": symbols}}));
     assert!(!symbols.as_array().unwrap().is_empty());
     assert!(desk.hover("harness.toml", 0).contains("schema"));
     assert!(!desk.tree(None).is_empty());

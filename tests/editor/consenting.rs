@@ -67,7 +67,8 @@ fn ux_02_06_nothing_runs_and_nobody_is_connected_to_before_somebody_says_start()
         assert!(asked.contains(&endpoint.address()), "{asked}");
     };
     // Whoever closes the question, says no, or answers something that was not asked, has not said yes.
-    for answer in [Value::Null, json!({"button": "cancel"}), json!({"button": "trust"}), json!({"button": 1})] {
+    for answer in [Value::Null, json!({"button": "cancel"}), json!({"button": "trust"}), json!({"button": 1})]
+    {
         desk.server.answers("selfHarness/consent", answer);
         for verb in ["evaluate", "smoke", "improve", "propose"] {
             desk.command(verb, &json!({}));
@@ -77,7 +78,9 @@ fn ux_02_06_nothing_runs_and_nobody_is_connected_to_before_somebody_says_start()
         }
     }
     // What there is nothing for starts nothing either, and neither does what only shows or looks.
-    for verb in ["resume", "retry", "cancel", "validate", "report", "apply", "dismiss", "status", "menu", "doctor"] {
+    for verb in
+        ["resume", "retry", "cancel", "validate", "report", "apply", "dismiss", "status", "menu", "doctor"]
+    {
         desk.tries(verb, &json!({}));
     }
     // Trust is no consent: the first start is asked all the same.
@@ -117,9 +120,10 @@ fn ux_03_a_byte_of_what_judges_is_asked_about_and_a_prompt_is_not() {
     desk.run_is("evaluate", &["result"]);
     // Another prompt, saved or not, starts as it is: whoever is asked from now on says no.
     desk.presses("cancel");
-    for (run, text) in
-        [("r-0002", "# Rules\n\nYou write good numbers.\n"), ("r-0003", "# Rules\n\nYou write the best numbers.\n")]
-    {
+    for (run, text) in [
+        ("r-0002", "# Rules\n\nYou write good numbers.\n"),
+        ("r-0003", "# Rules\n\nYou write the best numbers.\n"),
+    ] {
         desk.write(PROMPT_FILE, text);
         desk.command("evaluate", &json!({}));
         desk.is_told_of(run, &["result"]);

@@ -178,8 +178,7 @@ impl Desk {
             argument[key] = value.clone();
         }
         let command = format!("self-harness.{word}");
-        self.server
-            .request("workspace/executeCommand", &json!({"command": command, "arguments": [argument]}))
+        self.server.request("workspace/executeCommand", &json!({"command": command, "arguments": [argument]}))
     }
 
     /// Waits until somebody is asked whether something may start; what they read.

@@ -67,7 +67,8 @@ fn ux_08_every_run_ends_in_one_way_with_one_sentence() {
     desk.write(PROMPT_FILE, "# Rules\n\nWrite numbers.\n");
     desk.command("evaluate", &json!({}));
     desk.server.wait_for(A_RUN, |message| {
-        message["params"]["runId"] == "r-0006" && 1 <= message["params"]["trials"]["done"].as_u64().unwrap_or(0)
+        message["params"]["runId"] == "r-0006"
+            && 1 <= message["params"]["trials"]["done"].as_u64().unwrap_or(0)
     });
     for number in 0..6 {
         lab.write(&format!("tasks/t-{number:02}/tests/test.sh"), "echo 1 > /logs/verifier/reward.txt\n");
@@ -163,8 +164,7 @@ fn ux_14_a_provider_that_answers_429_fails_no_task() {
         assert_eq!(state["params"]["heldIn"]["fail"], 0, "{state}");
     }
     let tests = said.iter().filter(|message| message["method"] == "experimental/changeTestState");
-    let tags: Vec<&str> =
-        tests.map(|message| message["params"]["state"]["tag"].as_str().unwrap()).collect();
+    let tags: Vec<&str> = tests.map(|message| message["params"]["state"]["tag"].as_str().unwrap()).collect();
     assert!(tags.contains(&"passed") && !tags.contains(&"failed"), "{tags:?}");
     let trials = lab.store().trials(1).unwrap();
     assert!(trials.iter().all(|trial| trial.verdict != "fail"), "{trials:?}");

@@ -49,7 +49,11 @@ fn action(desk: &mut Desk, file: &str, line: u64, starts: &str) -> Value {
         if let Some(found) = actions.iter().find(|one| one["title"].as_str().unwrap().starts_with(starts)) {
             return found.clone();
         }
-        assert!(began.elapsed() < A_RUN / 5, "no `{starts}` at line {line} of {file}: {:?}", titles(&actions));
+        assert!(
+            began.elapsed() < A_RUN / 5,
+            "no `{starts}` at line {line} of {file}: {:?}",
+            titles(&actions)
+        );
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 }
@@ -65,7 +69,10 @@ fn run(desk: &mut Desk, action: &Value) {
 /// The message with buttons that comes next.
 fn message(desk: &mut Desk) -> (String, Vec<String>) {
     let asked = desk.server.wait_for(PATIENCE, |message| message["method"] == "window/showMessageRequest");
-    (asked["params"]["message"].as_str().unwrap().to_owned(), titles(asked["params"]["actions"].as_array().unwrap()))
+    (
+        asked["params"]["message"].as_str().unwrap().to_owned(),
+        titles(asked["params"]["actions"].as_array().unwrap()),
+    )
 }
 
 /// The text of the file that is to be shown next.
@@ -111,8 +118,16 @@ fn ux_20_36_an_editor_that_knows_little_reaches_everything_and_what_was_dismisse
     run(&mut desk, &more);
     let (_, buttons) = message(&mut desk);
     for wanted in [
-        "Evaluate", "Try 3 Tasks", "Propose", "Validate Proposals", "Improve", "Show Weaknesses", "Show Report",
-        "Show Lineage", "Doctor", "Trust…",
+        "Evaluate",
+        "Try 3 Tasks",
+        "Propose",
+        "Validate Proposals",
+        "Improve",
+        "Show Weaknesses",
+        "Show Report",
+        "Show Lineage",
+        "Doctor",
+        "Trust…",
     ] {
         assert!(buttons.iter().any(|button| button == wanted), "{wanted}: {buttons:?}");
     }

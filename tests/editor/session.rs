@@ -37,9 +37,10 @@ fn hide(lab: &Lab, number: usize, [text, verifier, file]: [&str; 3]) {
 
 /// A project with markers in every task, and a model that says its key and looks at the files of its task.
 fn marked(name: &str) -> Lab {
-    let says = format!("reply = {{ delay = \"300ms\", text = \"I look: {KEY}.");
-    let model = replying().replace("reply = { text = \"I look.", &says);
-    assert!(model.contains(KEY));
+    // It takes its time at the end: whoever writes late has another weakness.
+    let model = replying().replace("text = \"I look.", &format!("text = \"I look: {KEY}."));
+    let model = model.replace("text = \"Done:", &format!("delay = \"300ms\", text = \"{KEY} is done:"));
+    assert_eq!(model.matches(KEY).count(), 2);
     let mut lab = lab_of(name, 12, &model, SHORT);
     let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     lab.write("harness.toml", &manifest.replace("seed = 3\n", "seed = 3\napi_key_env = \"LAB_MODEL_KEY\"\n"));
@@ -223,13 +224,14 @@ fn ux_05_15_16_18_33_a_whole_session_says_no_key_and_nothing_of_what_judges() {
 
     desk.command("propose", &json!({}));
     let proposed = watches(&mut desk, "propose");
-    assert_eq!(proposed["state"], "result", "{proposed}\n{shown:#?}\n{}\n{}", lab.ok(&["report"]), lab.worker_log());
-    desk.command("validate", &json!({}));
-    desk.run_is("validate", &["running"]);
-    looks_around(&mut desk, &lab);
+    assert_eq!(proposed["state"], "result", "{proposed}\n{}", lab.ok(&["report"]));
+    desk.command("validate", &json!({"proposals": ["P1"]}));
     let validated = watches(&mut desk, "validate");
-    assert_eq!(validated["state"], "result", "{validated}");
-    desk.lenses_until("harness.toml", |lenses| lenses[1].starts_with("Review "));
+    assert!(
+        validated["state"] == "result" || validated["state"] == "empty",
+        "{validated}\n{}",
+        lab.ok(&["report"])
+    );
     looks_around(&mut desk, &lab);
     desk.server.shut_down();
 
@@ -263,7 +265,8 @@ fn ux_05_15_16_18_33_a_whole_session_says_no_key_and_nothing_of_what_judges() {
     let tests: Vec<&str> = tests.map(|one| one.message["params"]["testId"].as_str().unwrap()).collect();
     assert!(!tests.is_empty() && tests.iter().all(|test| test.starts_with("held-in/")), "{tests:?}");
 
-    let is_report = |one: &Said| method(one) == "$/progress" && one.message["params"]["value"]["kind"] == "report";
+    let is_report =
+        |one: &Said| method(one) == "$/progress" && one.message["params"]["value"]["kind"] == "report";
     let reports = at_most(&said, is_report, 6, 3.0);
     assert!(5 <= reports, "{reports} reports of progress");
     for what in ["codeLens", "inlayHint", "diagnostics"] {
@@ -288,10 +291,12 @@ fn ux_25_apply_is_one_step_in_each_file_and_every_text_has_its_scores_at_once() 
     let before = desk.lenses_until("harness.toml", |lenses| lenses[1].starts_with("Review "))[0].clone();
     let waiting = desk.problems(PROMPT_FILE).into_iter().find(|(code, ..)| code == "SH801").unwrap();
     let actions = desk.actions(PROMPT_FILE, waiting.1);
-    let apply = actions.iter().find(|action| action["title"].as_str().unwrap().starts_with("Apply P")).unwrap();
+    let apply =
+        actions.iter().find(|action| action["title"].as_str().unwrap().starts_with("Apply P")).unwrap();
     let edit = desk.server.request("codeAction/resolve", apply)["edit"].clone();
     let changes = edit["documentChanges"].as_array().unwrap();
-    let mut changed: Vec<&str> = changes.iter().map(|of| of["textDocument"]["uri"].as_str().unwrap()).collect();
+    let mut changed: Vec<&str> =
+        changes.iter().map(|of| of["textDocument"]["uri"].as_str().unwrap()).collect();
     let all = changed.len();
     changed.sort_unstable();
     changed.dedup();

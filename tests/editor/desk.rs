@@ -1,6 +1,7 @@
 //! A person at an editor: a project, its model, a server, and the texts that are open.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,8 +13,14 @@ use crate::persona::{HARM, REMEDY, adds, answers, persona};
 /// Longer than a run of the tests takes on a machine with other work.
 pub(crate) const A_RUN: Duration = Duration::from_secs(240);
 
+/// Longer than a server takes for anything but a run, on a machine with other work.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The prompt of the harness.
 pub(crate) const PROMPT: &str = "# Rules\n\nYou write numbers.\n";
+
+/// A manifest's end for short runs: two repeats, and a gate that needs few of them.
+pub(crate) const SHORT: &str = "[improve]\ngate = \"exact\"\nproposals = 8\nrounds = 1\n\n[improve.repeats]\nbaseline = 2\nscreen = 1\n\n[budget]\nmax_parallel = 4\n";
 
 /// Where it stands.
 pub(crate) const PROMPT_FILE: &str = "prompts/system.md";
@@ -44,9 +51,18 @@ pub(crate) fn capabilities() -> Value {
 
 /// A project with the prompt in a file of its own, and a model that proposes the remedy and harm.
 pub(crate) fn lab(name: &str) -> Lab {
-    let replies = [answers("(?:2|8)", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))];
-    let lab = Lab::new(name, &persona(&replies.concat()), 12);
-    lab.write_harness(12, "[improve]\nproposals = 8\nrounds = 1\n\n[budget]\nmax_parallel = 4\n");
+    lab_of(name, 12, &replying(), "[improve]\nproposals = 8\nrounds = 1\n\n[budget]\nmax_parallel = 4\n")
+}
+
+/// A model that proposes the remedy and harm.
+pub(crate) fn replying() -> String {
+    persona(&[answers("(?:2|8)", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))].concat())
+}
+
+/// A project with the prompt in a file of its own, and this model; `more` goes to the end of the manifest.
+pub(crate) fn lab_of(name: &str, tasks: usize, model: &str, more: &str) -> Lab {
+    let lab = Lab::new(name, model, tasks);
+    lab.write_harness(tasks, more);
     let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     let inline = "system = { text = \"You write numbers.\" }";
     assert!(manifest.contains(inline));
@@ -64,11 +80,26 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// An editor that has opened the project, with this answer to every question whether something may start.
+    /// An editor that has opened the project.
     pub(crate) fn open(lab: &Lab, capabilities: &Value) -> Self {
-        let server =
-            Server::start_as(lab.command(&["lsp", "--probe"])).initialized(&lab.root(), capabilities);
+        Self::with(lab, lab.command(&["lsp", "--probe"]), capabilities)
+    }
+
+    /// The same, with a server that is started so.
+    pub(crate) fn with(lab: &Lab, server: Command, capabilities: &Value) -> Self {
+        let server = Server::start_as(server).initialized(&lab.root(), capabilities);
         Self { server, root: lab.root(), open: BTreeMap::new() }
+    }
+
+    /// The same, with a server that agrees otherwise.
+    pub(crate) fn agreed(lab: &Lab, mut server: Server, agree: impl FnOnce(&mut Server)) -> Self {
+        agree(&mut server);
+        Self { server, root: lab.root(), open: BTreeMap::new() }
+    }
+
+    /// Whoever is asked whether something may start presses this button from now on, in the dialog of our clients.
+    pub(crate) fn presses(&mut self, button: &str) {
+        self.server.answers("selfHarness/consent", json!({"button": button}));
     }
 
     pub(crate) fn uri(&self, file: &str) -> String {
@@ -112,18 +143,56 @@ impl Desk {
         self.write(file, &before);
     }
 
-    /// Starts a command; its answer.
+    /// Saves an open document.
+    pub(crate) fn save(&mut self, file: &str) {
+        std::fs::write(self.root.join(file), self.text(file)).unwrap();
+        let uri = self.uri(file);
+        self.server.notify("textDocument/didSave", &json!({"textDocument": {"uri": uri}}));
+    }
+
+    /// Closes a document.
+    pub(crate) fn close(&mut self, file: &str) {
+        let uri = self.uri(file);
+        self.server.notify("textDocument/didClose", &json!({"textDocument": {"uri": uri}}));
+        self.open.remove(file);
+    }
+
+    /// Starts a command, which has to be done; its answer.
     pub(crate) fn command(&mut self, word: &str, more: &Value) -> Value {
+        let answer = self.tries(word, more);
+        assert!(answer.get("failure").is_none(), "{word}: {answer}");
+        answer
+    }
+
+    /// Starts a command and looks at nothing that comes back.
+    pub(crate) fn command_without_an_answer(&mut self, word: &str) {
+        let argument = json!({"root": client::uri(&self.root)});
+        let command = json!({"command": format!("self-harness.{word}"), "arguments": [argument]});
+        self.server.ask("workspace/executeCommand", &command);
+    }
+
+    /// Starts a command; its answer, which may say why nothing was done.
+    pub(crate) fn tries(&mut self, word: &str, more: &Value) -> Value {
         let mut argument = json!({"root": client::uri(&self.root)});
         for (key, value) in more.as_object().into_iter().flatten() {
             argument[key] = value.clone();
         }
         let command = format!("self-harness.{word}");
-        let answer = self
-            .server
-            .request("workspace/executeCommand", &json!({"command": command, "arguments": [argument]}));
-        assert!(answer.get("failure").is_none(), "{word}: {answer}");
-        answer
+        self.server.request("workspace/executeCommand", &json!({"command": command, "arguments": [argument]}))
+    }
+
+    /// Waits until somebody is asked whether something may start; what they read.
+    pub(crate) fn is_asked(&mut self) -> String {
+        let asked = self.server.wait_for(PATIENCE, |message| message["method"] == "selfHarness/consent");
+        let params = &asked["params"];
+        let lines = params["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+        [params["title"].as_str().unwrap()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Waits until a failure is told of the command that a person started.
+    pub(crate) fn is_told(&mut self) -> String {
+        let told = self.server.wait_for(PATIENCE, |message| message["method"] == "window/showMessage");
+        told["params"]["message"].as_str().unwrap().to_owned()
     }
 
     /// Waits until a run is told to be in one of these states; what was told.
@@ -131,6 +200,16 @@ impl Desk {
         let told = self.server.wait_for(A_RUN, |message| {
             message["method"] == "selfHarness/runState"
                 && message["params"]["verb"] == verb
+                && states.iter().any(|state| message["params"]["state"] == *state)
+        });
+        told["params"].clone()
+    }
+
+    /// The same of a run by its name: what was told of others before does not count.
+    pub(crate) fn is_told_of(&mut self, run: &str, states: &[&str]) -> Value {
+        let told = self.server.wait_for(A_RUN, |message| {
+            message["method"] == "selfHarness/runState"
+                && message["params"]["runId"] == run
                 && states.iter().any(|state| message["params"]["state"] == *state)
         });
         told["params"].clone()

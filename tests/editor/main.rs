@@ -18,4 +18,11 @@ mod lab;
 #[path = "../cycle/persona.rs"]
 mod persona;
 mod desk;
+mod record;
+mod consenting;
+mod following;
+mod ends;
+mod session;
+mod bare;
+mod plain;
 mod whole;

@@ -107,6 +107,8 @@ impl Commands {
         word: &'static str,
         argument: Option<&Value>,
     ) -> std::result::Result<Value, Failure> {
+        // Whoever is quicker than the disk means the project that is being read.
+        drop(self.shared.settled(None).await);
         // It is asked for by whoever writes a status line, and there may be no project.
         if word == "status" && argument.is_none_or(|argument| argument.get("root").is_none()) {
             let status = standing::status(self.shared.snapshot().projects());

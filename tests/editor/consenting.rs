@@ -1,0 +1,239 @@
+//! Before anything runs: who is asked, when nobody is asked, and what is refused.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, PATIENCE, PROMPT, PROMPT_FILE, SHORT, capabilities, lab_of};
+use crate::lab::Lab;
+use crate::persona::persona;
+
+/// A place where a model could be: whoever connects to it is noticed.
+struct Endpoint(TcpListener);
+
+impl Endpoint {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    fn address(&self) -> String {
+        format!("http://{}/v1", self.0.local_addr().unwrap())
+    }
+
+    /// Whether somebody has connected since it was asked last.
+    fn is_connected_to(&self) -> bool {
+        match self.0.accept() {
+            Ok(_) => true,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                false
+            }
+        }
+    }
+}
+
+fn manifest(lab: &Lab) -> String {
+    fs::read_to_string(lab.root().join("harness.toml")).unwrap()
+}
+
+/// Puts another endpoint into a text of the manifest.
+fn with_endpoint(lab: &Lab, endpoint: &Endpoint) -> String {
+    let (before, after) = (manifest(lab), lab.endpoint().to_owned());
+    assert!(before.contains(&after));
+    before.replace(&after, &endpoint.address())
+}
+
+fn runs(lab: &Lab) -> usize {
+    if lab.has_run() { lab.store().runs().unwrap().len() } else { 0 }
+}
+
+#[test]
+fn ux_02_06_nothing_runs_and_nobody_is_connected_to_before_somebody_says_start() {
+    let lab = lab_of("editor-consent", 2, &persona(""), SHORT);
+    let endpoint = Endpoint::new();
+    lab.write("harness.toml", &with_endpoint(&lab, &endpoint));
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.show("harness.toml");
+    desk.lenses_until("harness.toml", |lenses| lenses.len() == 3);
+    let is_whole = |asked: &str| {
+        for line in ["Runs", "Executes", "Sends", "Model", "Costs", "Takes", "Writes"] {
+            assert!(asked.contains(&format!("\n{line} ")), "{line}: {asked}");
+        }
+        assert!(asked.contains(&endpoint.address()), "{asked}");
+    };
+    // Whoever closes the question, says no, or answers something that was not asked, has not said yes.
+    for answer in [Value::Null, json!({"button": "cancel"}), json!({"button": "trust"}), json!({"button": 1})]
+    {
+        desk.server.answers("selfHarness/consent", answer);
+        for verb in ["evaluate", "smoke", "improve", "propose"] {
+            desk.command(verb, &json!({}));
+            let asked = desk.is_asked();
+            is_whole(&asked);
+            assert!(asked.contains("[agent]") && asked.contains("2 tasks with their tests"), "{asked}");
+        }
+    }
+    // What there is nothing for starts nothing either, and neither does what only shows or looks.
+    for verb in
+        ["resume", "retry", "cancel", "validate", "report", "apply", "dismiss", "status", "menu", "doctor"]
+    {
+        desk.tries(verb, &json!({}));
+    }
+    // Trust is no consent: the first start is asked all the same.
+    desk.presses("trust");
+    desk.command("trust", &json!({}));
+    desk.is_asked();
+    desk.lenses_until("harness.toml", |lenses| lenses[0] == "Not measured");
+    desk.presses("cancel");
+    desk.command("evaluate", &json!({}));
+    is_whole(&desk.is_asked());
+    desk.type_and_undo("harness.toml");
+    desk.save("harness.toml");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!((runs(&lab), lab.worker()), (0, None));
+    assert!(!endpoint.is_connected_to());
+    // A yes would have been noticed.
+    desk.presses("start");
+    desk.command("evaluate", &json!({}));
+    desk.is_asked();
+    let began = Instant::now();
+    while !endpoint.is_connected_to() {
+        assert!(began.elapsed() < PATIENCE, "{}", lab.worker_log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(runs(&lab), 1);
+}
+
+#[test]
+fn ux_03_a_byte_of_what_judges_is_asked_about_and_a_prompt_is_not() {
+    let lab = lab_of("editor-again", 2, &persona(""), SHORT);
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.show("harness.toml");
+    desk.show(PROMPT_FILE);
+    desk.presses("start");
+    desk.command("evaluate", &json!({}));
+    desk.is_asked();
+    desk.run_is("evaluate", &["result"]);
+    // Another prompt, saved or not, starts as it is: whoever is asked from now on says no.
+    desk.presses("cancel");
+    for (run, text) in [
+        ("r-0002", "# Rules\n\nYou write good numbers.\n"),
+        ("r-0003", "# Rules\n\nYou write the best numbers.\n"),
+    ] {
+        desk.write(PROMPT_FILE, text);
+        desk.command("evaluate", &json!({}));
+        desk.is_told_of(run, &["result"]);
+        desk.save(PROMPT_FILE);
+    }
+    assert_eq!(runs(&lab), 3);
+    // What was measured is the text that was open.
+    let measured = |run: i64| lab.store().run(run).unwrap().unwrap().record.files[PROMPT_FILE].clone();
+    assert_eq!((measured(1).as_str(), measured(3).contains("the best")), (PROMPT, true));
+    let test = fs::read_to_string(lab.root().join("tasks/t-00/tests/test.sh")).unwrap();
+    lab.write("tasks/t-00/tests/test.sh", &format!("{test}\n"));
+    desk.command("evaluate", &json!({}));
+    let asked = desk.is_asked();
+    assert!(asked.contains("the task `t-00` changed") && !asked.contains("t-01"), "{asked}");
+    assert!(!asked.contains("model.seed"), "{asked}");
+    lab.write("tasks/t-00/tests/test.sh", &test);
+    let manifest = desk.text("harness.toml");
+    desk.write("harness.toml", &manifest.replace("seed = 3", "seed = 4"));
+    desk.save("harness.toml");
+    desk.command("evaluate", &json!({}));
+    let asked = desk.is_asked();
+    assert!(asked.contains("`model.seed` in harness.toml changed") && !asked.contains("t-00"), "{asked}");
+    assert_eq!(runs(&lab), 3);
+    desk.server.shut_down();
+    assert_eq!(lab.worker(), None);
+}
+
+#[test]
+fn ux_04_nothing_that_a_project_or_an_editor_says_is_said_for_the_machine() {
+    let lab = lab_of("editor-machine", 2, &persona(""), SHORT);
+    lab.write(".env", "SELF_HARNESS_SANDBOX=none\nMAX_COST_USD=9000\n");
+    lab.write(".self-harness/config.toml", "sandbox = \"none\"\nmax_cost_usd = 9000.0\n");
+    let machine = json!({"sandbox": "none", "max_cost_usd": 9000.0, "maxCostUsd": 9000.0, "trust": true, "unsandboxed": true});
+    let mut client = capabilities();
+    client["workspace"]["configuration"] = json!(true);
+    let server = crate::client::Server::start_as(lab.command(&["lsp", "--probe"]));
+    let mut desk = Desk::agreed(&lab, server, |server| {
+        server.answers("workspace/configuration", json!([machine.clone()]));
+        let params = json!({
+            "processId": null,
+            "capabilities": client,
+            "initializationOptions": machine,
+            "workspaceFolders": [{"uri": crate::client::uri(&lab.root()), "name": "test"}],
+        });
+        server.request("initialize", &params);
+        server.notify("initialized", &json!({}));
+    });
+    desk.show("harness.toml");
+    let lenses = desk.lenses_until("harness.toml", |lenses| lenses.len() == 3);
+    assert_eq!(lenses[0], "Checks only: workspace not trusted");
+    desk.presses("cancel");
+    desk.command("evaluate", &json!({}));
+    let asked = desk.is_asked();
+    assert!(asked.contains("in the bubblewrap ") && !asked.contains("WITHOUT"), "{asked}");
+    assert!(!asked.contains("9000"), "{asked}");
+    // In the manifest it is no key at all, and an error is not run.
+    let manifest = desk.text("harness.toml");
+    desk.write("harness.toml", &format!("{manifest}\n[sandbox]\nbackend = \"none\"\n"));
+    desk.save("harness.toml");
+    let answer = desk.tries("evaluate", &json!({}));
+    assert!(answer["failure"]["message"].as_str().unwrap_or_default().contains("error"), "{answer}");
+    assert_eq!((runs(&lab), lab.worker()), (0, None));
+}
+
+#[test]
+fn ux_07_a_manifest_that_is_not_saved_or_changes_meanwhile_is_not_started() {
+    let lab = lab_of("editor-unsaved", 2, &persona(""), SHORT);
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.show("harness.toml");
+    desk.lenses_until("harness.toml", |lenses| lenses.len() == 3);
+    let saved = desk.text("harness.toml");
+    desk.presses("start");
+    desk.write("harness.toml", &format!("{saved}# not saved\n"));
+    for verb in ["evaluate", "improve", "smoke", "trust"] {
+        let answer = desk.tries(verb, &json!({}));
+        let why = "save `harness.toml` first: trust is about the saved file";
+        assert_eq!(answer["failure"]["message"], why, "{verb}");
+        assert!(desk.is_told().contains(why), "{verb}");
+    }
+    desk.write("harness.toml", &saved);
+    // Somebody changes it while the question whether it is trusted is open: what was read is not what is there.
+    let change = |file: &'static str, text: String| {
+        let root = lab.root();
+        // The client looks at a question before it answers it.
+        move |message: &Value| {
+            let is_asked = message["method"] == "selfHarness/consent" && message.get("id").is_some();
+            if is_asked {
+                fs::write(root.join(file), &text).unwrap();
+            }
+            is_asked
+        }
+    };
+    desk.presses("trust");
+    desk.command_without_an_answer("trust");
+    desk.server.wait_for(PATIENCE, change("harness.toml", saved.replace("seed = 3", "seed = 4")));
+    let told = desk.server.wait_for(PATIENCE, |message| {
+        message["method"] == "selfHarness/trustState" && message["params"]["state"] == "stale"
+    });
+    assert!(told["params"]["changed"].to_string().contains("model.seed"), "{told}");
+    lab.write("harness.toml", &saved);
+    // The same while somebody agrees to a start: what nobody has read is neither sent nor asked anything.
+    let elsewhere = Endpoint::new();
+    desk.presses("start");
+    desk.command_without_an_answer("evaluate");
+    desk.server.wait_for(PATIENCE, change("harness.toml", with_endpoint(&lab, &elsewhere)));
+    let ended = desk.run_is("evaluate", &["result", "paused", "failed"]);
+    assert!(!elsewhere.is_connected_to(), "{ended}");
+    match ended["state"].as_str() {
+        Some("paused") => assert!(ended["cause"].as_str().unwrap().contains("harness.toml"), "{ended}"),
+        // What was read is what was run.
+        _ => assert_eq!(lab.store().run(1).unwrap().unwrap().record.files["harness.toml"], saved),
+    }
+}

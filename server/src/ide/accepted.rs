@@ -161,3 +161,6 @@ pub fn may_apply(board: &Board) -> bool {
 pub fn name(unit: &Accepted) -> String {
     if unit.proposals.is_empty() { String::from("an edit by hand") } else { words::names(&unit.proposals) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,6 +108,16 @@ pub fn id_of(task: &str) -> String {
     format!("{}/{task}", Split::HeldIn.word())
 }
 
+/// The states of the tests by their ids, of those that [discover] shows: a task that judges now has none, whatever is known of it,
+/// and of a store that is not shown there are none.
+#[must_use]
+pub fn states(project: &Project) -> Vec<(String, State)> {
+    let board = project.board();
+    let tests = of(project.harness(), Split::HeldIn).filter(|_| standing::shows(board));
+    let states = tests.filter_map(|task| Some((id_of(&task.id), State::of(board.tests.get(&task.id)?)?)));
+    states.collect()
+}
+
 /// The tasks that a run of tests means, in the order of the suite, held-in first: those of `include` (all if it is empty) without
 /// those of `exclude`. A locked split is run as a whole or not at all, and sealed tasks never.
 ///

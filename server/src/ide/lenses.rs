@@ -69,9 +69,12 @@ pub fn next(project: &Project) -> (String, Command) {
     }
     let pending = accepted::waiting(project);
     if !pending.is_empty() && board.store != StoreState::Imported {
-        let count = words::plural(pending.len() as u64, "accepted proposal", "accepted proposals");
-        let numbers: Vec<u32> =
-            pending.iter().flat_map(|accepted| accepted.proposals.iter().copied()).collect();
+        let numbers: BTreeSet<u32> = pending.iter().flat_map(|unit| unit.proposals.iter().copied()).collect();
+        let numbers: Vec<u32> = numbers.into_iter().collect();
+        // A hand edit has no number and counts as well.
+        let unnamed = pending.iter().filter(|unit| unit.proposals.is_empty()).count();
+        let count = (numbers.len() + unnamed) as u64;
+        let count = words::plural(count, "accepted proposal", "accepted proposals");
         return (format!("Review {count}"), verb("self-harness.preview").proposals(&numbers));
     }
     if let Standing::Measured(scored) = standing::standing(project) {

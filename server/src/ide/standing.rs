@@ -48,7 +48,7 @@ impl Health {
 /// What a status bar shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// The text; empty without a project.
+    /// The text.
     pub text: String,
     /// How well things are.
     pub health: Health,

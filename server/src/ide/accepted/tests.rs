@@ -50,10 +50,8 @@ fn what_holds_something_dismissed_waits_no_more() {
 #[test]
 fn a_part_means_the_newest_whole_that_was_validated() {
     let mut world = World::validated();
-    let unit = |proposals: &[u32]| Accepted {
-        proposals: proposals.to_vec(),
-        ..world.board.accepted[0].clone()
-    };
+    let unit =
+        |proposals: &[u32]| Accepted { proposals: proposals.to_vec(), ..world.board.accepted[0].clone() };
     world.board.accepted = vec![unit(&[1, 4]), unit(&[1, 4, 5]), unit(&[4])];
     let found = |proposals: &[u32]| find(&world.board, proposals).map(name);
     assert_eq!(found(&[1]).as_deref(), Some("P1 + P4"));

@@ -26,6 +26,9 @@ fn the_next_step_is_the_second_lens() {
     assert_eq!(next(&World::bare()), "Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)");
     assert_eq!(next(&World::evaluated()), "Propose for 1 weakness…");
     assert_eq!(next(&World::validated()), "Review 1 accepted proposal");
+    let mut union = World::validated();
+    union.board.accepted[0].proposals = vec![6, 7];
+    assert_eq!(next(&union), "Review 2 accepted proposals");
     assert_eq!(next(&with_run(Status::Running)), "Cancel");
     assert_eq!(next(&with_run(Status::Paused)), "Resume…");
     assert_eq!(next(&untrusted()), "Trust…");

@@ -113,7 +113,10 @@ fn proposing_is_for_every_weakness_and_remembers_which_one_asked() {
     let offers = at(&World::evaluated(), Trigger::Invoked, false);
     let propose = offers.iter().find(|offer| offer.title == "Propose…").unwrap();
     let Does::Run(command) = &propose.does else { panic!("{propose:?}") };
-    assert_eq!((command.word(), command.clusters.as_slice()), ("propose", [String::from("C-7f3a")].as_slice()));
+    assert_eq!(
+        (command.word(), command.clusters.as_slice()),
+        ("propose", [String::from("C-7f3a")].as_slice())
+    );
 }
 
 #[test]

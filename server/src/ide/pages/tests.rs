@@ -101,8 +101,12 @@ fn what_was_made_for_another_harness_is_not_offered_to_be_validated() {
 #[test]
 fn of_a_foreign_store_nothing_is_told_before_trust() {
     let foreign = |trust: Trust| changed(|board| (board.trust, board.store) = (trust, StoreState::Imported));
-    let names =
-        ["weakness/C-7f3a", "proposal/P7", "proposal/P7/current/prompts/system.md", "proposal/P7/proposed/prompts/system.md"];
+    let names = [
+        "weakness/C-7f3a",
+        "proposal/P7",
+        "proposal/P7/current/prompts/system.md",
+        "proposal/P7/proposed/prompts/system.md",
+    ];
     for (trust, is_shown) in [(Trust::Trusted, true), (Trust::Untrusted, false)] {
         let project = foreign(trust);
         for name in names {

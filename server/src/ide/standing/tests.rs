@@ -84,7 +84,7 @@ fn health_is_the_worst_and_what_runs_is_told_first() {
     let busy = with_run(RunStatus::Running, "").site("harness.toml").project;
     let both = status([&calm, &busy]);
     assert_eq!((both.text.as_str(), both.quiescent), ("harness 31/72 · $0.34 · 2 harnesses", false));
-    assert_eq!(status([]).text, "");
+    assert_eq!(status([]).text, "harness: checks only");
 }
 
 #[test]

@@ -148,7 +148,8 @@ fn ux_16_only_what_teaches_now_and_may_be_shown_has_a_state() {
     let of = |trust: Trust| {
         let project = changed(|board| {
             let passed = vec![plan::State::Filled(Verdict::Pass)];
-            board.tests = ["t-04", "judge-9d1f-a", "gone"].map(|task| (task.to_owned(), passed.clone())).into();
+            board.tests =
+                ["t-04", "judge-9d1f-a", "gone"].map(|task| (task.to_owned(), passed.clone())).into();
             (board.trust, board.store) = (trust, StoreState::Imported);
         });
         states(&project)

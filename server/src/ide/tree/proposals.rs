@@ -59,7 +59,9 @@ pub(super) fn items(project: &Project) -> Vec<Item> {
     let mut all: Vec<&Proposal> = project.board().proposals.values().collect();
     let is_waiting = |proposal: &Proposal| !proposal.is_dismissed && waiting.contains(&proposal.number);
     all.sort_by_key(|proposal| (proposal.is_dismissed, !is_waiting(proposal), Reverse(proposal.number)));
-    let is_taken = |proposal: &Proposal| accepted::of(&units, proposal.number).is_some_and(|(_, stand)| stand.is_taken());
+    let is_taken = |proposal: &Proposal| {
+        accepted::of(&units, proposal.number).is_some_and(|(_, stand)| stand.is_taken())
+    };
     all.into_iter()
         .map(|proposal| {
             let mut item = item(project, proposal, is_waiting(proposal));

@@ -36,7 +36,8 @@ pub fn resolve(project: &Project, accepted: &Accepted) -> Result<Vec<Change>, St
 /// As [`resolve`].
 pub fn of_files(project: &Project, base: &Texts, files: &Files) -> Result<Vec<Change>, String> {
     let harness = project.harness();
-    let mut changes = Vec::new();
+    // New files come first: what names them finds them.
+    let (mut created, mut changes) = (Vec::new(), Vec::new());
     let mut after = Files::new();
     for (file, result) in files {
         let now = harness.files().document(file);
@@ -44,7 +45,10 @@ pub fn of_files(project: &Project, base: &Texts, files: &Files) -> Result<Vec<Ch
             (None, None) if harness.files().is_file(file) => {
                 return Err(format!("`{file}` is there already, and is not the text that was validated"));
             }
-            (None, None) => changes.push(Change::Create { file: file.clone(), text: result.clone() }),
+            (None, None) => {
+                after.insert(file.clone(), result.clone());
+                created.push(Change::Create { file: file.clone(), text: result.clone() });
+            }
             (_, Some(now)) if now.source() == result => {}
             (None, Some(_)) => {
                 return Err(format!("`{file}` is there already, and is not the text that was validated"));
@@ -66,7 +70,8 @@ pub fn of_files(project: &Project, base: &Texts, files: &Files) -> Result<Vec<Ch
         }
     }
     unharmed(harness, &after)?;
-    Ok(changes)
+    created.extend(changes);
+    Ok(created)
 }
 
 /// Whether the texts of now hold an edit already, with or without other edits.

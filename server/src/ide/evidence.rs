@@ -13,9 +13,9 @@ use harness_schema::syntax::data::Kind;
 use harness_schema::text::Span;
 
 use super::anchor::Moves;
-use super::applying;
 use super::standing::{self, Standing};
 use super::switches::Switches;
+use super::{accepted, applying, decided};
 use crate::engine::board::{Accepted, Board, Mined, Place, Proposal, Spot, Trust, Weakness};
 use crate::engine::cycle::Decision;
 use crate::engine::gate::comparison::Strength;
@@ -118,26 +118,6 @@ pub fn clusters<'a>(board: &'a Board, accepted: &Accepted) -> Vec<&'a str> {
     proposals.map(|proposal| proposal.cluster.as_str()).filter(|cluster| !cluster.is_empty()).collect()
 }
 
-/// What was accepted and is not in the texts of a project, the newest first.
-#[must_use]
-pub fn pending(project: &Project) -> Vec<&Accepted> {
-    let board = project.board();
-    if board.accepted.is_empty() || !standing::shows(board) {
-        return Vec::new();
-    }
-    let identity = project.identity().to_string();
-    // What came before the harness of now is in it.
-    let newer = board.accepted.iter().take_while(|accepted| accepted.result != identity);
-    let is_dismissed = |accepted: &Accepted| {
-        let mut proposals = accepted.proposals.iter().filter_map(|number| board.proposals.get(number));
-        proposals.any(|proposal| proposal.is_dismissed)
-    };
-    newer
-        .filter(|accepted| !is_dismissed(accepted))
-        .filter(|accepted| !applying::is_in(project, &accepted.base, &accepted.files))
-        .collect()
-}
-
 /// What was accepted and waits, at its line in a file. What only makes new files waits at the surface that lets it.
 #[must_use]
 pub fn waiting(site: &Site) -> Vec<Waiting<'_>> {
@@ -149,7 +129,7 @@ pub fn waiting(site: &Site) -> Vec<Waiting<'_>> {
             (is_new && is_manifest(site)).then(|| declaration(project, accepted))
         })
     };
-    let all = pending(project).into_iter();
+    let all = accepted::waiting(project).into_iter();
     all.filter_map(|accepted| Some(Waiting { accepted, span: placed(accepted)? })).collect()
 }
 
@@ -231,7 +211,7 @@ pub fn regressions(site: &Site) -> Vec<(&Proposal, Span)> {
 pub fn problems(site: &Site, switches: Switches) -> Vec<Problem> {
     let mut problems = Vec::new();
     if switches.evidence {
-        problems.extend(waiting(site).iter().map(|waiting| accepted(site.project.board(), waiting)));
+        problems.extend(waiting(site).iter().map(|waiting| of_accepted(site.project.board(), waiting)));
         problems.extend(shown_weaknesses(site, switches));
         problems.extend(regressions(site).into_iter().map(|(proposal, span)| regression(proposal, span)));
         problems.extend(of_manifest(site, switches));
@@ -250,7 +230,7 @@ fn is_manifest(site: &Site) -> bool {
     site.file == site.project.harness().manifest_path()
 }
 
-fn accepted(board: &Board, waiting: &Waiting<'_>) -> Problem {
+fn of_accepted(board: &Board, waiting: &Waiting<'_>) -> Problem {
     let of = waiting.accepted;
     let names = words::names(&of.proposals);
     let gains =
@@ -262,7 +242,7 @@ fn accepted(board: &Board, waiting: &Waiting<'_>) -> Problem {
     let clusters = clusters(board, of);
     let answers =
         (!clusters.is_empty()).then(|| format!("answers {}", standing::shown(&clusters.join(", "))));
-    let gate = of.gate.map(|gate| format!("{} gate", standing::gate_word(gate)));
+    let gate = of.gate.map(|gate| format!("{} gate", decided::gate_word(gate)));
     let strength = of.measured.as_ref().map(|measured| standing::strength(measured).to_owned());
     let why: Vec<String> = [answers, gate, strength].into_iter().flatten().collect();
     Problem::new(&rules::ACCEPTED_PROPOSAL, waiting.span, message).why(why.join(", ")).about(names)
@@ -335,7 +315,8 @@ fn of_manifest(site: &Site, switches: Switches) -> Vec<Problem> {
     }
     let board = site.project.board();
     let mined = board.mined.as_ref().filter(|_| standing::shows(board));
-    for task in mined.iter().flat_map(|mined| &mined.suspects) {
+    let suspects = mined.iter().flat_map(|mined| &mined.suspects);
+    for task in suspects.filter(|task| !decided::judges(&site.project, task)) {
         let message =
             format!("no harness ever passed task `{}`, always with the same failures", standing::shown(task));
         problems.push(
@@ -348,8 +329,9 @@ fn of_manifest(site: &Site, switches: Switches) -> Vec<Problem> {
 }
 
 fn environment(site: &Site) -> Vec<Problem> {
-    let harness = site.project.harness();
-    let known = site.project.board().environment.iter().filter_map(|of| Some((rules::rule(of.code)?, of)));
+    let (harness, board) = (site.project.harness(), site.project.board());
+    let shown = board.environment.iter().filter(|_| standing::shows(board));
+    let known = shown.filter_map(|of| Some((rules::rule(of.code)?, of)));
     let problems = known.map(|(rule, of)| {
         let (span, symbol) = match &of.at {
             Spot::Key(keys) => (key_span(harness, keys), keys.join(".")),

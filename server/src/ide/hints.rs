@@ -5,6 +5,7 @@ use harness_schema::text::Span;
 
 use super::applying::line_of;
 use super::command::Command;
+use super::decided;
 use super::evidence;
 use super::standing;
 use super::switches::Switches;
@@ -115,7 +116,7 @@ fn proposals(site: &Site, hints: &mut Vec<Hint>) {
         };
         let decided = of.proposals.iter().filter_map(|number| board.proposals.get(number));
         let tooltip: Vec<String> =
-            decided.map(|proposal| standing::shown(&standing::decided(proposal))).collect();
+            decided.map(|proposal| standing::shown(&decided::decision(board, proposal))).collect();
         hints.extend(hint(site, waiting.span, name, accepted, tooltip.join("\n")));
     }
 }

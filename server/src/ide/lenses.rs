@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use harness_schema::text::Span;
 
+use super::accepted;
 use super::command::Command;
 use super::evidence;
 use super::standing::{self, Standing};
@@ -40,7 +41,7 @@ pub fn lenses(site: &Site) -> Vec<Lens> {
 fn state(project: &Project) -> (String, Option<Command>) {
     let board = project.board();
     let report = |run: &str| Command::new("self-harness.report", project.root()).run(run);
-    let command = match (board.active(), standing::standing(project)) {
+    let command = match (standing::open(board), standing::standing(project)) {
         (Some(run), _) if standing::shows(board) => Some(report(&run.name)),
         (_, Standing::Measured(scored) | Standing::Old(scored, _)) => Some(report(&scored.run)),
         _ => None,
@@ -48,7 +49,8 @@ fn state(project: &Project) -> (String, Option<Command>) {
     (standing::state(project), command)
 }
 
-/// The step that comes next, and what it would cost where that is known: the click is the consent then.
+/// The step that comes next, and what it would cost where that is known: the click is the consent then. What starts something and
+/// knows no price ends in `…`: a question with the costs follows.
 #[must_use]
 pub fn next(project: &Project) -> (String, Command) {
     let board = project.board();
@@ -60,40 +62,43 @@ pub fn next(project: &Project) -> (String, Command) {
         return (String::from("Cancel"), verb("self-harness.cancel").run(&run.name));
     }
     if let Some(run) = board.resumable() {
-        return (String::from("Resume"), verb("self-harness.resume").run(&run.name));
+        return (String::from("Resume…"), verb("self-harness.resume").run(&run.name));
     }
     if board.next.missing_key.is_some() {
         return (String::from("Set model key…"), verb("self-harness.key"));
     }
-    let pending = evidence::pending(project);
+    let pending = accepted::waiting(project);
     if !pending.is_empty() && board.store != StoreState::Imported {
-        let count = words::plural(pending.len() as u64, "accepted proposal", "accepted proposals");
-        let numbers: Vec<u32> =
-            pending.iter().flat_map(|accepted| accepted.proposals.iter().copied()).collect();
+        let numbers: BTreeSet<u32> = pending.iter().flat_map(|unit| unit.proposals.iter().copied()).collect();
+        let numbers: Vec<u32> = numbers.into_iter().collect();
+        // A hand edit has no number and counts as well.
+        let unnamed = pending.iter().filter(|unit| unit.proposals.is_empty()).count();
+        let count = (numbers.len() + unnamed) as u64;
+        let count = words::plural(count, "accepted proposal", "accepted proposals");
         return (format!("Review {count}"), verb("self-harness.preview").proposals(&numbers));
     }
     if let Standing::Measured(scored) = standing::standing(project) {
         if !board.next.waiting.is_empty() {
             let waiting = &board.next.waiting;
             let count = words::plural(waiting.len() as u64, "proposal", "proposals");
-            return (format!("Validate {count}"), verb("self-harness.validate").proposals(waiting));
+            return (format!("Validate {count}…"), verb("self-harness.validate").proposals(waiting));
         }
         let mined = board.mined.as_ref().filter(|mined| mined.harness == scored.harness);
         let weaknesses = mined.iter().flat_map(|mined| &mined.weaknesses);
         let open = weaknesses.filter(|weakness| weakness.actionable == "yes").count();
         if 0 < open {
             let count = words::plural(open as u64, "weakness", "weaknesses");
-            return (format!("Propose for {count}"), verb("self-harness.propose"));
+            return (format!("Propose for {count}…"), verb("self-harness.propose"));
         }
     }
     (evaluate(project), verb("self-harness.evaluate"))
 }
 
-/// `Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)`.
+/// `Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)`; without a price `Evaluate 36 tasks ×2…`.
 #[must_use]
 pub fn evaluate(project: &Project) -> String {
     let next = &project.board().next;
-    let price = if next.evaluate.is_empty() { String::new() } else { format!(" ({})", next.evaluate) };
+    let price = if next.evaluate.is_empty() { String::from("…") } else { format!(" ({})", next.evaluate) };
     match next.tasks {
         0 => format!("Evaluate{price}"),
         tasks => {

@@ -11,6 +11,8 @@ pub mod command;
 pub mod anchor;
 pub mod applying;
 pub mod standing;
+pub mod decided;
+pub mod accepted;
 pub mod evidence;
 pub mod told;
 pub mod hover;

@@ -5,11 +5,9 @@
 use harness_schema::problem::Change;
 use harness_schema::text::Span;
 
-use super::applying;
 use super::command::Command;
 use super::evidence::{self, Waiting, Weak};
-use super::lenses;
-use super::standing;
+use super::{accepted, applying, lenses, standing};
 use crate::engine::board::{Accepted, Board, Proposal, StoreState, Trust};
 use crate::engine::report::words;
 use crate::workspace::{Project, Site};
@@ -72,7 +70,7 @@ pub enum Trigger {
     Unknown,
 }
 
-/// The offers at a span, in the order of the lines: for each apply, preview, evidence, validate again, dismiss. `has_only` says that
+/// The offers at a span, in the order of the lines: for each apply, preview, evidence, validate, dismiss. `has_only` says that
 /// the request names kinds: unless the user asked it may be an editor that saves.
 #[must_use]
 pub fn offers(site: &Site, span: Span, trigger: Trigger, has_only: bool) -> Vec<Offer> {
@@ -91,7 +89,7 @@ pub fn offers(site: &Site, span: Span, trigger: Trigger, has_only: bool) -> Vec<
         evidence::weaknesses(site).into_iter().filter(|weak| is_at(weak.span)).collect();
     let mut offers = Vec::new();
     for waiting in &waiting {
-        accepted(&site.project, waiting, &mut offers);
+        validated(&site.project, waiting, &mut offers);
     }
     for (proposal, place) in evidence::open_proposals(site) {
         // A proposal for a weakness is asked for at that weakness too.
@@ -121,19 +119,13 @@ pub fn offers(site: &Site, span: Span, trigger: Trigger, has_only: bool) -> Vec<
     offers
 }
 
-/// What was accepted with these proposals.
-#[must_use]
-pub fn find<'a>(board: &'a Board, proposals: &[u32]) -> Option<&'a Accepted> {
-    board.accepted.iter().find(|accepted| accepted.proposals == proposals)
-}
-
 /// The changes of an offer to apply.
 ///
 /// # Errors
 /// Why it may not be applied, in the words of a disabled offer.
 pub fn resolve(project: &Project, proposals: &[u32]) -> Result<Vec<Change>, String> {
     let board = project.board();
-    let Some(accepted) = find(board, proposals) else {
+    let Some(accepted) = accepted::find(board, proposals) else {
         let first = proposals.first().and_then(|number| board.proposals.get(number));
         return Err(first.map_or_else(|| String::from("not accepted"), |proposal| refused(board, proposal)));
     };
@@ -150,7 +142,7 @@ fn barred(board: &Board) -> Option<String> {
         (Trust::Trusted, StoreState::Imported) => return Some(String::from("imported")),
         (Trust::Trusted, _) => {}
     }
-    board.active().map(standing::running)
+    standing::open(board).map(standing::running)
 }
 
 /// Why a proposal that was not accepted may not be applied.
@@ -158,7 +150,7 @@ fn refused(board: &Board, proposal: &Proposal) -> String {
     standing::refusal(board, proposal).unwrap_or_else(|| String::from("not validated yet"))
 }
 
-fn accepted(project: &Project, waiting: &Waiting<'_>, offers: &mut Vec<Offer>) {
+fn validated(project: &Project, waiting: &Waiting<'_>, offers: &mut Vec<Offer>) {
     let board = project.board();
     let of = waiting.accepted;
     let names = words::names(&of.proposals);
@@ -185,9 +177,6 @@ fn accepted(project: &Project, waiting: &Waiting<'_>, offers: &mut Vec<Offer>) {
     let tasks = words::plural(tasks(board, of) as u64, "task", "tasks");
     let why = disabled.unwrap_or(tasks);
     offer(format!("Show evidence for {names} ({why})"), None, verb("self-harness.report"));
-    if !is_exact {
-        offer(format!("Validate {names} again on this text"), None, verb("self-harness.validate"));
-    }
     offer(format!("Dismiss {names}…"), None, verb("self-harness.dismiss"));
 }
 
@@ -203,8 +192,11 @@ fn open(project: &Project, proposal: &Proposal, span: Span, offers: &mut Vec<Off
     offer(format!("Apply P{number}: {summary}"), Some(why.clone()), Does::Apply(vec![number]));
     offer(format!("Preview P{number}"), None, verb("self-harness.preview"));
     offer(format!("Show evidence for P{number} ({why})"), None, verb("self-harness.report"));
-    let again = if proposal.decision.is_some() { " again on this text" } else { "" };
-    offer(format!("Validate P{number}{again}"), None, verb("self-harness.validate"));
+    // Else it would be refused.
+    if accepted::may_validate(project, proposal) {
+        let again = if proposal.decision.is_some() { " again on this text" } else { "" };
+        offer(format!("Validate P{number}{again}…"), None, verb("self-harness.validate"));
+    }
     offer(format!("Dismiss P{number}…"), None, verb("self-harness.dismiss"));
 }
 
@@ -217,7 +209,8 @@ fn weakness(project: &Project, weak: &Weak<'_>, offers: &mut Vec<Offer>) {
     };
     offer(format!("Show evidence for {name} ({tasks})"), verb("self-harness.weaknesses"));
     if !weak.is_old {
-        offer(format!("Propose for {name}"), verb("self-harness.propose"));
+        // It proposes for every weakness; this one is why it is offered here.
+        offer(String::from("Propose…"), verb("self-harness.propose"));
     }
 }
 

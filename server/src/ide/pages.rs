@@ -5,8 +5,6 @@
 pub mod name;
 mod safe;
 pub mod trace;
-pub mod decided;
-pub mod accepted;
 pub mod places;
 mod weakness;
 mod proposal;
@@ -20,6 +18,8 @@ use harness_schema::problem::Rule;
 pub(in crate::ide) use self::lineage::{result, score};
 use self::name::Name;
 pub(in crate::ide) use self::weakness::not_actionable;
+use super::standing;
+use crate::engine::board::StoreState;
 use crate::workspace::Project;
 
 /// A document to read.
@@ -54,20 +54,28 @@ pub fn page(
     name: &Name,
     other_rule: &dyn Fn(&str) -> Option<&'static Rule>,
 ) -> Option<Page> {
+    let board = project.board();
     match name {
+        // What others say of runs is not shown to somebody who does not trust them.
+        Name::Weakness(_) | Name::Proposal(_) | Name::Current(..) | Name::Proposed(..)
+            if !standing::shows(board) =>
+        {
+            None
+        }
         Name::Weakness(name) => weakness::page(project, name),
         Name::Proposal(number) => proposal::page(project, *number),
         // What it was made for, byte by byte: the text of today may be another one.
         Name::Current(number, file) => {
-            let proposal = project.board().proposals.get(number)?;
+            let proposal = board.proposals.get(number)?;
             proposal.files.get(file)?;
             let before = proposal.base.get(file).cloned().unwrap_or_default();
             Some(Page::file(file, before))
         }
         Name::Proposed(number, file) => {
-            let proposal = project.board().proposals.get(number)?;
+            let proposal = board.proposals.get(number)?;
             Some(Page::file(file, proposal.files.get(file)?.clone()))
         }
+        Name::Lineage if is_hidden(project) => Some(Page::markdown(format!("# Lineage\n\n{HIDDEN}.\n"))),
         Name::Lineage => Some(lineage::page(project)),
         Name::Trust => Some(trust::page(project)),
         Name::Rule(code) => {
@@ -78,10 +86,23 @@ pub fn page(
     }
 }
 
+/// What stands for all that an untrusted store says.
+pub(in crate::ide) const HIDDEN: &str =
+    "not shown: the store comes from elsewhere, and nobody trusts the project";
+
+/// Whether there may be something that is not shown, so that nothing is called missing. Without a store, or with one that cannot be
+/// read, nothing is hidden.
+pub(in crate::ide) fn is_hidden(project: &Project) -> bool {
+    let board = project.board();
+    !standing::shows(board) && !matches!(board.store, StoreState::Missing | StoreState::Unreadable(_))
+}
+
 /// The files of a proposal before and afterwards, for a comparison: left, right, and the title.
 #[must_use]
 pub fn pairs(project: &Project, number: u32) -> Vec<(Name, Name, String)> {
-    let Some(proposal) = project.board().proposals.get(&number) else { return Vec::new() };
+    let board = project.board();
+    let known = board.proposals.get(&number).filter(|_| standing::shows(board));
+    let Some(proposal) = known else { return Vec::new() };
     let pair = |file: &FilePath| {
         let title = format!("{file}: P{number}");
         (Name::Current(number, file.clone()), Name::Proposed(number, file.clone()), title)

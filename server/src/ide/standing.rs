@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use harness_schema::files::Content;
 use harness_schema::harness::{Harness, Place, Role};
-use harness_schema::manifest::Gate;
 use harness_schema::path::FilePath;
 use harness_schema::problem::Severity;
 use harness_schema::split::Split;
@@ -49,7 +48,7 @@ impl Health {
 /// What a status bar shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// The text; empty without a project.
+    /// The text.
     pub text: String,
     /// How well things are.
     pub health: Health,
@@ -213,37 +212,6 @@ fn loss(proposal: &Proposal, decision: Decision, reason: Reason) -> String {
     }
 }
 
-/// A decision in the words of `editor` 3.4: `P7 accepted (certified gate): held-in 15.5→18/24 ×4 (+3 −0) · … · look 9 · strong`.
-#[must_use]
-pub fn decided(proposal: &Proposal) -> String {
-    let name = format!("P{}", proposal.number);
-    let Some(decision) = proposal.decision else { return format!("{name} waits for a decision") };
-    let gate = proposal.gate.map(|gate| format!("{} gate", gate_word(gate)));
-    let parts: Vec<String> =
-        gate.into_iter().chain([decision.why().to_owned()]).filter(|part| !part.is_empty()).collect();
-    let within = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
-    match &proposal.measured {
-        Some(measured) => {
-            format!(
-                "{name} {}{within}: {}",
-                decision.word(),
-                words::measured(measured, Some(decision), proposal.look)
-            )
-        }
-        None => format!("{name} {}{within}", decision.word()),
-    }
-}
-
-/// The gate's name.
-#[must_use]
-pub fn gate_word(gate: Gate) -> &'static str {
-    match gate {
-        Gate::Certified => "certified",
-        Gate::Exact => "exact",
-        Gate::Paper => "paper",
-    }
-}
-
 /// How strong a comparison is, in a word.
 #[must_use]
 pub fn strength(measured: &Measured) -> &'static str {
@@ -389,6 +357,12 @@ fn short(cause: &str) -> String {
     shown(&cause.replace(" answered ", " ")).chars().take(40).collect()
 }
 
+/// The newest run that is not over, whoever works on it: nothing is decided before it is.
+#[must_use]
+pub fn open(board: &Board) -> Option<&RunLine> {
+    board.runs.iter().find(|run| !run.status.is_over())
+}
+
 /// What a run does, for the reason why something has to wait: `validation running, 31/72`.
 #[must_use]
 pub fn running(run: &RunLine) -> String {
@@ -398,7 +372,8 @@ pub fn running(run: &RunLine) -> String {
         Goal::Validate | Goal::Improve => "validation",
         Goal::Seal => "sealing",
     };
-    format!("{what} running, {}/{}", run.progress.done, run.progress.total)
+    let word = if run.status.is_active() { "running" } else { run.status.word() };
+    format!("{what} {word}, {}/{}", run.progress.done, run.progress.total)
 }
 
 /// A text in one line, without what nobody sees or what changes how the rest is seen.

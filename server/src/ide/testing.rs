@@ -6,6 +6,7 @@ use harness_schema::path::FilePath;
 use harness_schema::split::Split;
 use harness_schema::text::Span;
 
+use super::standing;
 use crate::engine::plan;
 use crate::engine::report::words::plural;
 use crate::engine::verdict::{Verdict, VoidCause};
@@ -69,7 +70,9 @@ fn of(harness: &Harness, split: Split) -> impl Iterator<Item = &Task> {
 fn group(project: &Project, split: Split) -> Option<Test> {
     let count = of(project.harness(), split).count();
     let is_open = split == Split::HeldIn;
-    let running = project.board().active().map(|run| run.progress.held_out).filter(|(_, all)| 0 < *all);
+    let board = project.board();
+    let open = standing::open(board).filter(|_| standing::shows(board));
+    let running = open.map(|run| run.progress.held_out).filter(|(_, all)| 0 < *all);
     let detail = match running {
         Some((done, all)) if split == Split::HeldOut => format!("{done}/{all} done"),
         _ => plural(count as u64, "task", "tasks"),
@@ -103,6 +106,16 @@ fn test(task: &Task) -> Test {
 #[must_use]
 pub fn id_of(task: &str) -> String {
     format!("{}/{task}", Split::HeldIn.word())
+}
+
+/// The states of the tests by their ids, of those that [discover] shows: a task that judges now has none, whatever is known of it,
+/// and of a store that is not shown there are none.
+#[must_use]
+pub fn states(project: &Project) -> Vec<(String, State)> {
+    let board = project.board();
+    let tests = of(project.harness(), Split::HeldIn).filter(|_| standing::shows(board));
+    let states = tests.filter_map(|task| Some((id_of(&task.id), State::of(board.tests.get(&task.id)?)?)));
+    states.collect()
 }
 
 /// The tasks that a run of tests means, in the order of the suite, held-in first: those of `include` (all if it is empty) without

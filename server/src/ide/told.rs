@@ -5,10 +5,10 @@ use harness_schema::surface::approx_tokens;
 use harness_schema::syntax::Format;
 use harness_schema::text::Span;
 
-use super::applying;
 use super::evidence::{self, Weak};
-use super::standing::{self, shown};
-use crate::engine::board::{Proposal, Quote};
+use super::standing::shown;
+use super::{applying, decided};
+use crate::engine::board::{Board, Proposal, Quote};
 use crate::engine::report::words;
 use crate::workspace::Site;
 
@@ -47,7 +47,7 @@ pub fn told(site: &Site, offset: usize) -> Option<Told> {
         parts.push(head(site, weak));
         if at == 0 {
             parts.push(about(site, weak, &weak_line(site, weak)));
-            parts.extend(quotes(&weak.weakness.quotes));
+            parts.extend(quotes(site, &weak.weakness.quotes));
             parts.extend(around(site, weak));
         }
     }
@@ -58,13 +58,13 @@ pub fn told(site: &Site, offset: usize) -> Option<Told> {
     let mut decisions = Vec::new();
     for accepted in waiting.iter().map(|waiting| waiting.accepted) {
         let members = accepted.proposals.iter().filter_map(|number| board.proposals.get(number));
-        decisions.extend(members.map(decision));
+        decisions.extend(members.map(|proposal| decision(board, proposal)));
         let refused = applying::resolve(&site.project, accepted).err();
         let certainty = accepted.measured.as_ref().and_then(words::certainty);
         decisions.extend(refused.map(|why| format!("cannot be applied now: {}", escaped(&why))));
         decisions.extend(certainty.map(|text| escaped(&text)));
     }
-    decisions.extend(open.iter().map(|(proposal, _)| decision(proposal)));
+    decisions.extend(open.iter().map(|(proposal, _)| decision(board, proposal)));
     parts.extend(decisions.into_iter().take(MAX_DECISIONS));
     Some(Told { span, text: parts.join("\n\n") })
 }
@@ -135,14 +135,15 @@ fn heading(site: &Site, span: Span) -> Option<(String, usize)> {
 }
 
 /// What was seen, in one fence.
-fn quotes(quotes: &[Quote]) -> Option<String> {
+fn quotes(site: &Site, quotes: &[Quote]) -> Option<String> {
     let line = |quote: &Quote| {
         let step = quote.step.map(|(step, of)| format!(", step {step} of {of}")).unwrap_or_default();
         let text: String = shown(&quote.text).chars().take(MAX_QUOTE).collect();
         // A fence ends at backticks alone on their line, and no line of ours begins with one.
         format!("{} #{}{step}: {text}", shown(&quote.task), quote.repeat + 1)
     };
-    let lines: Vec<String> = quotes.iter().take(MAX_QUOTES).map(line).collect();
+    let told = quotes.iter().filter(|quote| !decided::judges(&site.project, &quote.task));
+    let lines: Vec<String> = told.take(MAX_QUOTES).map(line).collect();
     let text = lines.join("\n");
     let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat((longest + 1).max(3));
@@ -185,9 +186,9 @@ fn around(site: &Site, weak: &Weak<'_>) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
-fn decision(proposal: &Proposal) -> String {
+fn decision(board: &Board, proposal: &Proposal) -> String {
     let summary = escaped(&proposal.summary);
-    let decided = escaped(&standing::decided(proposal));
+    let decided = escaped(&decided::decision(board, proposal));
     if summary.is_empty() { decided } else { format!("{decided}: {summary}") }
 }
 

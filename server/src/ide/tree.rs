@@ -8,8 +8,9 @@ mod runs;
 use harness_schema::path::FilePath;
 use harness_schema::text::Span;
 
-use super::pages::accepted;
 use super::pages::name::Name;
+use super::pages::{HIDDEN, is_hidden};
+use super::{accepted, standing};
 use crate::workspace::Project;
 
 /// An item of the tree. Its texts are plain: none of them is to be read as Markdown.
@@ -76,6 +77,8 @@ impl Kind {
 #[must_use]
 pub fn items(project: &Project, parent: Option<&str>) -> Vec<Item> {
     match parent {
+        Some(_) if !standing::shows(project.board()) => Vec::new(),
+        None if is_hidden(project) => hidden(),
         None => vec![
             runs::root(project),
             weaknesses::root(project),
@@ -91,6 +94,23 @@ pub fn items(project: &Project, parent: Option<&str>) -> Vec<Item> {
             None => Vec::new(),
         },
     }
+}
+
+/// The roots, without anything that a store says which is not shown.
+fn hidden() -> Vec<Item> {
+    let roots = [
+        (runs::ROOT, "Runs"),
+        (weaknesses::ROOT, "Weaknesses"),
+        (proposals::ROOT, "Proposals"),
+        (proposals::LINEAGE, "Lineage"),
+    ];
+    let root = |(id, text): (&str, &str)| Item {
+        id: id.into(),
+        text: text.into(),
+        detail: HIDDEN.into(),
+        ..Item::default()
+    };
+    roots.map(root).into()
 }
 
 /// The number on the tree: accepted proposals that wait to be applied, each counted once.

@@ -63,6 +63,24 @@ fn new_files_are_made_and_never_overwritten() {
 }
 
 #[test]
+fn new_files_come_first_and_are_checked_as_the_others_are() {
+    let mut world = World::validated();
+    let new = [(path("skills/a.md"), String::from("new\n")), (path("zz.md"), String::from("new\n"))];
+    world.board.accepted[0].files.extend(new);
+    let project = world.site("harness.toml").project;
+    let changes = resolve(&project, &world.board.accepted[0]).unwrap();
+    let is_new: Vec<bool> = changes.iter().map(|change| matches!(change, Change::Create { .. })).collect();
+    assert_eq!(is_new, [true, true, false]);
+    world.board.accepted[0].files = [(path("skills/a.json"), String::from("{\"a\": "))].into();
+    assert_eq!(apply(&world).unwrap_err(), "with your edits `skills/a.json` would not parse");
+    // A program that a tool runs.
+    let run = "\n[[tool]]\nname = \"x\"\ndescription = \"d\"\nrun = [\"bin/x\"]\n";
+    world.files.insert(String::from("harness.toml"), format!("{MANIFEST}{run}"));
+    world.board.accepted[0].files = [(path("bin/x"), String::from("#!/bin/sh\n"))].into();
+    assert!(apply(&world).unwrap_err().contains("what is executed"));
+}
+
+#[test]
 fn what_is_no_surface_is_applied_at_lines_that_nobody_touched() {
     let rule = "\n[[runtime.rule]]\nid = \"stop\"\nwhen = { event = \"finish\" }\nask_verify = { text = \"look again\" }\n";
     let mut world = World::validated();

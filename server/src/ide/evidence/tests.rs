@@ -128,6 +128,31 @@ fn ux_16_a_file_of_a_held_out_task_shows_nothing_whatever_the_store_says() {
 }
 
 #[test]
+fn ux_16_a_task_that_judges_now_is_no_suspect() {
+    let mut world = World::validated();
+    world.board.mined.as_mut().unwrap().suspects.push(String::from("x-01"));
+    let text = shown(&world, "harness.toml", Switches::default());
+    assert!(text.contains("SH807 no harness ever passed task `t-12`"), "{text}");
+    assert!(!text.contains("task `x-01`"), "{text}");
+}
+
+#[test]
+fn the_machine_of_a_foreign_store_is_nobodys_problem() {
+    let mut world = World::bare();
+    world.board.environment = vec![Environment {
+        code: "SH903",
+        at: Spot::Key(&["model"]),
+        message: String::from("variable `MODEL_API_KEY` is not set here"),
+        why: String::new(),
+    }];
+    world.board.trust = Trust::Untrusted;
+    let known = |world: &World| codes(world, "harness.toml", Switches::default()).len();
+    assert_eq!(known(&world), 1);
+    world.board.store = crate::engine::board::StoreState::Imported;
+    assert_eq!(known(&world), 0);
+}
+
+#[test]
 fn ux_18_the_same_board_gives_the_same_problems() {
     let world = World::validated();
     let once = problems(&world.site("prompts/system.md"), Switches::default());
@@ -152,7 +177,7 @@ fn ux_19_an_edit_outside_keeps_a_weakness_and_one_inside_makes_it_old() {
 
 #[test]
 fn what_is_applied_or_dismissed_waits_no_more() {
-    let waits = |world: &World| !pending(&world.site("harness.toml").project).is_empty();
+    let waits = |world: &World| !accepted::waiting(&world.site("harness.toml").project).is_empty();
     let world = World::validated();
     assert!(waits(&world));
     let mut dismissed = World::validated();

@@ -24,14 +24,17 @@ fn untrusted() -> World {
 fn the_next_step_is_the_second_lens() {
     let next = |world: &World| titles(world, "harness.toml").remove(1);
     assert_eq!(next(&World::bare()), "Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)");
-    assert_eq!(next(&World::evaluated()), "Propose for 1 weakness");
+    assert_eq!(next(&World::evaluated()), "Propose for 1 weakness…");
     assert_eq!(next(&World::validated()), "Review 1 accepted proposal");
+    let mut union = World::validated();
+    union.board.accepted[0].proposals = vec![6, 7];
+    assert_eq!(next(&union), "Review 2 accepted proposals");
     assert_eq!(next(&with_run(Status::Running)), "Cancel");
-    assert_eq!(next(&with_run(Status::Paused)), "Resume");
+    assert_eq!(next(&with_run(Status::Paused)), "Resume…");
     assert_eq!(next(&untrusted()), "Trust…");
     let mut world = World::evaluated();
     world.board.next.waiting = vec![8, 9];
-    assert_eq!(next(&world), "Validate 2 proposals");
+    assert_eq!(next(&world), "Validate 2 proposals…");
     let edited = world.edited("prompts/system.md", "Be brief.", "Be very brief.");
     assert_eq!(next(&edited), "Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)");
     let mut world = World::bare();
@@ -39,6 +42,26 @@ fn the_next_step_is_the_second_lens() {
     assert_eq!(next(&world), "Set model key…");
     assert_eq!(titles(&World::evaluated(), "harness.toml")[0], "held-in 15.5/24 · held-out 7/12");
     assert_eq!(titles(&World::evaluated(), "harness.toml")[2], "More…");
+}
+
+#[test]
+fn what_starts_something_without_a_price_asks() {
+    let mut world = World::bare();
+    world.board.next.evaluate.clear();
+    let next = |world: &World| titles(world, "harness.toml").remove(1);
+    assert_eq!(next(&world), "Evaluate 36 tasks ×2…");
+    world.board.next.tasks = 0;
+    assert_eq!(next(&world), "Evaluate…");
+    world.board.next.evaluate = String::from("free");
+    assert_eq!(next(&world), "Evaluate (free)");
+}
+
+#[test]
+fn the_first_lens_leads_to_the_run_that_is_not_over() {
+    for status in [Status::Running, Status::Paused, Status::Interrupted] {
+        let state = lenses(&with_run(status).site("harness.toml")).remove(0);
+        assert_eq!(state.command.unwrap().run.as_deref(), Some("r-0148"), "{}", state.title);
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The page of the lineage: what was accepted, the newest first, with its scores, and where the harness stands in it.
 
 use super::Page;
-use super::accepted;
-use super::decided::{gate_word, title};
 use super::name::{Name, root_id};
 use crate::engine::board::{Accepted, Board, Scored};
 use crate::engine::cycle::Decision;
 use crate::engine::report::text::markdown as safe;
 use crate::engine::report::words;
+use crate::ide::accepted;
+use crate::ide::decided::{gate_word, title};
 use crate::workspace::Project;
 
 /// The page.

@@ -4,6 +4,8 @@ use harness_schema::path::FilePath;
 use harness_schema::text::Span;
 
 use crate::engine::board::{Mined, Place};
+use crate::ide::anchor::{self, Anchor};
+use crate::ide::applying;
 use crate::workspace::Project;
 
 /// The line that a place is about, in the text that was measured.
@@ -45,36 +47,15 @@ pub fn is_old(project: &Project, mined: &Mined, place: &Place) -> bool {
     today != mined.texts.get(file).map(String::as_str)
 }
 
-/// Where a place is today: at its line where that stands exactly once, else at its surface, else at the head of its file; `None` if
-/// the file is gone.
+/// Where a place is today: its lines, wherever they were moved; where they were edited or are gone, the nearest line; `None` if the
+/// file is gone.
 #[must_use]
 pub fn today(project: &Project, mined: &Mined, place: &Place) -> Option<(FilePath, Span)> {
     let file = place.file.as_ref()?;
-    let source = project.files().document(file)?.source();
-    if !is_old(project, mined, place) {
-        return Some((file.clone(), Span::new(place.start, place.end)));
-    }
-    let wanted = line(mined, place).map_or("", |line| line.text);
-    let span = only(source, wanted).or_else(|| {
-        let surface = project.harness().surface(&place.surface)?;
-        let (_, span) = surface.spans().find(|(of, _)| *of == file)?;
-        // The head of it: all of a prompt is no place.
-        let length = span.of(source).lines().next().map_or(0, str::len);
-        Some(Span::new(span.range().start, span.range().start + length))
-    });
-    Some((file.clone(), span.unwrap_or_else(|| Span::at(0))))
-}
-
-/// The only place of a line in a text, where it stands alone between blanks.
-fn only(source: &str, line: &str) -> Option<Span> {
-    let is_alone = |start: usize| {
-        let before = source.get(..start).map(|before| before.trim_end_matches([' ', '\t']));
-        let behind = source.get(start + line.len()..).map(|behind| behind.trim_start_matches([' ', '\t']));
-        before.is_some_and(|before| before.is_empty() || before.ends_with('\n'))
-            && behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['\n', '\r']))
+    let now = project.files().document(file)?.source();
+    let span = match anchor::follow(mined.texts.get(file)?, now, Span::new(place.start, place.end)) {
+        Anchor::Kept(span) => span,
+        Anchor::Changed(span) => applying::line_of(now, span),
     };
-    let all = source.match_indices(line).map(|(start, _)| start);
-    let mut found = all.filter(|start| !line.trim().is_empty() && is_alone(*start));
-    let start = found.next()?;
-    found.next().is_none().then(|| Span::new(start, start + line.len()))
+    Some((file.clone(), span))
 }

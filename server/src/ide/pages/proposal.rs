@@ -3,15 +3,15 @@
 use harness_schema::path::FilePath;
 use similar::TextDiff;
 
-use super::accepted::{self, Stand};
-use super::decided::{author, decision, tasks, title};
 use super::name::{Name, root_id};
 use super::safe::{code, fenced};
 use super::{Page, safe::visible};
-use crate::engine::board::{Board, Proposal};
+use crate::engine::board::{Accepted, Board, Proposal};
 use crate::engine::cycle::Decision;
 use crate::engine::report::text::markdown as safe;
 use crate::engine::report::words::{self, plural};
+use crate::ide::accepted::{self, Stand};
+use crate::ide::decided::{author, decision, tasks, title};
 use crate::workspace::Project;
 
 /// The page of a proposal, by its number.
@@ -29,8 +29,12 @@ pub(super) fn page(project: &Project, number: u32) -> Option<Page> {
     if let Some(certainty) = proposal.measured.as_ref().and_then(words::certainty) {
         out.push_str(&format!("\n{}.\n", safe(&certainty)));
     }
-    let stand = accepted::of(&accepted::all(project), number);
-    if let Some(stand) = stand {
+    let all = accepted::all(project);
+    let of = accepted::of(&all, number);
+    let stand = of.map(|(_, stand)| stand);
+    if stand == Some(Stand::Dismissed) && !proposal.is_dismissed {
+        out.push_str("\n> It was accepted together with one that is dismissed.\n");
+    } else if let Some(stand) = stand {
         out.push_str(&format!("\n> {}.\n", safe(&first_up(stand.words()))));
     }
     if proposal.is_dismissed && stand != Some(Stand::Dismissed) {
@@ -42,7 +46,7 @@ pub(super) fn page(project: &Project, number: u32) -> Option<Page> {
     }
     out.push_str(&prediction(project, proposal));
     out.push_str(&change(&root, proposal));
-    out.push_str(&next(board, proposal, stand));
+    out.push_str(&next(project, proposal, of));
     Some(Page::markdown(out))
 }
 
@@ -120,25 +124,29 @@ fn diff(file: &FilePath, before: Option<&str>, after: &str) -> String {
     diff.unified_diff().context_radius(3).header(&old, &new).to_string()
 }
 
-fn next(board: &Board, proposal: &Proposal, stand: Option<Stand>) -> String {
+fn next(project: &Project, proposal: &Proposal, of: Option<(&Accepted, Stand)>) -> String {
+    let stand = of.map(|(_, stand)| stand);
     let name = format!("P{}", proposal.number);
     let mut steps: Vec<String> = Vec::new();
     if proposal.is_dismissed {
         steps.push(format!(
             "*Restore {name}*, or `self-harness report --restore {name}`: it is offered again"
         ));
-    } else if stand.is_some_and(Stand::is_waiting) {
-        steps.push(match accepted::may_apply(board) {
-            true if proposal.with.is_empty() => {
-                format!("*Apply {name}* at the text that it changes: one step that can be undone")
-            }
-            true => format!("*Apply {name}*, and with it {}", words::names(&proposal.with)),
+    } else if let Some((unit, _)) = of.filter(|(_, stand)| stand.is_waiting()) {
+        steps.push(match accepted::may_apply(project.board()) {
+            // Exactly what was validated, whichever of its proposals is named.
+            true => format!(
+                "*Apply {}* at the text that it changes: one step that can be undone",
+                accepted::name(unit)
+            ),
             false => format!(
                 "{name} cannot be applied here: that needs trust, and a store that this machine wrote"
             ),
         });
-    } else if matches!(proposal.decision, None | Some(Decision::Undecided(_) | Decision::Held(_))) {
-        steps.push(format!("*Validate {name}*, or `self-harness validate`: trials decide about it"));
+    } else if accepted::may_validate(project, proposal)
+        && matches!(proposal.decision, None | Some(Decision::Undecided(_) | Decision::Held(_)))
+    {
+        steps.push(format!("*Validate {name}…*, or `self-harness validate`: trials decide about it"));
     }
     steps.push(format!(
         "*Preview {name}*, or `self-harness report --diff {name}`: the change, and nothing else"

@@ -76,6 +76,50 @@ fn what_may_not_be_applied_here_is_not_offered() {
 }
 
 #[test]
+fn what_was_accepted_as_a_whole_is_applied_as_a_whole() {
+    let project = changed(|board| board.accepted[0].proposals = vec![7, 8]);
+    for name in ["proposal/P7", "proposal/P8"] {
+        let page = text(&project, name);
+        assert!(page.contains("- *Apply P7 + P8* at the text that it changes"), "{page}");
+    }
+    let project = changed(|board| {
+        board.accepted[0].proposals = vec![7, 8];
+        board.proposals.get_mut(&8).unwrap().is_dismissed = true;
+    });
+    let page = text(&project, "proposal/P7");
+    assert!(page.contains("> It was accepted together with one that is dismissed.\n"), "{page}");
+    assert!(!page.contains("*Apply P7"), "{page}");
+}
+
+#[test]
+fn what_was_made_for_another_harness_is_not_offered_to_be_validated() {
+    assert!(text(&project(), "proposal/P10").contains("*Validate P10…*"));
+    let other = changed(|board| board.proposals.get_mut(&10).unwrap().harness = other("f"));
+    assert!(!text(&other, "proposal/P10").contains("*Validate"));
+}
+
+#[test]
+fn of_a_foreign_store_nothing_is_told_before_trust() {
+    let foreign = |trust: Trust| changed(|board| (board.trust, board.store) = (trust, StoreState::Imported));
+    let names = [
+        "weakness/C-7f3a",
+        "proposal/P7",
+        "proposal/P7/current/prompts/system.md",
+        "proposal/P7/proposed/prompts/system.md",
+    ];
+    for (trust, is_shown) in [(Trust::Trusted, true), (Trust::Untrusted, false)] {
+        let project = foreign(trust);
+        for name in names {
+            let page = page(&project, &Name::parse(name).unwrap(), &|_| None);
+            assert_eq!(page.is_some(), is_shown, "{name}");
+        }
+        assert_eq!(pairs(&project, 7).len(), usize::from(is_shown));
+        let lineage = text(&project, "lineage");
+        assert_eq!((lineage.contains("P7"), lineage.contains(HIDDEN)), (is_shown, !is_shown), "{lineage}");
+    }
+}
+
+#[test]
 fn nothing_that_judges_is_told_while_the_run_goes_on() {
     let project = changed(|board| {
         board.runs.insert(0, run(148, Goal::Improve, Status::Running, "improve at 31 of 72 trials"));

@@ -1,12 +1,12 @@
 //! The page of a weakness: what happens, in which tasks, which lines it is about, what was seen, and what can be done.
 
-use super::decided::{decision, judges, tasks, title};
 use super::name::{Name, root_id};
 use super::safe::{code, fenced};
 use super::{Page, places};
 use crate::engine::board::{Board, Mined, Place, Quote, Weakness};
 use crate::engine::report::text::markdown as safe;
 use crate::engine::report::words::plural;
+use crate::ide::decided::{decision, judges, tasks, title};
 use crate::workspace::Project;
 
 /// The page of a weakness, by its name or the id of its cluster.
@@ -121,11 +121,10 @@ fn proposals(board: &Board, root: &str, weakness: &Weakness) -> String {
 }
 
 fn next(board: &Board, weakness: &Weakness) -> String {
-    let name = safe(&weakness.name);
     let mut steps = Vec::new();
     if not_actionable(&weakness.actionable).is_none() {
-        steps.push(format!(
-            "*Propose for {name}*, or `self-harness propose`: the model suggests edits for it"
+        steps.push(String::from(
+            "*Propose…*, or `self-harness propose`: the model suggests edits for the weaknesses, this one among them",
         ));
     }
     let waiting = board.next.waiting.iter().filter(|number| {
@@ -134,7 +133,7 @@ fn next(board: &Board, weakness: &Weakness) -> String {
     let waiting: Vec<u32> = waiting.copied().collect();
     if !waiting.is_empty() {
         let names = crate::engine::report::words::names(&waiting);
-        steps.push(format!("*Validate {names}*, or `self-harness validate`: trials decide about them"));
+        steps.push(format!("*Validate {names}…*, or `self-harness validate`: trials decide about them"));
     }
     steps.push(String::from(
         "*Evaluate*, or `self-harness evaluate`: measures the harness again, after an edit by hand too",

@@ -1,6 +1,5 @@
 //! Each text of the status bar and of the first lens.
 
-use harness_schema::manifest::Gate;
 use proptest::prelude::*;
 use regex::Regex;
 
@@ -108,16 +107,6 @@ fn refusals_name_what_decides() {
     line.progress.void = 9;
     world.board.runs = vec![line];
     assert_eq!(refused(&world).unwrap(), "undecided: 9 of 72 trials void");
-}
-
-#[test]
-fn decisions_name_gate_reason_look_and_strength() {
-    let world = World::validated();
-    let told = "P7 accepted (certified gate): held-in 15.5→18/24 ×4 (+3 −0) · held-out 7→8/12 ×4 (+1 −0) · look 9 · strong";
-    assert_eq!(decided(&world.board.proposals[&7]), told);
-    let told = "P6 rejected (certified gate, screen-held-out): held-out at most 6.5/12, baseline 7/12 · look 9 · bounds only";
-    assert_eq!(decided(&world.board.proposals[&6]), told);
-    assert_eq!([Gate::Certified, Gate::Exact, Gate::Paper].map(gate_word), ["certified", "exact", "paper"]);
 }
 
 fn grammar() -> Regex {

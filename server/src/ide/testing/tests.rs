@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::engine::board::{Progress, Status};
+use crate::engine::board::{Progress, Status, StoreState, Trust};
 use crate::engine::cycle::Goal;
 use crate::ide::pages::sample::{MARKER, bare, changed, project, run};
 
@@ -102,6 +102,17 @@ fn a_locked_split_says_how_far_it_is() {
     let details: Vec<_> = discover(&project, None).into_iter().map(|test| test.detail).collect();
     assert_eq!(details, ["4 tasks", "4/24 done", "1 task"]);
     assert_eq!(discover(&self::project(), None)[1].detail, "2 tasks");
+    // So it does while nobody works on it, but never by a store that is not shown.
+    let paused = |trust: Trust| {
+        let project = changed(|board| {
+            let mut run = run(152, Goal::Evaluate, Status::Paused, "");
+            run.progress = Progress { held_out: (4, 24), ..Progress::default() };
+            board.runs.insert(0, run);
+            (board.trust, board.store) = (trust, StoreState::Imported);
+        });
+        discover(&project, None).remove(1).detail
+    };
+    assert_eq!([paused(Trust::Trusted), paused(Trust::Untrusted)], ["4/24 done", "2 tasks"]);
 }
 
 #[test]
@@ -130,6 +141,21 @@ fn void_is_no_fail() {
     assert_eq!(of(&[pass, fail]), Some(State::Failed { passed: 1, valid: 2 }));
     assert_eq!(of(&[void, void]), Some(State::Errored(VoidCause::Provider)));
     assert_eq!(of(&[Dropped]), Some(State::Skipped));
+}
+
+#[test]
+fn ux_16_only_what_teaches_now_and_may_be_shown_has_a_state() {
+    let of = |trust: Trust| {
+        let project = changed(|board| {
+            let passed = vec![plan::State::Filled(Verdict::Pass)];
+            board.tests =
+                ["t-04", "judge-9d1f-a", "gone"].map(|task| (task.to_owned(), passed.clone())).into();
+            (board.trust, board.store) = (trust, StoreState::Imported);
+        });
+        states(&project)
+    };
+    assert_eq!(of(Trust::Trusted), [("held-in/t-04".to_owned(), State::Passed)]);
+    assert_eq!(of(Trust::Untrusted), []);
 }
 
 #[test]

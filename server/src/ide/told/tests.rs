@@ -56,6 +56,17 @@ fn every_relation_has_its_words() {
 }
 
 #[test]
+fn ux_16_what_a_task_said_that_judges_now_is_not_quoted() {
+    let mut world = World::evaluated();
+    let quotes = &mut world.board.mined.as_mut().unwrap().weaknesses[0].quotes;
+    let known = quotes[0].clone();
+    // The others are told in its place.
+    quotes.insert(0, Quote { task: String::from("x-01"), text: String::from("judge-9d1f"), ..known });
+    let text = at(&world);
+    assert!(text.contains("t-04 #1") && !text.contains("x-01") && !text.contains("judge-9d1f"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_applied_says_why() {
     let world = World::validated().edited("prompts/system.md", "Say what", "Tell what");
     let why = "cannot be applied now: your edit at line 13 changed the text that was validated";

@@ -11,9 +11,10 @@ use crate::engine::board::{Accepted, Proposal};
 use crate::engine::cycle::Decision;
 use crate::engine::report::text::line;
 use crate::engine::report::words::{self, plural};
-use crate::ide::pages::accepted::{self, Stand};
+use crate::ide::accepted::{self, Stand};
+use crate::ide::decided;
 use crate::ide::pages::name::Name;
-use crate::ide::pages::{decided, result, score};
+use crate::ide::pages::{result, score};
 use crate::workspace::Project;
 
 /// The id of the root of proposals.
@@ -58,10 +59,16 @@ pub(super) fn items(project: &Project) -> Vec<Item> {
     let mut all: Vec<&Proposal> = project.board().proposals.values().collect();
     let is_waiting = |proposal: &Proposal| !proposal.is_dismissed && waiting.contains(&proposal.number);
     all.sort_by_key(|proposal| (proposal.is_dismissed, !is_waiting(proposal), Reverse(proposal.number)));
-    let is_taken = |proposal: &Proposal| accepted::of(&units, proposal.number).is_some_and(Stand::is_taken);
+    let is_taken = |proposal: &Proposal| {
+        accepted::of(&units, proposal.number).is_some_and(|(_, stand)| stand.is_taken())
+    };
     all.into_iter()
         .map(|proposal| {
             let mut item = item(project, proposal, is_waiting(proposal));
+            let unit = accepted::of(&units, proposal.number).map(|(unit, _)| unit);
+            if let Some(unit) = unit.filter(|unit| is_waiting(proposal) && 1 < unit.proposals.len()) {
+                item.tooltip.push_str(&format!("\napplied as a whole: {}", accepted::name(unit)));
+            }
             item.actions.extend((!proposal.is_dismissed && !is_taken(proposal)).then_some("dismiss"));
             item
         })
@@ -79,7 +86,11 @@ fn item(project: &Project, proposal: &Proposal, is_waiting: bool) -> Item {
     let mut actions = match (proposal.is_dismissed, proposal.decision) {
         (true, _) => vec!["restore"],
         (false, _) if is_waiting && accepted::may_apply(board) => vec!["apply"],
-        (false, None | Some(Decision::Undecided(_) | Decision::Held(_))) => vec!["validate"],
+        (false, None | Some(Decision::Undecided(_) | Decision::Held(_)))
+            if accepted::may_validate(project, proposal) =>
+        {
+            vec!["validate"]
+        }
         (false, _) => Vec::new(),
     };
     actions.push("preview");

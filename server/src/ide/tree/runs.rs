@@ -4,7 +4,7 @@ use super::{Item, Kind};
 use crate::engine::board::{Board, RunLine, StoreState};
 use crate::engine::report::text::line;
 use crate::engine::report::words::{day, id, plural};
-use crate::ide::pages::decided::gate_word;
+use crate::ide::decided::gate_word;
 use crate::ide::pages::name::Name;
 use crate::workspace::Project;
 

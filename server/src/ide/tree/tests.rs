@@ -102,10 +102,12 @@ fn places_follow_the_text_of_today() {
     // A line that only begins like it is another one.
     let longer = format!("- Check your last change. Twice.\n{PROMPT}");
     assert_eq!(place(&longer), ("- Check your last change.".into(), "old"));
-    assert_eq!(place("# Rules\n- Check your last change. Twice.\n"), ("# Rules".into(), "old"));
-    // Where the line is gone or stands twice, the head of its surface is meant.
-    assert_eq!(place("Wholly new.\nMore.\n"), ("Wholly new.".into(), "old"));
-    assert_eq!(place(&format!("Begin.\n{PROMPT}{PROMPT}")), ("Begin.".into(), "old"));
+    // Where the line was edited or is gone, the nearest one is meant, as in its problem.
+    let edited = "# Rules\n- Check your last change. Twice.\n";
+    assert_eq!(place(edited), ("- Check your last change. Twice.".into(), "old"));
+    assert_eq!(place("Wholly new.\nMore.\n"), ("More.".into(), "old"));
+    // A line that stands twice is still where it stood.
+    assert_eq!(place(&format!("Begin.\n{PROMPT}{PROMPT}")), ("- Check your last change.".into(), "old"));
 }
 
 #[test]
@@ -184,6 +186,39 @@ fn nothing_is_offered_to_be_applied_without_trust() {
     for project in [untrusted, imported] {
         assert_eq!(actions(&project), ["preview", "dismiss"]);
     }
+}
+
+#[test]
+fn what_is_applied_as_a_whole_says_so() {
+    let project = changed(|board| board.accepted[0].proposals = vec![7, 8]);
+    let items = items(&project, Some("proposals"));
+    for item in items.iter().filter(|item| item.actions.contains(&"apply")) {
+        assert!(item.tooltip.ends_with("\napplied as a whole: P7 + P8"), "{}", item.tooltip);
+    }
+    assert_eq!(items.iter().filter(|item| item.actions.contains(&"apply")).count(), 2);
+}
+
+#[test]
+fn what_was_made_for_another_harness_cannot_be_validated() {
+    let actions = |project: &Project| {
+        let items = items(project, Some("proposals"));
+        items.into_iter().find(|item| item.id == "proposal/P10").unwrap().actions
+    };
+    assert_eq!(actions(&project()), ["validate", "preview", "dismiss"]);
+    let foreign = changed(|board| board.proposals.get_mut(&10).unwrap().harness = other("f"));
+    assert_eq!(actions(&foreign), ["preview", "dismiss"]);
+}
+
+#[test]
+fn of_a_foreign_store_nothing_is_told_before_trust() {
+    let hidden = changed(|board| (board.trust, board.store) = (Trust::Untrusted, StoreState::Imported));
+    let roots = items(&hidden, None);
+    let known: Vec<String> = items(&project(), None).into_iter().map(|root| root.id).collect();
+    assert_eq!(roots.iter().map(|root| root.id.clone()).collect::<Vec<_>>(), known);
+    assert!(roots.iter().all(|root| root.detail == HIDDEN && !root.has_children && root.actions.is_empty()));
+    assert!(known.iter().all(|id| items(&hidden, Some(id)).is_empty()));
+    assert_eq!((items(&hidden, Some("weakness/7f3a90c1")), badge(&hidden)), (Vec::new(), 0));
+    assert_eq!(items(&changed(|board| board.trust = Trust::Untrusted), None), items(&project(), None));
 }
 
 #[test]

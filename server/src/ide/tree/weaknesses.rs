@@ -4,8 +4,9 @@ use super::{Item, Kind};
 use crate::engine::board::{Mined, Place, Weakness};
 use crate::engine::report::text::{line, short};
 use crate::engine::report::words::plural;
+use crate::ide::decided;
 use crate::ide::pages::name::Name;
-use crate::ide::pages::{decided, not_actionable, places};
+use crate::ide::pages::{not_actionable, places};
 use crate::workspace::Project;
 
 /// The id of the root.

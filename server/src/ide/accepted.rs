@@ -1,9 +1,10 @@
-//! What became of what was accepted: whether it is in the harness as it is now, or waits to be applied. It is recognised by digest,
-//! so undo, redo and a checkout need no bookkeeping.
+//! What became of what was accepted: whether it is in the harness as it is now, or waits to be applied. It is recognised by digest
+//! and by text, so undo, redo and a checkout need no bookkeeping. Problems, lenses, pages and tree all ask here.
 
 use std::collections::BTreeSet;
 
-use crate::engine::board::{Accepted, Board, StoreState, Trust};
+use super::{applying, standing};
+use crate::engine::board::{Accepted, Board, Proposal, StoreState, Trust};
 use crate::engine::report::words;
 use crate::workspace::Project;
 
@@ -20,7 +21,7 @@ pub enum Stand {
     Reverted,
     /// It is for another harness, and something newer was measured.
     Past,
-    /// Somebody dismissed it.
+    /// Somebody dismissed it, or one of its proposals: it is applied as a whole or not at all.
     Dismissed,
 }
 
@@ -64,22 +65,28 @@ impl Stand {
     }
 }
 
-/// Each thing that was accepted with where it stands, the newest first.
+/// Each thing that was accepted with where it stands, the newest first; none of a store that is not shown.
 #[must_use]
 pub fn all(project: &Project) -> Vec<(&Accepted, Stand)> {
     let board = project.board();
+    if board.accepted.is_empty() || !standing::shows(board) {
+        return Vec::new();
+    }
     let now = project.identity().to_string();
     let taken = taken(board, &now);
-    board.accepted.iter().map(|unit| (unit, stand(board, unit, &now, &taken))).collect()
+    board.accepted.iter().map(|unit| (unit, stand(project, unit, &now, &taken))).collect()
 }
 
-fn stand(board: &Board, unit: &Accepted, now: &str, taken: &BTreeSet<&str>) -> Stand {
+fn stand(project: &Project, unit: &Accepted, now: &str, taken: &BTreeSet<&str>) -> Stand {
+    let board = project.board();
     let is_dismissed =
         |number: &u32| board.proposals.get(number).is_some_and(|proposal| proposal.is_dismissed);
     match () {
         () if unit.result == now => Stand::Now,
         () if taken.contains(unit.result.as_str()) => Stand::Within,
-        () if !unit.proposals.is_empty() && unit.proposals.iter().all(is_dismissed) => Stand::Dismissed,
+        // With other edits around it no digest knows it.
+        () if unit.harness != now && applying::is_in(project, &unit.base, &unit.files) => Stand::Within,
+        () if unit.proposals.iter().any(is_dismissed) => Stand::Dismissed,
         () if unit.harness == now => {
             let was_used = board.runs.iter().any(|run| run.harness == unit.result);
             if was_used { Stand::Reverted } else { Stand::Waits }
@@ -103,10 +110,34 @@ fn taken<'a>(board: &'a Board, now: &str) -> BTreeSet<&'a str> {
     taken
 }
 
-/// Where what was accepted with a proposal stands; the newest of [all](all).
+/// What was accepted with a proposal, and where it stands; the newest of [all](all).
 #[must_use]
-pub fn of(all: &[(&Accepted, Stand)], proposal: u32) -> Option<Stand> {
-    all.iter().find(|(unit, _)| unit.proposals.contains(&proposal)).map(|(_, stand)| *stand)
+pub fn of<'a>(all: &[(&'a Accepted, Stand)], proposal: u32) -> Option<(&'a Accepted, Stand)> {
+    all.iter().find(|(unit, _)| unit.proposals.contains(&proposal)).copied()
+}
+
+/// What was accepted and could be applied, the newest first.
+#[must_use]
+pub fn waiting(project: &Project) -> Vec<&Accepted> {
+    let waiting = all(project).into_iter().filter(|(_, stand)| stand.is_waiting());
+    waiting.map(|(unit, _)| unit).collect()
+}
+
+/// What was accepted with exactly these proposals; else the newest that holds all of them, since the parts of what was validated as
+/// a whole were not validated.
+#[must_use]
+pub fn find<'a>(board: &'a Board, proposals: &[u32]) -> Option<&'a Accepted> {
+    let is_same = |unit: &&Accepted| unit.proposals == proposals;
+    let holds = |unit: &&Accepted| {
+        !proposals.is_empty() && proposals.iter().all(|number| unit.proposals.contains(number))
+    };
+    board.accepted.iter().find(is_same).or_else(|| board.accepted.iter().find(holds))
+}
+
+/// Whether trials may decide about a proposal: only against the harness that it was made for.
+#[must_use]
+pub fn may_validate(project: &Project, proposal: &Proposal) -> bool {
+    proposal.harness == project.identity().to_string()
 }
 
 /// Whether nothing was measured after it.
@@ -130,3 +161,6 @@ pub fn may_apply(board: &Board) -> bool {
 pub fn name(unit: &Accepted) -> String {
     if unit.proposals.is_empty() { String::from("an edit by hand") } else { words::names(&unit.proposals) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn step(line: &str) -> Step {
-    line.parse().map(Step::Index).unwrap_or_else(|_| Step::Key(line.to_owned()))
+    line.parse().map(Step::Index).unwrap_or_else(|_| Step::Key(line.into()))
 }
 
 fn limits(letters: &[u8]) -> Limits {

@@ -66,8 +66,12 @@ pub(crate) struct Desk {
 impl Desk {
     /// An editor that has opened the project, with this answer to every question whether something may start.
     pub(crate) fn open(lab: &Lab, capabilities: &Value) -> Self {
-        let server =
-            Server::start_as(lab.command(&["lsp", "--probe"])).initialized(&lab.root(), capabilities);
+        Self::open_by(lab.command(&["lsp", "--probe"]), lab, capabilities)
+    }
+
+    /// The same, with a server that this command starts.
+    pub(crate) fn open_by(command: std::process::Command, lab: &Lab, capabilities: &Value) -> Self {
+        let server = Server::start_as(command).initialized(&lab.root(), capabilities);
         Self { server, root: lab.root(), open: BTreeMap::new() }
     }
 

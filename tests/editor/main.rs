@@ -20,3 +20,4 @@ mod lab;
 mod persona;
 mod desk;
 mod whole;
+mod load;

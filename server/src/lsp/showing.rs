@@ -40,7 +40,7 @@ pub fn page(project: &Project, name: &Name) -> Result<Page, Failure> {
     let root = project.root();
     match name {
         Name::Trace { run, task, repeat, page } => {
-            let (store, stored) = run_of(root, Some(run))?;
+            let (store, stored) = read_run(root, run)?;
             let traced = telling::trace(&store, &stored, task, *repeat)?;
             let about = TraceAbout {
                 root: root_id(root),
@@ -54,7 +54,7 @@ pub fn page(project: &Project, name: &Name) -> Result<Page, Failure> {
             Ok(pages::trace::trace(&traced.trace()?, &about, *page))
         }
         Name::Report(run) => {
-            let (store, stored) = run_of(root, Some(run))?;
+            let (store, stored) = read_run(root, run)?;
             let seen = following::look_at(&store, &stored)?;
             let report = telling::report(&store, &stored, &seen, report::DEALS)?;
             Ok(Page::markdown(report::markdown::markdown(&report)))
@@ -71,13 +71,25 @@ pub fn page(project: &Project, name: &Name) -> Result<Page, Failure> {
 /// # Errors
 /// A [`Failure`] if there is none.
 pub fn run_of(root: &Path, named: Option<&str>) -> Result<(Store, StoredRun), Failure> {
+    run_in(Store::open_existing(root), named)
+}
+
+/// The run that is named, to be read and not to be changed.
+fn read_run(root: &Path, named: &str) -> Result<(Store, StoredRun), Failure> {
+    run_in(Store::look_into(root), Some(named))
+}
+
+fn run_in(
+    store: Result<Option<Store>, StoreError>,
+    named: Option<&str>,
+) -> Result<(Store, StoredRun), Failure> {
     let failed = |error: StoreError| error.to_failure();
     let none = || {
         let message = named
             .map_or_else(|| String::from("nothing was run yet"), |name| format!("there is no run `{name}`"));
         Failure::user(message, "start one with `Evaluate`")
     };
-    let store = Store::open_existing(root).map_err(failed)?.ok_or_else(none)?;
+    let store = store.map_err(failed)?.ok_or_else(none)?;
     let stored = match named {
         Some(name) => run_number(name).map(|number| store.run(number)).transpose().map_err(failed)?.flatten(),
         None => store.latest_run().map_err(failed)?,

@@ -105,7 +105,7 @@ impl Reader {
     pub fn board(&mut self, disk: u64) -> Board {
         let mut board = Board::default();
         if self.store.is_none() {
-            match Store::open_existing(&self.root) {
+            match Store::look_into(&self.root) {
                 Ok(store) => self.store = store,
                 Err(error) => board.store = StoreState::Unreadable(error.to_string()),
             }

@@ -92,7 +92,7 @@ fn project(seconds: u64) -> Lab {
     // Slow enough that most kills come in the middle of a trial.
     let persona = WRITER.replace("command = \"ls -la\"", "command = \"sleep 0.4; ls -la\"");
     let lab = Lab::new(&format!("load-{seconds}"), &persona, TASKS);
-    lab.write_harness(TASKS, &format!("[improve]\nproposals = 4\n\n[budget]\nmax_parallel = {PARALLEL}\n"));
+    lab.write_harness(TASKS, &format!("[improve]\nrepeats = {{ screen = 1, baseline = 2, confirm = 2 }}\n\n[budget]\nmax_parallel = {PARALLEL}\n"));
     let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     // A request that is tried again would look like one that is paid twice.
     let (inline, timeout) = ("system = { text = \"You write numbers.\" }", "timeout = \"2s\"");
@@ -356,13 +356,13 @@ fn kill_workers(load: &Load<'_>) {
             }
             dice.rest(0, 700);
         } else {
-            dice.rest(400, 4000);
+            dice.rest(400, 2500);
         }
         for (pid, _) in workers(load.lab) {
             kill(pid);
             load.kills.fetch_add(1, Ordering::SeqCst);
         }
-        dice.rest(200, 2000);
+        dice.rest(100, 1000);
     }
 }
 

@@ -157,6 +157,18 @@ impl Store {
         Ok(runs)
     }
 
+    /// Where each run stands, the oldest first. Cheaper than [`Store::runs`], which reads the texts and slots of all of them.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn states(&self) -> Result<Vec<(i64, RunState)>, StoreError> {
+        let failed = StoreError::database(&self.path);
+        let query = "SELECT number, state FROM run ORDER BY number";
+        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, RunState::of(&row.get::<_, String>(1)?))));
+        rows.and_then(Iterator::collect).map_err(&failed)
+    }
+
     /// Where a run stands; `None` if there is no such run. Cheaper than [`Store::run`], which reads all of its slots.
     ///
     /// # Errors

@@ -62,8 +62,6 @@ struct Load<'a> {
     /// Nothing goes on any more.
     is_settled: AtomicBool,
     kills: AtomicUsize,
-    /// Of these, while a trial ran.
-    in_trials: AtomicUsize,
     /// What was read that must not be said, and where.
     wrong: Mutex<Vec<String>>,
 }
@@ -360,13 +358,12 @@ fn kill_workers(load: &Load<'_>) {
         } else {
             dice.rest(400, 2500);
         }
-        let is_in_trial = runs_trials();
-        for (pid, works) in workers(load.lab) {
+        for (pid, _) in workers(load.lab) {
             kill(pid);
             load.kills.fetch_add(1, Ordering::SeqCst);
-            load.in_trials.fetch_add(usize::from(works && is_in_trial), Ordering::SeqCst);
         }
-        dice.rest(100, 1000);
+        // Some trials have to come to their end too.
+        dice.rest(800, 3000);
     }
 }
 
@@ -391,6 +388,17 @@ fn follow(load: &Load<'_>) -> BTreeMap<i64, following::Seen> {
     }
     look(&mut seen);
     seen
+}
+
+/// How many trials ran when their worker was killed, as those tell who came after it.
+fn given_up(lab: &Lab) -> usize {
+    if !lab.has_run() {
+        return 0;
+    }
+    let store = lab.store();
+    let events = |run: StoredRun| store.events(run.number, 0).unwrap();
+    let all = store.runs().unwrap().into_iter().flat_map(events);
+    all.filter(|stored| matches!(stored.event, EventRecord::Discarded { .. })).count()
 }
 
 /// Brings all runs to an end: the newest is completed, the others are given up.
@@ -502,7 +510,6 @@ fn ux_34_two_editors_and_a_command_line_under_load_lose_nothing_and_pay_nothing_
         is_over: AtomicBool::new(false),
         is_settled: AtomicBool::new(false),
         kills: AtomicUsize::new(0),
-        in_trials: AtomicUsize::new(0),
         wrong: Mutex::default(),
     };
     let load = &load;
@@ -521,12 +528,12 @@ fn ux_34_two_editors_and_a_command_line_under_load_lose_nothing_and_pay_nothing_
         let killer = scope.spawn(|| kill_workers(load));
         // On a machine with other work it takes longer until something has happened that could go wrong.
         let (began, usual) = (Instant::now(), Duration::from_secs(seconds));
-        let is_enough = || 2 <= load.in_trials.load(Ordering::SeqCst) || usual * 6 < began.elapsed();
-        while began.elapsed() < usual || !is_enough() {
+        let is_enough = || 2 <= given_up(load.lab) && 2 <= load.kills.load(Ordering::SeqCst);
+        while began.elapsed() < usual || (!is_enough() && began.elapsed() < usual * 6) {
             if people.iter().any(thread::ScopedJoinHandle::is_finished) {
                 break;
             }
-            thread::sleep(Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(250));
         }
         load.is_over.store(true, Ordering::SeqCst);
         let typed = typed.join();
@@ -611,11 +618,10 @@ fn ux_34_two_editors_and_a_command_line_under_load_lose_nothing_and_pay_nothing_
     assert!(measured <= complete, "{measured} trials measured by {complete} conversations");
 
     let kills = load.kills.load(Ordering::SeqCst);
-    let in_trials = load.in_trials.load(Ordering::SeqCst);
     let requests: usize = asked.values().map(|(begun, _)| begun).sum();
     eprintln!(
         "{seconds} s: {} runs, {} events, {paid} trials started, {measured} measured, {discarded} given up, {reused} reused; {requests} conversations begun, \
-         {complete} complete; {kills} kills, {in_trials} of them in trials; commands that did something: {typed} typed, {} and {} in editors; a worker at work in {sampled} samples",
+         {complete} complete; {kills} kills; commands that did something: {typed} typed, {} and {} in editors; a worker at work in {sampled} samples",
         runs.len(),
         numbers.len(),
         people[0].done,

@@ -303,6 +303,26 @@ fn filled(root: &Root) {
 }
 
 #[test]
+fn a_run_that_is_given_up_after_its_worker_has_died_pays_what_ran() {
+    let root = Root::new("closed");
+    let mut store = root.open().unwrap();
+    let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
+    let lease = store.claim().unwrap().unwrap();
+    let running = RunningTrial { id: "t0".into(), slot: 0, tokens: 7, cost: Some(0.25) };
+    let started = EventRecord::Started { slot: 0, attempt: 0 };
+    store.start_trial(&lease, number, AT, &running, &started).unwrap();
+    // As if it had died: its lease is nobody's.
+    store.release(&lease).unwrap();
+    store.close(number, AT).unwrap();
+    let run = store.run(number).unwrap().unwrap();
+    let (folded, _) = store.fold(&run).unwrap();
+    let spent = folded.trials().spent();
+    assert_eq!((spent.trials, spent.tokens, spent.cost), (1, 7, Some(0.25)));
+    assert_eq!((folded.trials().running().count(), store.running(number).unwrap().len()), (0, 0));
+    assert_eq!(run.state, RunState::Ended);
+}
+
+#[test]
 fn whoever_only_looks_sees_what_others_write_and_leaves_the_database_as_it_is() {
     let root = Root::new("looked");
     let look = || Store::look_into_with(&root.0, &root.known()).unwrap();

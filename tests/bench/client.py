@@ -53,11 +53,24 @@ class Server:
     initialization_options: dict[str, Any] | None = None
 
 
+def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Both, level by level; where they differ, the other."""
+    both = {**one, **other}
+    for key in one.keys() & other.keys():
+        if isinstance(one[key], dict) and isinstance(other[key], dict):
+            both[key] = merged(one[key], other[key])
+    return both
+
+
 class Client:
     """A running server. Use as a context manager; leaving it shuts the server down."""
 
-    def __init__(self, server: Server, root: Path, home: Path, *, pull: bool = False) -> None:
+    def __init__(
+        self, server: Server, root: Path, home: Path, *, pull: bool = False, capabilities: dict[str, Any] | None = None
+    ) -> None:
+        """`capabilities` are announced beside the usual ones."""
         self.server = server
+        self.announced = capabilities or {}
         self.root = root
         self.pull = pull
         self.diagnostics: dict[str, Diagnostics] = {}
@@ -228,11 +241,14 @@ class Client:
                 "rootPath": str(self.root),
                 "workspaceFolders": [{"uri": self.root.as_uri(), "name": self.root.name}],
                 "initializationOptions": self.server.initialization_options,
-                "capabilities": {
-                    "general": {"positionEncodings": ["utf-8", "utf-16"]},
-                    "textDocument": text_document,
-                    "workspace": {"configuration": True, "workspaceFolders": True},
-                },
+                "capabilities": merged(
+                    {
+                        "general": {"positionEncodings": ["utf-8", "utf-16"]},
+                        "textDocument": text_document,
+                        "workspace": {"configuration": True, "workspaceFolders": True},
+                    },
+                    self.announced,
+                ),
             },
         )
         message = self.response(request)

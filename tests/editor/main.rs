@@ -13,7 +13,6 @@
 #[expect(dead_code, reason = "the client of `tests/e2e`, and less of it")]
 mod client;
 #[path = "../trials/lab.rs"]
-#[expect(dead_code, reason = "the project that `tests/trials` makes, and less of it")]
 mod lab;
 #[path = "../cycle/persona.rs"]
 mod persona;
@@ -26,3 +25,4 @@ mod session;
 mod bare;
 mod plain;
 mod whole;
+mod load;

@@ -408,6 +408,30 @@ impl Board {
         self.runs.iter().rev().find(|run| run.status.is_active())
     }
 
+    /// Whether nothing but the progress of runs differs: what is shown at lines, in texts and in lists of names stays as it is, and
+    /// only what counts trials is another.
+    #[must_use]
+    pub fn differs_in_progress_only(&self, other: &Self) -> bool {
+        let Self {
+            trust,
+            store,
+            programs,
+            runs,
+            measured,
+            mined,
+            proposals,
+            accepted,
+            next,
+            tests: _,
+            environment,
+        } = self;
+        let stand = |run: &RunLine| (run.number, run.status);
+        runs.iter().map(stand).eq(other.runs.iter().map(stand))
+            && (trust, store, programs, next) == (&other.trust, &other.store, &other.programs, &other.next)
+            && (measured, mined, environment) == (&other.measured, &other.mined, &other.environment)
+            && (proposals, accepted) == (&other.proposals, &other.accepted)
+    }
+
     /// The newest run that could go on, if none is active.
     #[must_use]
     pub fn resumable(&self) -> Option<&RunLine> {

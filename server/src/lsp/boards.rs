@@ -95,7 +95,7 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
         stamped = now;
         let snapshot = shared.snapshot();
         kept.retain(|root, _| snapshot.project(root).is_some());
-        let mut has_changed = false;
+        let (mut has_changed, mut has_progressed) = (false, false);
         broken.retain(|root| snapshot.project(root).is_some());
         for project in snapshot.projects() {
             let root = project.root();
@@ -114,14 +114,20 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
             };
             let Some(board) = board else { continue };
             if board != **project.board() || !news.knows(root) {
+                let is_progress = board.differs_in_progress_only(project.board());
                 let board = Arc::new(board);
-                has_changed |= shared.workspace().set_board(root, Arc::clone(&board));
+                let is_set = shared.workspace().set_board(root, Arc::clone(&board));
+                has_changed |= is_set && !is_progress;
+                has_progressed |= is_set && is_progress;
                 news.tell(shared, root, &board);
             }
         }
         news.tick(shared, &shared.snapshot());
-        if has_changed {
-            diagnostics.all_changed();
+        // A run counts trials twice a second: then no document is checked again for it.
+        match (has_changed, has_progressed) {
+            (true, _) => diagnostics.all_changed(),
+            (false, true) => diagnostics.progressed(),
+            (false, false) => {}
         }
     }
 }

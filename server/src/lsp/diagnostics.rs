@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::health::{self, Health};
-use super::refresh::{self, Refresh};
+use super::refresh::{self, Looks, Refresh};
 use super::reports;
 use super::shared::Shared;
 use crate::workspace::Snapshot;
@@ -73,7 +73,13 @@ impl Diagnostics {
             let open: Vec<PathBuf> = self.shared.snapshot().buffers().keys().cloned().collect();
             open.into_iter().for_each(|path| schedule(&self.shared, path));
         }
-        refresh::ask(&self.shared, &self.refresh);
+        refresh::ask(&self.shared, &self.refresh, Looks::AtAll);
+        health::look(&self.shared, &self.health);
+    }
+
+    /// Only how far runs are is another: no problem and no token is.
+    pub fn progressed(&self) {
+        refresh::ask(&self.shared, &self.refresh, Looks::AtMarks);
         health::look(&self.shared, &self.health);
     }
 

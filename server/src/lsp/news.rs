@@ -15,7 +15,7 @@ use super::to_proto;
 use crate::engine::board::{Board, RunLine, Trust};
 use crate::ide::pages::name::{SCHEME, root_id};
 use crate::ide::testing;
-use crate::workspace::Snapshot;
+use crate::workspace::{Project, Snapshot};
 
 /// A run that is over sooner is not worth a bar.
 const FIRST: Duration = Duration::from_millis(300);
@@ -118,8 +118,11 @@ impl Told {
                 shared.notify("selfHarness/contentChanged", &params);
             }
         }
-        if session.can("/experimental/testExplorer") && shared.settings().testing {
-            self.tests(shared, &board);
+        if session.can("/experimental/testExplorer")
+            && shared.settings().testing
+            && let Some(project) = shared.snapshot().project(root)
+        {
+            self.tests(shared, project);
         }
     }
 
@@ -147,11 +150,9 @@ impl Told {
     }
 
     /// Tells what became of tests, and when nobody works on them any more.
-    fn tests(&mut self, shared: &Shared, board: &Board) {
+    fn tests(&mut self, shared: &Shared, project: &Project) {
         let is_ours = shared.session().can("/experimental/selfHarness");
-        for (task, states) in &board.tests {
-            let Some(state) = testing::State::of(states) else { continue };
-            let id = testing::id_of(task);
+        for (id, state) in testing::states(project) {
             let mut told = json!({"tag": state.tag(is_ours)});
             let message = state.message();
             if !message.is_empty() {
@@ -162,7 +163,7 @@ impl Told {
                 self.tests.insert(id, told);
             }
         }
-        let is_testing = board.active().is_some();
+        let is_testing = project.board().active().is_some();
         if self.is_testing && !is_testing {
             shared.notify("experimental/endRunTest", &Value::Null);
         }

@@ -31,11 +31,20 @@ const MOMENT: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub struct Refresh(Mutex<State>);
 
+/// What may be old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Looks {
+    /// What stands beside the text: hints and lenses.
+    AtMarks,
+    /// That, and what the text means: diagnostics and tokens.
+    AtAll,
+}
+
 #[derive(Debug, Default)]
 struct State {
     running: bool,
-    /// Something changed since the one who is at it looked.
-    again: bool,
+    /// What may have changed since the one who is at it looked.
+    again: Option<Looks>,
 }
 
 /// What is old.
@@ -49,36 +58,38 @@ struct Old {
 
 impl Refresh {
     /// Whether nobody was at it, and the caller is from now on.
-    fn begin(&self) -> bool {
+    fn begin(&self, looks: Looks) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.again = true;
+        state.again = state.again.max(Some(looks));
         !std::mem::replace(&mut state.running, true)
     }
 
-    /// Whether there is something to look at; if not, nobody is at it any more.
-    fn goes_on(&self) -> bool {
+    /// What there is to look at; if nothing, nobody is at it any more.
+    fn goes_on(&self) -> Option<Looks> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.running = std::mem::take(&mut state.again);
-        state.running
+        let looks = state.again.take();
+        state.running = looks.is_some();
+        looks
     }
 }
 
 /// Something changed.
-pub fn ask(shared: &Arc<Shared>, refresh: &Arc<Refresh>) {
+pub fn ask(shared: &Arc<Shared>, refresh: &Arc<Refresh>, looks: Looks) {
     let session = shared.session();
     let diagnostics = session.pulls() && session.can("/workspace/diagnostics/refreshSupport");
     let tokens = session.can("/workspace/semanticTokens/refreshSupport");
     let hints = session.can("/workspace/inlayHint/refreshSupport");
     let lenses = session.can("/workspace/codeLens/refreshSupport");
-    if !(diagnostics || tokens || hints || lenses) || !refresh.begin() {
+    if !(diagnostics || tokens || hints || lenses) || !refresh.begin(looks) {
         return;
     }
     let (shared, refresh) = (Arc::clone(shared), Arc::clone(refresh));
     tokio::spawn(async move {
-        while refresh.goes_on() {
+        while let Some(looks) = refresh.goes_on() {
             let begun = Instant::now();
             let for_work = Arc::clone(&shared);
-            let old = shared.compute(move || old(&for_work, &for_work.snapshot())).await.unwrap_or_default();
+            let old =
+                shared.compute(move || old(&for_work, &for_work.snapshot(), looks)).await.unwrap_or_default();
             let due = Instant::now() + INTERVAL;
             let mut sent = false;
             if diagnostics && old.diagnostics {
@@ -121,14 +132,18 @@ pub fn when_still(shared: &Arc<Shared>, refresh: &Arc<Refresh>, waits: &Arc<Atom
             }
         }
         waits.store(false, Ordering::SeqCst);
-        ask(&shared, &refresh);
+        ask(&shared, &refresh, Looks::AtMarks);
     });
 }
 
 /// What the client has and should ask for again.
-fn old(shared: &Shared, snapshot: &Snapshot) -> Old {
-    let mut given: Vec<PathBuf> = shared.answered.iter().map(|entry| entry.key().clone()).collect();
+fn old(shared: &Shared, snapshot: &Snapshot, looks: Looks) -> Old {
     let mut old = Old::default();
+    (old.hints, old.lenses) = marks::old(shared, snapshot);
+    if looks == Looks::AtMarks {
+        return old;
+    }
+    let mut given: Vec<PathBuf> = shared.answered.iter().map(|entry| entry.key().clone()).collect();
     if shared.asks_for_all() {
         // A file that had no problem was not mentioned; now it may have one.
         let silent = reports::files(snapshot).into_iter().filter(|path| !shared.answered.contains_key(path));
@@ -145,6 +160,5 @@ fn old(shared: &Shared, snapshot: &Snapshot) -> Old {
         reports::version(snapshot, path) == kept.version
             && to_proto::tokens(&tokens::tokens(&site), document.text(), shared.encoding()) != kept.data
     });
-    (old.hints, old.lenses) = marks::old(shared, snapshot);
     old
 }

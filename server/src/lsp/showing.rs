@@ -20,6 +20,7 @@ use crate::ide::evidence::rules;
 use crate::ide::pages::name::{Name, root_id};
 use crate::ide::pages::trace::TraceAbout;
 use crate::ide::pages::{self, Page};
+use crate::ide::standing;
 use crate::workspace::{Project, Snapshot};
 
 /// The project and the page of an address; `None` if it is none of ours, or of a folder that is not open.
@@ -38,9 +39,12 @@ pub fn find(snapshot: &Snapshot, address: &str) -> Option<(Arc<Project>, Name)> 
 /// A [`Failure`] if there is no such thing.
 pub fn page(shared: &Shared, project: &Project, name: &Name) -> Result<Page, Failure> {
     let root = project.root();
+    if matches!(name, Name::Trace { .. } | Name::Report(_)) && !standing::shows(project.board()) {
+        return Err(Failure::user(pages::HIDDEN, "trust the folder first"));
+    }
     match name {
         Name::Trace { run, task, repeat, page } => {
-            let (store, stored) = run_of(root, Some(run))?;
+            let (store, stored) = read_run(root, run)?;
             let traced = telling::trace(&store, &stored, task, *repeat)?;
             let about = TraceAbout {
                 root: root_id(root),
@@ -54,7 +58,7 @@ pub fn page(shared: &Shared, project: &Project, name: &Name) -> Result<Page, Fai
             Ok(pages::trace::trace(&traced.trace()?, &about, *page))
         }
         Name::Report(run) => {
-            let (store, stored) = run_of(root, Some(run))?;
+            let (store, stored) = read_run(root, run)?;
             let seen = following::look_at(&store, &stored)?;
             let report = telling::report(&store, &stored, &seen, report::DEALS)?;
             Ok(Page::markdown(report::markdown::markdown(&report)))
@@ -75,13 +79,25 @@ pub fn page(shared: &Shared, project: &Project, name: &Name) -> Result<Page, Fai
 /// # Errors
 /// A [`Failure`] if there is none.
 pub fn run_of(root: &Path, named: Option<&str>) -> Result<(Store, StoredRun), Failure> {
+    run_in(Store::open_existing(root), named)
+}
+
+/// The run that is named, to be read and not to be changed.
+fn read_run(root: &Path, named: &str) -> Result<(Store, StoredRun), Failure> {
+    run_in(Store::look_into(root), Some(named))
+}
+
+fn run_in(
+    store: Result<Option<Store>, StoreError>,
+    named: Option<&str>,
+) -> Result<(Store, StoredRun), Failure> {
     let failed = |error: StoreError| error.to_failure();
     let none = || {
         let message = named
             .map_or_else(|| String::from("nothing was run yet"), |name| format!("there is no run `{name}`"));
         Failure::user(message, "start one with `Evaluate`")
     };
-    let store = Store::open_existing(root).map_err(failed)?.ok_or_else(none)?;
+    let store = store.map_err(failed)?.ok_or_else(none)?;
     let stored = match named {
         Some(name) => run_number(name).map(|number| store.run(number)).transpose().map_err(failed)?.flatten(),
         None => store.latest_run().map_err(failed)?,

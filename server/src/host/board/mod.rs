@@ -8,6 +8,7 @@ mod told;
 mod newest;
 mod mined;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -32,6 +33,8 @@ use crate::failure::Failure;
 /// The project and the machine as they were read.
 struct Now {
     disk: u64,
+    /// Whether runs have the contract of now, by number: each tells it by all of its tasks.
+    current: RefCell<BTreeMap<i64, bool>>,
     guarantees: Guarantees,
     subject: Subject,
     machine: Machine,
@@ -43,7 +46,13 @@ impl Now {
     fn read(root: &Path, disk: u64, guarantees: Guarantees) -> Option<Self> {
         let machine = Machine::read().ok()?;
         let subject = Subject::read(root, &guarantees, &machine);
-        Some(Self { disk, guarantees, subject, machine })
+        Some(Self { disk, current: RefCell::default(), guarantees, subject, machine })
+    }
+
+    /// Whether a run has the contract of now.
+    fn is_current(&self, run: &StoredRun) -> bool {
+        let told = || self.subject.contract_of(&run.record).to_string() == run.record.contract;
+        *self.current.borrow_mut().entry(run.number).or_insert_with(told)
     }
 }
 
@@ -99,6 +108,8 @@ impl Reader {
         self.version = None;
         self.told.clear();
         self.mined = None;
+        // It knows runs by their numbers.
+        self.now = None;
     }
 
     /// The board as it is now. What cannot be read is told on it. The project's files are read again only when `disk`, a number of
@@ -106,7 +117,7 @@ impl Reader {
     pub fn board(&mut self, disk: u64) -> Board {
         let mut board = Board::default();
         if self.store.is_none() {
-            match Store::open_existing(&self.root) {
+            match Store::look_into(&self.root) {
                 Ok(store) => self.store = store,
                 Err(error) => board.store = StoreState::Unreadable(error.to_string()),
             }
@@ -118,7 +129,7 @@ impl Reader {
             // Before it is read: what is written meanwhile is read again.
             self.version = store.data_version().ok();
             board.store = if store.is_foreign() { StoreState::Imported } else { StoreState::Own };
-            match self.read(&store, now.as_ref().map(|now| &now.subject), &mut board) {
+            match self.read(&store, now.as_ref(), &mut board) {
                 Ok(()) => self.store = Some(store),
                 Err(failure) => board.store = StoreState::Unreadable(failure.message),
             }
@@ -136,8 +147,8 @@ impl Reader {
     fn guarantees(&self) -> Guarantees {
         let recorded = || {
             let store = self.store.as_ref()?;
-            let newest = store.latest_run().ok()??;
-            let terms = store.agreement(newest.number).ok()??.terms();
+            let (newest, _) = store.states().ok()?.pop()?;
+            let terms = store.agreement(newest).ok()??.terms();
             Some(Guarantees::recorded(&terms.backend, &terms.guarantees))
         };
         recorded().unwrap_or_else(Guarantees::untried)
@@ -159,39 +170,41 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, store: &Store, now: Option<&Subject>, board: &mut Board) -> Result<(), Failure> {
+    fn read(&mut self, store: &Store, now: Option<&Now>, board: &mut Board) -> Result<(), Failure> {
         let failed = |error: StoreError| error.to_failure();
         let mut looks: BTreeMap<BTreeSet<String>, u32> = BTreeMap::new();
         let mut all = Vec::new();
-        for stored in store.runs().map_err(failed)? {
-            let held_out = held_out(&stored);
-            let before = looks.get(&held_out).copied().unwrap_or_default();
-            let known = self.told.get(&stored.number);
+        for (number, state) in store.states().map_err(failed)? {
+            let known = self.told.get(&number);
             let told = match known {
-                Some(told) if told.is_final() && stored.state == told.stored.state => Rc::clone(told),
-                // A run that was resumed is told from its beginning: what was said of its end does not hold.
+                Some(told) if told.is_final() && state == told.stored.state => Rc::clone(told),
                 known => {
+                    // What a run was started with stays as it is, and is long: it is read once.
+                    let stored = match known {
+                        Some(told) => Some(StoredRun { state, ..told.stored.clone() }),
+                        None => store.run(number).map_err(failed)?,
+                    };
+                    let Some(stored) = stored else { continue };
+                    let before = looks.get(&held_out(&stored)).copied().unwrap_or_default();
+                    // A run that was resumed is told from its beginning: what was said of its end does not hold.
                     let known = known.filter(|told| !told.is_final());
                     Rc::new(told::tell(&self.root, store, stored, before, known.map(Rc::as_ref))?)
                 }
             };
             if told.stored.record.rules.is_some() {
-                looks.insert(held_out, told.chronicle.looks());
+                looks.insert(held_out(&told.stored), told.chronicle.looks());
             }
             all.push(told);
         }
         self.told = all.iter().map(|told| (told.stored.number, Rc::clone(told))).collect();
         all.reverse();
         board.runs = all.iter().map(|told| told.line.clone()).collect();
-        let is_current = |told: &Rc<ToldRun>| {
-            let record = &told.stored.record;
-            now.is_some_and(|now| now.contract_of(record).to_string() == record.contract)
-        };
+        let is_current = |told: &Rc<ToldRun>| now.is_some_and(|now| now.is_current(&told.stored));
         let current: Vec<bool> = all.iter().map(is_current).collect();
-        let whole = now.map(tasks).unwrap_or_default();
+        let whole = now.map(|now| tasks(&now.subject)).unwrap_or_default();
         told::scores(&all, &current, &whole, board);
         told::proposals(&all, store, board).map_err(failed)?;
-        let on_disk = now.map(|now| now.harness_digest().to_string()).unwrap_or_default();
+        let on_disk = now.map(|now| now.subject.harness_digest().to_string()).unwrap_or_default();
         self.mined(store, &all, (&on_disk, &whole), board);
         board.environment = newest::environment(&all);
         board.tests = newest::tests(&all);

@@ -25,6 +25,17 @@ const ASIDE: &str = "imported-1";
 /// Numbers of runs go on after those of a store that was put aside, if it did not invent them.
 const MOST_RUNS: i64 = 1_000_000;
 
+/// What a database is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// To look at what is there.
+    Read,
+    /// To change what is there.
+    Write,
+    /// The same; if there is none it is made.
+    Make,
+}
+
 impl Store {
     /// Opens the store of a project, or makes it. One from elsewhere is opened for reading.
     ///
@@ -57,13 +68,13 @@ impl Store {
         if fs::symlink_metadata(&ignore).is_err() {
             fs::write(&ignore, "*\n").map_err(StoreError::io("write", &ignore))?;
         }
-        if let Some(store) = Self::connect(&directory, known, true)? {
+        if let Some(store) = Self::connect(&directory, known, Access::Make)? {
             return Ok(store);
         }
         // A database that is none of ours and no store either.
         {
             let _lock = known.lock_aside()?;
-            if Self::connect(&directory, known, false)?.is_none() {
+            if Self::connect(&directory, known, Access::Write)?.is_none() {
                 put_aside(&directory)?;
             }
         }
@@ -93,7 +104,29 @@ impl Store {
         if !directory.join(DATABASE).is_file() {
             return Ok(None);
         }
-        Self::connect(&directory, known, false)
+        Self::connect(&directory, known, Access::Write)
+    }
+
+    /// Opens the store of a project, if there is one, for somebody who only looks: SQLite gets the database for reading, so that
+    /// nothing but the shared memory beside it is written, and a look never ends with a checkpoint. One of an earlier version is
+    /// first brought up to date, as by everybody else who opens it.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it is there and cannot be read.
+    pub fn look_into(root: &Path) -> Result<Option<Self>, StoreError> {
+        Self::look_into_with(root, &Known::of_this_user())
+    }
+
+    /// The same, where these are the stores that this machine has made.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it is there and cannot be read.
+    pub fn look_into_with(root: &Path, known: &Known) -> Result<Option<Self>, StoreError> {
+        let directory = directory(root)?;
+        if !directory.join(DATABASE).is_file() {
+            return Ok(None);
+        }
+        Self::connect(&directory, known, Access::Read)
     }
 
     /// The store from elsewhere that was put aside when this project's own was made.
@@ -127,7 +160,7 @@ impl Store {
         let directory = directory(root)?;
         let aside = directory.join(ASIDE);
         let _lock = known.lock_aside()?;
-        let last: i64 = match Self::connect(&directory, known, false)? {
+        let last: i64 = match Self::connect(&directory, known, Access::Write)? {
             Some(foreign) if foreign.is_foreign => {
                 foreign.one("SELECT coalesce(max(number), 0) FROM run").unwrap_or_default()
             }
@@ -146,7 +179,7 @@ impl Store {
     }
 
     /// Opens the database of a directory; `None` if there is no store in it.
-    fn connect(directory: &Path, known: &Known, may_make: bool) -> Result<Option<Self>, StoreError> {
+    fn connect(directory: &Path, known: &Known, access: Access) -> Result<Option<Self>, StoreError> {
         // The way to it may have links, the database itself may be none.
         let real = directory.canonicalize().map_err(StoreError::io("open", directory))?.join(DATABASE);
         no_links(directory)?;
@@ -157,7 +190,7 @@ impl Store {
         };
         let mut id = None;
         if is_empty {
-            if !may_make {
+            if access != Access::Make {
                 return Ok(None);
             }
             let mut options = OpenOptions::new();
@@ -175,6 +208,21 @@ impl Store {
         if !is_empty && let (false, notice) = known.may_hold(&real, &file) {
             let foreign = Self::foreign(directory)?;
             return Ok(foreign.map(|store| Self { notice, ..store }));
+        }
+        if access == Access::Read {
+            let store = Self::opened(directory, &real, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            match store.version()? {
+                // Somebody makes it just now.
+                0 => return Ok(None),
+                VERSION => {
+                    if store.id()?.is_some_and(|id| known.made(&id, &real, &file)) {
+                        return Ok(Some(store));
+                    }
+                    drop(store);
+                    return Self::foreign(directory);
+                }
+                _ => {}
+            }
         }
         let mut store = Self::opened(directory, &real, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         if 0 < store.version()? {

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
-use super::{Lease, RunState, Store, StoreError, StoredEvent, StoredRun, add, signed, unsigned};
+use super::{
+    Lease, RunState, RunningTrial, Store, StoreError, StoredEvent, StoredRun, add, signed, unsigned,
+};
 use crate::host::clock;
-use crate::host::record::{AgreementRecord, CandidateRecord, EventRecord, ProposalRecord, RunRecord};
+use crate::host::record::{
+    AgreementRecord, CandidateRecord, EventRecord, ProposalRecord, RunRecord, SpentRecord,
+};
 
 impl Store {
     /// Stores a new run, which waits for a worker, with what was agreed to; its number.
@@ -157,6 +161,18 @@ impl Store {
         Ok(runs)
     }
 
+    /// Where each run stands, the oldest first. Cheaper than [`Store::runs`], which reads the texts and slots of all of them.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn states(&self) -> Result<Vec<(i64, RunState)>, StoreError> {
+        let failed = StoreError::database(&self.path);
+        let query = "SELECT number, state FROM run ORDER BY number";
+        let mut statement = self.connection.prepare_cached(query).map_err(&failed)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, RunState::of(&row.get::<_, String>(1)?))));
+        rows.and_then(Iterator::collect).map_err(&failed)
+    }
+
     /// Where a run stands; `None` if there is no such run. Cheaper than [`Store::run`], which reads all of its slots.
     ///
     /// # Errors
@@ -272,17 +288,24 @@ impl Store {
         transaction.commit().map_err(&failed)
     }
 
-    /// Ends a run that nobody works on.
+    /// Ends a run that nobody works on. Trials that ran when its worker died count for nothing, but what they took is paid.
     ///
     /// # Errors
     /// A [`StoreError`].
     pub fn close(&mut self, run: i64, at: Duration) -> Result<(), StoreError> {
         let failed = StoreError::database(&self.path);
+        // A worker that lives tells itself what became of them.
+        let left = if self.has_worker()? { Vec::new() } else { self.running(run)? };
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         transaction
             .execute("UPDATE run SET state = ?2 WHERE number = ?1", params![run, RunState::Ended.word()])
             .map_err(&failed)?;
+        for RunningTrial { id, slot, tokens, cost } in left {
+            let spent = SpentRecord { trials: 1, tokens, cost, time_ms: 0 };
+            add(&transaction, &self.path, run, at, &EventRecord::Discarded { slot, spent })?;
+            transaction.execute("DELETE FROM running WHERE id = ?1", [&id]).map_err(&failed)?;
+        }
         let finish = String::from("cancelled");
         add(&transaction, &self.path, run, at, &EventRecord::Finished { finish })?;
         transaction.commit().map_err(&failed)

@@ -303,6 +303,64 @@ fn filled(root: &Root) {
 }
 
 #[test]
+fn a_run_that_is_given_up_after_its_worker_has_died_pays_what_ran() {
+    let root = Root::new("closed");
+    let mut store = root.open().unwrap();
+    let number = store.create_run(&run_record(), &AgreementRecord::default()).unwrap();
+    let lease = store.claim().unwrap().unwrap();
+    let running = RunningTrial { id: "t0".into(), slot: 0, tokens: 7, cost: Some(0.25) };
+    let started = EventRecord::Started { slot: 0, attempt: 0 };
+    store.start_trial(&lease, number, AT, &running, &started).unwrap();
+    // As if it had died: its lease is nobody's.
+    store.release(&lease).unwrap();
+    store.close(number, AT).unwrap();
+    let run = store.run(number).unwrap().unwrap();
+    let (folded, _) = store.fold(&run).unwrap();
+    let spent = folded.trials().spent();
+    assert_eq!((spent.trials, spent.tokens, spent.cost), (1, 7, Some(0.25)));
+    assert_eq!((folded.trials().running().count(), store.running(number).unwrap().len()), (0, 0));
+    assert_eq!(run.state, RunState::Ended);
+}
+
+#[test]
+fn whoever_only_looks_sees_what_others_write_and_leaves_the_database_as_it_is() {
+    let root = Root::new("looked");
+    let look = || Store::look_into_with(&root.0, &root.known()).unwrap();
+    assert!(look().is_none());
+    filled(&root);
+    let database = root.0.join(DIRECTORY).join("state.db");
+    let read = || fs::read(&database).unwrap();
+    let before = read();
+    let mut reader = look().unwrap();
+    assert!(!reader.is_foreign());
+    assert!(reader.create_run(&run_record(), &AgreementRecord::default()).is_err());
+    let (version, seen) = (reader.data_version().unwrap(), reader.runs().unwrap().len());
+    drop(reader);
+    assert_eq!((read(), seen), (before.clone(), 1));
+    // Beside somebody who writes it sees everything, and does not write their log into the database when it is the last.
+    let reader = look().unwrap();
+    let mut writer = root.open().unwrap();
+    writer.create_run(&run_record(), &AgreementRecord::default()).unwrap();
+    assert!(reader.data_version().unwrap() != version || reader.runs().unwrap().len() == 2);
+    assert_eq!(reader.runs().unwrap().len(), 2);
+    drop(writer);
+    drop(reader);
+    assert_eq!(read(), before);
+    assert_eq!(look().unwrap().runs().unwrap().len(), 2);
+    // One of an earlier version cannot be read as it is.
+    {
+        let mut earlier = root.open().unwrap();
+        let back = "DROP TABLE proposal; PRAGMA user_version = 1";
+        earlier.write(|transaction| transaction.execute_batch(back)).unwrap();
+    }
+    assert_eq!(look().unwrap().one::<i64>("PRAGMA user_version").unwrap(), VERSION);
+    // A copy is foreign to whoever looks, as to everybody else.
+    let copied = root.0.join("copied");
+    copy(&root.0.join(DIRECTORY), &copied.join(DIRECTORY));
+    assert!(Store::look_into_with(&copied, &root.known()).unwrap().unwrap().is_foreign());
+}
+
+#[test]
 #[cfg(unix)]
 fn a_project_that_was_moved_keeps_its_store_and_a_copy_does_not() {
     let root = Root::new("moved");

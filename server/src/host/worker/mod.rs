@@ -3,6 +3,7 @@
 //! [`Cycle::next`](crate::engine::cycle::Cycle::next); this module does it and stores what happened.
 
 mod lean;
+mod priority;
 mod admitting;
 mod ticket;
 mod shared;
@@ -28,6 +29,8 @@ pub use starting::ensure;
 /// A [`Failure`] if the store cannot be used, or a run cannot be performed at all.
 pub fn work(root: &Path) -> Result<(), Failure> {
     lean::give_back();
+    // While it is the only thread: those that come later, and all processes, have its priority.
+    priority::step_back();
     loop {
         let mut store = Store::open(root).map_err(|error| error.to_failure())?;
         if store.is_foreign() {

@@ -6,7 +6,7 @@ use std::fs;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab_of};
+use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab_of, unhurried};
 use crate::lab::{Lab, WRITER};
 use crate::persona::{HARM, REMEDY, adds, answers, persona};
 
@@ -25,8 +25,8 @@ fn edit(lab: &Lab, desk: &mut Desk, from: &str, to: &str) {
 #[test]
 fn ux_08_every_run_ends_in_one_way_with_one_sentence() {
     let replies = [answers("[0-9]*[02468]", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))];
-    let slow = persona(&replies.concat()).replace("command = \"ls -la\"", "command = \"sleep 0.3; ls -la\"");
-    let lab = lab_of("editor-ends", 6, &slow, &format!("{SHORT}max_trials = 900\n"));
+    let model = unhurried(&persona(&replies.concat()));
+    let lab = lab_of("editor-ends", 6, &model, &format!("{SHORT}max_trials = 900\n"));
     let (server, record) = crate::record::Record::of(&lab);
     let mut desk = Desk::with(&lab, server, &capabilities());
     desk.show("harness.toml");

@@ -67,15 +67,13 @@ fn ux_02_06_nothing_runs_and_nobody_is_connected_to_before_somebody_says_start()
         assert!(asked.contains(&endpoint.address()), "{asked}");
     };
     // Whoever closes the question, says no, or answers something that was not asked, has not said yes.
-    for answer in [Value::Null, json!({"button": "cancel"}), json!({"button": "trust"}), json!({"button": 1})]
-    {
+    let answers = [Value::Null, json!({"button": "cancel"}), json!({"button": "trust"}), json!({"button": 1})];
+    for (answer, verb) in answers.into_iter().zip(["evaluate", "smoke", "improve", "propose"]) {
         desk.server.answers("selfHarness/consent", answer);
-        for verb in ["evaluate", "smoke", "improve", "propose"] {
-            desk.command(verb, &json!({}));
-            let asked = desk.is_asked();
-            is_whole(&asked);
-            assert!(asked.contains("[agent]") && asked.contains("2 tasks with their tests"), "{asked}");
-        }
+        desk.command(verb, &json!({}));
+        let asked = desk.is_asked();
+        is_whole(&asked);
+        assert!(asked.contains("[agent]") && asked.contains("2 tasks with their tests"), "{asked}");
     }
     // What there is nothing for starts nothing either, and neither does what only shows or looks.
     for verb in

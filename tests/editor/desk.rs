@@ -56,7 +56,15 @@ pub(crate) fn lab(name: &str) -> Lab {
 
 /// A model that proposes the remedy and harm.
 pub(crate) fn replying() -> String {
-    persona(&[answers("(?:2|8)", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))].concat())
+    unhurried(&persona(&[answers("(?:2|8)", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))].concat()))
+}
+
+/// The same model, which takes its time after it has written: on a busy machine its first look may be slow, and whoever writes when
+/// most of the time is gone has another weakness.
+pub(crate) fn unhurried(model: &str) -> String {
+    let slow = model.replace("text = \"Done:", "delay = \"300ms\", text = \"Done:");
+    assert_ne!(slow, model);
+    slow
 }
 
 /// A project with the prompt in a file of its own, and this model; `more` goes to the end of the manifest.

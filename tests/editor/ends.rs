@@ -6,7 +6,7 @@ use std::fs;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab_of};
+use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab_of, unhurried};
 use crate::lab::{Lab, WRITER};
 use crate::persona::{HARM, REMEDY, adds, answers, persona};
 
@@ -25,8 +25,8 @@ fn edit(lab: &Lab, desk: &mut Desk, from: &str, to: &str) {
 #[test]
 fn ux_08_every_run_ends_in_one_way_with_one_sentence() {
     let replies = [answers("[0-9]*[02468]", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))];
-    let slow = persona(&replies.concat()).replace("command = \"ls -la\"", "command = \"sleep 0.3; ls -la\"");
-    let lab = lab_of("editor-ends", 6, &slow, &format!("{SHORT}max_trials = 900\n"));
+    let model = unhurried(&persona(&replies.concat()));
+    let lab = lab_of("editor-ends", 6, &model, &format!("{SHORT}max_trials = 900\n"));
     let (server, record) = crate::record::Record::of(&lab);
     let mut desk = Desk::with(&lab, server, &capabilities());
     desk.show("harness.toml");
@@ -137,10 +137,10 @@ fn ux_13_spending_passes_the_cap_by_no_more_than_what_ran_and_nothing_is_paid_tw
 #[test]
 fn ux_14_a_provider_that_answers_429_fails_no_task() {
     // One task gets no answer, held-in as it is; the others are right.
-    let refuses = "[[rule]]\nid = \"429\"\nwhen = { any = \"the number 50 \" }\n\
+    let refuses = "[[rule]]\nid = \"429\"\nwhen = { any = \"the number 44 \" }\n\
                    reply = { error = { status = 429, message = \"slow down\", headers = { \"x-should-retry\" = \"false\" } } }\n\n";
     let model = persona(refuses).replace("heads = 0.2", "heads = 1.0");
-    let lab = lab_of("editor-429", 12, &model, SHORT);
+    let lab = lab_of("editor-429", 6, &model, SHORT);
     let mut client = capabilities();
     client["experimental"]["testExplorer"] = json!(true);
     let (server, record) = crate::record::Record::of(&lab);
@@ -151,7 +151,7 @@ fn ux_14_a_provider_that_answers_429_fails_no_task() {
     desk.server.wait_for(A_RUN, |message| {
         let params = &message["params"];
         let (void, done) = (params["trials"]["void"].as_u64(), params["trials"]["done"].as_u64());
-        message["method"] == "selfHarness/runState" && Some(2) <= void && Some(22) <= done
+        message["method"] == "selfHarness/runState" && Some(2) <= void && Some(10) <= done
     });
     desk.command("discard", &json!({"run": "r-0001"}));
     desk.server.wait_for(PATIENCE, |message| {
@@ -168,6 +168,6 @@ fn ux_14_a_provider_that_answers_429_fails_no_task() {
     assert!(tags.contains(&"passed") && !tags.contains(&"failed"), "{tags:?}");
     let trials = lab.store().trials(1).unwrap();
     assert!(trials.iter().all(|trial| trial.verdict != "fail"), "{trials:?}");
-    assert_eq!(trials.iter().filter(|trial| trial.verdict == "pass").count(), 22);
+    assert_eq!(trials.iter().filter(|trial| trial.verdict == "pass").count(), 10);
     assert!(trials.iter().filter(|trial| trial.verdict == "void").all(|trial| trial.detail.contains("429")));
 }

@@ -11,10 +11,10 @@ use crate::persona::persona;
 /// An event is to be seen everywhere in half a second; a machine with other work may take longer.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Twelve tasks twice, each trial slow enough that somebody can look, and with a price.
-fn slow(name: &str) -> Lab {
+/// Tasks twice, each trial slow enough that somebody can look, and with a price.
+fn slow(name: &str, tasks: usize) -> Lab {
     let model = persona("").replace("command = \"ls -la\"", "command = \"sleep 0.7; ls -la\"");
-    let lab = lab_of(name, 12, &model, SHORT);
+    let lab = lab_of(name, tasks, &model, SHORT);
     let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     let priced = manifest.replace("seed = 3\n", "seed = 3\nprice = { input = 100.0, output = 200.0 }\n");
     assert_ne!(manifest, priced);
@@ -37,7 +37,7 @@ fn is_at(desk: &mut Desk, run: &str, trials: u64, limit: Duration) -> Value {
 
 #[test]
 fn ux_09_10_11_12_one_run_is_the_same_everywhere_and_outlives_whoever_started_it() {
-    let lab = slow("editor-follow");
+    let lab = slow("editor-follow", 12);
     let mut one = Desk::open(&lab, &capabilities());
     let mut other = Desk::open(&lab, &capabilities());
     for desk in [&mut one, &mut other] {
@@ -114,7 +114,7 @@ fn ux_09_10_11_12_one_run_is_the_same_everywhere_and_outlives_whoever_started_it
 
 #[test]
 fn ux_31_commands_answer_long_before_what_they_start_is_over() {
-    let lab = slow("editor-quick");
+    let lab = slow("editor-quick", 8);
     let began = std::time::Instant::now();
     let mut desk = Desk::open(&lab, &capabilities());
     assert!(began.elapsed() < SOON, "{:?} to agree with the client", began.elapsed());

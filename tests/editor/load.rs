@@ -542,7 +542,12 @@ fn ux_34_two_editors_and_a_command_line_under_load_lose_nothing_and_pay_nothing_
         // Whatever went wrong, nobody waits for ever.
         load.is_settled.store(true, Ordering::SeqCst);
         settled.unwrap_or_else(|wrong| std::panic::resume_unwind(wrong));
-        (people.map(|person| person.join().unwrap()), typed.unwrap(), sampled.join().unwrap(), followed.join().unwrap())
+        (
+            people.map(|person| person.join().unwrap()),
+            typed.unwrap(),
+            sampled.join().unwrap(),
+            followed.join().unwrap(),
+        )
     });
 
     for place in ["one editor", "another editor"] {
@@ -592,7 +597,8 @@ fn ux_34_two_editors_and_a_command_line_under_load_lose_nothing_and_pay_nothing_
             let known = verdicts.entry((trial.task.clone(), trial.repeat)).or_insert(trial.verdict.clone());
             assert_eq!(*known, trial.verdict, "{name}: {} #{}", trial.task, trial.repeat);
         }
-        let how_many = |is: fn(&EventRecord) -> bool| events.iter().filter(|stored| is(&stored.event)).count();
+        let how_many =
+            |is: fn(&EventRecord) -> bool| events.iter().filter(|stored| is(&stored.event)).count();
         reused += how_many(|event| matches!(event, EventRecord::Reused { .. }));
         discarded += how_many(|event| matches!(event, EventRecord::Discarded { .. }));
         paid += slots.values().map(|slot| slot.started).sum::<usize>();

@@ -80,7 +80,8 @@ pub fn ask(shared: &Arc<Shared>, refresh: &Arc<Refresh>, looks: Looks) {
     tokio::spawn(async move {
         while let Some(looks) = refresh.goes_on() {
             let for_work = Arc::clone(&shared);
-            let old = shared.compute(move || old(&for_work, &for_work.snapshot(), looks)).await.unwrap_or_default();
+            let old =
+                shared.compute(move || old(&for_work, &for_work.snapshot(), looks)).await.unwrap_or_default();
             let due = Instant::now() + INTERVAL;
             let mut sent = false;
             if diagnostics && old.diagnostics {

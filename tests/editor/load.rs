@@ -363,7 +363,7 @@ fn kill_workers(load: &Load<'_>) {
             load.kills.fetch_add(1, Ordering::SeqCst);
         }
         // Some trials have to come to their end too.
-        dice.rest(800, 3000);
+        dice.rest(500, 8000);
     }
 }
 

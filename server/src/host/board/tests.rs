@@ -1,0 +1,1 @@
+//! Boards of stores that are written here.

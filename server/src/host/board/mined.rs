@@ -73,8 +73,7 @@ pub(super) fn wanted(
             }
             let rank = (*is_current, whole <= tasks.len(), measured.digest == on_disk);
             if best.as_ref().is_none_or(|(known, _)| *known < rank) {
-                let key =
-                    Key { run: told.stored.number, arm: measured.arm, slots, held_in: held_in.clone() };
+                let key = Key { run: told.stored.number, arm: measured.arm, slots, held_in: held_in.clone() };
                 best = Some((rank, Wanted { told: Rc::clone(told), key, is_current: *is_current }));
             }
         }
@@ -145,9 +144,8 @@ pub(super) fn mine(store: &Store, root: &Path, machine: &Machine, wanted: &Wante
     let mut trials = evidence::trials(store, &told.stored)
         .map_err(|error| format!("the trials of {run} cannot be read: {error}"))?;
     let trials = key.slots.iter().filter_map(|slot| trials.remove(slot));
-    let teaches = |trial: &TrialRecord| {
-        trial.split == Split::HeldIn.word() && key.held_in.contains(&trial.task)
-    };
+    let teaches =
+        |trial: &TrialRecord| trial.split == Split::HeldIn.word() && key.held_in.contains(&trial.task);
     let trials: Vec<TrialRecord> = trials.filter(teaches).collect();
     if trials.is_empty() {
         return Err(format!("the store has lost the trials of {run}"));

@@ -259,8 +259,7 @@ impl Reader {
             self.mined(store, now, wanted, at, board);
             if let Some(mined) = &mut board.mined {
                 let mut runs = all.iter().zip(&current);
-                mined.is_current =
-                    runs.any(|(told, is_current)| *is_current && told.line.name == mined.run);
+                mined.is_current = runs.any(|(told, is_current)| *is_current && told.line.name == mined.run);
             }
         }
         Ok(())
@@ -279,7 +278,7 @@ impl Reader {
         let is_open = board.open().is_some();
         let key = wanted.as_ref().map(|wanted| &wanted.key);
         let holds = |known: &mined::Key| match is_open {
-            true => known.held_in == now.held_in,
+            true => known.held_in.is_subset(&now.held_in),
             false => Some(known) == key,
         };
         let known = self.mined.take().filter(|(known, _)| holds(known));

@@ -21,16 +21,17 @@ pub(super) fn line(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Run
         name: run_name(stored.number),
         goal: record.goal(),
         status,
-        sentence: if is_elsewhere(store, seen) { left_open(stored, seen) } else { following::ending(seen, stored) },
+        sentence: if is_elsewhere(store, seen) {
+            left_open(stored, seen)
+        } else {
+            following::ending(seen, stored)
+        },
         line: if status.is_over() { String::new() } else { following::line(seen, stored) },
         cause: match status.is_over() {
             true => String::new(),
             false => seen.run().paused().map(ToString::to_string).unwrap_or_default(),
         },
-        progress: Progress {
-            running: if status.is_over() { 0 } else { progress.running },
-            ..progress
-        },
+        progress: Progress { running: if status.is_over() { 0 } else { progress.running }, ..progress },
         harness: record.harness.clone(),
         contract: record.contract.clone(),
         gate: record.rules.map(|rules| rules.gate),
@@ -49,7 +50,9 @@ fn left_open(stored: &StoredRun, seen: &Seen) -> String {
     let (verb, name, run) = (&stored.record.verb, run_name(stored.number), seen.run());
     let done = run.states().iter().filter(|state| matches!(state, State::Filled(_))).count();
     let all = run.states().len();
-    format!("{verb} was open when its store was copied, at {done} of {all} trials; it does not go on here ({name})")
+    format!(
+        "{verb} was open when its store was copied, at {done} of {all} trials; it does not go on here ({name})"
+    )
 }
 
 fn status(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Status, StoreError> {

@@ -313,12 +313,10 @@ fn look_again(shared: &Shared, folders: &BTreeSet<PathBuf>, paths: &[PathBuf]) {
         let mut changes = BTreeMap::new();
         let mut is_heard = false;
         for path in paths {
-            // What lies above it may have brought all of it.
-            is_heard |= root.starts_with(path);
+            is_heard |= concerns(root, path);
             let Some(below) = path.strip_prefix(root).ok().filter(|below| disk::is_read_from(below)) else {
                 continue;
             };
-            is_heard = true;
             let is_root = below.as_os_str().is_empty();
             let file = if is_root { Some(FilePath::root()) } else { workspace::relative(root, path) };
             if let Some(file) = file {
@@ -335,6 +333,12 @@ fn look_again(shared: &Shared, folders: &BTreeSet<PathBuf>, paths: &[PathBuf]) {
             shared.disk_changed(root);
         }
     }
+}
+
+/// Whether a project may be another one when something changed at a path: below its root, or above it, which may have brought all
+/// of it.
+fn concerns(root: &Path, path: &Path) -> bool {
+    root.starts_with(path) || path.strip_prefix(root).is_ok_and(disk::is_read_from)
 }
 
 /// What is another on disk than it is known: of the file itself, or, for a directory, of all files that are or were below
@@ -386,5 +390,22 @@ async fn register(shared: Arc<Shared>) {
         let _ =
             tokio::time::timeout(Duration::from_secs(10), shared.client.register_capability(registration))
                 .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_is_concerned_by_whatever_it_may_be_read_from() {
+        let root = Path::new("/work/lab");
+        for path in ["/work/lab", "/work", "/work/lab/tool.py", "/work/lab/tasks/a/tests/test.sh"] {
+            assert!(concerns(root, Path::new(path)), "{path}");
+        }
+        // The store changes all the time while a run is open.
+        for path in ["/work/lab/.self-harness/state.db-wal", "/work/lab/.git/index", "/work/lab-2/tool.py"] {
+            assert!(!concerns(root, Path::new(path)), "{path}");
+        }
     }
 }

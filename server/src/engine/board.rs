@@ -44,6 +44,9 @@ pub struct Board {
     pub tests: BTreeMap<String, Vec<State>>,
     /// What is wrong with machine or provider since the last start (`editor` 2.2).
     pub environment: Vec<Environment>,
+    /// Why something of this is not told although the store can be read; empty if nothing is in the way. What could not be read must
+    /// not look like something that was not found.
+    pub remark: String,
 }
 
 /// Whether a project may execute anything.
@@ -210,6 +213,8 @@ pub struct Scored {
 pub struct Mined {
     /// The run whose trials were mined.
     pub run: String,
+    /// Whether that run was under the contract of now. What was mined under another one is old: model, limits or tasks are others.
+    pub is_current: bool,
     /// The digest of the harness that failed.
     pub harness: String,
     /// Its texts; the places of weaknesses are places in these.
@@ -312,11 +317,11 @@ pub struct Proposal {
     pub fixes: Vec<String>,
     /// Tasks that it may break.
     pub risks: Vec<String>,
-    /// What was decided, if anything.
+    /// What was decided, if anything; what a run decides is told when it is over.
     pub decision: Option<Decision>,
     /// By which gate.
     pub gate: Option<Gate>,
-    /// What the decision rests on; `None` if no trial of it was run, or while a run is open.
+    /// What the decision rests on; `None` if no trial of it was run.
     pub measured: Option<Measured>,
     /// The decision's look at the held-out tasks.
     pub look: Option<u32>,
@@ -424,12 +429,20 @@ impl Board {
             next,
             tests: _,
             environment,
+            remark,
         } = self;
         let stand = |run: &RunLine| (run.number, run.status);
         runs.iter().map(stand).eq(other.runs.iter().map(stand))
             && (trust, store, programs, next) == (&other.trust, &other.store, &other.programs, &other.next)
             && (measured, mined, environment) == (&other.measured, &other.mined, &other.environment)
-            && (proposals, accepted) == (&other.proposals, &other.accepted)
+            && (proposals, accepted, remark) == (&other.proposals, &other.accepted, &other.remark)
+    }
+
+    /// The newest run that is not over: somebody works on it, or it could go on. What it has measured so far judges nothing yet
+    /// (`editor` 1.4).
+    #[must_use]
+    pub fn open(&self) -> Option<&RunLine> {
+        self.runs.iter().find(|run| !run.status.is_over())
     }
 
     /// The newest run that could go on, if none is active.

@@ -17,7 +17,8 @@ use super::disk;
 use super::egress::{Access, AllowList};
 use super::machine::Machine;
 use super::record::RunRecord;
-use super::sandbox::{Choice, Guarantee, Guarantees, POLICY};
+use super::sandbox::container::images::BUILT;
+use super::sandbox::{Choice, Guarantee, Guarantees, Image, Images, POLICY, Unavailable};
 use super::suite::{TaskPlan, TaskRefused};
 use crate::engine::consent::{self, ItemKind, Items};
 use crate::engine::contract::{self, Contract, Task};
@@ -57,7 +58,17 @@ impl Subject {
     pub fn read(root: &Path, guarantees: &Guarantees, machine: &Machine) -> Self {
         let (files, harness) = disk::complete(root, disk::scan(root), None);
         drop(files);
-        Self::of(root, harness, guarantees, machine)
+        Self::of(root, harness, guarantees, machine, machine.images())
+    }
+
+    /// The same for somebody who only looks: no engine is asked for images, so nothing is started. Where there are containers, the
+    /// image of a plan is a name without an identity, and a task whose environment lies in its image may be planned wrongly or not
+    /// at all. Nothing can be run by such a plan.
+    #[must_use]
+    pub fn unasked(root: &Path, guarantees: &Guarantees, machine: &Machine) -> Self {
+        let (files, harness) = disk::complete(root, disk::scan(root), None);
+        drop(files);
+        Self::of(root, harness, guarantees, machine, unasked(machine))
     }
 
     /// Reads a harness whose texts are these, and the tasks as they are on disk.
@@ -68,18 +79,28 @@ impl Subject {
         guarantees: &Guarantees,
         machine: &Machine,
     ) -> Self {
-        let open = texts
-            .iter()
-            .filter_map(|(path, text)| Some(Document::new(FilePath::parse(path).ok()?, Text::new(text))));
-        let files: Files = open.fold(disk::scan(root), |files, document| files.with_open(document));
-        let (files, harness) = disk::complete(root, files, None);
-        drop(files);
-        Self::of(root, harness, guarantees, machine)
+        Self::of(root, with_texts(root, disk::scan(root), texts), guarantees, machine, machine.images())
     }
 
-    fn of(root: &Path, harness: Harness, guarantees: &Guarantees, machine: &Machine) -> Self {
+    /// The same for somebody who only looks, as [`unasked`](Self::unasked).
+    #[must_use]
+    pub fn unasked_with_texts(
+        root: &Path,
+        texts: &BTreeMap<String, String>,
+        guarantees: &Guarantees,
+        machine: &Machine,
+    ) -> Self {
+        Self::of(root, with_texts(root, disk::scan(root), texts), guarantees, machine, unasked(machine))
+    }
+
+    fn of(
+        root: &Path,
+        harness: Harness,
+        guarantees: &Guarantees,
+        machine: &Machine,
+        images: Option<Box<dyn Images>>,
+    ) -> Self {
         let contract = contract(harness.manifest(), digest_of(guarantees));
-        let images = machine.images();
         let (ceiling, choice) = (machine.network, machine.sandbox());
         let scheduled = harness.suite().tasks.iter().filter(|task| !task.excluded);
         let tasks = scheduled.filter_map(|task| {
@@ -132,6 +153,12 @@ impl Subject {
         harness.digest(|path| self.of_file(path))
     }
 
+    /// The digest of a harness whose texts are these, and which is as this one in everything else.
+    #[must_use]
+    pub fn digest_with(&self, texts: &BTreeMap<String, String>) -> Digest {
+        self.digest_of(&with_texts(&self.root, self.harness.files().clone(), texts))
+    }
+
     /// Whether a harness that was made of this one holds everything fixed that this one does.
     #[must_use]
     pub fn is_comparable(&self, harness: &Harness) -> bool {
@@ -180,6 +207,23 @@ impl Subject {
     pub fn contract_of(&self, run: &RunRecord) -> Digest {
         let wanted: BTreeSet<&str> = run.slots.iter().map(|slot| slot.task.as_str()).collect();
         self.contract_digest(|id| wanted.contains(id))
+    }
+
+    /// The digest of the contract over the tasks of a run, on the images that its trials ran on, by task: nobody is asked which
+    /// images there are now. A task without a trial is taken to have run on the image of the others, if they share one. It is the
+    /// run's own if everything but images is as it was then.
+    #[must_use]
+    pub fn contract_on(&self, run: &RunRecord, images: &BTreeMap<String, Digest>) -> Digest {
+        let wanted: BTreeSet<&str> = run.slots.iter().map(|slot| slot.task.as_str()).collect();
+        let mut all = images.values();
+        let only = all.next().copied().filter(|first| all.all(|other| other == first));
+        let tasks = self.tasks.iter().filter(|task| wanted.contains(task.id.as_str())).filter_map(|task| {
+            let mut digests = task.plan.as_ref().ok()?.digests;
+            digests.image =
+                digests.image.map(|unknown| images.get(&task.id).copied().or(only).unwrap_or(unknown));
+            Some((task.id.as_str(), task.split.word(), digests))
+        });
+        self.contract.digest(tasks)
     }
 
     /// The digest of all that decides what is executed, where, and at whose cost (`security` 2.3).
@@ -237,6 +281,47 @@ impl Subject {
     #[must_use]
     pub fn of_file(&self, path: &FilePath) -> Option<Digest> {
         std::fs::read(self.root.join(path.as_str())).ok().map(|bytes| Digest::of(&bytes))
+    }
+}
+
+/// A harness of these files, some with other texts.
+fn with_texts(root: &Path, files: Files, texts: &BTreeMap<String, String>) -> Harness {
+    let open = texts
+        .iter()
+        .filter_map(|(path, text)| Some(Document::new(FilePath::parse(path).ok()?, Text::new(text))));
+    let files = open.fold(files, |files, document| files.with_open(document));
+    let (files, harness) = disk::complete(root, files, None);
+    drop(files);
+    harness
+}
+
+/// Stands for the engine where nobody may ask it.
+struct Unasked;
+
+/// What is there in its place, where this machine has containers.
+fn unasked(machine: &Machine) -> Option<Box<dyn Images>> {
+    match machine.sandbox() {
+        Choice::Container => Some(Box::new(Unasked)),
+        Choice::Bubblewrap | Choice::None => None,
+    }
+}
+
+impl Images for Unasked {
+    fn named(&self, name: &str) -> Result<Image, Unavailable> {
+        // Most tasks have none that somebody made of their environment, and what is in it only the engine knows.
+        if name.starts_with(BUILT) {
+            return Err(Unavailable { reason: String::from("no engine was asked"), remedy: String::new() });
+        }
+        let id = Digest::of(b"no engine was asked");
+        Ok(Image { name: name.to_owned(), id, workdir: String::new(), variables: BTreeMap::new() })
+    }
+
+    fn standard(&self) -> &str {
+        "the image of this machine"
+    }
+
+    fn typed(&self, arguments: &[&str]) -> String {
+        arguments.join(" ")
     }
 }
 

@@ -87,8 +87,7 @@ pub fn page(
 }
 
 /// What stands for all that an untrusted store says.
-pub const HIDDEN: &str =
-    "not shown: the store comes from elsewhere, and nobody trusts the project";
+pub const HIDDEN: &str = "not shown: the store comes from elsewhere, and nobody trusts the project";
 
 /// Whether there may be something that is not shown, so that nothing is called missing. Without a store, or with one that cannot be
 /// read, nothing is hidden.

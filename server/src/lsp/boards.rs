@@ -103,7 +103,7 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
                 continue;
             }
             broken.remove(root);
-            let disk = shared.workspace().disk_revision();
+            let disk = shared.disk_changes(root);
             // What cannot be read of one project must not end the news of all others.
             let look = || look(&mut kept, root, disk, project.board(), is_asked);
             let Ok(board) = catch_unwind(AssertUnwindSafe(look)) else {

@@ -178,7 +178,7 @@ impl Follower {
                 let is_open = |root: &Path| self.folders.iter().any(|folder| root.starts_with(folder));
                 let roots = roots(&self.shared);
                 for root in roots.iter().filter(|root| root.starts_with(&folder) && !is_open(root)) {
-                    self.shared.workspace().remove_project(root);
+                    remove(&self.shared, root);
                 }
             }
             News::Stray(path, load) => {
@@ -240,9 +240,20 @@ fn roots(shared: &Shared) -> BTreeSet<PathBuf> {
 /// Reads all harnesses of a folder.
 fn open_below(shared: &Shared, folder: &Path) {
     for root in disk::find_roots(folder) {
-        let files = disk::load(&root);
-        shared.workspace().set_project(&root, files);
+        read_project(shared, &root);
     }
+}
+
+/// Reads a project anew.
+fn read_project(shared: &Shared, root: &Path) {
+    let files = disk::load(root);
+    shared.workspace().set_project(root, files);
+    shared.disk_changed(root);
+}
+
+fn remove(shared: &Shared, root: &Path) {
+    shared.workspace().remove_project(root);
+    shared.disk_changed(root);
 }
 
 /// Reads the harness of a document: the nearest manifest above it that names it.
@@ -251,8 +262,7 @@ fn open_above(shared: &Shared, path: &Path) {
     let own = path.parent().filter(|_| is_manifest(path)).map(Path::to_path_buf);
     for root in own.into_iter().chain(disk::roots_above(path).map(Path::to_path_buf)) {
         if shared.snapshot().project(&root).is_none() {
-            let files = disk::load(&root);
-            shared.workspace().set_project(&root, files);
+            read_project(shared, &root);
         }
         if shared.snapshot().site(path).is_some() {
             return;
@@ -264,7 +274,9 @@ fn open_above(shared: &Shared, path: &Path) {
 fn read_named(shared: &Shared) {
     for project in shared.snapshot().projects().filter(|project| !project.harness().unread().is_empty()) {
         let (files, _) = disk::complete(project.root(), project.files().clone(), Some(project.harness()));
-        shared.workspace().update_disk(project.root(), project.files(), files);
+        if shared.workspace().update_disk(project.root(), project.files(), files) {
+            shared.disk_changed(project.root());
+        }
     }
 }
 
@@ -275,7 +287,7 @@ fn look_again(shared: &Shared, folders: &BTreeSet<PathBuf>, paths: &[PathBuf]) {
         let manifest = root.join(MANIFEST);
         let is_open = shared.workspace().buffer(&manifest).is_some();
         if paths.iter().any(|path| manifest.starts_with(path)) && !manifest.is_file() && !is_open {
-            shared.workspace().remove_project(&root);
+            remove(shared, &root);
         }
     }
     for path in paths {
@@ -292,15 +304,16 @@ fn look_again(shared: &Shared, folders: &BTreeSet<PathBuf>, paths: &[PathBuf]) {
         };
         for root in new.into_iter().filter(is_wanted) {
             if shared.snapshot().project(&root).is_none() {
-                let files = disk::load(&root);
-                shared.workspace().set_project(&root, files);
+                read_project(shared, &root);
             }
         }
     }
     for project in shared.snapshot().projects() {
         let root = project.root();
         let mut changes = BTreeMap::new();
+        let mut is_heard = false;
         for path in paths {
+            is_heard |= concerns(root, path);
             let Some(below) = path.strip_prefix(root).ok().filter(|below| disk::is_read_from(below)) else {
                 continue;
             };
@@ -315,7 +328,17 @@ fn look_again(shared: &Shared, folders: &BTreeSet<PathBuf>, paths: &[PathBuf]) {
             let (files, _) = disk::complete(root, files, Some(project.harness()));
             shared.workspace().update_disk(root, project.files(), files);
         }
+        // Programs and files of tasks are no texts of the workspace: that they changed is known by being heard of alone.
+        if is_heard {
+            shared.disk_changed(root);
+        }
     }
+}
+
+/// Whether a project may be another one when something changed at a path: below its root, or above it, which may have brought all
+/// of it.
+fn concerns(root: &Path, path: &Path) -> bool {
+    root.starts_with(path) || path.strip_prefix(root).is_ok_and(disk::is_read_from)
 }
 
 /// What is another on disk than it is known: of the file itself, or, for a directory, of all files that are or were below
@@ -367,5 +390,22 @@ async fn register(shared: Arc<Shared>) {
         let _ =
             tokio::time::timeout(Duration::from_secs(10), shared.client.register_capability(registration))
                 .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_is_concerned_by_whatever_it_may_be_read_from() {
+        let root = Path::new("/work/lab");
+        for path in ["/work/lab", "/work", "/work/lab/tool.py", "/work/lab/tasks/a/tests/test.sh"] {
+            assert!(concerns(root, Path::new(path)), "{path}");
+        }
+        // The store changes all the time while a run is open.
+        for path in ["/work/lab/.self-harness/state.db-wal", "/work/lab/.git/index", "/work/lab-2/tool.py"] {
+            assert!(!concerns(root, Path::new(path)), "{path}");
+        }
     }
 }

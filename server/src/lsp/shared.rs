@@ -135,6 +135,8 @@ pub struct Shared {
     pub test_runs: DashMap<PathBuf, String>,
     /// What the sandbox of this machine keeps, as it was tried when somebody asked for that.
     doctor: Mutex<Option<String>>,
+    /// How often something changed on disk below a root that projects are read from, by root.
+    disk_changes: DashMap<PathBuf, u64>,
 }
 
 impl Shared {
@@ -161,7 +163,20 @@ impl Shared {
             pages: DashMap::new(),
             test_runs: DashMap::new(),
             doctor: Mutex::default(),
+            disk_changes: DashMap::new(),
         }
+    }
+
+    /// How often something changed on disk below the root of a project: a text, a program, a file of a task. Whoever keeps
+    /// something that was read from there reads again when it is another number.
+    #[must_use]
+    pub fn disk_changes(&self, root: &Path) -> u64 {
+        self.disk_changes.get(root).map(|changes| *changes).unwrap_or_default()
+    }
+
+    /// Something changed on disk below the root of a project.
+    pub fn disk_changed(&self, root: &Path) {
+        *self.disk_changes.entry(root.to_path_buf()).or_default() += 1;
     }
 
     /// What was agreed; what a client without any capability has, before `initialize`.

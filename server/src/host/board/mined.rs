@@ -30,81 +30,132 @@ const QUOTES: usize = 3;
 /// Runs that are no longer read on when none of them has measured a held-in task.
 const NEWEST: usize = 20;
 
-/// By what it is known that nothing else was mined: run, arm, and how many trials of it are filled.
-pub(super) type Key = (i64, usize, usize);
+/// By what it is known that nothing else was mined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    /// The run.
+    pub(super) run: i64,
+    arm: usize,
+    /// The slots of its trials.
+    slots: Vec<usize>,
+    /// The tasks that are held-in now: one that judges by now must not be told.
+    pub(super) held_in: BTreeSet<String>,
+}
 
 /// A harness of a run that is to be mined.
 pub(super) struct Wanted {
     told: Rc<ToldRun>,
-    arm: usize,
-    /// The slots of its trials.
-    slots: Vec<usize>,
+    pub(super) key: Key,
+    is_current: bool,
 }
 
 impl Wanted {
-    pub(super) fn key(&self) -> Key {
-        (self.told.stored.number, self.arm, self.slots.len())
-    }
-
     fn measured(&self) -> Option<&Measured> {
-        self.told.harnesses.iter().find(|measured| measured.arm == self.arm)
+        self.told.harnesses.iter().find(|measured| measured.arm == self.key.arm)
     }
 }
 
-/// What is to be mined: the harness on disk, if it was measured, by the newest run that did; else the newest harness that was. A run
-/// that tried all `whole` held-in tasks comes before one that tried some.
-pub(super) fn wanted(all: &[Rc<ToldRun>], on_disk: &str, whole: usize) -> Option<Wanted> {
-    let mut best: Option<((bool, bool), Wanted)> = None;
-    for told in all.iter().filter(|told| !told.line.status.is_active()).take(NEWEST) {
+/// What is to be mined, of the runs that are over: a run under the contract of now comes before one under another; a run that tried
+/// all `whole` held-in tasks before one that tried some; the harness on disk before others; and then the newest.
+pub(super) fn wanted(
+    all: &[Rc<ToldRun>],
+    current: &[bool],
+    (on_disk, whole): (&str, usize),
+    held_in: &BTreeSet<String>,
+) -> Option<Wanted> {
+    let mut best: Option<((bool, bool, bool), Wanted)> = None;
+    let over = all.iter().zip(current).filter(|(told, _)| told.is_over());
+    for (told, is_current) in over.take(NEWEST) {
         for measured in told.harnesses.iter().rev() {
-            let slots = slots(told, measured.arm);
+            let Trials { slots, tasks } = Trials::of(told, measured.arm, held_in);
             if slots.is_empty() {
                 continue;
             }
-            let rank = (whole <= tasks(told, &slots), measured.digest == on_disk);
+            let rank = (*is_current, whole <= tasks.len(), measured.digest == on_disk);
             if best.as_ref().is_none_or(|(known, _)| *known < rank) {
-                best = Some((rank, Wanted { told: Rc::clone(told), arm: measured.arm, slots }));
+                let key = Key { run: told.stored.number, arm: measured.arm, slots, held_in: held_in.clone() };
+                best = Some((rank, Wanted { told: Rc::clone(told), key, is_current: *is_current }));
             }
         }
     }
     best.map(|(_, wanted)| wanted)
 }
 
-/// How many held-in tasks some slots try.
-fn tasks(told: &ToldRun, slots: &[usize]) -> usize {
-    let all = &told.chronicle.cycle().trials().design().slots;
-    let of = slots.iter().filter_map(|at| all.get(*at)).filter(|slot| slot.split == Split::HeldIn);
-    of.map(|slot| slot.task.as_str()).collect::<BTreeSet<_>>().len()
+/// The held-in trials that stand for a harness.
+#[derive(Default)]
+struct Trials {
+    /// The slots that are filled.
+    slots: Vec<usize>,
+    /// The tasks that were tried, void ones among them.
+    tasks: BTreeSet<String>,
 }
 
-/// The slots of the trials that stand for a harness, as far as they are filled.
-fn slots(told: &ToldRun, arm: usize) -> Vec<usize> {
-    let run = told.chronicle.cycle().trials();
-    let slots = run.design().slots.iter().zip(run.states()).enumerate();
-    let stands = |role: Role| match arm {
-        0 => matches!(role, Role::Baseline | Role::Smoke),
-        _ => matches!(role, Role::Baseline | Role::Confirm),
-    };
-    let filled = slots.filter(|(_, (slot, state))| {
-        slot.arm == arm && stands(slot.role) && matches!(state, State::Filled(_))
-    });
-    filled.map(|(at, _)| at).collect()
+impl Trials {
+    /// Of an arm. Where an edit does not act nothing was run again, and what its parent did stands, as in a
+    /// [standing](crate::engine::report::standing::Standing); an arm without any trial of its own has nothing to tell.
+    fn of(told: &ToldRun, arm: usize, held_in: &BTreeSet<String>) -> Self {
+        let mut own = Self::own(told, arm, held_in);
+        let parent = told.chronicle.cycle().arms().get(arm).map_or(arm, |of| of.parent);
+        if parent < arm && !own.slots.is_empty() {
+            let design = told.chronicle.cycle().trials().design();
+            let inherited = Self::of(told, parent, held_in);
+            let is_inert = |at: &usize| design.slots.get(*at).is_some_and(|of| !own.tasks.contains(&of.task));
+            let slots: Vec<usize> = inherited.slots.into_iter().filter(is_inert).collect();
+            own.slots.extend(slots);
+            own.slots.sort_unstable();
+            own.tasks.extend(inherited.tasks);
+        }
+        own
+    }
+
+    fn own(told: &ToldRun, arm: usize, held_in: &BTreeSet<String>) -> Self {
+        let run = told.chronicle.cycle().trials();
+        let stands = |role: Role| match arm {
+            0 => matches!(role, Role::Baseline | Role::Smoke),
+            _ => matches!(role, Role::Baseline | Role::Confirm),
+        };
+        let mut trials = Self::default();
+        for (at, (slot, state)) in run.design().slots.iter().zip(run.states()).enumerate() {
+            let teaches = slot.split == Split::HeldIn && held_in.contains(&slot.task);
+            if slot.arm != arm || !stands(slot.role) || !teaches {
+                continue;
+            }
+            match state {
+                State::Filled(_) => trials.slots.push(at),
+                State::Missing(_) => {}
+                State::Pending { .. } | State::Running { .. } | State::Dropped => continue,
+            }
+            trials.tasks.insert(slot.task.clone());
+        }
+        trials
+    }
 }
 
-/// Mines; `None` if nothing can be read.
-pub(super) fn mine(store: &Store, root: &Path, wanted: &Wanted) -> Option<Mined> {
-    let measured = wanted.measured()?;
-    let machine = Machine::read().ok()?;
+/// Mines.
+///
+/// # Errors
+/// Why nothing can be read, in a sentence.
+pub(super) fn mine(store: &Store, root: &Path, machine: &Machine, wanted: &Wanted) -> Result<Mined, String> {
+    let Wanted { told, key, is_current } = wanted;
+    let run = &told.line.name;
+    let measured = wanted.measured().ok_or_else(|| format!("the texts of {run} are lost"))?;
     let texts = measured.texts.iter().map(|(path, text)| (path.as_str().to_owned(), text.clone())).collect();
-    let subject = Subject::with_texts(root, &texts, &Guarantees::untried(), &machine);
-    let mut trials = evidence::trials(store, &wanted.told.stored).ok()?;
-    let trials: Vec<TrialRecord> = wanted.slots.iter().filter_map(|slot| trials.remove(slot)).collect();
+    let subject = Subject::unasked_with_texts(root, &texts, &Guarantees::untried(), machine);
+    let mut trials = evidence::trials(store, &told.stored)
+        .map_err(|error| format!("the trials of {run} cannot be read: {error}"))?;
+    let trials = key.slots.iter().filter_map(|slot| trials.remove(slot));
+    let teaches =
+        |trial: &TrialRecord| trial.split == Split::HeldIn.word() && key.held_in.contains(&trial.task);
+    let trials: Vec<TrialRecord> = trials.filter(teaches).collect();
+    if trials.is_empty() {
+        return Err(format!("the store has lost the trials of {run}"));
+    }
     let ends = ends(&trials);
     let lesson = mining::mine(store, &subject.harness, &subject.tasks, trials);
-    let run = &wanted.told.line.name;
     let weaknesses = lesson.weaknesses.iter().map(|weakness| one(store, run, &lesson, weakness));
-    Some(Mined {
+    Ok(Mined {
         run: run.clone(),
+        is_current: *is_current,
         harness: measured.digest.clone(),
         texts: Texts::clone(&measured.texts),
         failed: count(lesson.mined.cold.failed),
@@ -119,8 +170,7 @@ pub(super) fn mine(store: &Store, root: &Path, wanted: &Wanted) -> Option<Mined>
 /// The limits at which held-in trials ended, as keys of `[runtime]`, the most frequent first.
 fn ends(trials: &[TrialRecord]) -> Vec<(String, u32)> {
     let mut ends: BTreeMap<&str, u32> = BTreeMap::new();
-    let held_in = trials.iter().filter(|trial| trial.split == Split::HeldIn.word());
-    for trial in held_in.filter(|trial| trial.verdict != "void") {
+    for trial in trials.iter().filter(|trial| trial.verdict != "void") {
         let key = match End::named(&trial.end) {
             Some(End::Steps) => "max_steps",
             Some(End::Tokens) => "max_tokens",

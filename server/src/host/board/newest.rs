@@ -1,6 +1,6 @@
 //! What the newest runs say of machine, provider and tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use harness_schema::split::Split;
@@ -36,7 +36,8 @@ pub(super) fn environment(all: &[Rc<ToldRun>]) -> Vec<Environment> {
     let is_open = |decision: &Decision| {
         matches!(decision, Decision::Undecided(Open::Doubt(Doubt::VoidCells | Doubt::MissingShare)))
     };
-    if newest.seen.cycle.decisions().values().any(is_open) {
+    // What a run decides is told when it is over.
+    if newest.is_over() && newest.seen.cycle.decisions().values().any(is_open) {
         let (void, total) = (line.progress.void, line.progress.total);
         problems.push(Environment {
             code: "SH902",
@@ -48,8 +49,13 @@ pub(super) fn environment(all: &[Rc<ToldRun>]) -> Vec<Environment> {
     problems
 }
 
-/// The trials of held-in tasks by the harness that the newest run began with; a run without any says nothing.
-pub(super) fn tests(all: &[Rc<ToldRun>]) -> BTreeMap<String, Vec<State>> {
+/// The trials of held-in tasks by the harness that a run began with: the newest run under the contract of now that has any. A task
+/// that judges now is not told.
+pub(super) fn tests(
+    all: &[Rc<ToldRun>],
+    current: &[bool],
+    held_in: &BTreeSet<String>,
+) -> BTreeMap<String, Vec<State>> {
     let of_run = |told: &Rc<ToldRun>| {
         let run = told.seen.run();
         let mut tests: BTreeMap<String, Vec<State>> = BTreeMap::new();
@@ -57,11 +63,13 @@ pub(super) fn tests(all: &[Rc<ToldRun>]) -> BTreeMap<String, Vec<State>> {
             if slot.arm == 0
                 && slot.split == Split::HeldIn
                 && matches!(slot.role, Role::Baseline | Role::Smoke)
+                && held_in.contains(&slot.task)
             {
                 tests.entry(slot.task.clone()).or_default().push(*state);
             }
         }
         tests
     };
-    all.iter().map(of_run).find(|tests| !tests.is_empty()).unwrap_or_default()
+    let current = all.iter().zip(current).filter(|(_, is_current)| **is_current);
+    current.map(|(told, _)| of_run(told)).find(|tests| !tests.is_empty()).unwrap_or_default()
 }

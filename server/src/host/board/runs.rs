@@ -15,16 +15,23 @@ use crate::host::store::{RunState, Store, StoreError, StoredRun, run_name};
 /// A [`StoreError`].
 pub(super) fn line(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<RunLine, StoreError> {
     let status = status(store, stored, seen)?;
-    let record = &stored.record;
+    let (record, progress) = (&stored.record, progress(stored, seen));
     Ok(RunLine {
         number: stored.number,
         name: run_name(stored.number),
         goal: record.goal(),
         status,
-        sentence: following::ending(seen, stored),
+        sentence: if is_elsewhere(store, seen) {
+            left_open(stored, seen)
+        } else {
+            following::ending(seen, stored)
+        },
         line: if status.is_over() { String::new() } else { following::line(seen, stored) },
-        cause: seen.run().paused().map(ToString::to_string).unwrap_or_default(),
-        progress: progress(stored, seen),
+        cause: match status.is_over() {
+            true => String::new(),
+            false => seen.run().paused().map(ToString::to_string).unwrap_or_default(),
+        },
+        progress: Progress { running: if status.is_over() { 0 } else { progress.running }, ..progress },
         harness: record.harness.clone(),
         contract: record.contract.clone(),
         gate: record.rules.map(|rules| rules.gate),
@@ -33,7 +40,25 @@ pub(super) fn line(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Run
     })
 }
 
+/// Whether a run goes on on another machine, if anywhere: here nobody works on it, resumes it or ends it.
+fn is_elsewhere(store: &Store, seen: &Seen) -> bool {
+    store.is_foreign() && seen.state != RunState::Ended
+}
+
+/// What there is to say of such a run.
+fn left_open(stored: &StoredRun, seen: &Seen) -> String {
+    let (verb, name, run) = (&stored.record.verb, run_name(stored.number), seen.run());
+    let done = run.states().iter().filter(|state| matches!(state, State::Filled(_))).count();
+    let all = run.states().len();
+    format!(
+        "{verb} was open when its store was copied, at {done} of {all} trials; it does not go on here ({name})"
+    )
+}
+
 fn status(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Status, StoreError> {
+    if is_elsewhere(store, seen) {
+        return Ok(Status::Cancelled);
+    }
     Ok(match seen.state {
         RunState::Queued => Status::Queued,
         RunState::Paused => Status::Paused,

@@ -297,6 +297,7 @@ fn board(now: &str) -> Board {
             scored(&other("a"), "r-0131", 14.0, 7.0),
         ],
         mined: Some(Mined {
+            is_current: true,
             run: "r-0142".into(),
             harness: now.into(),
             texts: Arc::new(BTreeMap::from([

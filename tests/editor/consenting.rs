@@ -67,7 +67,8 @@ fn ux_02_06_nothing_runs_and_nobody_is_connected_to_before_somebody_says_start()
         assert!(asked.contains(&endpoint.address()), "{asked}");
     };
     // Whoever closes the question, says no, or answers something that was not asked, has not said yes.
-    let answers = [Value::Null, json!({"button": "cancel"}), json!({"button": "trust"}), json!({"button": 1})];
+    let answers =
+        [Value::Null, json!({"button": "cancel"}), json!({"button": "trust"}), json!({"button": 1})];
     for (answer, verb) in answers.into_iter().zip(["evaluate", "smoke", "improve", "propose"]) {
         desk.server.answers("selfHarness/consent", answer);
         desk.command(verb, &json!({}));

@@ -13,10 +13,8 @@
 #[expect(dead_code, reason = "the client of `tests/e2e`, and less of it")]
 mod client;
 #[path = "../trials/lab.rs"]
-#[expect(dead_code, reason = "the project that `tests/trials` makes, and less of it")]
 mod lab;
 #[path = "../cycle/persona.rs"]
-#[expect(dead_code, reason = "the model of `tests/cycle`")]
 mod persona;
 mod desk;
 mod record;

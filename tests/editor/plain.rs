@@ -156,7 +156,7 @@ fn ux_20_36_an_editor_that_knows_little_reaches_everything_and_what_was_dismisse
         let began = Instant::now();
         loop {
             let actions = titles(&desk.actions(PROMPT_FILE, line));
-            if !actions.is_empty() && !actions.iter().any(|title| title.contains(&format!("{harm}"))) {
+            if !actions.is_empty() && !actions.iter().any(|title| title.contains(&harm)) {
                 return;
             }
             assert!(began.elapsed() < PATIENCE, "{actions:?}");

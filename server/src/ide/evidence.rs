@@ -86,7 +86,7 @@ pub fn weaknesses(site: &Site) -> Vec<Weak<'_>> {
                 weakness,
                 place,
                 span: applying::line_of(now.source(), anchor.span()),
-                is_old: !anchor.is_kept() || is_answered || matches!(board.trust, Trust::Changed(_)),
+                is_old: !anchor.is_kept() || is_answered || is_past(board, mined),
             });
         }
     }
@@ -158,6 +158,11 @@ fn declaration(project: &Project, accepted: &Accepted) -> Span {
     surfaces.next().map_or_else(|| first_line(harness), |placed| placed.id)
 }
 
+/// Whether what was mined is of another model, of other tasks or limits, or of something that is executed no more.
+fn is_past(board: &Board, mined: &Mined) -> bool {
+    !mined.is_current || matches!(board.trust, Trust::Changed(_))
+}
+
 /// The limits that at least a tenth of the held-in trials ended at; in the manifest alone.
 #[must_use]
 pub fn limits(site: &Site) -> Vec<Limit<'_>> {
@@ -175,13 +180,7 @@ pub fn limits(site: &Site) -> Vec<Limit<'_>> {
             key_span(harness, key.map_or(["runtime", name.as_str()].as_slice(), |keys| keys.as_slice()));
         // Looked at from now: whether its line was there then.
         let is_kept = key.is_none() || moves.has(span);
-        Limit {
-            name,
-            hits: *hits,
-            trials: mined.trials,
-            span,
-            is_old: !is_kept || matches!(board.trust, Trust::Changed(_)),
-        }
+        Limit { name, hits: *hits, trials: mined.trials, span, is_old: !is_kept || is_past(board, mined) }
     });
     limits.collect()
 }

@@ -133,6 +133,8 @@ fn of_document(site: &Site) -> (String, Option<Command>) {
     let is_measured = standing::shows(board) && (board.mined.is_some() || !board.measured.is_empty());
     match (parts.is_empty(), is_measured) {
         (false, _) => (parts.join(" · "), Some(show())),
+        // What could not be read is not the same as nothing found.
+        (true, _) if !board.remark.is_empty() => (standing::shown(&board.remark), None),
         (true, true) => (String::from("No weakness found here"), None),
         (true, false) => (String::from("Not measured"), None),
     }

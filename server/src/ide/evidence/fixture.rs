@@ -197,6 +197,7 @@ impl World {
             proposals: Vec::new(),
         }];
         world.board.mined = Some(Mined {
+            is_current: true,
             run: String::from("r-0142"),
             harness,
             texts: base(),

@@ -27,7 +27,11 @@ pub(super) fn line(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Run
         name: run_name(stored.number),
         goal: record.goal(),
         status,
-        sentence: following::ending(seen, stored),
+        // What it came to is stored a moment before its end is: it is told with the end, not before.
+        sentence: match status.is_active() {
+            true => following::going_on(seen, stored),
+            false => following::ending(seen, stored),
+        },
         line: if status.is_over() { String::new() } else { following::line(seen, stored) },
         cause: seen.run().paused().map(ToString::to_string).unwrap_or_default(),
         progress: progress(stored, seen),

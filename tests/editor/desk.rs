@@ -51,18 +51,23 @@ pub(crate) fn capabilities() -> Value {
 
 /// A project with the prompt in a file of its own, and a model that proposes the remedy and harm.
 pub(crate) fn lab(name: &str) -> Lab {
-    lab_of(name, 12, &replying(), "[improve]\nproposals = 8\nrounds = 1\n\n[budget]\nmax_parallel = 4\n")
+    lab_of(name, 12, &hasty(), "[improve]\nproposals = 8\nrounds = 1\n\n[budget]\nmax_parallel = 4\n")
 }
 
 /// A model that proposes the remedy and harm.
+fn hasty() -> String {
+    persona(&[answers("(?:2|8)", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))].concat())
+}
+
+/// The same, which is unhurried.
 pub(crate) fn replying() -> String {
-    unhurried(&persona(&[answers("(?:2|8)", &adds(HARM)), answers("[0-9]+", &adds(REMEDY))].concat()))
+    unhurried(&hasty())
 }
 
 /// The same model, which takes its time after it has written: on a busy machine its first look may be slow, and whoever writes when
 /// most of the time is gone has another weakness.
 pub(crate) fn unhurried(model: &str) -> String {
-    let slow = model.replace("text = \"Done:", "delay = \"300ms\", text = \"Done:");
+    let slow = model.replace("text = \"Done:", "delay = \"150ms\", text = \"Done:");
     assert_ne!(slow, model);
     slow
 }

@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(2);
 /// Tasks twice, each trial slow enough that somebody can look, and with a price.
 fn slow(name: &str, tasks: usize) -> Lab {
     let model = persona("").replace("command = \"ls -la\"", "command = \"sleep 0.7; ls -la\"");
-    let lab = lab_of(name, tasks, &model, SHORT);
+    let lab = lab_of(name, tasks, &model, &SHORT.replace("max_parallel = 4", "max_parallel = 2"));
     let manifest = std::fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     let priced = manifest.replace("seed = 3\n", "seed = 3\nprice = { input = 100.0, output = 200.0 }\n");
     assert_ne!(manifest, priced);
@@ -57,7 +57,7 @@ fn ux_09_10_11_12_one_run_is_the_same_everywhere_and_outlives_whoever_started_it
     assert_eq!(lab.ok(&["evaluate", "--yes", "--detach"]).trim(), run);
 
     // What one is told, the other one is told soon, and a status that is asked for then knows it too.
-    for wanted in [1, 2, 4, 6] {
+    for wanted in [1, 2, 3] {
         let told = is_at(&mut one, &run, wanted, A_RUN);
         let same = is_at(&mut other, &run, done(&told), SOON);
         let status = lab.status();
@@ -107,7 +107,7 @@ fn ux_09_10_11_12_one_run_is_the_same_everywhere_and_outlives_whoever_started_it
     assert_eq!(lab.verdicts().len(), 24);
     let status = lab.status();
     let paid = status["spent"]["trials"].as_u64().unwrap();
-    assert!((24..=28).contains(&paid), "{paid} trials were paid");
+    assert!((24..=26).contains(&paid), "{paid} trials were paid");
     assert_eq!(status["spent"]["costUsd"], result["cost"]["usd"]);
     later.server.shut_down();
 }

@@ -21,10 +21,11 @@ pub(super) fn line(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Run
         name: run_name(stored.number),
         goal: record.goal(),
         status,
-        sentence: if is_elsewhere(store, seen) {
-            left_open(stored, seen)
-        } else {
-            following::ending(seen, stored)
+        // What it came to is stored a moment before its end is: it is told with the end, not before.
+        sentence: match () {
+            () if is_elsewhere(store, seen) => left_open(stored, seen),
+            () if status.is_active() => following::going_on(seen, stored),
+            () => following::ending(seen, stored),
         },
         line: if status.is_over() { String::new() } else { following::line(seen, stored) },
         cause: match status.is_over() {

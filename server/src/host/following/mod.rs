@@ -11,7 +11,7 @@ use crate::engine::cycle::{Cycle, Decision};
 use crate::engine::plan::Run;
 use crate::failure::Failure;
 
-pub use self::words::{ending, line};
+pub use self::words::{ending, going_on, line};
 
 /// How long a run may have no worker before it counts as abandoned: a worker that starts needs a moment.
 pub const ABANDONED: Duration = Duration::from_secs(5);

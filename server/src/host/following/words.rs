@@ -105,6 +105,19 @@ fn remaining(run: &Run, done: usize) -> String {
     format!("about {}", score::time((each * left as f64).ceil() as u64))
 }
 
+/// A run that somebody works on, in a sentence. It says nothing of what the run came to, even where that is stored already.
+#[must_use]
+pub fn going_on(seen: &Seen, stored: &StoredRun) -> String {
+    let states = seen.run().states();
+    let done = states.iter().filter(|state| matches!(state, State::Filled(_))).count();
+    format!(
+        "{} goes on at {done} of {} trials ({})",
+        stored.record.verb,
+        states.len(),
+        run_name(stored.number)
+    )
+}
+
 /// How a run ended, in a sentence: `evaluate finished: held-in 15.5/24 ×2, held-out 7/12 ×2, $1.62, 13 min`.
 #[must_use]
 pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
@@ -120,7 +133,7 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
         return format!("{verb} paused {at}: {why}; `self-harness status --resume` goes on ({name})");
     }
     match run.finished() {
-        None => format!("{verb} goes on {at} ({name})"),
+        None => going_on(seen, stored),
         Some(Finish::Cancelled) => {
             format!("{verb} cancelled {at}, {} spent, results are kept ({name})", score::money(spent.cost))
         }

@@ -340,7 +340,7 @@ fn watch(load: &Load<'_>) -> usize {
     seen
 }
 
-/// Kills workers at any time, and every other time in the middle of a trial.
+/// Kills workers, mostly while trials run, and sometimes before.
 fn kill_workers(load: &Load<'_>) {
     let mut dice = Dice(load.seed.wrapping_mul(31));
     let runs_trials = || {
@@ -350,11 +350,11 @@ fn kill_workers(load: &Load<'_>) {
         }
     };
     while load.goes_on() {
-        if dice.roll(2) == 0 {
+        if dice.roll(4) != 0 {
             while load.goes_on() && !runs_trials() {
                 thread::sleep(Duration::from_millis(20));
             }
-            dice.rest(0, 700);
+            dice.rest(0, 2500);
         } else {
             dice.rest(400, 2500);
         }

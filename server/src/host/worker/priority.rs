@@ -5,9 +5,10 @@
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// How nice the groups of commands are: as nice as the commands in them.
+/// How nice the group of a trial's commands is: nine of them together have the share of one editor. Less would have a trial run into
+/// its time limits as soon as somebody builds a program beside it.
 #[cfg(target_os = "linux")]
-const NICE_GROUP: i32 = 15;
+const NICE_GROUP: i32 = 10;
 
 /// How often new groups are looked for. The kernel lets a user change one in a tenth of a second.
 #[cfg(target_os = "linux")]

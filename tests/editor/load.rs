@@ -319,6 +319,13 @@ fn parent(pid: u32) -> Option<u32> {
     rest.next()?.parse().ok()
 }
 
+/// What a process has started that still runs: the beginnings of its command lines.
+fn children(of: u32) -> Vec<String> {
+    let line = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = |line: Vec<u8>| String::from_utf8_lossy(&line).replace('\0', " ").chars().take(120).collect();
+    lab::processes().filter(|pid| parent(*pid) == Some(of)).map(|pid| words(line(pid))).collect()
+}
+
 /// Samples who works; how often somebody did.
 fn watch(load: &Load<'_>) -> usize {
     let at_work = || -> Vec<u32> {
@@ -332,7 +339,9 @@ fn watch(load: &Load<'_>) -> usize {
             // One may have died and been followed while the table was read; two who work still do.
             let again: Vec<u32> = at_work().into_iter().filter(|pid| first.contains(pid)).collect();
             if 1 < again.len() {
-                load.wrong.lock().unwrap().push(format!("{again:?} work at once"));
+                let each = again.iter().map(|pid| format!("{pid} with {:?}", children(*pid)));
+                let each: Vec<String> = each.collect();
+                load.wrong.lock().unwrap().push(format!("they work at once: {}", each.join("; ")));
             }
         }
         thread::sleep(Duration::from_millis(25));

@@ -305,16 +305,22 @@ impl Starting {
         let seen = following::look_at(&store, &stored)?;
         starting::may(&store, &stored, &seen, wish)?;
         let prepared = starting::prepare_resume(root, &store, &stored)?;
-        let asked = prepared.asked(&store)?;
-        let text = wording(&asked, prepared.items(), prepared.reasons());
-        let question = self.question(&stored.record.verb, prepared.items(), &text, vec![START, CANCEL]);
-        if self.ask(&question) != Some(START.id) {
-            return Ok(not_started());
-        }
-        let how = HowAgreed::Asked;
-        if !prepared.reasons().is_empty() {
-            self.remember(prepared.items(), prepared.terms());
-        }
+        let how = match prepared.goes_on() && self.argument.is_priced {
+            true => HowAgreed::Before,
+            false => {
+                let asked = prepared.asked(&store)?;
+                let text = wording(&asked, prepared.items(), prepared.reasons());
+                let buttons = vec![START, CANCEL];
+                let question = self.question(&stored.record.verb, prepared.items(), &text, buttons);
+                if self.ask(&question) != Some(START.id) {
+                    return Ok(not_started());
+                }
+                if !prepared.goes_on() {
+                    self.remember(prepared.items(), prepared.terms());
+                }
+                HowAgreed::Asked
+            }
+        };
         prepared.agree(&mut store, &stored, seen.run().spent().time, how)?;
         starting::change(&mut store, &stored, &seen, wish)?;
         worker::ensure(root, &store, stored.record.key_variable.as_deref())?;

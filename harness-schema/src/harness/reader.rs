@@ -33,8 +33,12 @@ impl Reader<'_> {
     pub(super) fn key(self, entry: &Entry) -> Span {
         let span = entry.key.span;
         let text = span.of(self.source);
-        let quoted = 2 <= text.len() && text.starts_with(['"', '\'']);
-        if quoted { Span::new(span.start as usize + 1, span.end as usize - 1) } else { span }
+        let quoted = |quote: char| 2 <= text.len() && text.starts_with(quote) && text.ends_with(quote);
+        if quoted('"') || quoted('\'') {
+            Span::new(span.start as usize + 1, span.end as usize - 1)
+        } else {
+            span
+        }
     }
 }
 

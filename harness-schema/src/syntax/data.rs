@@ -264,7 +264,13 @@ impl Value {
             _ => 0,
         };
         let (start, end) = (self.span.start as usize + quotes, self.span.end as usize);
-        if start + quotes <= end { Span::new(start, end - quotes) } else { self.span }
+        let opening = source.get(self.span.start as usize..start);
+        match end.checked_sub(quotes).filter(|last| start <= *last) {
+            Some(last) if source.get(last..end) == opening => Span::new(start, last),
+            // Nobody has closed it: all that follows is in it.
+            _ if opening.is_some() && start <= end => Span::new(start, end),
+            _ => self.span,
+        }
     }
 
     /// Where the string's own characters stand in `source`, if they are written there as they are, without escapes,

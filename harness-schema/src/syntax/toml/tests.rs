@@ -192,3 +192,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_inside_of_a_string_that_nobody_has_closed_ends_with_the_line() {
+    for (text, inside) in [
+        ("a = \"x\u{fffd}\nb = 1\n", "x\u{fffd}"),
+        ("a = 'xy\n", "xy"),
+        ("a = \"\n", ""),
+        ("a = \"xy\"\n", "xy"),
+        ("a = \"\\u00e9\"\n", "\\u00e9"),
+        ("a = \"\"\"x\u{e9}\n", "x\u{e9}\n"),
+    ] {
+        let document =
+            crate::syntax::Document::new(crate::path::FilePath::parse("a.toml").unwrap(), text.into());
+        let value = document.data().unwrap().root.get("a").unwrap();
+        assert_eq!(value.inside(text).of(text), inside, "{text:?}");
+    }
+}

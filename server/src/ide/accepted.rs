@@ -110,7 +110,7 @@ fn taken<'a>(board: &'a Board, now: &str) -> BTreeSet<&'a str> {
     taken
 }
 
-/// What was accepted with a proposal, and where it stands; the newest of [all](all).
+/// What was accepted with a proposal, and where it stands; the newest of [all].
 #[must_use]
 pub fn of<'a>(all: &[(&'a Accepted, Stand)], proposal: u32) -> Option<(&'a Accepted, Stand)> {
     all.iter().find(|(unit, _)| unit.proposals.contains(&proposal)).copied()

@@ -75,6 +75,10 @@ impl News {
     pub fn tell(&mut self, shared: &Arc<Shared>, root: &Path, board: &Arc<Board>) {
         let told = self.roots.entry(root.to_path_buf()).or_default();
         told.board = Some(Arc::clone(board));
+        // How a run ended waits for nothing: its bar ends after that was told.
+        if board.runs.iter().any(|run| run.status.is_over() && told.states.contains_key(&run.number)) {
+            told.said = None;
+        }
         told.say(shared, root);
     }
 

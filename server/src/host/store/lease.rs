@@ -1,5 +1,5 @@
 //! Who may write to the runs of a project: one worker at a time. It holds a lease, which it renews; a worker that died is
-//! followed at once, one that has been silent for long after a while. Whoever lost the lease can write nothing any more,
+//! followed at once, one that has been silent for long is ended after a while. Whoever lost the lease can write nothing any more,
 //! whatever it believes: the token is asked in each of its transactions.
 
 use std::time::Duration;
@@ -53,6 +53,32 @@ impl Process {
     fn has_ended(&self) -> bool {
         false
     }
+
+    /// Ends it if it lives, unless it is our own. Whoever takes over from a worker that hangs has to be alone: the store is fenced,
+    /// but what it has started still runs, and its trials still ask the model.
+    #[cfg(target_os = "linux")]
+    fn end(&self) {
+        use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+        if self.pid == i64::from(std::process::id()) {
+            return;
+        }
+        // Pinned before it is looked at, so that no other process is meant by the same number.
+        let pinned = i32::try_from(self.pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let Some(Ok(pinned)) = pinned else { return };
+        if !self.has_ended() {
+            tracing::warn!(
+                pid = self.pid,
+                "a worker was silent for so long that it is ended and followed by another"
+            );
+            let _ = pidfd_send_signal(&pinned, Signal::KILL);
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn end(&self) {}
 }
 
 impl Lease {
@@ -78,8 +104,11 @@ impl Store {
         let failed = StoreError::database(&self.path);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        if holder(&transaction).map_err(&failed)?.is_some_and(|(process, beat)| is_at_work(&process, beat)) {
-            return Ok(None);
+        if let Some((process, beat)) = holder(&transaction).map_err(&failed)? {
+            if is_at_work(&process, beat) {
+                return Ok(None);
+            }
+            process.end();
         }
         let Process { pid, started, boot } = Process::own();
         // Unique among all that ever held it: this process, this moment, this connection.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -17,9 +17,14 @@ use self_harness::host::record::EventRecord;
 use self_harness::host::store::{RunState, StoredEvent, StoredRun, run_name};
 use serde_json::{Value, json};
 
-use crate::client;
-use crate::desk::{Desk, PROMPT, PROMPT_FILE, capabilities};
-use crate::lab::{self, Lab, WRITER, kill};
+use crate::desk::{PROMPT, PROMPT_FILE};
+use crate::lab::{Lab, WRITER};
+
+mod person;
+mod workers;
+
+use self::person::Person;
+use self::workers::{kill_workers, watch, workers};
 
 /// Tasks of the project.
 const TASKS: usize = 8;
@@ -103,157 +108,6 @@ fn project(seconds: u64) -> Lab {
     lab
 }
 
-/// A person who types, looks, and starts, cancels and resumes.
-struct Person<'a> {
-    load: &'a Load<'a>,
-    name: &'static str,
-    desk: Desk,
-    dice: Dice,
-    /// How long answers took, by method.
-    took: BTreeMap<String, Vec<Duration>>,
-    /// Commands that did something.
-    done: usize,
-    /// What was told last of each run.
-    runs: BTreeMap<String, Value>,
-}
-
-impl<'a> Person<'a> {
-    fn new(load: &'a Load<'a>, name: &'static str, dice: u64) -> Self {
-        let like = load.lab.command(&[]);
-        let mut command = Command::new("sh");
-        command.args(["-c", "log=$1; shift; exec \"$@\" 2>> \"$log\"", "sh"]);
-        command.arg(log(load.lab, name)).args([lab::BINARY, "lsp"]).current_dir(load.lab.root());
-        for (key, value) in like.get_envs() {
-            match value {
-                Some(value) => command.env(key, value),
-                None => command.env_remove(key),
-            };
-        }
-        let mut desk = Desk::with(load.lab, command, &capabilities());
-        desk.server.answers("selfHarness/consent", json!({"button": "start"}));
-        desk.show("harness.toml");
-        desk.show(PROMPT_FILE);
-        let dice = Dice(load.seed.wrapping_mul(1000).wrapping_add(dice));
-        Self { load, name, desk, dice, took: BTreeMap::new(), done: 0, runs: BTreeMap::new() }
-    }
-
-    /// Asks, and reads everything that comes before the answer.
-    fn ask(&mut self, method: &str, params: &Value) -> Value {
-        let began = Instant::now();
-        let id = self.desk.server.ask(method, params);
-        loop {
-            let message = self.desk.server.wait(|_| true);
-            let is_answer = message["id"] == id && message.get("method").is_none();
-            if is_answer {
-                self.took.entry(method.to_owned()).or_default().push(began.elapsed());
-            }
-            self.load.read(&format!("{} on {method}", self.name), &message.to_string());
-            if message["method"] == "selfHarness/runState" {
-                let run = message["params"]["runId"].as_str().unwrap().to_owned();
-                self.runs.insert(run, message["params"].clone());
-            }
-            if is_answer {
-                let code = message["error"]["code"].as_i64();
-                assert!(code.is_none_or(|code| OVERTAKEN.contains(&code)), "{method}: {message}");
-                return message["result"].clone();
-            }
-        }
-    }
-
-    /// Does one thing after the other until it is enough.
-    fn work(&mut self) {
-        let mut typed = String::new();
-        while self.load.goes_on() {
-            let uri = self.desk.uri(PROMPT_FILE);
-            let document = json!({"textDocument": {"uri": uri}});
-            let with = |more: Value| {
-                let mut all = document.clone();
-                all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-                all
-            };
-            match self.dice.roll(100) {
-                0..62 => {
-                    typed.push(char::from(b'a' + u8::try_from(self.dice.roll(26)).unwrap()));
-                    if 20 < typed.len() {
-                        typed.clear();
-                    }
-                    self.desk.write(PROMPT_FILE, &format!("{PROMPT}\n{typed}\n"));
-                }
-                62..70 => {
-                    let position = json!({"line": self.dice.roll(4), "character": 1});
-                    self.ask("textDocument/hover", &with(json!({"position": position})));
-                }
-                70..80 => drop(self.ask("textDocument/diagnostic", &document)),
-                80..84 => {
-                    let end = json!({"line": 1000, "character": 0});
-                    let range = json!({"start": {"line": 0, "character": 0}, "end": end});
-                    self.ask("textDocument/inlayHint", &with(json!({"range": range})));
-                }
-                84..88 => drop(self.ask("textDocument/codeLens", &document)),
-                88..91 => {
-                    let at = json!({"line": 2, "character": 1});
-                    let context = json!({"diagnostics": [], "triggerKind": 1});
-                    let more = json!({"range": {"start": at, "end": at}, "context": context});
-                    self.ask("textDocument/codeAction", &with(more));
-                }
-                91..95 => {
-                    let root = client::uri(&self.load.lab.root());
-                    self.ask("selfHarness/tree", &json!({"root": root}));
-                }
-                _ => self.command(),
-            }
-            self.dice.rest(5, 25);
-        }
-    }
-
-    fn command(&mut self) {
-        let mut argument = json!({"root": client::uri(&self.load.lab.root())});
-        let word = match self.dice.roll(20) {
-            0..8 => {
-                let text = note(self.dice.roll(NOTES));
-                self.desk.write(PROMPT_FILE, &text);
-                if self.dice.roll(2) == 0 {
-                    let first = self.dice.roll(TASKS as u64 / 2) * 2;
-                    argument["tasks"] = json!([format!("t-{first:02}"), format!("t-{:02}", first + 1)]);
-                }
-                "evaluate"
-            }
-            8..11 => "cancel",
-            11..16 => "resume",
-            16 => "retry",
-            17 => "discard",
-            _ => "status",
-        };
-        let command = json!({"command": format!("self-harness.{word}"), "arguments": [argument]});
-        let answer = self.ask("workspace/executeCommand", &command);
-        self.done += usize::from(word != "status" && answer.get("failure").is_none());
-    }
-
-    /// Waits until nothing goes on, and hears what is still said.
-    fn end(mut self) -> Told {
-        while !self.load.is_settled.load(Ordering::SeqCst) {
-            self.ask("workspace/executeCommand", &json!({"command": "self-harness.status"}));
-            thread::sleep(Duration::from_millis(200));
-        }
-        // A look at the store, a report of what it has seen, and time for both on a machine with other work.
-        for _ in 0..20 {
-            self.ask("workspace/executeCommand", &json!({"command": "self-harness.status"}));
-            thread::sleep(Duration::from_millis(200));
-        }
-        let Self { desk, name, took, done, runs, .. } = self;
-        desk.server.shut_down();
-        Told { name, took, done, runs }
-    }
-}
-
-/// What came of a person's work.
-struct Told {
-    name: &'static str,
-    took: BTreeMap<String, Vec<Duration>>,
-    done: usize,
-    runs: BTreeMap<String, Value>,
-}
-
 /// Where what a server has to say is kept.
 fn log(lab: &Lab, name: &str) -> std::path::PathBuf {
     lab.state().with_file_name(format!("{name}.log"))
@@ -292,88 +146,6 @@ fn type_commands(load: &Load<'_>) -> usize {
         dice.rest(50, 600);
     }
     done
-}
-
-/// The processes that call themselves workers of a project: each with whether it has started something, which only the holder of the
-/// lease does.
-fn workers(lab: &Lab) -> Vec<(u32, bool)> {
-    let root = lab.root();
-    let is_worker = |pid: &u32| {
-        let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
-        let parts: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        parts.get(1) == Some(&b"worker".as_slice()) && parts.contains(&root.as_os_str().as_encoded_bytes())
-    };
-    let found: Vec<u32> = lab::processes().filter(is_worker).collect();
-    if found.is_empty() {
-        return Vec::new();
-    }
-    let parents: BTreeSet<u32> = lab::processes().filter_map(parent).collect();
-    found.into_iter().map(|pid| (pid, parents.contains(&pid))).collect()
-}
-
-/// The parent of a process that runs.
-fn parent(pid: u32) -> Option<u32> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut rest = line.rsplit_once(')')?.1.split_whitespace();
-    (rest.next()? != "Z").then_some(())?;
-    rest.next()?.parse().ok()
-}
-
-/// What a process has started that still runs: the beginnings of its command lines.
-fn children(of: u32) -> Vec<String> {
-    let line = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words = |line: Vec<u8>| String::from_utf8_lossy(&line).replace('\0', " ").chars().take(120).collect();
-    lab::processes().filter(|pid| parent(*pid) == Some(of)).map(|pid| words(line(pid))).collect()
-}
-
-/// Samples who works; how often somebody did.
-fn watch(load: &Load<'_>) -> usize {
-    let at_work = || -> Vec<u32> {
-        workers(load.lab).into_iter().filter(|(_, works)| *works).map(|(pid, _)| pid).collect()
-    };
-    let mut seen = 0;
-    while !load.is_settled.load(Ordering::SeqCst) {
-        let first = at_work();
-        seen += usize::from(!first.is_empty());
-        if 1 < first.len() {
-            // One may have died and been followed while the table was read; two who work still do.
-            let again: Vec<u32> = at_work().into_iter().filter(|pid| first.contains(pid)).collect();
-            if 1 < again.len() {
-                let each = again.iter().map(|pid| format!("{pid} with {:?}", children(*pid)));
-                let each: Vec<String> = each.collect();
-                load.wrong.lock().unwrap().push(format!("they work at once: {}", each.join("; ")));
-            }
-        }
-        thread::sleep(Duration::from_millis(25));
-    }
-    seen
-}
-
-/// Kills workers, mostly while trials run, and sometimes before.
-fn kill_workers(load: &Load<'_>) {
-    let mut dice = Dice(load.seed.wrapping_mul(31));
-    let runs_trials = || {
-        load.lab.has_run() && {
-            let store = load.lab.store();
-            store.open_runs().unwrap().iter().any(|run| !store.running(run.number).unwrap().is_empty())
-        }
-    };
-    while load.goes_on() {
-        if dice.roll(4) != 0 {
-            while load.goes_on() && !runs_trials() {
-                thread::sleep(Duration::from_millis(20));
-            }
-            dice.rest(0, 2500);
-        } else {
-            dice.rest(400, 2500);
-        }
-        for (pid, _) in workers(load.lab) {
-            kill(pid);
-            load.kills.fetch_add(1, Ordering::SeqCst);
-        }
-        // Some trials have to come to their end too.
-        dice.rest(500, 8000);
-    }
 }
 
 /// Follows all runs as an editor does, with one look after the other: what it has made of their events.

@@ -40,12 +40,12 @@ pub fn links(site: &Site) -> Vec<FileLink> {
     links
 }
 
-/// A path as a link writes it, with its `%20` as blanks; `None` if that is no text.
-fn decoded(written: &str) -> Option<String> {
+/// A path as a link or an address writes it, with its `%20` as blanks; `None` if that is no text.
+pub(super) fn decoded(written: &str) -> Option<String> {
     let mut out = Vec::with_capacity(written.len());
     let mut rest = written.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let code = after.get(..2).filter(|_| *first == b'%');
+        let code = after.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
         let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
         match code.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) => {

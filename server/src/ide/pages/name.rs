@@ -7,6 +7,8 @@ use std::path::Path;
 use harness_schema::digest::Digest;
 use harness_schema::path::FilePath;
 
+use crate::ide::links::decoded;
+
 /// The scheme of our documents.
 pub const SCHEME: &str = "selfharness";
 
@@ -143,27 +145,6 @@ fn page_in(query: &str) -> Option<usize> {
         None => Some(1),
         Some(page) => page.parse().ok().filter(|page| 1 <= *page),
     }
-}
-
-/// A text without its escapes (RFC 3986 2.1); `None` if that is no text.
-fn decoded(written: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(written.len());
-    let mut rest = written.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let code = after.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
-        match code.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(out).ok()
 }
 
 /// A path as an address writes it: all but unreserved characters (RFC 3986 2.3) and `/` are escaped, so that none of it ends a

@@ -201,7 +201,11 @@ fn dismiss(root: &Path, name: &str, is_dismissed: bool) -> Result<u8, Failure> {
     let proposal = diff::named(&store, name)?;
     let number = proposal.number;
     let failed = |error: StoreError| error.to_failure();
-    store.dismiss(number, is_dismissed).map_err(failed)?;
+    match is_dismissed {
+        // How many tasks fail so by now only mining could tell.
+        true => store.dismiss(number, None).map_err(failed)?,
+        false => store.restore(number).map_err(failed)?,
+    };
     let summary = &proposal.record.summary;
     let text = if is_dismissed {
         format!(

@@ -376,8 +376,10 @@ pub struct Next {
     pub tasks: u32,
     /// How often each.
     pub repeats: u32,
-    /// What an evaluation would cost and take: `about $1.10–2.40, 14 min`; empty while that is not known.
-    pub evaluate: String,
+    /// What an evaluation of the harness on disk would cost: `about $1.10–2.40`; empty while that is not known.
+    pub price: String,
+    /// How many seconds it would take; `None` while that is not known.
+    pub seconds: Option<u64>,
     /// Proposals for the harness on disk that wait for a decision.
     pub waiting: Vec<u32>,
     /// The variable that the model's key is read from, if it is not set.
@@ -449,6 +451,14 @@ impl Board {
     #[must_use]
     pub fn resumable(&self) -> Option<&RunLine> {
         self.runs.iter().find(|run| run.status.may_resume()).filter(|_| self.active().is_none())
+    }
+
+    /// How many tasks fail as a proposal says; `None` if that is not known.
+    #[must_use]
+    pub fn support(&self, proposal: u32) -> Option<u32> {
+        let cluster = &self.proposals.get(&proposal)?.cluster;
+        let weaknesses = &self.mined.as_ref()?.weaknesses;
+        weaknesses.iter().find(|weakness| weakness.name == *cluster).map(|weakness| weakness.support)
     }
 
     /// The scores of a harness.

@@ -225,7 +225,7 @@ fn the_lineage_grows_run_by_run() {
     let mut store = root.open();
     assert!(lineage::reports(&store).is_err());
     run_in(&mut store);
-    store.dismiss(2, true).unwrap();
+    store.dismiss(2, None).unwrap();
     let reports = lineage::reports(&store).unwrap();
     let text = lineage::text(&reports);
     assert!(text.contains("P1: held-in 2/2 ×1 · held-out 1/1 ×1") && text.contains("look 1"), "{text}");
@@ -235,7 +235,7 @@ fn the_lineage_grows_run_by_run() {
     for text in [text, json.to_string(), lineage::as_markdown(&reports)] {
         assert!(!text.contains("judge-"), "{text}");
     }
-    store.dismiss(2, false).unwrap();
+    store.restore(2).unwrap();
     assert!(!lineage::text(&lineage::reports(&store).unwrap()).contains("dismissed"));
 }
 

@@ -26,12 +26,16 @@ use super::consent::{self, Memory};
 use super::machine::Machine;
 use super::model::KeySource;
 use super::sandbox::{Choice, Guarantees};
+use super::starting;
 use super::store::{Known, Store, StoreError, StoredRun};
 use super::subject::Subject;
 use crate::engine::board::{Board, Mined, Next, StoreState, Texts, Trust};
 use crate::engine::consent::{ItemKind, Items, changes};
 use crate::engine::cycle::Rules;
 use crate::failure::Failure;
+
+/// So many tasks more make a weakness another one for whoever has dismissed a proposal for it (`editor` 5.3).
+const GROWN: u32 = 2;
 
 /// The project and the machine as they were read.
 struct Now {
@@ -263,7 +267,7 @@ impl Reader {
         told::scores(&all, &current, &whole, board);
         let nobody = BTreeSet::new();
         let held_in = now.map_or(&nobody, |now| &now.held_in);
-        told::proposals(&all, store, held_in, board).map_err(failed)?;
+        let dismissed = told::proposals(&all, store, held_in, board).map_err(failed)?;
         board.environment = newest::environment(&all);
         board.tests = newest::tests(&all, &current, held_in);
         if let Some(now) = now {
@@ -274,6 +278,18 @@ impl Reader {
             if let Some(mined) = &mut board.mined {
                 let mut runs = all.iter().zip(&current);
                 mined.is_current = runs.any(|(told, is_current)| *is_current && told.line.name == mined.run);
+            }
+            // What was dismissed is worth another look when two more tasks fail so.
+            for (number, then) in dismissed {
+                let has_grown = board.support(number).is_some_and(|support| then + GROWN <= support);
+                if let Some(proposal) = board.proposals.get_mut(&number).filter(|_| has_grown) {
+                    proposal.is_dismissed = false;
+                }
+            }
+            // While a run is open nobody is offered another one.
+            if board.open().is_none() {
+                let price = starting::evaluation(store, &now.subject, &now.guarantees, &now.machine);
+                (board.next.price, board.next.seconds) = price.unwrap_or_default();
             }
         }
         Ok(())
@@ -381,7 +397,8 @@ fn next(subject: &Subject, machine: &Machine, at_work: &BTreeSet<u32>, board: &m
     board.next = Next {
         tasks: u32::try_from(tasks).unwrap_or(u32::MAX),
         repeats: Rules::of(&manifest.improve.value).baseline,
-        evaluate: String::new(),
+        price: std::mem::take(&mut board.next.price),
+        seconds: board.next.seconds,
         waiting: board.proposals.values().filter(waits).map(|proposal| proposal.number).collect(),
         missing_key,
     };

@@ -259,7 +259,7 @@ fn lineage(told: &ToldRun, arm: usize) -> Vec<u32> {
     proposals
 }
 
-/// All proposals, and what was accepted as a whole. What a run decides is told when it is over; until then the run before holds.
+/// All proposals, and what was accepted as a whole; of those that were dismissed how many tasks failed so then. What a run decides is told when it is over; until then the run before holds.
 /// Tasks are told that are held-in now.
 ///
 /// # Errors
@@ -269,7 +269,8 @@ pub(super) fn proposals(
     store: &Store,
     held_in: &BTreeSet<String>,
     board: &mut Board,
-) -> Result<(), StoreError> {
+) -> Result<BTreeMap<u32, u32>, StoreError> {
+    let mut dismissed = BTreeMap::new();
     let base = |harness: &str| {
         let mut harnesses = all.iter().flat_map(|told| &told.harnesses);
         harnesses.find(|measured| measured.digest == harness).map(|measured| Texts::clone(&measured.texts))
@@ -282,6 +283,7 @@ pub(super) fn proposals(
         proposal.fixes.retain(|task| held_in.contains(task));
         proposal.risks.retain(|task| held_in.contains(task));
         board.proposals.insert(stored.number, proposal);
+        dismissed.extend(stored.dismissed_at.map(|support| (stored.number, support)));
     }
     for told in all.iter().filter(|told| told.is_over()) {
         for measured in told.harnesses.iter().skip(1).rev() {
@@ -306,7 +308,7 @@ pub(super) fn proposals(
             });
         }
     }
-    Ok(())
+    Ok(dismissed)
 }
 
 fn proposal(stored: &StoredProposal, deciding: Option<&ToldRun>, base: Texts) -> Proposal {

@@ -24,6 +24,8 @@ pub struct StoredProposal {
     pub record: ProposalRecord,
     /// Whether somebody dismissed it.
     pub is_dismissed: bool,
+    /// How many tasks failed as it says when that was, as far as it was known.
+    pub dismissed_at: Option<u32>,
 }
 
 /// The number of `P7` or `7`.
@@ -125,28 +127,49 @@ impl Store {
         Ok(decisions)
     }
 
-    /// Dismisses a proposal, or takes that back; false if there is none of that number.
+    /// Dismisses a proposal; false if there is none of that number. `support` is how many tasks fail as it says, if that is known: when
+    /// it is two more, the proposal is worth another look (`editor` 5.3).
     ///
     /// # Errors
     /// A [`StoreError`].
-    pub fn dismiss(&mut self, number: u32, is_dismissed: bool) -> Result<bool, StoreError> {
+    pub fn dismiss(&mut self, number: u32, support: Option<u32>) -> Result<bool, StoreError> {
+        self.mark(number, support.map_or(1, |support| 2 + i64::from(support)))
+    }
+
+    /// Takes back that a proposal was dismissed; false if there is none of that number.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn restore(&mut self, number: u32) -> Result<bool, StoreError> {
+        self.mark(number, 0)
+    }
+
+    /// 0 is not dismissed, 1 dismissed, and more than that dismissed when two less tasks failed so.
+    fn mark(&mut self, number: u32, dismissed: i64) -> Result<bool, StoreError> {
         let mut changed = 0;
         self.write(|transaction| {
             let query = "UPDATE proposal SET dismissed = ?2 WHERE number = ?1";
-            changed = transaction.execute(query, params![number, is_dismissed])?;
+            changed = transaction.execute(query, params![number, dismissed])?;
             Ok(())
         })?;
         Ok(changed == 1)
     }
 
     fn read_proposal(&self, row: Raw) -> Result<StoredProposal, StoreError> {
-        let (number, run, created, is_dismissed, body) = row;
+        let (number, run, created, dismissed, body) = row;
         let record = serde_json::from_str(&body).map_err(StoreError::damaged(&self.path, "proposal"))?;
-        Ok(StoredProposal { number, run, created_ms: unsigned(created), record, is_dismissed })
+        Ok(StoredProposal {
+            number,
+            run,
+            created_ms: unsigned(created),
+            record,
+            is_dismissed: dismissed != 0,
+            dismissed_at: dismissed.checked_sub(2).and_then(|support| u32::try_from(support).ok()),
+        })
     }
 }
 
-type Raw = (u32, i64, i64, bool, String);
+type Raw = (u32, i64, i64, i64, String);
 
 fn raw(row: &rusqlite::Row<'_>) -> rusqlite::Result<Raw> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))

@@ -168,6 +168,30 @@ fn a_worker_that_died_is_followed_at_once() {
     assert!(store.claim().unwrap().is_some());
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_worker_that_hangs_is_ended_by_the_one_that_follows() {
+    use crate::host::sandbox::procfs;
+    let root = Root::new("hangs");
+    let mut store = root.open().unwrap();
+    store.claim().unwrap().unwrap();
+    let mut hanging = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    let pid = i32::try_from(hanging.id()).unwrap();
+    let started = i64::try_from(procfs::process(pid).unwrap().started).unwrap();
+    let query = "UPDATE lease SET pid = ?1, started = ?2";
+    store.connection.execute(query, rusqlite::params![pid, started]).unwrap();
+    assert_eq!(store.claim().unwrap(), None);
+    store.connection.execute("UPDATE lease SET beat = beat - 30001", []).unwrap();
+    // Another process has the number by now: it is left alone.
+    store.connection.execute("UPDATE lease SET started = started + 1", []).unwrap();
+    assert!(store.claim().unwrap().is_some());
+    assert!(hanging.try_wait().unwrap().is_none());
+    store.connection.execute(query, rusqlite::params![pid, started]).unwrap();
+    store.connection.execute("UPDATE lease SET beat = beat - 30001", []).unwrap();
+    assert!(store.claim().unwrap().is_some());
+    assert!(!hanging.wait().unwrap().success());
+}
+
 /// A store that an earlier version has made becomes one of this version, with everything in it.
 #[test]
 fn a_store_of_an_earlier_version_goes_on() {
@@ -201,7 +225,14 @@ fn proposals_keep_their_numbers_and_can_be_dismissed() {
         .unwrap();
     assert_eq!(event, EventRecord::Screened { survivors: vec![1, 2] });
     assert_eq!(store.proposal(2).unwrap().unwrap().record.summary, "two");
-    assert!(store.dismiss(1, true).unwrap() && !store.dismiss(7, true).unwrap());
+    assert!(store.dismiss(1, Some(3)).unwrap() && !store.dismiss(7, None).unwrap());
+    let at =
+        |store: &Store| store.proposal(1).unwrap().map(|stored| (stored.is_dismissed, stored.dismissed_at));
+    assert_eq!(at(&store), Some((true, Some(3))));
+    assert!(store.restore(1).unwrap());
+    assert_eq!(at(&store), Some((false, None)));
+    assert!(store.dismiss(1, None).unwrap());
+    assert_eq!(at(&store), Some((true, None)));
     let dismissed: Vec<bool> = store.proposals().unwrap().iter().map(|stored| stored.is_dismissed).collect();
     assert_eq!(dismissed, [true, false]);
     let decided = |why: &str| EventRecord::Decided { proposal: 2, decision: "held".into(), why: why.into() };

@@ -46,6 +46,12 @@ fn ux_37_without_a_sandbox_all_is_checked_nothing_is_run_and_it_is_said_what_to_
         assert!(told.contains("no sandbox on this machine, nothing was run"), "{told}");
         assert!(told.contains("install the package `bubblewrap`"), "{told}");
     }
+    desk.server.wait(|message| {
+        message["method"] == "experimental/serverStatus"
+            && message["params"]["message"] == "harness: sandbox unavailable"
+    });
+    let problems = desk.problems("harness.toml");
+    assert!(problems.iter().any(|(code, ..)| code == "SH904"), "{problems:?}");
     // All else is as it is anywhere.
     desk.write(PROMPT_FILE, "# Rules\n\nUse `shel` and {{ nobody }}.\n");
     let problems = desk.problems(PROMPT_FILE);

@@ -128,7 +128,7 @@ fn ux_03_a_byte_of_what_judges_is_asked_about_and_a_prompt_is_not() {
         ("r-0003", "# Rules\n\nYou write the best numbers.\n"),
     ] {
         desk.write(PROMPT_FILE, text);
-        desk.command("evaluate", &json!({"priced": true}));
+        desk.command("evaluate", &json!({"price": "free"}));
         desk.is_told_of(run, &["result"]);
         desk.save(PROMPT_FILE);
     }
@@ -138,7 +138,7 @@ fn ux_03_a_byte_of_what_judges_is_asked_about_and_a_prompt_is_not() {
     assert_eq!((measured(1).as_str(), measured(3).contains("the best")), (PROMPT, true));
     let test = fs::read_to_string(lab.root().join("tasks/t-00/tests/test.sh")).unwrap();
     lab.write("tasks/t-00/tests/test.sh", &format!("{test}\n"));
-    desk.command("evaluate", &json!({"priced": true}));
+    desk.command("evaluate", &json!({"price": "free"}));
     let asked = desk.is_asked();
     assert!(asked.contains("the task `t-00` changed") && !asked.contains("t-01"), "{asked}");
     assert!(!asked.contains("model.seed"), "{asked}");
@@ -146,7 +146,7 @@ fn ux_03_a_byte_of_what_judges_is_asked_about_and_a_prompt_is_not() {
     let manifest = desk.text("harness.toml");
     desk.write("harness.toml", &manifest.replace("seed = 3", "seed = 4"));
     desk.save("harness.toml");
-    desk.command("evaluate", &json!({"priced": true}));
+    desk.command("evaluate", &json!({"price": "free"}));
     let asked = desk.is_asked();
     assert!(asked.contains("`model.seed` in harness.toml changed") && !asked.contains("t-00"), "{asked}");
     assert_eq!(runs(&lab), 3);

@@ -77,7 +77,8 @@ fn ux_09_10_11_12_one_run_is_the_same_everywhere_and_outlives_whoever_started_it
     lab.until("the worker ends", |lab| lab.worker().is_none());
 
     // It goes on, and its editors go: one is killed, one is closed.
-    one.command("resume", &json!({"run": run, "priced": true}));
+    one.command("resume", &json!({"run": run}));
+    one.is_asked();
     let before = done(&cancelled[0]);
     is_at(&mut other, &run, before, A_RUN);
     lab.until("it goes on", |lab| before < done(&lab.status()));
@@ -100,8 +101,11 @@ fn ux_09_10_11_12_one_run_is_the_same_everywhere_and_outlives_whoever_started_it
     let interrupted = later.run_is("evaluate", &["interrupted"]);
     let kept = done(&lab.status());
     assert_eq!(done(&interrupted), kept);
-    // It was agreed to: nobody is asked again, or this editor would say no.
-    later.command("resume", &json!({"run": run, "priced": true}));
+    // It was agreed to: only what it costs is asked.
+    later.presses("start");
+    later.command("resume", &json!({"run": run}));
+    let asked = later.is_asked();
+    assert!(asked.contains("Costs") && !asked.contains("Executes"), "{asked}");
     let result = later.run_is("evaluate", &["result", "failed"]);
     assert_eq!((&result["state"], done(&result)), (&json!("result"), 24));
     assert_eq!(lab.verdicts().len(), 24);

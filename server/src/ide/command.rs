@@ -63,6 +63,8 @@ pub struct Command {
     pub file: Option<FilePath>,
     /// A rule: `SH104`.
     pub rule: Option<&'static str>,
+    /// What it costs, where its title says so: who chooses it has seen that.
+    pub price: Option<String>,
 }
 
 impl Command {

@@ -10,6 +10,7 @@ use super::evidence;
 use super::standing::{self, Standing};
 use crate::engine::board::{StoreState, Trust};
 use crate::engine::report::words;
+use crate::engine::score;
 use crate::workspace::{Project, Site};
 
 /// A line above the first one.
@@ -91,14 +92,19 @@ pub fn next(project: &Project) -> (String, Command) {
             return (format!("Propose for {count}…"), verb("self-harness.propose"));
         }
     }
-    (evaluate(project), verb("self-harness.evaluate"))
+    let price = Some(board.next.price.clone()).filter(|price| !price.is_empty());
+    (evaluate(project), Command { price, ..verb("self-harness.evaluate") })
 }
 
 /// `Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)`; without a price `Evaluate 36 tasks ×2…`.
 #[must_use]
 pub fn evaluate(project: &Project) -> String {
     let next = &project.board().next;
-    let price = if next.evaluate.is_empty() { String::from("…") } else { format!(" ({})", next.evaluate) };
+    let price = match (next.price.as_str(), next.seconds) {
+        ("", _) => String::from("…"),
+        (price, None) => format!(" ({price})"),
+        (price, Some(seconds)) => format!(" ({price}, {})", score::time(seconds)),
+    };
     match next.tasks {
         0 => format!("Evaluate{price}"),
         tasks => {

@@ -14,7 +14,8 @@ use tokio::runtime::Handle;
 use super::diagnostics::Diagnostics;
 use super::news::News;
 use super::shared::Shared;
-use crate::engine::board::Board;
+use crate::engine::board::{Board, Environment, Spot};
+use crate::failure::Failure;
 use crate::host::board::Reader;
 use crate::host::{machine, state};
 
@@ -112,7 +113,8 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
                 broken.insert(root.to_path_buf());
                 continue;
             };
-            let Some(board) = board else { continue };
+            let Some(mut board) = board else { continue };
+            board.environment.extend(shared.missing_sandbox().map(missing_sandbox));
             if board != **project.board() || !news.knows(root) {
                 let is_progress = board.differs_in_progress_only(project.board());
                 let board = Arc::new(board);
@@ -130,6 +132,11 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
             (false, false) => {}
         }
     }
+}
+
+/// What a start has found, as a problem of the project.
+fn missing_sandbox(why: Failure) -> Environment {
+    Environment { code: "SH904", at: Spot::Key(&["agent"]), message: why.message, why: why.hint }
 }
 
 /// When the files changed that decide what may start and are in no project: what was agreed to, and the user's configuration.

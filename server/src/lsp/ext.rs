@@ -10,8 +10,7 @@ use tower_lsp::jsonrpc::{Error, Result};
 
 use super::server::Server;
 use super::shared::Shared;
-use super::{commands, news};
-use super::{from_proto, showing, to_proto};
+use super::{commands, news, showing, to_proto};
 use crate::engine::board::Trust;
 use crate::host::consent::Memory;
 use crate::ide::pages::name::root_id;
@@ -168,19 +167,9 @@ impl Server {
 
 /// The project that is named, else the only one; while folders are being read it is waited for.
 async fn project(shared: &Shared, params: &Value) -> Result<Arc<Project>> {
-    let snapshot = shared.settled(None).await;
-    if let Some(root) = params.get("root").and_then(Value::as_str) {
-        let path = from_proto::path(root).unwrap_or_else(|| root.into());
-        let found = path.ancestors().find_map(|path| snapshot.project(path));
-        return found
-            .cloned()
-            .ok_or_else(|| Error::invalid_params(format!("no project is open at `{root}`")));
-    }
-    let mut projects = snapshot.projects();
-    match (projects.next(), projects.next()) {
-        (Some(only), None) => Ok(Arc::clone(only)),
-        _ => Err(Error::invalid_params("name one project: `root` is the folder's URI")),
-    }
+    drop(shared.settled(None).await);
+    let named = params.get("root").and_then(Value::as_str);
+    commands::project(shared, named).map_err(|failure| Error::invalid_params(failure.message))
 }
 
 fn item(shared: &Shared, project: &Project, item: &tree::Item) -> Value {

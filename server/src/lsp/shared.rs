@@ -20,6 +20,7 @@ use super::outbox::{Outbox, replaces, replaces_of};
 use super::session::Session;
 use super::settings::Settings;
 use super::to_proto;
+use crate::failure::Failure;
 use crate::workspace::{Snapshot, Workspace};
 
 /// How many computations run at once; more would only take time from each other.
@@ -135,6 +136,8 @@ pub struct Shared {
     pub test_runs: DashMap<PathBuf, String>,
     /// What the sandbox of this machine keeps, as it was tried when somebody asked for that.
     doctor: Mutex<Option<String>>,
+    /// Why the last start found no sandbox, if it did not.
+    missing_sandbox: Mutex<Option<Failure>>,
     /// How often something changed on disk below a root that projects are read from, by root.
     disk_changes: DashMap<PathBuf, u64>,
 }
@@ -163,6 +166,7 @@ impl Shared {
             pages: DashMap::new(),
             test_runs: DashMap::new(),
             doctor: Mutex::default(),
+            missing_sandbox: Mutex::default(),
             disk_changes: DashMap::new(),
         }
     }
@@ -199,6 +203,17 @@ impl Shared {
     /// The sandbox was tried.
     pub fn set_doctor(&self, found: String) {
         *self.doctor.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+    }
+
+    /// Why the last start found no sandbox; `None` if it did, or nobody has started anything.
+    #[must_use]
+    pub fn missing_sandbox(&self) -> Option<Failure> {
+        self.missing_sandbox.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A start has found a sandbox, or why there is none.
+    pub fn set_missing_sandbox(&self, why: Option<Failure>) {
+        *self.missing_sandbox.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// What the user has set.

@@ -109,6 +109,20 @@ pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
     lines
 }
 
+/// What it costs, for a button: `about $1.10–2.40`; `None` where that is not known. A guess is no price that somebody could agree to
+/// by pressing one.
+#[must_use]
+pub fn price(asked: &Asked<'_>) -> Option<String> {
+    asked.expected.cost_words().filter(|_| !asked.expected.is_guess)
+}
+
+/// How many seconds it takes, where trials were timed.
+#[must_use]
+pub fn seconds(asked: &Asked<'_>) -> Option<u64> {
+    let trials = asked.expected.trials.0 as f64 / asked.parallel.max(1) as f64;
+    asked.expected.seconds.map(|seconds| (seconds * trials).ceil() as u64)
+}
+
 /// Whether it goes on round after round, or may: what is expected is said of one.
 fn is_round(asked: &Asked<'_>) -> bool {
     asked.rules.is_some_and(|rules| asked.verb == Goal::Improve.word() && 1 < rules.rounds)
@@ -158,13 +172,11 @@ fn runs(asked: &Asked<'_>) -> String {
 
 /// How long it takes, where trials were timed.
 fn takes(asked: &Asked<'_>) -> String {
-    let expected = &asked.expected;
-    let time = match expected.seconds {
+    let time = match seconds(asked) {
         None => String::from("time not known yet"),
         Some(seconds) => {
-            let trials = expected.trials.0 as f64 / asked.parallel.max(1) as f64;
             let round = if is_round(asked) { " for one round" } else { "" };
-            format!("about {}{round}", score::time((seconds * trials).ceil() as u64))
+            format!("about {}{round}", score::time(seconds))
         }
     };
     format!("{time}, and goes on when you close this window")

@@ -15,7 +15,7 @@ use crate::engine::cycle::Rules;
 use crate::engine::forecast::Forecast;
 
 pub use expected::{expected, most};
-pub use lines::{Line, items, lines, reasons, text, title};
+pub use lines::{Line, items, lines, price, reasons, seconds, text, title};
 pub use memory::{Memory, Recalled};
 
 /// What is to be started.

@@ -6,6 +6,7 @@ mod recording;
 pub mod plans;
 mod preparing;
 mod resuming;
+mod pricing;
 mod wish;
 
 use harness_schema::check;
@@ -24,9 +25,13 @@ use crate::engine::report::words::plural;
 use crate::failure::Failure;
 
 pub use preparing::{Created, Prepared, of_run, prepare};
+pub use pricing::evaluation;
 pub use recording::record;
 pub use resuming::{PreparedResume, prepare_resume};
 pub use wish::{Wish, change, is_own, may};
+
+/// How the message begins where there is no sandbox.
+pub const NO_SANDBOX: &str = "no sandbox on this machine";
 
 /// On what terms a run is started.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -146,10 +151,7 @@ pub fn proven(machine: &Machine, unsandboxed: bool) -> Result<Guarantees, Failur
         _ => {}
     }
     let guarantees = machine.backend().probe().map_err(|missing| {
-        Failure::host(
-            format!("no sandbox on this machine, nothing was run: {}", missing.reason),
-            missing.remedy,
-        )
+        Failure::host(format!("{NO_SANDBOX}, nothing was run: {}", missing.reason), missing.remedy)
     })?;
     match guarantees.lacking().as_slice() {
         [] => Ok(guarantees),

@@ -148,7 +148,8 @@ impl World {
         let next = Next {
             tasks: 36,
             repeats: 2,
-            evaluate: String::from("about $1.10–2.40, 14 min"),
+            price: String::from("about $1.10–2.40"),
+            seconds: Some(840),
             ..Next::default()
         };
         Self {

@@ -47,12 +47,13 @@ fn the_next_step_is_the_second_lens() {
 #[test]
 fn what_starts_something_without_a_price_asks() {
     let mut world = World::bare();
-    world.board.next.evaluate.clear();
+    world.board.next.price.clear();
     let next = |world: &World| titles(world, "harness.toml").remove(1);
     assert_eq!(next(&world), "Evaluate 36 tasks ×2…");
     world.board.next.tasks = 0;
     assert_eq!(next(&world), "Evaluate…");
-    world.board.next.evaluate = String::from("free");
+    world.board.next.price = String::from("free");
+    world.board.next.seconds = None;
     assert_eq!(next(&world), "Evaluate (free)");
 }
 

@@ -11,10 +11,10 @@ use crate::lsp::shared::Shared;
 use crate::workspace::Project;
 
 /// What a command is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Argument {
     /// The project.
-    pub(super) root: PathBuf,
+    pub(super) project: Arc<Project>,
     /// Tasks, by id or pattern.
     pub(super) tasks: Vec<String>,
     /// Clusters: `C-7f3a`.
@@ -31,8 +31,8 @@ pub(super) struct Argument {
     pub(super) repeat: u32,
     /// How often each task is tried, if not as the manifest says.
     pub(super) repeats: Option<u32>,
-    /// Whether what was chosen said what it costs.
-    pub(super) is_priced: bool,
+    /// What it costs, as what was chosen said.
+    pub(super) price: Option<String>,
     /// Whether the test view has asked.
     pub(super) is_test: bool,
     /// The SHA-256 of the manifest that the editor has read to the person.
@@ -58,9 +58,8 @@ impl Argument {
         let word = |key: &str| argument.get(key).and_then(Value::as_str).map(str::to_owned);
         let whole =
             |key: &str| argument.get(key).and_then(Value::as_u64).and_then(|at| u32::try_from(at).ok());
-        let is_set = |key: &str| argument.get(key) == Some(&Value::Bool(true));
         Ok(Self {
-            root: root(shared, argument.get("root").and_then(Value::as_str))?,
+            project: project(shared, argument.get("root").and_then(Value::as_str))?,
             tasks: words("tasks"),
             clusters: words("clusters"),
             proposals: list.iter().filter_map(number).collect(),
@@ -69,34 +68,28 @@ impl Argument {
             rule: word("rule"),
             repeat: whole("repeat").unwrap_or_default(),
             repeats: whole("repeats").filter(|repeats| (1..=100).contains(repeats)),
-            is_priced: is_set("priced"),
-            is_test: is_set("test"),
+            price: word("price"),
+            is_test: argument.get("test") == Some(&Value::Bool(true)),
             manifest: word("manifestSha256"),
         })
     }
-
-    /// The project as it is now.
-    ///
-    /// # Errors
-    /// A [`Failure`] if it was closed.
-    pub(super) fn project(&self, shared: &Shared) -> Result<Arc<Project>, Failure> {
-        shared.snapshot().project(&self.root).cloned().ok_or_else(|| none(&self.root.display().to_string()))
-    }
 }
 
-/// The root that is named, by URI, path, or a document below it.
-fn root(shared: &Shared, named: Option<&str>) -> Result<PathBuf, Failure> {
+/// The project that is named, by URI, by path, or by a document below it; else the only one.
+///
+/// # Errors
+/// A [`Failure`] if there is none, or several.
+pub fn project(shared: &Shared, named: Option<&str>) -> Result<Arc<Project>, Failure> {
     let snapshot = shared.snapshot();
     if let Some(named) = named {
         let path = from_proto::path(named).unwrap_or_else(|| PathBuf::from(named));
         // A document stands for its project; a directory only for itself.
         let mut candidates = path.ancestors().take(if path.is_dir() { 1 } else { usize::MAX });
-        let found = candidates.find(|path| snapshot.project(path).is_some());
-        return found.map(std::path::Path::to_path_buf).ok_or_else(|| none(named));
+        return candidates.find_map(|path| snapshot.project(path)).cloned().ok_or_else(|| none(named));
     }
-    let mut roots = snapshot.projects().map(|project| project.root().to_path_buf());
-    match (roots.next(), roots.next()) {
-        (Some(only), None) => Ok(only),
+    let mut projects = snapshot.projects();
+    match (projects.next(), projects.next()) {
+        (Some(only), None) => Ok(Arc::clone(only)),
         (None, _) => Err(Failure::user("no folder with a `harness.toml` is open", "open one")),
         (Some(_), Some(_)) => Err(Failure::user(
             "several projects are open",

@@ -22,8 +22,7 @@ pub(super) async fn control(
     word: &'static str,
     argument: Argument,
 ) -> Result<Value, Failure> {
-    let project = argument.project(commands.shared())?;
-    let board = project.board();
+    let board = argument.project.board();
     let run = match (&argument.run, word) {
         (Some(name), _) => board.runs.iter().find(|run| run.name == *name),
         (None, "cancel") => board.active(),
@@ -41,7 +40,7 @@ pub(super) async fn control(
     }
     let wish = if word == "discard" { Wish::Discard } else { Wish::Cancel };
     let done = tokio::task::spawn_blocking(move || {
-        let (mut store, stored) = showing::run_of(&argument.root, Some(&name))?;
+        let (mut store, stored) = showing::run_of(argument.project.root(), Some(&name))?;
         let seen = following::look_at(&store, &stored)?;
         starting_of_host::change(&mut store, &stored, &seen, wish)?;
         Ok(json!({"runId": name}))

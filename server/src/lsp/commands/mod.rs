@@ -14,6 +14,7 @@ use tower_lsp::gen_lsp_types as lsp;
 use tower_lsp::jsonrpc::{Error, Result};
 
 use self::argument::Argument;
+pub use self::argument::project;
 pub use self::control::cancel_progress;
 use super::asking::{self, Button, Question};
 use super::boards::Boards;
@@ -22,10 +23,11 @@ use super::shared::Shared;
 use super::{showing, to_proto};
 use crate::engine::cycle::Goal;
 use crate::failure::Failure;
-use crate::host::store::Store;
+use crate::host::store::{IMPORTED, Store};
 use crate::ide::command::{PREFIX, WORDS};
 use crate::ide::pages::name::Name;
-use crate::ide::{offers, standing};
+use crate::ide::standing;
+use crate::workspace::Project;
 use harness_schema::path::FilePath;
 
 /// A command that has not come to its end by then answers that somebody is asked: it goes on.
@@ -115,7 +117,7 @@ impl Commands {
             return Ok(json!({"text": status.text}));
         }
         let argument = Argument::read(&self.shared, argument)?;
-        let project = argument.project(&self.shared)?;
+        let project = Arc::clone(&argument.project);
         let goal = match word {
             "evaluate" | "evaluateTask" | "smoke" => Some(Goal::Evaluate),
             "propose" => Some(Goal::Propose),
@@ -138,10 +140,9 @@ impl Commands {
             "apply" => return self.apply(&argument).await,
             "trust" => return starting::trust(self.clone(), argument).await,
             "status" => return Ok(json!({"text": standing::status([&project]).text})),
-            "menu" => return self.menu(&argument).await,
-            "preview" => {
-                return self.preview(&argument, first.ok_or_else(|| needs("a proposal"))?).await;
-            }
+            "menu" => return Ok(self.menu(&project)),
+            // Our clients compare side by side; its page shows the same as a difference.
+            "preview" => Name::Proposal(first.ok_or_else(|| needs("a proposal"))?),
             "weaknesses" | "mine" => match argument.clusters.first() {
                 Some(cluster) => Name::Weakness(cluster.clone()),
                 None => {
@@ -196,14 +197,22 @@ impl Commands {
     }
 
     async fn dismiss(&self, argument: &Argument, is_dismissed: bool) -> std::result::Result<Value, Failure> {
-        let (root, proposals) = (argument.root.clone(), argument.proposals.clone());
+        let (project, proposals) = (Arc::clone(&argument.project), argument.proposals.clone());
         let work = move || {
             let failed = |error: crate::host::store::StoreError| error.to_failure();
-            let mut store = Store::open_existing(&root)
+            let mut store = Store::open_existing(project.root())
                 .map_err(failed)?
                 .ok_or_else(|| Failure::user("there is no proposal", "make some with `Propose`"))?;
+            if store.is_foreign() {
+                let message = format!("the store is {IMPORTED}, so nothing in it is changed");
+                return Err(Failure::user(message, "start a run of your own"));
+            }
             for number in proposals {
-                if !store.dismiss(number, is_dismissed).map_err(failed)? {
+                let is_there = match is_dismissed {
+                    true => store.dismiss(number, project.board().support(number)),
+                    false => store.restore(number),
+                };
+                if !is_there.map_err(failed)? {
                     return Err(Failure::user(
                         format!("there is no P{number}"),
                         "the tree lists what there is",
@@ -219,17 +228,12 @@ impl Commands {
 
     /// Applies what was validated, because the user asked for it: the only edit that this server sends unasked.
     async fn apply(&self, argument: &Argument) -> std::result::Result<Value, Failure> {
-        let snapshot = self.shared.snapshot();
-        let project = argument.project(&self.shared)?;
+        let (snapshot, project) = (self.shared.snapshot(), &argument.project);
         let refused = |why: String| {
             Failure::user(format!("nothing was applied: {why}"), "`Preview` shows what it would change")
         };
-        let changes = offers::resolve(&project, &argument.proposals).map_err(refused)?;
-        edits::is_fresh(&snapshot, &project, &changes).map_err(refused)?;
         let session = self.shared.session();
-        let edit = to_proto::workspace_edit(&snapshot, &project, &changes, session)
-            .map(|edit| to_proto::confirmed(edit, session))
-            .ok_or_else(|| refused(String::from("this editor cannot make the edit")))?;
+        let edit = edits::applied(&snapshot, project, &argument.proposals, session).map_err(refused)?;
         let mut edit = to_proto::typed::<lsp::WorkspaceEdit>(edit).map_err(|_| showing::bug())?;
         to_proto::annotate(&mut edit);
         match self.shared.client.apply_edit(edit).await {
@@ -241,31 +245,26 @@ impl Commands {
         }
     }
 
-    /// Shows what a proposal would change: side by side where the client compares, else on its page.
-    async fn preview(&self, argument: &Argument, number: u32) -> std::result::Result<Value, Failure> {
-        let project = argument.project(&self.shared)?;
-        showing::show(&self.shared, project, Name::Proposal(number)).await
-    }
-
     /// All that can be done now, as a question, for clients without a menu of ours.
-    async fn menu(&self, argument: &Argument) -> std::result::Result<Value, Failure> {
-        let project = argument.project(&self.shared)?;
-        let choices: Vec<(&'static str, &'static str)> = control::choices(project.board());
+    fn menu(&self, project: &Arc<Project>) -> Value {
+        let root = to_proto::uri(project.root());
         let question = Question {
-            root: to_proto::uri(&argument.root),
+            root: root.clone(),
             verb: String::from("menu"),
             digest: String::new(),
-            title: standing::status([&project]).text,
+            title: standing::status([project]).text,
             lines: Vec::new(),
-            buttons: choices.into_iter().map(|(id, title)| Button { id, title }).collect(),
+            buttons: control::choices(project.board())
+                .into_iter()
+                .map(|(id, title)| Button { id, title })
+                .collect(),
         };
         let this = self.clone();
-        let root = json!({"root": to_proto::uri(&argument.root)});
         tokio::spawn(async move {
             if let Some(word) = asking::message(&this.shared, &question).await {
-                this.whole(word, Some(root)).await;
+                this.whole(word, Some(json!({"root": root}))).await;
             }
         });
-        Ok(json!({"asked": true}))
+        json!({"asked": true})
     }
 }

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use harness_schema::digest::Digest;
 use harness_schema::harness::MANIFEST;
 use harness_schema::path::FilePath;
-use harness_schema::problem::Severity;
 use harness_schema::split::{Split, TaskPattern};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -46,13 +44,7 @@ pub(super) async fn start(
     argument: Argument,
     is_smoke: bool,
 ) -> Result<Value, Failure> {
-    let project = argument.project(commands.shared())?;
-    let runtime = Handle::current();
-    let for_work = commands.clone();
-    let work = move || Starting { commands: for_work, runtime, project, argument }.start(goal, is_smoke);
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| showing::bug())?;
-    commands.look();
-    done
+    aside(commands, argument, move |starting| starting.start(goal, is_smoke)).await
 }
 
 /// Lets a run go on.
@@ -65,13 +57,7 @@ pub(super) async fn resume(
     name: String,
     wish: Wish,
 ) -> Result<Value, Failure> {
-    let project = argument.project(commands.shared())?;
-    let runtime = Handle::current();
-    let for_work = commands.clone();
-    let work = move || Starting { commands: for_work, runtime, project, argument }.resume(&name, wish);
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| showing::bug())?;
-    commands.look();
-    done
+    aside(commands, argument, move |starting| starting.resume(&name, wish)).await
 }
 
 /// Shows what decides what is executed, and trusts it if somebody says so.
@@ -79,11 +65,17 @@ pub(super) async fn resume(
 /// # Errors
 /// A [`Failure`] if it cannot be remembered.
 pub(super) async fn trust(commands: Commands, argument: Argument) -> Result<Value, Failure> {
-    let project = argument.project(commands.shared())?;
-    let runtime = Handle::current();
-    let for_work = commands.clone();
-    let work = move || Starting { commands: for_work, runtime, project, argument }.trust();
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| showing::bug())?;
+    aside(commands, argument, Starting::trust).await
+}
+
+/// Does something on a thread that may wait for a person, and has the store looked at when it is done.
+async fn aside(
+    commands: Commands,
+    argument: Argument,
+    work: impl FnOnce(&Starting) -> Result<Value, Failure> + Send + 'static,
+) -> Result<Value, Failure> {
+    let starting = Starting { commands: commands.clone(), runtime: Handle::current(), argument };
+    let done = tokio::task::spawn_blocking(move || work(&starting)).await.map_err(|_| showing::bug())?;
     commands.look();
     done
 }
@@ -92,13 +84,12 @@ pub(super) async fn trust(commands: Commands, argument: Argument) -> Result<Valu
 struct Starting {
     commands: Commands,
     runtime: Handle,
-    project: Arc<Project>,
     argument: Argument,
 }
 
 impl Starting {
     fn root(&self) -> &Path {
-        self.project.root()
+        self.argument.project.root()
     }
 
     fn ask(&self, question: &Question) -> Option<&'static str> {
@@ -106,8 +97,8 @@ impl Starting {
     }
 
     fn start(&self, goal: Goal, is_smoke: bool) -> Result<Value, Failure> {
+        self.saved()?;
         self.is_as_read()?;
-        self.sound()?;
         let failed = |error: StoreError| error.to_failure();
         let root = self.root();
         let mut store = Store::open(root).map_err(failed)?;
@@ -121,11 +112,11 @@ impl Starting {
             Answer::Start => HowAgreed::Asked,
             Answer::Smoke => {
                 let smaller = self.prepare(&store, goal, true)?;
-                // What was read to the person is what they agreed to: the same project and the same terms, and fewer trials.
+                // What was read to the person is what they agreed to: the same project and the same terms, but for fewer trials.
+                let (asked, terms) = (prepared.terms(), smaller.terms());
                 let is_shown = smaller.items() == prepared.items()
-                    && smaller.terms().key == prepared.terms().key
-                    && smaller.terms().endpoint == prepared.terms().endpoint
-                    && smaller.terms().trials <= prepared.terms().trials;
+                    && terms.trials <= asked.trials
+                    && *terms == agreeing::Terms { trials: terms.trials, ..asked.clone() };
                 prepared = smaller;
                 match is_shown {
                     true => HowAgreed::Asked,
@@ -146,7 +137,9 @@ impl Starting {
             self.remember(prepared.items(), prepared.terms());
         }
         let before = starting::open_run(&store)?;
+        self.note(prepared.notice());
         let created = prepared.create(root, &mut store, how)?;
+        self.note(created.notice.as_deref());
         let stored = store.run(created.number).map_err(failed)?.ok_or_else(showing::bug)?;
         worker::ensure(root, &store, stored.record.key_variable.as_deref())?;
         let name = run_name(stored.number);
@@ -162,16 +155,22 @@ impl Starting {
     fn prepare(&self, store: &Store, goal: Goal, is_smoke: bool) -> Result<starting::Prepared, Failure> {
         let texts = self.texts()?;
         let plan = |asking: &mut starting::Asking<'_>| self.plan(asking, goal, is_smoke);
-        starting::prepare(self.root(), Some(&texts), store, &self.terms(), plan)
+        let prepared = starting::prepare(self.root(), Some(&texts), store, &self.terms(), plan);
+        // Nobody tries the sandbox while somebody only looks, so what a start has found is shown until another one.
+        let is_missing = |failure: &&Failure| failure.message.starts_with(starting::NO_SANDBOX);
+        self.commands.shared().set_missing_sandbox(prepared.as_ref().err().filter(is_missing).cloned());
+        prepared
     }
 
     /// Whether somebody agrees. Who chose something with its price has agreed to that, if they had agreed to such a run before;
     /// whatever showed no price is asked for with its costs.
     fn agreed(&self, store: &Store, prepared: &starting::Prepared, may_try: bool) -> Result<Answer, Failure> {
-        if prepared.reasons().is_empty() && self.argument.is_priced {
+        let asked = prepared.asked(store)?;
+        // The harness may be another by now than the one whose price was seen.
+        let is_seen = self.argument.price.is_some() && self.argument.price == consent::price(&asked);
+        if prepared.reasons().is_empty() && is_seen {
             return Ok(Answer::Before);
         }
-        let asked = prepared.asked(store)?;
         let text = wording(&asked, prepared.items(), prepared.reasons());
         let buttons = if may_try { vec![FIRST_TRY, START, CANCEL] } else { vec![START, CANCEL] };
         let question = self.question(asked.verb, prepared.items(), &text, buttons);
@@ -180,6 +179,14 @@ impl Starting {
             Some("smoke") => Answer::Smoke,
             _ => Answer::No,
         })
+    }
+
+    /// What a person should know, and need not answer.
+    fn note(&self, notice: Option<&str>) {
+        if let Some(notice) = notice {
+            let message = json!({"type": 3, "message": unseen::visible(notice)});
+            self.commands.shared().notify("window/logMessage", &message);
+        }
     }
 
     /// Whoever cannot be remembered is asked again.
@@ -206,7 +213,7 @@ impl Starting {
 
     /// What is trusted is the manifest on disk.
     fn saved(&self) -> Result<(), Failure> {
-        match is_saved(&self.project, &self.project.harness().manifest_path()) {
+        match is_saved(&self.argument.project, &self.argument.project.harness().manifest_path()) {
             true => Ok(()),
             false => Err(Failure::user(
                 format!("save `{MANIFEST}` first: trust is about the saved file"),
@@ -215,40 +222,19 @@ impl Starting {
         }
     }
 
-    /// A harness with errors measures the errors.
-    fn sound(&self) -> Result<(), Failure> {
-        self.saved()?;
-        let harness = self.project.harness();
-        let errors = harness.named_files().map(|file| {
-            let problems = self.project.problems(file);
-            problems.iter().filter(|problem| problem.severity == Severity::Error).count()
-        });
-        match errors.sum::<usize>() {
-            0 => Ok(()),
-            1 => Err(Failure::config(
-                "the harness has 1 error, so nothing is run",
-                "mend what its problems say",
-            )),
-            errors => Err(Failure::config(
-                format!("the harness has {errors} errors, so nothing is run"),
-                "mend what its problems say",
-            )),
-        }
-    }
-
     /// The texts of open buffers, by path below the root. Tasks are what judges: they are read from the disk, by whoever works on a
     /// run as well.
     fn texts(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let harness = self.project.harness();
+        let harness = self.argument.project.harness();
         let is_task = |file: &FilePath| {
             harness.suite().directory.as_ref().is_some_and(|directory| file.is_below(directory))
         };
         let mut texts = BTreeMap::new();
-        for file in harness.named_files().filter(|file| self.project.files().is_open(file)) {
+        for file in harness.named_files().filter(|file| self.argument.project.files().is_open(file)) {
             let Some(document) = harness.document(file) else { continue };
             if !is_task(file) {
                 texts.insert(file.as_str().to_owned(), document.source().to_owned());
-            } else if !is_saved(&self.project, file) {
+            } else if !is_saved(&self.argument.project, file) {
                 let message = format!("save `{file}` first: tasks are read from the disk");
                 return Err(Failure::user(message, "nothing was started"));
             }
@@ -305,22 +291,16 @@ impl Starting {
         let seen = following::look_at(&store, &stored)?;
         starting::may(&store, &stored, &seen, wish)?;
         let prepared = starting::prepare_resume(root, &store, &stored)?;
-        let how = match prepared.goes_on() && self.argument.is_priced {
-            true => HowAgreed::Before,
-            false => {
-                let asked = prepared.asked(&store)?;
-                let text = wording(&asked, prepared.items(), prepared.reasons());
-                let buttons = vec![START, CANCEL];
-                let question = self.question(&stored.record.verb, prepared.items(), &text, buttons);
-                if self.ask(&question) != Some(START.id) {
-                    return Ok(not_started());
-                }
-                if !prepared.goes_on() {
-                    self.remember(prepared.items(), prepared.terms());
-                }
-                HowAgreed::Asked
-            }
-        };
+        let asked = prepared.asked(&store)?;
+        let text = wording(&asked, prepared.items(), prepared.reasons());
+        let question = self.question(&stored.record.verb, prepared.items(), &text, vec![START, CANCEL]);
+        if self.ask(&question) != Some(START.id) {
+            return Ok(not_started());
+        }
+        if !prepared.goes_on() {
+            self.remember(prepared.items(), prepared.terms());
+        }
+        let how = HowAgreed::Asked;
         prepared.agree(&mut store, &stored, seen.run().spent().time, how)?;
         starting::change(&mut store, &stored, &seen, wish)?;
         worker::ensure(root, &store, stored.record.key_variable.as_deref())?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use harness_schema::files::Content;
+use harness_schema::path::FilePath;
 use harness_schema::problem::Change;
 use serde_json::{Value, json};
 use tower_lsp::gen_lsp_types as lsp;
@@ -13,6 +14,7 @@ use crate::host::disk;
 use crate::ide::offers::{self, Does, Offer, Trigger};
 use crate::ide::{actions, splits};
 use crate::lsp::at::{self, At, plain};
+use crate::lsp::session::Session;
 use crate::lsp::shared::Shared;
 use crate::lsp::{from_proto, to_proto};
 use crate::workspace::{Project, Snapshot};
@@ -121,13 +123,8 @@ async fn resolve_apply(
 ) -> Result<lsp::CodeAction> {
     let uri = value.pointer("/data/uri").and_then(Value::as_str).unwrap_or_default().to_owned();
     let resolved: Option<Value> = at::answer(shared, &lsp::Uri(uri), move |at| {
-        let changes = offers::resolve(&at.site.project, &proposals);
-        let fresh = changes.and_then(|changes| {
-            is_fresh(&at.snapshot, &at.site.project, &changes)?;
-            Ok(changes)
-        });
-        Some(match fresh {
-            Ok(changes) => json!({"edit": to_proto::confirmed(at.edit(&changes)?, at.shared.session())}),
+        Some(match applied(&at.snapshot, &at.site.project, &proposals, at.shared.session()) {
+            Ok(edit) => json!({"edit": edit}),
             Err(why) => json!({"why": why}),
         })
     })
@@ -147,30 +144,37 @@ async fn resolve_apply(
     Ok(action)
 }
 
-/// Whether the files of an edit that are not open are still what they were read as: an editor opens them as they are by now.
+/// The edit that applies what was validated, for the texts of now.
 ///
 /// # Errors
-/// Which one is not.
-pub fn is_fresh(
+/// Why it may not be applied, in the words of a disabled offer.
+pub fn applied(
     snapshot: &Snapshot,
     project: &Project,
-    changes: &[Change],
-) -> std::result::Result<(), String> {
-    for change in changes {
-        let Change::Edit { file, .. } = change else { continue };
-        let path = project.absolute(file);
-        let Some(document) = project.harness().document(file) else { continue };
-        if snapshot.buffers().contains_key(&path) {
-            continue;
-        }
-        let is_same = disk::read(project.root(), file).is_some_and(
-            |now| matches!(now.content, Content::Text(text) if text.source() == document.source()),
-        );
-        if !is_same {
-            return Err(format!("`{file}` has just changed on disk, try again"));
-        }
+    proposals: &[u32],
+    session: &Session,
+) -> std::result::Result<Value, String> {
+    let changes = offers::resolve(project, proposals)?;
+    // An editor opens a file that is not open as it is by now.
+    let is_old = |change: &&Change| match change {
+        Change::Edit { file, .. } => !is_fresh(snapshot, project, file),
+        Change::Create { .. } | Change::Move { .. } => false,
+    };
+    if let Some(Change::Edit { file, .. }) = changes.iter().find(is_old) {
+        return Err(format!("`{file}` has just changed on disk, try again"));
     }
-    Ok(())
+    let edit = to_proto::workspace_edit(snapshot, project, &changes, session);
+    let edit = edit.ok_or_else(|| String::from("this editor cannot make the edit"))?;
+    Ok(to_proto::confirmed(edit, session))
+}
+
+/// Whether a file is open, or still what it was read as.
+fn is_fresh(snapshot: &Snapshot, project: &Project, file: &FilePath) -> bool {
+    let Some(document) = project.harness().document(file) else { return true };
+    snapshot.buffers().contains_key(&project.absolute(file))
+        || disk::read(project.root(), file).is_some_and(
+            |now| matches!(now.content, Content::Text(text) if text.source() == document.source()),
+        )
 }
 
 fn offer(at: &At, uri: &str, offer: &Offer) -> Option<Value> {
@@ -193,8 +197,7 @@ fn offer(at: &At, uri: &str, offer: &Offer) -> Option<Value> {
             action["data"] = json!({"uri": uri, "apply": proposals});
         }
         Does::Apply(proposals) => {
-            let changes = offers::resolve(&at.site.project, proposals).ok()?;
-            action["edit"] = to_proto::confirmed(at.edit(&changes)?, session);
+            action["edit"] = applied(&at.snapshot, &at.site.project, proposals, session).ok()?;
         }
     }
     Some(action)

@@ -151,6 +151,9 @@ pub fn command(title: &str, command: &Command) -> Value {
     if let Some(rule) = command.rule {
         argument["rule"] = json!(rule);
     }
+    if let Some(price) = &command.price {
+        argument["price"] = json!(price);
+    }
     json!({"title": title, "command": command.id, "arguments": [argument]})
 }
 

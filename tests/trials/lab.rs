@@ -230,9 +230,17 @@ pub(crate) fn processes() -> impl Iterator<Item = u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Kills a process as a crash does: without a word.
+/// Kills a process as a crash does, without a word; it has ended then. One that steps back for others takes its time to die, too.
 pub(crate) fn kill(pid: u32) {
     let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    let lives = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    };
+    let began = Instant::now();
+    while lives() && began.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Every file below a directory with what is in it.

@@ -149,7 +149,8 @@ fn point(point: &Point) -> String {
         0 => String::new(),
         void => format!(" · {} void", words::plural(void.into(), "task", "tasks")),
     };
-    format!("{} {}{void}", point.split.word(), words::claim(point))
+    let bounds = if point.bounds().is_some() { format!(" · {}", words::BOUNDS_ONLY) } else { String::new() };
+    format!("{} {}{void}{bounds}", point.split.word(), words::claim(point))
 }
 
 /// What a decision rests on, where space is short: `held-in 15.5→18/24 (+3 −0), held-out 7→8/12 (+1 −0)`. Bounds where the gate

@@ -237,6 +237,7 @@ pub fn workspace_edit(
         let version = snapshot.buffers().get(&path).map(|buffer| buffer.version);
         let edits: Vec<Value> = edits
             .into_iter()
+            .map(|edit| before_last_break(text.as_str(), edit))
             .map(|edit| json!({"range": range(&text, edit.span, session.encoding), "newText": edit.new_text}))
             .collect();
         (uri(&path), version, edits)
@@ -252,6 +253,20 @@ pub fn workspace_edit(
     let changes: serde_json::Map<String, Value> =
         files.map(|(uri, _, edits)| (uri, Value::from(edits))).collect();
     Some(json!({"changes": changes}))
+}
+
+/// What is added behind the last line break, added before it: the same bytes afterwards. Neovim up to 0.11 leaves an empty line
+/// behind lines that are added at the very end (`apply_text_edits` of its `vim/lsp/util.lua`).
+fn before_last_break(source: &str, edit: &TextEdit) -> TextEdit {
+    let is_at_end = edit.span == Span::at(source.len());
+    for line_break in ["\r\n", "\n"] {
+        if let (true, Some(before), Some(lines)) =
+            (is_at_end, source.strip_suffix(line_break), edit.new_text.strip_suffix(line_break))
+        {
+            return TextEdit { span: Span::at(before.len()), new_text: format!("{line_break}{lines}") };
+        }
+    }
+    edit.clone()
 }
 
 /// Two edits of the workspace as one; what both say of a file stands there once.
@@ -432,4 +447,36 @@ pub fn token_edit(old: &[u32], new: &[u32]) -> Vec<Value> {
         return Vec::new();
     }
     vec![json!({"start": same, "deleteCount": deleted, "data": data})]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_at_the_very_end_are_added_before_its_line_break_and_give_the_same_bytes() {
+        for (source, at, added) in [
+            ("a\nb\n", 4, "c\n"),
+            ("a\r\n", 3, "c\r\n"),
+            ("a\n", 2, "c"),
+            ("a", 1, "\nc\n"),
+            ("", 0, "c\n"),
+            ("a\nb\n", 2, "c\n"),
+        ] {
+            let edit = TextEdit { span: Span::at(at), new_text: added.to_owned() };
+            let moved = before_last_break(source, &edit);
+            let applied = |edit: &TextEdit| {
+                let mut text = source.to_owned();
+                text.replace_range(edit.span.range(), &edit.new_text);
+                text
+            };
+            assert_eq!(applied(&moved), applied(&edit), "{source:?}");
+            let is_moved = moved.span != edit.span;
+            assert_eq!(
+                is_moved,
+                at == source.len() && source.ends_with('\n') && added.ends_with('\n'),
+                "{source:?}"
+            );
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn split_tile(split: &SplitScore, out: &mut String) {
     let (value, marks) = value.split_once(" ×").unwrap_or((value, ""));
     let marks = if marks.is_empty() { String::new() } else { format!("×{marks}") };
     let point = split.last.as_ref().or(split.first.as_ref());
-    let rate = point.map(|point| {
+    let rate = point.filter(|point| point.bounds().is_none()).map(|point| {
         let interval =
             point.interval.map(|interval| format!(" (95 % interval {})", words::interval(interval)));
         format!("{} of tasks{}", words::percent(point.rate()), interval.unwrap_or_default())

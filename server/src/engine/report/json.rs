@@ -73,11 +73,12 @@ pub fn json(report: &Report) -> Value {
 
 fn point(point: &Point) -> Value {
     json!({
-        "value": point.value,
+        "value": point.bounds().is_none().then_some(point.value),
+        "bounds": point.bounds().map(|(least, most)| [least, most]),
         "tasks": point.tasks,
         "void": point.void,
         "repeats": point.repeats,
-        "rate": point.rate(),
+        "rate": point.bounds().is_none().then(|| point.rate()),
         "interval": point.interval.map(|(least, most)| [least, most]),
         "isFlattering": point.is_flattering,
     })

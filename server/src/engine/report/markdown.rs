@@ -92,7 +92,7 @@ fn lineage(steps: &[Step], out: &mut String) {
             let point = step.points.iter().find(|point| point.split == split);
             point.map_or_else(
                 || String::from("–"),
-                |point| format!("{}/{} ×{}", score::number(point.value), point.tasks, point.repeats),
+                |point| format!("{} ×{}", words::claim(point), point.repeats),
             )
         };
         let best = step.best_held_out.as_ref().map_or_else(|| String::from("–"), words::claim);

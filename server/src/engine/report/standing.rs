@@ -1,7 +1,7 @@
 //! The trials that stand for a harness of a run: task by task, mark by mark. Held-out rows have no name, and their order is that
 //! of their marks, so nobody finds out which task is which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use harness_schema::split::Split;
 
@@ -43,6 +43,8 @@ impl Marks {
 pub struct Standing {
     /// Its tasks.
     pub tasks: BTreeMap<String, (Split, Marks)>,
+    /// The tasks on which its edit can act and none of its trials was run: the decision on it was known before.
+    pub unrun: BTreeSet<String>,
     /// Whether some of it was measured by the very trials that it was chosen by, which flatter.
     pub is_flattering: bool,
 }
@@ -52,11 +54,13 @@ pub struct Standing {
 pub struct Point {
     /// The split.
     pub split: Split,
-    /// The sum over tasks of passes ÷ valid trials.
+    /// The sum over tasks of passes ÷ valid trials. With tasks that were not run it is the least that it can be.
     pub value: f64,
-    /// Tasks with a valid trial.
+    /// Tasks with a valid trial, and those that were not run.
     pub tasks: u32,
-    /// Tasks without one.
+    /// Tasks that were not run, because the decision was known before: any of them may pass or fail.
+    pub unrun: u32,
+    /// Tasks that were run without a valid trial.
     pub void: u32,
     /// The most repeats of a task.
     pub repeats: u32,
@@ -67,7 +71,21 @@ pub struct Point {
 }
 
 impl Point {
-    /// The share of tasks that pass.
+    /// The least and the most that the value can be, where it was stopped early; `None` where it is what it is.
+    #[must_use]
+    pub fn bounds(&self) -> Option<(f64, f64)> {
+        (0 < self.unrun).then(|| (self.value, self.value + f64::from(self.unrun)))
+    }
+
+    /// The shares that a picture spans: the 95 % interval of the rate, or all that it can be where it was stopped early.
+    #[must_use]
+    pub fn span(&self) -> (f64, f64) {
+        let tasks = f64::from(self.tasks.max(1));
+        let bounds = self.bounds().map(|(least, most)| (least / tasks, most / tasks));
+        bounds.or(self.interval).unwrap_or((self.rate(), self.rate()))
+    }
+
+    /// The share of tasks that pass; the least where it was stopped early.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.value / f64::from(self.tasks.max(1))
@@ -76,7 +94,8 @@ impl Point {
 
 impl Standing {
     /// Of an arm. Trials that confirmed it stand for it, with those that it was measured by as a baseline; what it was screened by
-    /// only if there is nothing else. Where none of its own were run its parent's stand: its edit does not act there.
+    /// only if there is nothing else. Where its edit does not act its parent's trials stand for it; where it acts and nothing was run
+    /// nothing does.
     #[must_use]
     pub fn of(cycle: &Cycle, arm: usize) -> Self {
         let parent = cycle.arms().get(arm).map_or(arm, |of| of.parent);
@@ -88,6 +107,17 @@ impl Standing {
             standing.is_flattering = !own.is_empty();
         }
         own.retain(|_, (_, marks)| arm == 0 || is_measured(marks));
+        if arm != 0 {
+            let active = cycle.arms().get(arm).and_then(|of| of.active.as_ref());
+            let acts = |task: &String| active.is_none_or(|active| active.contains(task));
+            standing.unrun.retain(|task| !own.contains_key(task));
+            for (task, (_, marks)) in &mut standing.tasks {
+                if acts(task) && !own.contains_key(task) && is_measured(marks) {
+                    standing.unrun.insert(task.clone());
+                    marks.0.clear();
+                }
+            }
+        }
         standing.tasks.extend(own);
         standing
     }
@@ -126,22 +156,29 @@ impl Standing {
     #[must_use]
     pub fn point(&self, split: Split) -> Option<Point> {
         let records: Vec<(u32, u32)> = self.records(split).collect();
+        let is_unrun = |task: &&String| self.tasks.get(*task).is_some_and(|(of, _)| *of == split);
+        let unrun = self.unrun.iter().filter(is_unrun).count();
         let valid: Vec<(u32, u32)> = records.iter().copied().filter(|(_, valid)| 0 < *valid).collect();
         let of_split = self.tasks.values().filter(|(of, _)| *of == split);
         (!records.is_empty()).then(|| Point {
             split,
             value: sum(valid.iter().copied()),
-            tasks: count(valid.len()),
-            void: count(records.len() - valid.len()),
+            tasks: count(valid.len() + unrun),
+            unrun: count(unrun),
+            void: count(records.len() - valid.len() - unrun),
             repeats: of_split.map(|(_, marks)| count(marks.0.len())).max().unwrap_or_default(),
-            interval: comparison::interval_of_rate(&valid),
+            interval: comparison::interval_of_rate(&valid).filter(|_| unrun == 0),
             is_flattering: self.is_flattering,
         })
     }
 
-    /// The comparison with another harness on one split, as the candidate.
+    /// The comparison with another harness on one split, as the candidate; none where one of them was stopped early.
     #[must_use]
     pub fn against(&self, baseline: &Self, split: Split) -> Option<Comparison> {
+        if !self.unrun.is_empty() || !baseline.unrun.is_empty() {
+            // Those that were run were chosen for what they would show.
+            return None;
+        }
         Comparison::of(&self.pairs(baseline, split).collect::<Vec<_>>())
     }
 

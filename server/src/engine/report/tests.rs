@@ -453,3 +453,27 @@ fn a_slot_is_marked_by_how_it_ended() {
     let marks = standing.tasks.values().flat_map(|(_, marks)| &marks.0);
     assert_eq!(marks.filter(|mark| **mark == Mark::Pass).count(), passes);
 }
+
+#[test]
+fn ux_22_a_candidate_that_was_stopped_early_has_bounds_and_nowhere_a_value() {
+    // The exact gate accepts it before every task was run.
+    let effects = vec![vec![0.9]];
+    let told = play(design(Gate::Exact, Goal::Improve, &effects), 3, &effects, 20_000);
+    let cycle = told.cycle();
+    assert_eq!(cycle.decisions().get(&1), Some(&Decision::Accepted));
+    let standing = Standing::of(cycle, cycle.working());
+    assert!(!standing.unrun.is_empty(), "everything was run: {standing:?}");
+    let point = standing.point(Split::HeldIn).unwrap();
+    let (least, most) = point.bounds().unwrap();
+    assert_eq!((point.tasks, point.interval), (8, None));
+    assert!((most - least - f64::from(point.unrun)).abs() < 1e-9 && most <= 8.0);
+    let report = of(&told, about(true), &Words::default(), 0);
+    let json = json(&report);
+    let last = &json["splits"][0]["last"];
+    assert!(last["value"].is_null() && last["bounds"].is_array(), "{last}");
+    let said = super::words::split(&report.splits[0]);
+    assert!(said.contains('–') && said.contains("bounds only") && !said.contains('→'), "{said}");
+    let (markdown, html) = (markdown(&report), html(&report));
+    assert!(markdown.contains(&said) && html.contains("bounds only"), "{markdown}");
+    assert!(!markdown.lines().any(|line| line.starts_with("| P1 ") && !line.contains('–')), "{markdown}");
+}

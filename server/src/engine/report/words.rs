@@ -86,11 +86,14 @@ fn void(tasks: u32) -> String {
     }
 }
 
-/// The score of one harness: `held-in 15.5/24 ×2`.
+/// What is said of a number that is none.
+pub const BOUNDS_ONLY: &str = "bounds only";
+
+/// The score of one harness: `held-in 15.5/24 ×2`, or, if it was stopped early, `held-in 3.5–6.5/12 ×2 · bounds only`.
 #[must_use]
 pub fn point(point: &Point) -> String {
-    let value = score::number(point.value);
-    format!("{} {value}/{} ×{}{}", point.split.word(), point.tasks, point.repeats, void(point.void))
+    let bounds = if point.bounds().is_some() { format!(" · {BOUNDS_ONLY}") } else { String::new() };
+    format!("{} {} ×{}{}{bounds}", point.split.word(), claim(point), point.repeats, void(point.void))
 }
 
 /// The first and the last score of a split: `held-in 15.5→18/24 ×4 (+3 −0)`.
@@ -99,6 +102,9 @@ pub fn split(of: &SplitScore) -> String {
     match (&of.first, &of.last) {
         (None, _) => format!("{} not complete", of.split.word()),
         (Some(first), None) => point(first),
+        (Some(first), Some(last)) if last.bounds().is_some() => {
+            format!("{}, before {}", point(last), claim(first))
+        }
         (Some(first), Some(last)) => {
             let (before, after) = apart(first.value, last.value);
             let flips = of.flips.map(|(fixed, broken)| format!(" (+{fixed} −{broken})")).unwrap_or_default();
@@ -112,10 +118,16 @@ pub fn split(of: &SplitScore) -> String {
     }
 }
 
-/// A score without its split and repeats: `7.8/10`.
+/// A score without its split and repeats: `7.8/10`, `3.5–6.5/12`.
 #[must_use]
 pub fn claim(of: &Point) -> String {
-    format!("{}/{}", score::number(of.value), of.tasks)
+    match of.bounds() {
+        Some((least, most)) => {
+            let (least, most) = apart(least, most);
+            format!("{least}–{most}/{}", of.tasks)
+        }
+        None => format!("{}/{}", score::number(of.value), of.tasks),
+    }
 }
 
 /// What a decision rests on: `held-in 15.5→18/24 ×4 (+3 −0) · held-out 7→8/12 ×4 (+1 −0) · look 9 · strong`.

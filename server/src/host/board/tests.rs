@@ -420,9 +420,9 @@ fn what_judges_is_hidden_while_a_run_is_open_and_what_was_known_stays() {
     assert_eq!(board.proposals[&number].decision, Some(Decision::Accepted));
     let [accepted] = board.accepted.as_slice() else { panic!("{}", board.accepted.len()) };
     assert_eq!((&accepted.result, &accepted.harness), (&adopted, &improve.harness));
-    // What the edit was not tried on is as it was before it.
+    // What the edit was not tried on can be anything.
     assert_eq!(board.measured.iter().map(|scored| &scored.harness).next(), Some(&adopted));
-    assert_eq!(score(board.measured[0].held_in), Some((3.0, 3)));
+    assert_eq!(board.measured[0].held_in.and_then(|point| point.bounds()), Some((1.0, 3.0)));
     assert_eq!((score(board.measured[1].held_in), &*board.measured[1].run), (Some((2.0, 3)), "r-0002"));
 }
 

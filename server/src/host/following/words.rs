@@ -7,6 +7,7 @@ use crate::engine::board::UNCONFINED;
 use crate::engine::cycle::{Cycle, Decision, Goal};
 use crate::engine::plan::{Finish, Run, State};
 use crate::engine::report::standing::Standing;
+use crate::engine::report::words;
 use crate::engine::score::{self, Score};
 use crate::engine::verdict::Verdict;
 use crate::host::store::{StoredRun, run_name};
@@ -241,6 +242,9 @@ fn waits(count: usize) -> &'static str {
 /// `held-in 7.4→9.1/14`.
 fn gain(cycle: &Cycle, split: Split) -> String {
     let (before, after) = (Standing::of(cycle, 0), Standing::of(cycle, cycle.working()));
+    if let Some(point) = after.point(split).filter(|point| point.bounds().is_some()) {
+        return format!("{} {}", split.word(), words::claim(&point));
+    }
     let (before, after, tasks) = after.beside(&before, split);
     format!("{} {}→{}/{tasks}", split.word(), score::number(before), score::number(after))
 }

@@ -107,7 +107,7 @@ fn proposal(number: u32, after: &str, decision: Option<Decision>, measured: Opti
 }
 
 pub(crate) fn point(split: Split, value: f64, tasks: u32) -> Point {
-    Point { split, value, tasks, void: 0, repeats: 2, interval: None, is_flattering: false }
+    Point { split, value, tasks, unrun: 0, void: 0, repeats: 2, interval: None, is_flattering: false }
 }
 
 pub(crate) fn run(status: Status) -> RunLine {

@@ -101,7 +101,16 @@ fn path() -> FilePath {
 }
 
 fn point(split: Split, value: f64, tasks: u32) -> Option<Point> {
-    Some(Point { split, value, tasks, void: 0, repeats: 2, interval: Some((0.4, 0.8)), is_flattering: false })
+    Some(Point {
+        split,
+        value,
+        tasks,
+        unrun: 0,
+        void: 0,
+        repeats: 2,
+        interval: Some((0.4, 0.8)),
+        is_flattering: false,
+    })
 }
 
 /// Held-in and held-out of a baseline and a candidate, all of it run.

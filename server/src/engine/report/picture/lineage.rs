@@ -49,7 +49,12 @@ pub(in crate::engine::report) fn lineage(report: &Report) -> Option<String> {
         let points: Vec<(f64, &Point)> = points.collect();
         series(&mut canvas, split, &points, y);
         if let Some((_, last)) = points.last() {
-            ends.push((y(last.rate()), split, last.rate()));
+            // Of one that was stopped early the middle of its bar is labelled, with no number.
+            let (least, most) = last.span();
+            match last.bounds() {
+                None => ends.push((y(last.rate()), split, Some(last.rate()))),
+                Some(_) => ends.push((y((least + most) / 2.0), split, None)),
+            }
         }
     }
     labels(&mut canvas, ends, width - RIGHT + 6.0);
@@ -71,6 +76,9 @@ fn told(step: &Step) -> String {
 }
 
 fn told_of(point: &Point) -> String {
+    if point.bounds().is_some() {
+        return words::point(point);
+    }
     let interval = point.interval.map(|interval| format!(", 95 % interval {}", words::interval(interval)));
     format!(
         "{} {}/{} = {}{}",
@@ -85,7 +93,7 @@ fn told_of(point: &Point) -> String {
 /// What the axis shows: every interval, in tenths, and three of them at least.
 fn range(steps: &[Step]) -> Option<(f64, f64)> {
     let points = steps.iter().flat_map(|step| &step.points).filter(|point| 0 < point.tasks);
-    let ends = points.map(|point| point.interval.unwrap_or((point.rate(), point.rate())));
+    let ends = points.map(Point::span);
     let (least, most) = ends.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))?;
     let (mut least, mut most) = ((least * 10.0 + 1e-9).floor() / 10.0, (most * 10.0 - 1e-9).ceil() / 10.0);
     while most - least < 0.3 - 1e-9 {
@@ -111,20 +119,25 @@ fn axes(canvas: &mut Canvas, (least, most): (f64, f64), width: f64, y: impl Fn(f
 fn series(canvas: &mut Canvas, split: Split, points: &[(f64, &Point)], y: impl Fn(f64) -> f64) {
     let class = class(split);
     for pair in points.windows(2) {
-        if let [(from, one), (to, other)] = pair {
+        if let [(from, one), (to, other)] = pair
+            && one.bounds().is_none()
+            && other.bounds().is_none()
+        {
             canvas.line((*from, y(one.rate())), (*to, y(other.rate())), &format!("path {class}"));
         }
     }
     for (x, point) in points {
         let middle = y(point.rate());
         let mut shape = String::new();
-        if let Some((least, most)) = point.interval {
+        let (least, most) = point.span();
+        if least < most {
             let (top, bottom, left, right) = (y(most), y(least), x - 3.5, x + 3.5);
             shape.push_str(&format!(
                 "<path d=\"M{x:.1} {top:.1}V{bottom:.1}M{left:.1} {top:.1}H{right:.1}M{left:.1} {bottom:.1}H{right:.1}\" class=\"whisker {class}\" fill=\"none\" stroke=\"currentColor\"/>"
             ));
         }
         shape.push_str(&match split {
+            _ if point.bounds().is_some() => String::new(),
             Split::HeldIn => {
                 format!("<circle cx=\"{x:.1}\" cy=\"{middle:.1}\" r=\"4.5\" class=\"dot {class}\"/>")
             }
@@ -143,7 +156,7 @@ fn class(split: Split) -> &'static str {
 }
 
 /// The names at the end of each line, pushed apart where they would meet.
-fn labels(canvas: &mut Canvas, mut ends: Vec<(f64, Split, f64)>, x: f64) {
+fn labels(canvas: &mut Canvas, mut ends: Vec<(f64, Split, Option<f64>)>, x: f64) {
     ends.sort_by(|one, other| one.0.total_cmp(&other.0));
     if let [(upper, ..), (lower, ..)] = ends.as_mut_slice() {
         let lacks = (26.0 - (*lower - *upper)).max(0.0);
@@ -161,6 +174,11 @@ fn labels(canvas: &mut Canvas, mut ends: Vec<(f64, Split, f64)>, x: f64) {
             &format!("end {}", class(split)),
             &format!("{sign} {}", split.word()),
         );
-        canvas.text((x, y + 12.0), Anchor::Start, "label", &words::percent(rate));
+        canvas.text(
+            (x, y + 12.0),
+            Anchor::Start,
+            "label",
+            &rate.map_or_else(|| String::from(words::BOUNDS_ONLY), words::percent),
+        );
     }
 }

@@ -20,12 +20,22 @@ end, {
   end,
 })
 
+local group = vim.api.nvim_create_augroup('self_harness', {})
+
 vim.api.nvim_create_autocmd('BufReadCmd', {
-  group = vim.api.nvim_create_augroup('self_harness', {}),
+  group = group,
   pattern = 'selfharness://*',
   desc = 'Reads a page from the server',
   callback = function(event)
     require('self_harness.pages').read(event.buf)
+  end,
+})
+
+vim.api.nvim_create_autocmd('BufReadPost', {
+  group = group,
+  desc = 'Says so if the server is missing',
+  callback = function(event)
+    require('self_harness.supervision').opened(event.buf)
   end,
 })
 

@@ -15,7 +15,7 @@ local function ids(root, parent, pattern)
   local answer = server.glance(root, 'selfHarness/tree', { root = vim.uri_from_fname(root), parent = parent })
   local found = {}
   for _, item in ipairs(answer and answer.items or {}) do
-    table.insert(found, (item.uri ~= vim.NIL and item.uri or item.id):match(pattern) or item.id:match(pattern))
+    table.insert(found, (item.uri or ''):match(pattern) or item.id:match(pattern))
   end
   return found
 end

@@ -48,10 +48,19 @@ if not of('refresh').IS_BUILT_IN then
     of('refresh').problems(context.client_id)
     return vim.NIL
   end
+  handlers['workspace/inlayHint/refresh'] = function(_, _, context)
+    of('refresh').hints(context.client_id)
+    return vim.NIL
+  end
   handlers['workspace/codeLens/refresh'] = function(_, _, context)
     of('refresh').lenses(context.client_id)
     return vim.NIL
   end
+end
+
+-- Neovim 0.10 takes this for all that it can do.
+if vim.fn.has('nvim-0.11') == 0 then
+  capabilities = vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), capabilities)
 end
 
 --- What the commands of lenses, hints and actions do that are not the server's alone.

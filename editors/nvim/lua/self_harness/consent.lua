@@ -1,5 +1,6 @@
 -- The question before something is executed or spent: its exact lines in a float, and one choice. Whoever closes it has not said yes.
 
+local say = require('self_harness.say')
 local task = require('self_harness.task')
 
 local M = {}
@@ -8,6 +9,7 @@ local M = {}
 local CHOICE = 3
 
 ---@class self_harness.Question
+---@field verb string
 ---@field title string
 ---@field lines string[]
 ---@field buttons { id: string, title: string }[]
@@ -78,6 +80,10 @@ function M.ask(question)
   })
   if window and vim.api.nvim_win_is_valid(window) then
     vim.api.nvim_win_close(window, true)
+  end
+  if not button or button.id == 'cancel' then
+    -- The command has been answered long ago.
+    say.note(question.verb == 'trust' and 'nothing was trusted' or 'nothing was started')
   end
   return { button = button and button.id or vim.NIL }
 end

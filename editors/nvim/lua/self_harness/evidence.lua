@@ -21,7 +21,7 @@ end
 ---@return table
 local function entry(of, text, encoding)
   local item = { text = text, type = 'W', user_data = { uri = of.uri } }
-  if of.location and of.location ~= vim.NIL then
+  if of.location then
     local at = vim.lsp.util.locations_to_items({ of.location }, encoding)[1]
     item.filename, item.lnum, item.col = at.filename, at.lnum, at.col
   end

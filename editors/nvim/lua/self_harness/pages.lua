@@ -24,6 +24,7 @@ local function fetch(client, uri)
     if problem then
       return nil, problem.message
     end
+    part = server.plain(part)
     table.insert(texts, part.text)
     language, offset = part.language, part.next
   until not offset

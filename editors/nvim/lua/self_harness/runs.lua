@@ -39,7 +39,7 @@ function M.status(buffer)
   if client then
     return texts[client.id] or ''
   end
-  return supervision.stopped(root) and 'harness: server stopped' or ''
+  return supervision.is_stopped(root) and 'harness: server stopped' or ''
 end
 
 --- How things stand is another way.

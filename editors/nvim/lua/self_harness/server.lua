@@ -50,6 +50,14 @@ function M.config()
   return vim.deepcopy(config)
 end
 
+--- Whether a client serves a configuration's root. Neovim 0.10 would take one whose server is dead.
+---@param client vim.lsp.Client
+---@param config vim.lsp.ClientConfig
+---@return boolean
+local function serves(client, config)
+  return client.name == config.name and client.root_dir == config.root_dir and not M.call(client, 'is_stopped')
+end
+
 --- Starts the server of a root, for its open files; whether it could be started.
 ---@param root string
 ---@return boolean
@@ -64,11 +72,11 @@ function M.start(root)
   config.root_dir = root
   local buffers = project.buffers(root)
   if #buffers == 0 then
-    return vim.lsp.start(config, { attach = false }) ~= nil
+    return vim.lsp.start(config, { attach = false, reuse_client = serves }) ~= nil
   end
   local is_started = true
   for _, buffer in ipairs(buffers) do
-    is_started = vim.lsp.start(config, { bufnr = buffer }) ~= nil and is_started
+    is_started = vim.lsp.start(config, { bufnr = buffer, reuse_client = serves }) ~= nil and is_started
   end
   return is_started
 end
@@ -77,6 +85,11 @@ end
 ---@param root string
 ---@return vim.lsp.Client?
 function M.ready(root)
+  local stopped = require('self_harness.supervision').told(root)
+  if stopped then
+    say.fail(stopped)
+    return nil
+  end
   if not M.client(root) and not M.start(root) then
     return nil
   end
@@ -94,6 +107,19 @@ function M.ready(root)
       vim.defer_fn(done, 20)
     end)
   end
+end
+
+--- An answer without what is null in it. Neovim 0.12 keeps that, and versions before leave it out.
+---@param answer any
+---@return any
+function M.plain(answer)
+  if answer == vim.NIL then
+    return nil
+  end
+  if type(answer) ~= 'table' then
+    return answer
+  end
+  return vim.tbl_map(M.plain, answer)
 end
 
 --- Asks the server of a root and waits for the answer; nil, and a message, if there is none.
@@ -125,10 +151,11 @@ function M.request(root, method, params)
     say.fail(problem.message)
     return nil
   end
-  return answer
+  return M.plain(answer)
 end
 
---- Asks the server of a root for one of its commands, and tells what it answers. What it refuses it has told itself.
+--- Asks the server of a root for one of its commands, and tells what it answers. What it refuses it has told itself, and what came of a
+--- question whoever asked it.
 ---@param root string
 ---@param word string
 ---@param argument table
@@ -138,7 +165,7 @@ function M.command(root, word, argument)
     command = 'self-harness.' .. word,
     arguments = { vim.tbl_extend('keep', { root = vim.uri_from_fname(root) }, argument) },
   })
-  if answer and answer.text then
+  if answer and answer.text and not answer.asked then
     say.note(answer.text)
   end
   return answer
@@ -156,7 +183,7 @@ function M.glance(root, method, params)
   end
   local answer
   M.call(client, 'request', method, params, function(_, result)
-    answer = result or false
+    answer = M.plain(result) or false
   end)
   vim.wait(500, function()
     return answer ~= nil

@@ -2,6 +2,7 @@
 -- release, is told. `:SelfHarness restart` and `log` work while none is there.
 
 local binary = require('self_harness.binary')
+local project = require('self_harness.project')
 local say = require('self_harness.say')
 local server = require('self_harness.server')
 local task = require('self_harness.task')
@@ -22,9 +23,10 @@ local WHAT_NOW = '\n`:SelfHarness log` shows what it said, `:SelfHarness restart
 ---@type table<string, integer[]>
 local restarts = {}
 
---- Why the server of a root is not running any more.
+--- Why the server of a root is not running any more: what was said of its end, or that it is missing.
 ---@type table<string, string>
 local stopped = {}
+local MISSING = 'missing'
 
 --- Roots whose server is being ended on purpose.
 ---@type table<string, boolean>
@@ -42,11 +44,18 @@ local function once(text)
   end
 end
 
---- Whether the server of a root has stopped, and why.
+--- Whether the server of a root is not running any more, or could not be started.
+---@param root string
+---@return boolean
+function M.is_stopped(root)
+  return stopped[root] ~= nil
+end
+
+--- What is to be said of a server that has died too often; nil if it has not.
 ---@param root string
 ---@return string?
-function M.stopped(root)
-  return stopped[root]
+function M.told(root)
+  return stopped[root] ~= MISSING and stopped[root] or nil
 end
 
 --- Whether a server can be started for a root now; if not, what to do is told once.
@@ -55,11 +64,21 @@ end
 function M.may_start(root)
   local program, is_there = binary.of(server.config().cmd)
   if not is_there then
-    stopped[root] = 'missing'
+    stopped[root] = MISSING
     once(binary.missing(program))
     return false
   end
-  return stopped[root] == nil or stopped[root] == 'missing'
+  return M.told(root) == nil
+end
+
+--- A file was opened. Neovim 0.11 starts no server whose program is not there, and says so in its log alone.
+---@param buffer integer
+function M.opened(buffer)
+  local is_enabled = vim.lsp.is_enabled and vim.lsp.is_enabled(server.NAME)
+  local root = is_enabled and project.of(buffer)
+  if root then
+    M.may_start(root)
+  end
 end
 
 --- A server is being started: whoever waits for it is told if it says nothing.
@@ -110,8 +129,8 @@ function M.ended(root, code, signal)
     return
   end
   local how = signal ~= 0 and ('by signal %d'):format(signal) or ('with code %d'):format(code)
-  stopped[root] = how
-  say.fail(('server stopped: it ended %s, %d times in a row'):format(how, RESTARTS + 1) .. WHAT_NOW)
+  stopped[root] = ('server stopped: it ended %s, %d times in a row'):format(how, RESTARTS + 1) .. WHAT_NOW
+  say.fail(stopped[root])
   vim.cmd.redrawstatus({ bang = true })
 end
 

@@ -47,14 +47,11 @@ function M.ask(root)
   if not digest then
     return
   end
-  local answer = server.request(root, 'selfHarness/trust', {
+  server.request(root, 'selfHarness/trust', {
     root = vim.uri_from_fname(root),
     action = 'ask',
     manifestSha256 = digest,
   })
-  if answer and answer.text then
-    say.note(answer.text)
-  end
 end
 
 --- Takes trust back. Waits.

@@ -58,6 +58,13 @@ if not of('refresh').IS_BUILT_IN then
   end
 end
 
+if not of('edits').IS_BUILT_IN then
+  handlers['workspace/applyEdit'] = function(problem, params, context)
+    of('edits').mend(params.edit)
+    return vim.lsp.handlers['workspace/applyEdit'](problem, params, context)
+  end
+end
+
 -- Neovim 0.10 takes this for all that it can do.
 if vim.fn.has('nvim-0.11') == 0 then
   capabilities = vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), capabilities)
@@ -89,6 +96,9 @@ return {
   end,
   on_init = function(client, answer)
     of('supervision').begun(client, answer)
+    if not of('edits').IS_BUILT_IN then
+      of('edits').watch(client)
+    end
     of('pages').reload(client)
   end,
   on_exit = function(code, signal, id)

@@ -44,16 +44,17 @@ def environment(folder: Path, server: str) -> dict[str, str]:
 
 def goes_through(terminal: Terminal, steps: dict, seen: Steps) -> None:
     problem, fix, rename = steps["problem"], steps["fix"], steps["rename"]
-    terminal.wait(re.escape(problem["at"]))
-    # The title in the list of problems may be cut.
+    terminal.wait(rf"(?m)^● +{problem['line'] + 1} .*{re.escape(problem['at'])}")
+    seen.saw("the problem is marked at its line")
+    terminal.wait(r"≈\d+ tokens")
+    terminal.picture("01-hint")
+    seen.saw("hints are drawn")
     terminal.type(" d")
+    # What stands in the list may be cut.
     terminal.wait(re.escape(problem["message"][:30]))
-    terminal.picture("01-problems")
+    terminal.picture("02-problems")
     seen.saw("the problem is listed")
     terminal.keys("Escape")
-    terminal.wait(r"≈\d+ tokens")
-    terminal.picture("02-hint")
-    seen.saw("hints are drawn")
     terminal.type(f"{problem['line'] + 1}gg")
     terminal.type(f"gh{problem['column']}l")
     terminal.type(" a")

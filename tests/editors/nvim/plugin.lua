@@ -252,6 +252,20 @@ local function fix()
   vim.cmd('edit!')
 end
 
+--- `init` makes a harness, and opens it; nothing is written over.
+local function create()
+  local directory = vim.fn.tempname()
+  says('init ' .. directory)
+  eventually('`:SelfHarness init` opens what it has made', function()
+    return vim.api.nvim_buf_get_name(0):find(directory .. '/harness.toml', 1, true) ~= nil and 10 < vim.fn.line('$')
+  end, text)
+  says('init ' .. directory)
+  check('and makes nothing twice', is_said('harness.toml'), said)
+  opens(manifest)
+  says('weaknesses')
+  check('no weaknesses is no empty list', is_said('weaknesses: not measured'), said)
+end
+
 --- `:checkhealth self_harness` and the help.
 local function health()
   opens(manifest)
@@ -274,7 +288,8 @@ local function health()
   vim.cmd('help :SelfHarness')
   check('there is help', vim.fn.expand('%:t') == 'self_harness.txt', vim.fn.expand('%'))
   for _, word in ipairs(require('self_harness.words').ALL) do
-    if word.word ~= 'menu' and not text():find(('\n    %s[ \n]'):format(word.word)) and not text():find('`' .. word.word .. '`') then
+    local told = text():find(('\n    %s[ \n]'):format(word.word)) or text():find('`' .. word.word .. '`')
+    if word.word ~= 'menu' and not told then
       check(('help tells of `%s`'):format(word.word), false)
     end
   end
@@ -283,7 +298,7 @@ end
 local ok, message = xpcall(function()
   vim.o.swapfile = false
   vim.o.fixendofline = false
-  for _, part in ipairs({ trouble, command, trust, consent, pages, fix, health }) do
+  for _, part in ipairs({ trouble, command, trust, consent, pages, fix, create, health }) do
     part()
   end
 end, debug.traceback)

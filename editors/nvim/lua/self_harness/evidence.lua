@@ -31,17 +31,16 @@ end
 --- Fills the quickfix list with each place of each weakness, the most promising weakness first. Waits.
 ---@param root string
 function M.list(root)
-  local groups = tree(root)
   local weaknesses = tree(root, 'weaknesses')
-  if not groups or not weaknesses then
+  if not weaknesses then
     return
   end
   if #weaknesses == 0 then
     -- Not measured, nothing failed, and hidden are three different things.
-    local group = vim.iter(groups):find(function(item)
+    local group = vim.iter(tree(root) or {}):find(function(item)
       return item.id == 'weaknesses'
     end)
-    say.warn('weaknesses: ' .. group.detail)
+    say.note('weaknesses: ' .. (group and group.detail or 'none'))
     return
   end
   local client = server.ready(root)

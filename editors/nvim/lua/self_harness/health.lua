@@ -1,7 +1,7 @@
 -- `:checkhealth self_harness`: program, release, capabilities, trust, key and sandbox. Tries the sandbox as `self-harness doctor` does.
 
 local binary = require('self_harness.binary')
-local project = require('self_harness.project')
+local key = require('self_harness.key')
 local server = require('self_harness.server')
 
 local M = {}
@@ -67,7 +67,7 @@ local function capabilities(client)
   end
 end
 
---- Whether the key of a manifest is there, as the manifest's lens says it.
+--- Whether a root is trusted, and the key of its model is there.
 ---@param root string
 local function standing(root)
   local trust = server.glance(root, 'selfHarness/trust', { root = vim.uri_from_fname(root) })
@@ -78,13 +78,13 @@ local function standing(root)
   else
     health.error('the server does not answer', '`:SelfHarness restart`, `:SelfHarness log`')
   end
-  for line in io.lines(project.manifest(root)) do
-    local name = line:match('^%s*api_key_env%s*=%s*["\']([%w_]+)["\']')
-    if name and vim.env[name] then
-      health.ok(('the variable `%s` is set'):format(name))
-    elseif name then
-      health.warn(('the variable `%s` is not set'):format(name), '`:SelfHarness key`')
-    end
+  local name = key.variable(root)
+  if not name then
+    health.info('`harness.toml` names no variable for a key')
+  elseif vim.env[name] then
+    health.ok(('the variable `%s` is set'):format(name))
+  else
+    health.warn(('the variable `%s` is not set'):format(name), '`:SelfHarness key`')
   end
 end
 

@@ -1,5 +1,6 @@
 -- The key of the model: it comes from the variable that the manifest names, or from the user's configuration. It is never stored here.
 
+local project = require('self_harness.project')
 local say = require('self_harness.say')
 local task = require('self_harness.task')
 
@@ -32,9 +33,8 @@ end
 --- The variable that the manifest of a root names.
 ---@param root string
 ---@return string?
-local function variable(root)
-  local manifest = require('self_harness.project').manifest(root)
-  for line in io.lines(manifest) do
+function M.variable(root)
+  for line in io.lines(project.manifest(root)) do
     local name = line:match('^%s*api_key_env%s*=%s*["\']([%w_]+)["\']')
     if name then
       return name
@@ -45,7 +45,7 @@ end
 --- Asks where the key is to come from. Waits.
 ---@param root string
 function M.set(root)
-  local name = variable(root)
+  local name = M.variable(root)
   if not name then
     say.note('harness.toml names no variable for a key: `[model] api_key_env = "MODEL_API_KEY"`')
     return

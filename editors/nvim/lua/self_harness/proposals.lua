@@ -63,7 +63,6 @@ function M.preview(root, named)
       vim.cmd.diffthis()
       vim.cmd('rightbelow vsplit ' .. vim.fn.fnameescape(pair.right))
       vim.cmd.diffthis()
-      vim.t.self_harness_title = pair.title
     end
   end
 end

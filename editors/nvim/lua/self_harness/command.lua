@@ -15,14 +15,20 @@ local function of(module)
   return require('self_harness.' .. module)
 end
 
+--- The root that is meant: of this buffer or directory, else of the only server.
+---@return string?
+local function here()
+  return project.here() or server.only_root()
+end
+
 --- What needs no server, and works while there is none.
 ---@type table<string, fun(arguments: string[])>
 local ALONE = {
   menu = function()
-    of('menu').open(project.here())
+    of('menu').open(here())
   end,
   restart = function()
-    of('supervision').restart(project.here())
+    of('supervision').restart(here())
   end,
   log = function()
     of('supervision').log()
@@ -139,7 +145,7 @@ function M.run(given)
     if ALONE[name] then
       return ALONE[name](arguments)
     end
-    local root = project.here()
+    local root = here()
     if not root then
       say.warn('no folder with a `harness.toml` is open')
     elseif WITH_ROOT[name] then
@@ -157,7 +163,7 @@ end
 ---@param with table
 function M.intercept(word, with)
   task.start(function()
-    local root = with.root and vim.uri_to_fname(with.root) or project.here()
+    local root = with.root and vim.uri_to_fname(with.root) or here()
     if not root then
       return
     end

@@ -33,6 +33,13 @@ function M.clients()
   end, vim.lsp.get_clients({ name = M.NAME, _uninitialized = true }))
 end
 
+--- The root of the only server, for whoever is in no file of a harness.
+---@return string?
+function M.only_root()
+  local clients = M.clients()
+  return #clients == 1 and clients[1].root_dir or nil
+end
+
 --- Calls a method of a client: clients of Neovim 0.10 are no objects yet.
 ---@param client vim.lsp.Client
 ---@param method string

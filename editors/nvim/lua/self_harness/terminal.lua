@@ -45,7 +45,13 @@ function M.create(directory, presets)
   if not path then
     return
   end
-  directory = directory or vim.fn.getcwd()
+  directory = directory
+    or task.wait(function(done)
+      vim.ui.input({ prompt = 'create a harness where? ', default = vim.fn.getcwd(), completion = 'dir' }, done)
+    end)
+  if not directory or directory == '' then
+    return
+  end
   local preset = presets[1]
   if 1 < #presets then
     preset = task.choose(presets, { prompt = 'which agent is there?', kind = 'self_harness_preset' })

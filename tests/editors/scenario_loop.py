@@ -63,7 +63,7 @@ def manifest(endpoint: str) -> str:
         (r'gate = ".*"', 'gate = "exact"'),
         (r"rounds = \d+", "rounds = 1"),
         (r"repeats = \{.*\}", "repeats = { screen = 1, baseline = 2, confirm = 2 }"),
-        (r"max_parallel = \d+", "max_parallel = 3"),
+        (r"max_parallel = \d+", "max_parallel = 2"),
     ]
     for pattern, new in changes:
         text, count = re.subn(pattern, new.replace("\\", r"\\"), text)

@@ -70,7 +70,7 @@ function M.open(root)
   if step then
     table.insert(items, 1, { about = step.title, command = step })
   end
-  local status = require('self_harness').status()
+  local status = root and require('self_harness.runs').of(root) or ''
   local item = task.choose(items, {
     prompt = status ~= '' and status or 'harness',
     kind = 'self_harness_menu',

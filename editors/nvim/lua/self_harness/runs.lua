@@ -27,19 +27,23 @@ local function event(pattern, params)
   vim.api.nvim_exec_autocmds('User', { pattern = pattern, modeline = false, data = params })
 end
 
---- The text of the status line for a buffer; empty where there is no harness.
----@param buffer integer
+--- The text of the status line for a root.
+---@param root string
 ---@return string
-function M.status(buffer)
-  local root = project.of(buffer)
-  if not root then
-    return ''
-  end
+function M.of(root)
   local client = server.client(root)
   if client then
     return texts[client.id] or ''
   end
   return supervision.is_stopped(root) and 'harness: server stopped' or ''
+end
+
+--- The same for a buffer; empty where there is no harness.
+---@param buffer integer
+---@return string
+function M.status(buffer)
+  local root = project.of(buffer)
+  return root and M.of(root) or ''
 end
 
 --- How things stand is another way.

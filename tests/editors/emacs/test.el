@@ -60,6 +60,13 @@
   (mapconcat (lambda (diagnostic) (format "%d %s" (flymake-diagnostic-beg diagnostic) (flymake-diagnostic-text diagnostic)))
              (flymake-diagnostics) " | "))
 
+(defun test-hint ()
+  "The text of a hint of Eglot that tells a size, as it is drawn."
+  (seq-some (lambda (overlay)
+              (let ((text (or (overlay-get overlay 'before-string) (overlay-get overlay 'after-string))))
+                (and (overlay-get overlay 'eglot--inlay-hint) text (string-match-p "≈[0-9]+ tokens" text))))
+            (overlays-in (point-min) (point-max))))
+
 (defun test-refresh ()
   "What a pause in typing does."
   (eglot--signal-textDocument/didChange)
@@ -75,6 +82,7 @@
         require-final-newline nil
         mode-require-final-newline nil
         project-vc-extra-root-markers (list (test-get :marker)))
+  (setq-default eglot-workspace-configuration '(:selfHarness (:inlayHints (:tokens t))))
   (add-to-list 'auto-mode-alist '("\\.md\\'" . text-mode))
   (add-to-list 'eglot-server-programs
                (cons '(conf-toml-mode text-mode python-mode js-json-mode) (test-get :server)))
@@ -87,6 +95,12 @@
               (project-root (eglot--project (eglot-current-server))))
   (flymake-start)
   (test-check "the problem is shown" (test-wait #'test-problem) (test-messages))
+
+  ;; The size of a surface is a hint at its first line; a window is what Eglot asks hints for.
+  (set-window-buffer (selected-window) (current-buffer))
+  (eglot-inlay-hints-mode 1)
+  (eglot--update-hints-1 (point-min) (point-max))
+  (test-check "hints are shown" (test-wait #'test-hint) (format "%S" (overlays-in (point-min) (point-max))))
 
   (when (test-get :fix)
     (test-goto (test-get :problem))

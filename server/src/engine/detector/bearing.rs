@@ -55,6 +55,10 @@ fn with_base(path: &str) -> [&str; 2] {
     [base(path), path]
 }
 
+/// In fewer seconds the clock tells about the machine, not about the agent: whether a step that took one of three seconds was a long
+/// one depends on what else was running.
+const TELLING: f64 = 60.0;
+
 impl Reading {
     /// What the verifier wants to find is asked for as well (Q), at the end alone. A path that ends in `/` is a directory: any
     /// write below it will do, so that the task's directory itself says that something has to change.
@@ -156,12 +160,12 @@ impl Reading {
         if self.steps.is_empty() { 0.0 } else { self.place(step) as f64 / self.steps.len() as f64 }
     }
 
-    /// Which share of its time the agent had used before a step, where the transcript tells.
+    /// Which share of its time the agent had used before a step, where the transcript tells and there was [enough](TELLING) of it.
     pub(super) fn time_before(&self, step: usize) -> Option<f64> {
         let first = self.steps.iter().find_map(|seen| seen.started)?;
         let last = self.steps.iter().rev().find_map(|seen| seen.finished.or(seen.started))?;
         let then = self.steps.get(self.place(step))?.started?;
-        (first < last).then(|| (then - first) / (last - first))
+        (TELLING <= last - first).then(|| (then - first) / (last - first))
     }
 
     /// Whether the last step of evidence is one of the last 30 %.
@@ -196,6 +200,8 @@ impl Reading {
             (tokens(&is_shown), tokens(&all)),
             (time(&is_shown), time(&all)),
         ];
-        shares.into_iter().filter(|(_, all)| 0.0 < *all).map(|(part, all)| part / all).fold(0.0, f64::max)
+        let least = [0.0, 0.0, TELLING];
+        let shares = shares.into_iter().zip(least).filter(|((_, all), least)| 0.0 < *all && least <= all);
+        shares.map(|((part, all), _)| part / all).fold(0.0, f64::max)
     }
 }

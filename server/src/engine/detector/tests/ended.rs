@@ -40,6 +40,10 @@ fn work_that_came_late() {
     };
     assert_eq!(timed("09:00"), [3]);
     assert_eq!(timed("07:00"), Vec::<usize>::new());
+    // The clock of a trial that was over in seconds says nothing.
+    let at = |moment: &str, command: &str| at(&format!("00:{moment}"), command);
+    let quick = Told::new(TASK).step(at("00", "ls")).step(at("27", "echo 3 > out.txt")).step(at("30", "ls"));
+    assert_eq!(ended("artifact-late", &quick, &end), Vec::<usize>::new());
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod lab;
 mod persona;
 mod desk;
 mod record;
+mod quiet;
 mod consenting;
 mod following;
 mod ends;

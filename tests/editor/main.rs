@@ -19,6 +19,7 @@ mod persona;
 mod desk;
 mod record;
 mod quiet;
+mod columns;
 mod consenting;
 mod following;
 mod ends;

@@ -20,6 +20,7 @@ mod desk;
 mod record;
 mod quiet;
 mod columns;
+mod testing;
 mod consenting;
 mod following;
 mod ends;

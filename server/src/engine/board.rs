@@ -4,7 +4,7 @@
 //! Held-out tasks are in it as totals and flips, never with a name, a trace or a text. While a run is open nothing of what judges is
 //! in it but how much of it has run (`editor` 1.4, 3.5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use harness_schema::digest::Digest;
@@ -40,8 +40,8 @@ pub struct Board {
     pub accepted: Vec<Accepted>,
     /// What a start would do next and about cost.
     pub next: Next,
-    /// The trials of held-in tasks in the newest run that measures the harness as it is, by task.
-    pub tests: BTreeMap<String, Vec<State>>,
+    /// The trials of held-in tasks in the newest run that has any.
+    pub tests: Tests,
     /// What is wrong with machine or provider since the last start (`editor` 2.2).
     pub environment: Vec<Environment>,
     /// Why something of this is not told although the store can be read; empty if nothing is in the way. What could not be read must
@@ -367,6 +367,17 @@ pub struct Accepted {
     pub look: Option<u32>,
     /// The gate.
     pub gate: Option<Gate>,
+}
+
+/// The trials of held-in tasks in a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tests {
+    /// The digest of the harness that was tried.
+    pub harness: String,
+    /// The trials, by task.
+    pub states: BTreeMap<String, Vec<State>>,
+    /// The tasks of these whose trials would be others now, whatever the harness: their files, the model or the limits changed.
+    pub changed: BTreeSet<String>,
 }
 
 /// What a start would do.

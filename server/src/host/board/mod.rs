@@ -269,7 +269,7 @@ impl Reader {
         let held_in = now.map_or(&nobody, |now| &now.held_in);
         let dismissed = told::proposals(&all, store, held_in, board).map_err(failed)?;
         board.environment = newest::environment(&all);
-        board.tests = newest::tests(&all, &current, held_in);
+        board.tests = newest::tests(&all, &current, held_in, (store, subject)).map_err(failed)?;
         if let Some(now) = now {
             let on_disk = now.subject.harness_digest().to_string();
             let whole = whole.get(&Split::HeldIn).copied().unwrap_or_default();

@@ -7,6 +7,7 @@ use harness_schema::manifest::Gate;
 
 use super::*;
 use crate::engine::board::Status;
+use crate::engine::contract::Role;
 use crate::engine::cycle::Decision;
 use crate::host::example;
 use crate::host::record::{
@@ -260,7 +261,7 @@ fn a_store_from_elsewhere_is_read_only_where_the_project_is_trusted() {
     let board = reader.board(0);
     assert_eq!((&board.store, &board.trust), (&StoreState::Imported, &Trust::Untrusted));
     assert!(board.runs.is_empty() && board.measured.is_empty() && board.mined.is_none());
-    assert!(board.tests.is_empty() && board.proposals.is_empty() && !reader.has_news());
+    assert!(board.tests.states.is_empty() && board.proposals.is_empty() && !reader.has_news());
 
     project.memory().trust(&project.root(), &project.subject().execution_items()).unwrap();
     let board = reader.board(0);
@@ -453,7 +454,7 @@ fn each_split_is_told_by_the_newest_run_that_tried_all_of_it() {
     // One task of three says less of what fails than all.
     let mined = board.mined.unwrap();
     assert_eq!((mined.run.as_str(), mined.is_current, mined.failed, mined.trials), ("r-0001", true, 1, 3));
-    assert_eq!(board.tests.len(), 1);
+    assert_eq!(board.tests.states.len(), 1);
 }
 
 #[test]
@@ -495,7 +496,7 @@ fn a_task_that_judges_by_now_is_not_told() {
     written.end("complete");
     let mut reader = project.reader();
     let board = reader.board(0);
-    assert_eq!(board.tests.len(), 3);
+    assert_eq!((board.tests.states.len(), board.tests.changed.len()), (3, 0));
     let mined = board.mined.unwrap();
     assert_eq!((mined.failed, mined.trials, mined.is_current), (3, 3, true));
     assert_eq!(mined.limits, [("max_steps".to_owned(), 3)]);
@@ -511,8 +512,42 @@ fn a_task_that_judges_by_now_is_not_told() {
     assert_eq!(mined.limits, [("max_steps".to_owned(), 2)]);
     let told = format!("{:?} {:?} {:?}", mined.weaknesses, mined.suspects, board.tests);
     assert!(!told.contains("join-orders"), "{told}");
-    // The run measures what is not the suite of now.
-    assert!(board.tests.is_empty());
+    assert_eq!(board.tests.states.len(), 2);
+}
+
+#[test]
+fn a_test_is_old_when_its_own_task_or_what_all_share_has_changed() {
+    let project = Project::new("tests");
+    let mut written = project.store();
+    let record = project.record("evaluate", &Project::all());
+    written.begin(&record);
+    let subject = project.subject();
+    for slot in 0..record.slots.len() {
+        written.trial(slot, "pass", |trial| {
+            let task = subject.task(&trial.task).unwrap().plan.as_ref().unwrap();
+            trial.harness.clone_from(&record.harness);
+            trial.key = subject.key(subject.harness_digest(), task, Role::Baseline, 0).to_string();
+        });
+    }
+    written.end("complete");
+    let mut reader = project.reader();
+    let tests = reader.board(0).tests;
+    assert_eq!((tests.harness, tests.states.len(), tests.changed.len()), (record.harness.clone(), 3, 0));
+    let instruction = project.root().join("tasks").join(HELD_IN[1]).join("instruction.md");
+    let before = fs::read_to_string(&instruction).unwrap();
+    fs::write(&instruction, format!("{before}\nBe exact.\n")).unwrap();
+    let tests = reader.board(1).tests;
+    assert_eq!((tests.states.len(), tests.changed), (3, BTreeSet::from([HELD_IN[1].to_owned()])));
+    // Undone, it is what was measured.
+    fs::write(&instruction, before).unwrap();
+    assert_eq!(reader.board(2).tests.changed.len(), 0);
+    let manifest = project.root().join("harness.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let other = text.replacen("\nname = \"demo-1\"", "\nname = \"demo-2\"", 1);
+    assert_ne!(text, other);
+    fs::write(&manifest, other).unwrap();
+    let changed = reader.board(3).tests.changed;
+    assert!(HELD_IN.iter().all(|task| changed.contains(*task)), "{changed:?}");
 }
 
 #[test]

@@ -385,12 +385,18 @@ fn is_saved(project: &Project, file: &FilePath) -> bool {
     std::fs::read_to_string(project.absolute(file)).is_ok_and(|saved| saved == document.source())
 }
 
-/// A task that judges, among those that somebody names.
+/// A task that judges, among those that somebody names: the held-out ones are measured together or not at all, and those that are
+/// sealed not here.
 fn judges<'s>(subject: &'s Subject, named: &[String]) -> Option<&'s str> {
     let patterns: Vec<TaskPattern> = named.iter().map(|written| TaskPattern::new(written)).collect();
-    let mut held_out = subject.tasks.iter().filter(|task| task.split != Split::HeldIn);
-    let found = held_out.find(|task| patterns.iter().any(|pattern| pattern.matches(&task.id)));
-    found.map(|task| task.id.as_str())
+    let of = |split: Split| {
+        let tasks = subject.tasks.iter().filter(move |task| task.split == split);
+        tasks.partition(|task| patterns.iter().any(|pattern| pattern.matches(&task.id)))
+    };
+    let (sealed, _): (Vec<_>, Vec<_>) = of(Split::Sealed);
+    let (held_out, others): (Vec<_>, Vec<_>) = of(Split::HeldOut);
+    let alone = if others.is_empty() { None } else { held_out.first() };
+    sealed.first().or(alone).map(|task| task.id.as_str())
 }
 
 fn not_started() -> Value {

@@ -391,6 +391,12 @@ pub struct Next {
     pub price: String,
     /// How many seconds it would take; `None` while that is not known.
     pub seconds: Option<u64>,
+    /// What asking for proposals would cost; empty while that is not known.
+    pub propose: String,
+    /// What a decision on the proposals that wait would cost, likewise.
+    pub validate: String,
+    /// What is left to pay of the run that could go on, likewise.
+    pub resume: String,
     /// Proposals for the harness on disk that wait for a decision.
     pub waiting: Vec<u32>,
     /// The variable that the model's key is read from, if it is not set.

@@ -90,6 +90,13 @@ fn worlds() -> Vec<World> {
     });
     let priceless = changed(World::bare(), |world| world.board.next.price.clear());
     let waiting = changed(World::evaluated(), |world| world.board.next.waiting = vec![8, 9]);
+    let priced = |mut world: World| {
+        let next = &mut world.board.next;
+        next.propose = String::from("about $0.20");
+        next.validate = String::from("about $1.80");
+        next.resume = String::from("about $0.70");
+        world
+    };
     let imported = changed(World::validated(), |world| world.board.store = StoreState::Imported);
     let unreadable = changed(World::bare(), |world| {
         world.board.store = StoreState::Unreadable(String::from("it is no database"));
@@ -115,6 +122,9 @@ fn worlds() -> Vec<World> {
         World::evaluated().edited(MANIFEST, "max_steps = 40", "max_steps = 30"),
         key,
         priceless,
+        priced(World::evaluated()),
+        priced(changed(World::evaluated(), |world| world.board.next.waiting = vec![8, 9])),
+        priced(with_run(Status::Interrupted, "")),
         waiting,
         with_run(Status::Queued, "r-0147 runs"),
         with_run(Status::Running, ""),

@@ -26,7 +26,7 @@ use super::consent::{self, Memory};
 use super::machine::Machine;
 use super::model::KeySource;
 use super::sandbox::{Choice, Guarantees};
-use super::starting;
+use super::starting::{self, Asking};
 use super::store::{Known, Store, StoreError, StoredRun};
 use super::subject::Subject;
 use crate::engine::board::{Board, Mined, Next, StoreState, Texts, Trust};
@@ -286,11 +286,7 @@ impl Reader {
                     proposal.is_dismissed = false;
                 }
             }
-            // While a run is open nobody is offered another one.
-            if board.open().is_none() {
-                let price = starting::evaluation(store, &now.subject, &now.guarantees, &now.machine);
-                (board.next.price, board.next.seconds) = price.unwrap_or_default();
-            }
+            prices(store, now, &all, board);
         }
         Ok(())
     }
@@ -379,6 +375,26 @@ fn trust(trusted: Option<Items>, subject: &Subject, machine: &Machine) -> Trust 
     }
 }
 
+/// What would cost how much of what is offered. While a run is open nobody is offered another one.
+fn prices(store: &Store, now: &Now, all: &[Rc<ToldRun>], board: &mut Board) {
+    let asking = Asking::new(&now.subject, store, &now.guarantees, &now.machine);
+    let told = |number: i64| all.iter().find(|told| told.stored.number == number);
+    let (resumable, is_open) = (board.resumable().map(|run| run.number), board.open().is_some());
+    let next = &mut board.next;
+    if is_open {
+        let told = resumable.and_then(told);
+        next.resume = told.and_then(|told| starting::going_on(&asking, &told.stored)).unwrap_or_default();
+        return;
+    }
+    (next.price, next.seconds) = starting::evaluation(&asking).unwrap_or_default();
+    if board.mined.is_some() {
+        next.propose = starting::proposing(&asking).unwrap_or_default();
+    }
+    if !board.proposals.is_empty() {
+        next.validate = starting::validation(&asking, &[]).unwrap_or_default();
+    }
+}
+
 /// What a start would do.
 fn next(subject: &Subject, machine: &Machine, at_work: &BTreeSet<u32>, board: &mut Board) {
     let manifest = subject.harness.manifest();
@@ -397,10 +413,9 @@ fn next(subject: &Subject, machine: &Machine, at_work: &BTreeSet<u32>, board: &m
     board.next = Next {
         tasks: u32::try_from(tasks).unwrap_or(u32::MAX),
         repeats: Rules::of(&manifest.improve.value).baseline,
-        price: std::mem::take(&mut board.next.price),
-        seconds: board.next.seconds,
         waiting: board.proposals.values().filter(waits).map(|proposal| proposal.number).collect(),
         missing_key,
+        ..std::mem::take(&mut board.next)
     };
 }
 

@@ -50,6 +50,18 @@ fn what_starts_something_without_a_price_asks() {
     world.board.next.price.clear();
     let next = |world: &World| titles(world, "harness.toml").remove(1);
     assert_eq!(next(&world), "Evaluate 36 tasks ×2…");
+    let mut with_price = World::evaluated();
+    let price = |text: &str| text.to_owned();
+    with_price.board.next.propose = price("about $0.20");
+    with_price.board.next.validate = price("about $1.80");
+    with_price.board.next.resume = price("about $0.70");
+    assert_eq!(next(&with_price), "Propose for 1 weakness (about $0.20)");
+    with_price.board.next.waiting = vec![8, 9];
+    assert_eq!(next(&with_price), "Validate 2 proposals (about $1.80)");
+    let command = lenses(&with_price.site("harness.toml")).remove(1).command.unwrap();
+    assert_eq!((command.price.as_deref(), command.proposals), (Some("about $1.80"), vec![8, 9]));
+    with_price.board.runs = vec![run(Status::Interrupted)];
+    assert_eq!(next(&with_price), "Resume (about $0.70)");
     world.board.next.tasks = 0;
     assert_eq!(next(&world), "Evaluate…");
     world.board.next.price = String::from("free");

@@ -166,9 +166,7 @@ impl Starting {
     /// whatever showed no price is asked for with its costs.
     fn agreed(&self, store: &Store, prepared: &starting::Prepared, may_try: bool) -> Result<Answer, Failure> {
         let asked = prepared.asked(store)?;
-        // The harness may be another by now than the one whose price was seen.
-        let is_seen = self.argument.price.is_some() && self.argument.price == consent::price(&asked);
-        if prepared.reasons().is_empty() && is_seen {
+        if prepared.reasons().is_empty() && self.has_seen(&asked) {
             return Ok(Answer::Before);
         }
         let text = wording(&asked, prepared.items(), prepared.reasons());
@@ -179,6 +177,11 @@ impl Starting {
             Some("smoke") => Answer::Smoke,
             _ => Answer::No,
         })
+    }
+
+    /// Whether what was chosen said what it costs. The harness may be another by now than the one whose price was seen.
+    fn has_seen(&self, asked: &Asked<'_>) -> bool {
+        self.argument.price.is_some() && self.argument.price == consent::price(asked)
     }
 
     /// What a person should know, and need not answer.
@@ -292,15 +295,21 @@ impl Starting {
         starting::may(&store, &stored, &seen, wish)?;
         let prepared = starting::prepare_resume(root, &store, &stored)?;
         let asked = prepared.asked(&store)?;
-        let text = wording(&asked, prepared.items(), prepared.reasons());
-        let question = self.question(&stored.record.verb, prepared.items(), &text, vec![START, CANCEL]);
-        if self.ask(&question) != Some(START.id) {
-            return Ok(not_started());
-        }
+        let how = match prepared.goes_on() && self.has_seen(&asked) {
+            true => HowAgreed::Before,
+            false => {
+                let text = wording(&asked, prepared.items(), prepared.reasons());
+                let buttons = vec![START, CANCEL];
+                let question = self.question(&stored.record.verb, prepared.items(), &text, buttons);
+                if self.ask(&question) != Some(START.id) {
+                    return Ok(not_started());
+                }
+                HowAgreed::Asked
+            }
+        };
         if !prepared.goes_on() {
             self.remember(prepared.items(), prepared.terms());
         }
-        let how = HowAgreed::Asked;
         prepared.agree(&mut store, &stored, seen.run().spent().time, how)?;
         starting::change(&mut store, &stored, &seen, wish)?;
         worker::ensure(root, &store, stored.record.key_variable.as_deref())?;

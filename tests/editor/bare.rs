@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::desk::{Desk, PROMPT_FILE, SHORT, capabilities, lab_of};
+use crate::desk::{A_RUN, Desk, PROMPT_FILE, SHORT, capabilities, lab_of, unhurried};
 use crate::lab::Lab;
-use crate::persona::persona;
+use crate::persona::{REMEDY, adds, answers, persona};
 use crate::record::inside;
 
 /// Where the sandbox is looked for.
@@ -71,13 +71,19 @@ fn nothing_ran(lab: &Lab) {
     assert_eq!(asked, "");
 }
 
-#[test]
-fn ux_38_an_editor_never_runs_without_a_sandbox_and_says_how_it_is_done() {
-    let mut lab = lab_of("editor-none", 2, &persona(""), SHORT);
+/// A project of a user who wants no sandbox.
+fn unconfined(name: &str, model: &str) -> Lab {
+    let mut lab = lab_of(name, 4, model, SHORT);
     let config = lab.state().with_file_name("config");
     fs::create_dir_all(config.join("self-harness")).unwrap();
     fs::write(config.join("self-harness/config.toml"), "sandbox = \"none\"\n").unwrap();
     lab.variables.insert(String::from("XDG_CONFIG_HOME"), config.display().to_string());
+    lab
+}
+
+#[test]
+fn ux_38_an_editor_never_runs_without_a_sandbox_and_says_how_it_is_done() {
+    let lab = unconfined("editor-none", &persona(""));
     let mut desk = Desk::open(&lab, &capabilities());
     desk.show("harness.toml");
     desk.lenses_until("harness.toml", |lenses| lenses.len() == 3);
@@ -89,4 +95,45 @@ fn ux_38_an_editor_never_runs_without_a_sandbox_and_says_how_it_is_done() {
         assert!(told.contains("`sandbox = \"none\"`") && told.contains("--unsandboxed"), "{told}");
     }
     nothing_ran(&lab);
+}
+
+#[test]
+fn ux_38_a_run_without_a_sandbox_is_said_to_be_one_everywhere_and_decides_nothing() {
+    let is_free =
+        ["/app", "/tests", "/solution", "/workspace"].iter().all(|path| fs::symlink_metadata(path).is_err());
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    if !(is_root && is_free) {
+        eprintln!("skipped: the paths of a task cannot be made in `/` here");
+        return;
+    }
+    let lab = unconfined("editor-unconfined", &unhurried(&persona(&answers("[0-9]+", &adds(REMEDY)))));
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.presses("trust");
+    desk.show("harness.toml");
+    desk.command("trust", &json!({}));
+    desk.lenses_until("harness.toml", |lenses| lenses[0] == "Not measured");
+    // A yes to one run is no yes to the next.
+    let refused = lab.run(&["improve", "--yes"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--unsandboxed"));
+    let run = lab.ok(&["improve", "--yes", "--unsandboxed", "--detach"]).trim().to_owned();
+    desk.server.wait_for(A_RUN, |message| {
+        let told = message["params"]["message"].as_str().unwrap_or_default();
+        message["method"] == "experimental/serverStatus" && told.starts_with("harness: NOT SANDBOXED")
+    });
+    desk.lenses_until("harness.toml", |lenses| lenses[0].starts_with("NOT SANDBOXED · "));
+    let ended = desk.is_told_of(&run, &["result", "empty", "undecided", "failed"]);
+    assert_eq!(
+        (&ended["state"], &ended["sandboxed"]),
+        (&json!("undecided"), &json!(false)),
+        "{ended}\n{}",
+        lab.worker_log()
+    );
+    let sentence = ended["sentence"].as_str().unwrap();
+    assert!(sentence.contains("trials without a sandbox prove nothing"), "{sentence}");
+    assert!(sentence.ends_with(&format!(" ({run}, NOT SANDBOXED)")), "{sentence}");
+    assert!(lab.ok(&["status", &run]).contains("NOT SANDBOXED"));
+    for action in desk.actions("harness.toml", 0).iter().chain(&desk.actions(PROMPT_FILE, 0)) {
+        let is_apply = action["title"].as_str().unwrap().starts_with("Apply");
+        assert!(!is_apply || action["disabled"]["reason"].is_string(), "{action}");
+    }
 }

@@ -171,3 +171,44 @@ fn ux_14_a_provider_that_answers_429_fails_no_task() {
     assert_eq!(trials.iter().filter(|trial| trial.verdict == "pass").count(), 10);
     assert!(trials.iter().filter(|trial| trial.verdict == "void").all(|trial| trial.detail.contains("429")));
 }
+
+#[test]
+fn ux_14_void_trials_that_could_decide_leave_a_proposal_undecided() {
+    // With the edit one held-out task gets no answer; all else is right.
+    let refuses = "[[rule]]\nid = \"429\"\nwhen = { system = \"Read back\", any = \"the number 43 \" }\n\
+                   reply = { error = { status = 429, message = \"slow down\", headers = { \"x-should-retry\" = \"false\" } } }\n\n";
+    let model = unhurried(&persona(&(answers("[0-9]+", &adds(REMEDY)) + refuses)));
+    let lab = lab_of("editor-open", 6, &model, SHORT);
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.show("harness.toml");
+    desk.show(PROMPT_FILE);
+    desk.presses("start");
+    desk.command("evaluate", &json!({}));
+    desk.is_told_of("r-0001", &["result"]);
+    desk.command("propose", &json!({}));
+    desk.is_told_of("r-0002", &["result"]);
+    let remedy = lab.store().proposals().unwrap().into_iter().find(|stored| stored.record.summary == REMEDY);
+    let number = remedy.expect("nobody proposed the remedy").number;
+    desk.command("validate", &json!({"proposals": [number]}));
+    let ended = desk.is_told_of("r-0003", &ENDS);
+    assert_eq!(ended["state"], "undecided", "{ended}");
+    let trials = lab.store().trials(3).unwrap();
+    let void: Vec<_> = trials.iter().filter(|trial| trial.verdict == "void").collect();
+    assert!(!void.is_empty() && void.iter().all(|trial| trial.task == "t-03"), "{trials:?}");
+    // Nothing else is missing, and nothing is offered before that is known.
+    let baseline = lab.store().run(3).unwrap().unwrap().record.harness;
+    let of_edit = trials.iter().filter(|trial| trial.harness != baseline);
+    assert!(
+        of_edit.clone().next().is_some() && of_edit.clone().all(|trial| trial.verdict != "fail"),
+        "{trials:?}"
+    );
+    let actions: Vec<Value> = (0..3).flat_map(|line| desk.actions(PROMPT_FILE, line)).collect();
+    let titled = |start: &str| {
+        let title = |action: &Value| action["title"].as_str().unwrap().to_owned();
+        let found = actions.iter().find(|action| title(action).starts_with(start));
+        found.unwrap_or_else(|| panic!("{start}: {:?}", actions.iter().map(title).collect::<Vec<_>>()))
+    };
+    titled(&format!("Show evidence for P{number} (undecided: "));
+    let apply = titled(&format!("Apply P{number}"));
+    assert!(apply["disabled"]["reason"].as_str().unwrap_or_default().starts_with("undecided: "), "{apply}");
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::desk::{A_RUN, Desk, PATIENCE, SHORT, capabilities, lab_of};
+use crate::desk::{A_RUN, Desk, PATIENCE, PROMPT_FILE, SHORT, capabilities, lab, lab_of};
 use crate::lab::{Lab, kill};
 use crate::persona::persona;
 
@@ -140,4 +140,37 @@ fn ux_31_commands_answer_long_before_what_they_start_is_over() {
     desk.server.wait_for(PATIENCE, |message| {
         message["method"] == "selfHarness/runState" && message["params"]["state"] == "cancelled"
     });
+}
+
+#[test]
+fn what_runs_have_found_is_pushed_to_who_asks_for_problems_and_cannot_be_told_of_news() {
+    let lab = lab("editor-blind");
+    lab.ok(&["evaluate", "--yes", "--repeats", "1"]);
+    let mut client = capabilities();
+    client["workspace"].as_object_mut().unwrap().remove("diagnostics");
+    let mut desk = Desk::open(&lab, &client);
+    // Whoever asks at once is not told that there is nothing.
+    let tree = desk.tree(None);
+    assert!(tree.iter().any(|item| item["hasChildren"] == true), "{tree:?}");
+    desk.presses("trust");
+    desk.command("trust", &json!({}));
+    desk.show("harness.toml");
+    desk.show(PROMPT_FILE);
+    let is_found = |diagnostic: &Value| diagnostic["source"] == "self-harness evidence";
+    let pushed = desk.server.wait(|message| {
+        let items = message["params"]["diagnostics"].as_array();
+        message["method"] == "textDocument/publishDiagnostics"
+            && items.is_some_and(|items| items.iter().any(is_found))
+    });
+    let items = pushed["params"]["diagnostics"].as_array().unwrap();
+    assert!(
+        items.iter().all(|item| item["source"] != "self-harness"),
+        "what is pulled is not pushed as well: {items:?}"
+    );
+    for file in ["harness.toml", PROMPT_FILE] {
+        let uri = desk.uri(file);
+        let answer = desk.server.request("textDocument/diagnostic", &json!({"textDocument": {"uri": uri}}));
+        let items = answer["items"].as_array().unwrap();
+        assert!(!items.iter().any(is_found), "what is pushed is not pulled as well: {items:?}");
+    }
 }

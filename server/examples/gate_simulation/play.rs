@@ -112,6 +112,7 @@ pub(crate) fn play(game: &Game, seed: u64) -> Played {
         rules: game.policy.rules(game.proposals, game.rounds),
         tasks: tasks.collect(),
         candidates: Vec::new(),
+        is_confined: true,
     };
     let minutes = (0..TASKS).map(|_| 1.0 + 9.0 * world.unit()).collect();
     let mut player = Player {

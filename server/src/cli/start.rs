@@ -54,7 +54,7 @@ pub fn run(
     plan: impl FnOnce(&mut Asking<'_>) -> Result<Plan, Failure>,
 ) -> Result<u8, Failure> {
     locate::sound(root)?;
-    let mut store = Store::open(root).map_err(|error| error.to_failure())?;
+    let mut store = Store::open_to_ask(root).map_err(|error| error.to_failure())?;
     locate::say_notice(&store);
     let Some(stored) = start(root, &mut store, terms, plan)? else {
         terminal::print_aside("nothing was started\n");
@@ -105,6 +105,7 @@ fn start(
     };
     let flags = Flags { yes: arguments.yes, trust: arguments.trust };
     let Some(how) = consent::given(&question, flags)? else { return Ok(None) };
+    store.keep(root).map_err(|error| error.to_failure())?;
     let created = prepared.create(root, store, how)?;
     if let Some(notice) = created.notice {
         terminal::print_aside(&visible(&format!("{notice}\n")));

@@ -75,6 +75,9 @@ pub enum StoreState {
     Unreadable(String),
 }
 
+/// What everything says that is said of a run without a sandbox (`editor` 7).
+pub const UNCONFINED: &str = "NOT SANDBOXED";
+
 /// A run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunLine {
@@ -100,6 +103,8 @@ pub struct RunLine {
     pub contract: String,
     /// The gate; `None` of a run that compares nothing.
     pub gate: Option<Gate>,
+    /// Whether its trials run in a sandbox.
+    pub is_confined: bool,
     /// Who started it: `the command line`, `Neovim`.
     pub started_by: String,
     /// When, in milliseconds since 1970.

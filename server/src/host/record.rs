@@ -16,6 +16,7 @@ use crate::engine::cycle::{self, Goal};
 use crate::engine::plan::{Design, Slot};
 use crate::engine::trace::Usage;
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
+use crate::host::sandbox::Choice;
 
 mod agreement;
 mod improving;
@@ -260,7 +261,14 @@ impl RunRecord {
             rules: rules.rules(),
             tasks: tasks.into_iter().collect(),
             candidates: self.candidates.iter().map(CandidateRecord::candidate).collect(),
+            is_confined: self.is_confined(),
         }
+    }
+
+    /// Whether its trials run in a sandbox.
+    #[must_use]
+    pub fn is_confined(&self) -> bool {
+        self.sandbox != Choice::None.word()
     }
 
     /// What it is for.

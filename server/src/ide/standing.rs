@@ -12,7 +12,9 @@ use harness_schema::split::Split;
 use harness_schema::syntax::Document;
 use harness_schema::text::Span;
 
-use crate::engine::board::{Board, Proposal, RunLine, Scored, Status as RunStatus, StoreState, Texts, Trust};
+use crate::engine::board::{
+    Board, Proposal, RunLine, Scored, Status as RunStatus, StoreState, Texts, Trust, UNCONFINED,
+};
 use crate::engine::cycle::{Decision, Goal, Reason};
 use crate::engine::gate::stage::Loss;
 use crate::engine::report::measured::{Measured, Side};
@@ -256,6 +258,9 @@ fn progress(run: &RunLine) -> String {
         };
     }
     let mut parts = vec![format!("{}/{} trials", progress.done, progress.total)];
+    if !run.is_confined {
+        parts.insert(0, String::from(UNCONFINED));
+    }
     let spent = score::money(progress.cost);
     parts.push(match progress.cap {
         Some(cap) if progress.cost.is_some() => format!("{spent} of ${cap:.2}"),
@@ -309,9 +314,11 @@ fn of_one(project: &Project) -> (u8, Status) {
         let (done, total) = (run.progress.done, run.progress.total);
         let text = match run.status {
             RunStatus::Queued => String::from("harness queued"),
+            _ if !run.is_confined => format!("harness: {UNCONFINED} {done}/{total}"),
             _ => format!("harness {done}/{total} · {}", score::money(run.progress.cost)),
         };
-        let (rank, status) = says(0, Health::Ok, text);
+        let health = if run.is_confined { Health::Ok } else { Health::Warning };
+        let (rank, status) = says(0, health, text);
         return (rank, Status { quiescent: false, ..status });
     }
     match &board.trust {

@@ -111,6 +111,7 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
                 tracing::error!(root = %root.display(), "reading the store of this project has a bug");
                 kept.remove(root);
                 broken.insert(root.to_path_buf());
+                shared.board_was_read(root);
                 continue;
             };
             let Some(mut board) = board else { continue };
@@ -121,6 +122,7 @@ fn run(shared: &Arc<Shared>, diagnostics: &Diagnostics, told: &Receiver<()>) {
                 let is_set = shared.workspace().set_board(root, Arc::clone(&board));
                 has_changed |= is_set && !is_progress;
                 has_progressed |= is_set && is_progress;
+                shared.board_was_read(root);
                 news.tell(shared, root, &board);
             }
         }

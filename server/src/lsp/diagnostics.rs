@@ -1,4 +1,5 @@
-//! Problems on their way to the client: pulled by those who ask, pushed to those who cannot.
+//! Problems on their way to the client: pulled by those who ask, pushed to those who cannot. Those who ask and cannot be told that there
+//! is something new get what runs have found pushed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -43,8 +44,7 @@ impl Diagnostics {
     /// A document changed: its diagnostics are pushed when they are worked out, to a client that does not ask for them;
     /// what else depends on it follows.
     pub fn changed(&self, path: &Path) {
-        let pulls = self.shared.session().pulls();
-        if !pulls {
+        if !self.shared.session().pulls() {
             soon(&self.shared, path);
         }
         refresh::when_still(&self.shared, &self.refresh, &self.waits_still);
@@ -69,7 +69,8 @@ impl Diagnostics {
 
     /// All open documents may look different now.
     pub fn all_changed(&self) {
-        if !self.shared.session().pulls() {
+        let session = self.shared.session();
+        if !session.pulls() || session.pulls_blindly() {
             let open: Vec<PathBuf> = self.shared.snapshot().buffers().keys().cloned().collect();
             open.into_iter().for_each(|path| schedule(&self.shared, path));
         }
@@ -144,7 +145,10 @@ fn work_out(shared: &Shared, path: &Path, once: impl Fn()) {
 
 fn push(shared: &Shared, snapshot: &Snapshot, path: &Path) {
     let Some(version) = reports::version(snapshot, path) else { return };
-    let (items, id) = shared.timed(path, || reports::of(shared, snapshot, path));
+    let (items, id) = match shared.session().pulls() {
+        true => reports::found(shared, snapshot, path),
+        false => shared.timed(path, || reports::of(shared, snapshot, path)),
+    };
     // Closed while it was worked out: nothing may follow the empty list that closing sent.
     let workspace = shared.workspace();
     if workspace.buffer(path).is_none() {

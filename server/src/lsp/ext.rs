@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use tower_lsp::LspServiceBuilder;
 use tower_lsp::jsonrpc::{Error, Result};
 
+use super::commands::{self, Commands};
 use super::server::Server;
 use super::shared::Shared;
 use super::testing::item as item_of_test;
-use super::{commands, news, showing, to_proto};
+use super::{news, showing, to_proto};
 use crate::engine::board::Trust;
 use crate::host::consent::Memory;
 use crate::ide::pages::name::root_id;
@@ -41,7 +42,7 @@ pub fn register(builder: LspServiceBuilder<Server>) -> LspServiceBuilder<Server>
 impl Server {
     /// `{root, action: "ask" | "state" | "revoke", manifestSha256?}`: asks for trust, tells the state, or takes trust back.
     async fn trust(&self, params: Value) -> Result<Value> {
-        let project = project(self.shared(), &params).await?;
+        let project = project(self.commands(), &params).await?;
         match params.get("action").and_then(Value::as_str) {
             Some("ask") => return Ok(self.commands().answer("trust", Some(params)).await),
             Some("revoke") => {
@@ -58,7 +59,7 @@ impl Server {
 
     /// `{root, parent?}` to `{revision, items}`.
     async fn tree(&self, params: Value) -> Result<Value> {
-        let project = project(self.shared(), &params).await?;
+        let project = project(self.commands(), &params).await?;
         let parent = params.get("parent").and_then(Value::as_str).map(str::to_owned);
         let shared = Arc::clone(self.shared());
         let items = self.shared().compute(move || {
@@ -77,7 +78,7 @@ impl Server {
     /// `{uri, offset?}` to `{text, language, revision, next?}`.
     async fn content(&self, params: Value) -> Result<Value> {
         let uri = params.get("uri").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let snapshot = self.shared().settled(None).await;
+        let snapshot = self.commands().settled().await;
         let (project, name) = showing::find(&snapshot, &uri)
             .ok_or_else(|| Error::invalid_params(format!("`{uri}` is no document of an open project")))?;
         let page = showing::read(self.shared(), &project, &name).await;
@@ -101,7 +102,7 @@ impl Server {
 
     /// `{root, proposal}` to `{pairs: [{left, right, title}]}`.
     async fn compare(&self, params: Value) -> Result<Value> {
-        let project = project(self.shared(), &params).await?;
+        let project = project(self.commands(), &params).await?;
         let name = params.get("proposal").and_then(Value::as_str).unwrap_or_default();
         let number = name.trim_start_matches('P').parse().unwrap_or_default();
         let root = root_id(project.root());
@@ -113,7 +114,7 @@ impl Server {
 
     /// `{root?, testId?}` to the tests below it.
     async fn discover_test(&self, params: Value) -> Result<Value> {
-        let project = project(self.shared(), &params).await?;
+        let project = project(self.commands(), &params).await?;
         let id = params.get("testId").and_then(Value::as_str).map(str::to_owned);
         let shared = Arc::clone(self.shared());
         let found = self.shared().compute(move || {
@@ -126,7 +127,7 @@ impl Server {
 
     /// `{root?, include?, exclude?, repeats?}`: starts an evaluation of these tasks.
     async fn run_test(&self, params: Value) -> Result<Value> {
-        let project = project(self.shared(), &params).await?;
+        let project = project(self.commands(), &params).await?;
         let words = |key: &str| -> Vec<String> {
             let list = params.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
             list.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect()
@@ -167,10 +168,10 @@ impl Server {
 }
 
 /// The project that is named, else the only one; while folders are being read it is waited for.
-async fn project(shared: &Shared, params: &Value) -> Result<Arc<Project>> {
-    drop(shared.settled(None).await);
+async fn project(commands: &Commands, params: &Value) -> Result<Arc<Project>> {
+    drop(commands.settled().await);
     let named = params.get("root").and_then(Value::as_str);
-    commands::project(shared, named).map_err(|failure| Error::invalid_params(failure.message))
+    commands::project(commands.shared(), named).map_err(|failure| Error::invalid_params(failure.message))
 }
 
 fn item(shared: &Shared, project: &Project, item: &tree::Item) -> Value {

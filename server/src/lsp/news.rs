@@ -265,6 +265,7 @@ pub fn run_state(root: &Path, run: &RunLine) -> Value {
         "line": run.line,
         "contract": run.contract,
         "harness": run.harness,
+        "sandboxed": run.is_confined,
         "startedBy": run.started_by,
         "trials": {
             "done": progress.done,

@@ -17,19 +17,30 @@ use crate::workspace::Snapshot;
 /// Documents beside the one that was asked for are looked at for so long; the rest comes with a refresh.
 const FOR_RELATED: Duration = Duration::from_millis(5);
 
-/// The diagnostics of a document and their identity.
+/// The diagnostics of a document and their identity. A client that pulls and cannot be told of news gets what runs have found
+/// [beside them](found).
 #[must_use]
 pub fn of(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<lsp::Diagnostic>, u64) {
-    let items = match snapshot.site(path) {
+    let mut items = match snapshot.site(path) {
         Some(site) => {
             let problems = site.project.problems(&site.file);
-            let mut items = to_proto::diagnostics(&site.project, &site.file, &problems, shared.session());
-            let evidence = evidence::problems(&site, shared.settings().switches());
-            items.extend(to_proto::diagnostics(&site.project, &site.file, &evidence, shared.session()));
-            items
+            to_proto::diagnostics(&site.project, &site.file, &problems, shared.session())
         }
         None => Vec::new(),
     };
+    if !shared.session().pulls_blindly() {
+        items.extend(found(shared, snapshot, path).0);
+    }
+    let id = identity(&items);
+    (items, id)
+}
+
+/// What runs have found about a document, and its identity.
+#[must_use]
+pub fn found(shared: &Shared, snapshot: &Snapshot, path: &Path) -> (Vec<lsp::Diagnostic>, u64) {
+    let Some(site) = snapshot.site(path) else { return (Vec::new(), NOTHING) };
+    let evidence = evidence::problems(&site, shared.settings().switches());
+    let items = to_proto::diagnostics(&site.project, &site.file, &evidence, shared.session());
     let id = identity(&items);
     (items, id)
 }

@@ -65,6 +65,13 @@ impl Session {
         self.can("/textDocument/diagnostic")
     }
 
+    /// Whether the client pulls, and cannot be told that what it has is old: what a run has found would stay unseen until somebody
+    /// types.
+    #[must_use]
+    pub fn pulls_blindly(&self) -> bool {
+        self.pulls() && !self.can("/workspace/diagnostics/refreshSupport")
+    }
+
     /// Whether the client watches files for us.
     #[must_use]
     pub fn watches(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What the handlers share: the workspace, the session, and the ways to a worker thread and to the client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -32,6 +32,9 @@ const AT_ONCE: Duration = Duration::from_micros(1500);
 
 /// Requests wait so long at most for a workspace to be read.
 const LONGEST_LOAD: Duration = Duration::from_secs(10);
+
+/// Requests wait so long at most for a store to be read for the first time.
+const LONGEST_READ: Duration = Duration::from_secs(3);
 
 /// Diagnostics that a client was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +126,8 @@ pub struct Shared {
     took: DashMap<PathBuf, Duration>,
     /// The folders and projects that are being read.
     loads: watch::Sender<Loads>,
+    /// The projects whose stores were read.
+    read: watch::Sender<BTreeSet<PathBuf>>,
     settings: Mutex<Settings>,
     /// What a client was given for a document, to tell it when that is old: hints, and lenses, each with its identity.
     pub hints: DashMap<PathBuf, u64>,
@@ -159,6 +164,7 @@ impl Shared {
             pushed: DashMap::new(),
             took: DashMap::new(),
             loads: watch::Sender::new(Loads::default()),
+            read: watch::Sender::default(),
             settings: Mutex::default(),
             hints: DashMap::new(),
             lenses: DashMap::new(),
@@ -277,6 +283,26 @@ impl Shared {
             return self.snapshot();
         }
         tokio::runtime::Handle::current().block_on(self.settled(Some(document)))
+    }
+
+    /// The whole workspace with what the store of every project says: before it was read, nothing would be known of any run.
+    /// `look` has them looked at.
+    pub async fn settled_with_boards(&self, look: impl FnOnce()) -> Snapshot {
+        let snapshot = self.settled(None).await;
+        let are_read =
+            |read: &BTreeSet<PathBuf>| snapshot.projects().all(|project| read.contains(project.root()));
+        if are_read(&self.read.borrow()) {
+            return snapshot;
+        }
+        look();
+        let mut read = self.read.subscribe();
+        let _ = tokio::time::timeout(LONGEST_READ, read.wait_for(are_read)).await;
+        self.snapshot()
+    }
+
+    /// The store of a project was read, or cannot be.
+    pub fn board_was_read(&self, root: &Path) {
+        self.read.send_if_modified(|read| read.insert(root.to_path_buf()));
     }
 
     /// A turn to compute the diagnostics of a document here and now, if that takes no time and nothing is waited for.

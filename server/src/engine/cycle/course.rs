@@ -177,8 +177,14 @@ impl Cycle {
         Some(Step::Record(events))
     }
 
-    /// What the screen of one candidate says, once it is over; accepted is who goes on.
+    /// What the screen of one candidate says, once it is over; accepted is who goes on. Without a sandbox nobody does.
     fn screened_one(&self, arm: usize, stage: &Stage) -> Option<Decision> {
+        let decision = self.screened_by_trials(arm, stage)?;
+        let is_told = self.design.is_confined || matches!(decision, Decision::Undecided(_));
+        Some(if is_told { decision } else { Decision::Undecided(Open::Unsandboxed) })
+    }
+
+    fn screened_by_trials(&self, arm: usize, stage: &Stage) -> Option<Decision> {
         Some(match stage.decision() {
             _ if self.smoke(arm) == Smoke::Failed => Decision::Rejected(Reason::Smoke),
             _ if self.is_inert(arm) => Decision::Rejected(Reason::Inert),

@@ -49,6 +49,8 @@ pub enum Open {
     Drift,
     /// Its trigger fires where it was not expected to. More trials are run.
     TriggerMoved,
+    /// Its trials ran without a sandbox: what an agent does there may reach its verifier, and everything else.
+    Unsandboxed,
     /// The run ended before, or what is left of the budget does not cover a decision.
     Budget,
     /// Somebody ended the run before.
@@ -70,11 +72,12 @@ const REASONS: [Reason; 8] = [
     Reason::Confirm(Loss::NoGain),
 ];
 const HOLDS: [Hold; 3] = [Hold::MergeCap, Hold::UnionFailed, Hold::SmallEffect];
-const OPENS: [Open; 8] = [
+const OPENS: [Open; 9] = [
     Open::Doubt(Doubt::VoidCells),
     Open::Doubt(Doubt::MissingShare),
     Open::Drift,
     Open::TriggerMoved,
+    Open::Unsandboxed,
     Open::Budget,
     Open::Cancelled,
     Open::Infrastructure,
@@ -150,6 +153,7 @@ impl Decision {
                 Open::TriggerMoved => {
                     "its trigger fires where it was not expected to, and more trials are needed"
                 }
+                Open::Unsandboxed => "trials without a sandbox prove nothing",
                 Open::Budget => "the budget ended before a decision",
                 Open::Cancelled => "the run was cancelled before a decision",
                 Open::Infrastructure => "the machine or the provider failed before a decision",
@@ -190,6 +194,7 @@ impl Open {
             Self::Doubt(doubt) => doubt.word(),
             Self::Drift => "drift",
             Self::TriggerMoved => "trigger-moved",
+            Self::Unsandboxed => "unsandboxed",
             Self::Budget => "budget",
             Self::Cancelled => "cancelled",
             Self::Infrastructure => "infrastructure",

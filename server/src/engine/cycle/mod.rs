@@ -90,6 +90,8 @@ pub struct Design {
     pub tasks: Vec<(String, Split)>,
     /// The proposals that are to be validated, if that is what it is for.
     pub candidates: Vec<Candidate>,
+    /// Whether its trials run in a sandbox. Without one nothing is accepted or rejected by them.
+    pub is_confined: bool,
 }
 
 /// A proposal that is to be tried.

@@ -156,7 +156,7 @@ mod tests {
     fn cycle(goal: Goal, slots: Vec<Slot>) -> Cycle {
         let tasks = slots.iter().map(|slot| (slot.task.clone(), slot.split)).collect();
         let trials = plan::Design { slots, budget: Budget::default(), parallel: 4, seed: 0 };
-        Cycle::new(Design { trials, goal, rules: rules(), tasks, candidates: Vec::new() })
+        Cycle::new(Design { trials, goal, rules: rules(), tasks, candidates: Vec::new(), is_confined: true })
     }
 
     fn rules() -> Rules {

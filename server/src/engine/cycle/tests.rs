@@ -80,6 +80,7 @@ fn design(gate: Gate, goal: Goal, rounds: u32) -> Design {
         rules: Rules { gate, baseline, screen, confirm, proposals: 4, rounds },
         tasks,
         candidates: Vec::new(),
+        is_confined: true,
     }
 }
 
@@ -254,6 +255,19 @@ fn what_helps_is_accepted_and_what_harms_is_not() {
         assert!(matches!(cycle.decisions()[&3], Decision::Rejected(_)), "{gate:?}");
         assert_ne!(cycle.working(), 0);
         assert_eq!(cycle.decisions().len(), 4);
+    }
+}
+
+#[test]
+fn without_a_sandbox_nothing_is_accepted_or_rejected() {
+    for gate in [Gate::Certified, Gate::Exact, Gate::Paper] {
+        let design = Design { is_confined: false, ..design(gate, Goal::Improve, 1) };
+        let played = Played::new(design).play(&world(5, &[-0.6, 0.6, 0.0, -0.3]));
+        let decisions = played.cycle.decisions();
+        assert_eq!(decisions.len(), 4, "{gate:?}");
+        let open = Decision::Undecided(Open::Unsandboxed);
+        assert!(decisions.values().all(|decision| *decision == open), "{gate:?}: {decisions:?}");
+        assert_eq!(played.cycle.working(), 0, "{gate:?}");
     }
 }
 

@@ -47,6 +47,7 @@ fn design(gate: Gate, goal: Goal, effects: &Effects) -> Design {
         rules: Rules { gate, baseline, screen, confirm, proposals: 4, rounds: effects.len() as u32 },
         tasks: held_in.into_iter().chain(held_out).collect(),
         candidates: Vec::new(),
+        is_confined: true,
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn line(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Run
         harness: record.harness.clone(),
         contract: record.contract.clone(),
         gate: record.rules.map(|rules| rules.gate),
+        is_confined: record.is_confined(),
         started_by: record.started_by.clone(),
         created_ms: stored.created_ms,
     })

@@ -3,6 +3,7 @@
 use harness_schema::split::Split;
 
 use super::Seen;
+use crate::engine::board::UNCONFINED;
 use crate::engine::cycle::{Cycle, Decision, Goal};
 use crate::engine::plan::{Finish, Run, State};
 use crate::engine::report::standing::Standing;
@@ -13,6 +14,11 @@ use crate::host::store::{StoredRun, run_name};
 /// One line about a run that is open: `31/72 trials · held-in 19 pass 8 fail · held-out 4 done · $0.34`.
 #[must_use]
 pub fn line(seen: &Seen, stored: &StoredRun) -> String {
+    let line = how_far(seen, stored);
+    if stored.record.is_confined() { line } else { format!("{UNCONFINED} · {line}") }
+}
+
+fn how_far(seen: &Seen, stored: &StoredRun) -> String {
     let run = seen.run();
     let states = run.states();
     let done = states.iter().filter(|state| matches!(state, State::Filled(_) | State::Missing(_))).count();
@@ -110,12 +116,13 @@ fn remaining(run: &Run, done: usize) -> String {
 pub fn going_on(seen: &Seen, stored: &StoredRun) -> String {
     let states = seen.run().states();
     let done = states.iter().filter(|state| matches!(state, State::Filled(_))).count();
-    format!(
-        "{} goes on at {done} of {} trials ({})",
-        stored.record.verb,
-        states.len(),
-        run_name(stored.number)
-    )
+    format!("{} goes on at {done} of {} trials ({})", stored.record.verb, states.len(), named(stored))
+}
+
+/// A run's name, and that nothing confines it.
+fn named(stored: &StoredRun) -> String {
+    let name = run_name(stored.number);
+    if stored.record.is_confined() { name } else { format!("{name}, {UNCONFINED}") }
 }
 
 /// How a run ended, in a sentence: `evaluate finished: held-in 15.5/24 ×2, held-out 7/12 ×2, $1.62, 13 min`.
@@ -125,7 +132,7 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
     let spent = run.spent();
     let done = run.states().iter().filter(|state| matches!(state, State::Filled(_))).count();
     let at = format!("at {done} of {} trials", run.states().len());
-    let name = run_name(stored.number);
+    let name = named(stored);
     if seen.is_interrupted {
         return format!("{verb} interrupted {at}; `self-harness status --resume` goes on ({name})");
     }

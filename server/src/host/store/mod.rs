@@ -146,6 +146,7 @@ pub struct Store {
     path: PathBuf,
     connection: Connection,
     is_foreign: bool,
+    is_kept: bool,
     notice: Option<String>,
 }
 

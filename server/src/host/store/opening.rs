@@ -81,6 +81,34 @@ impl Store {
         Self::open_with(root, known)
     }
 
+    /// Opens the store of a project for somebody who may start something. Where there is none, one in memory stands for it until
+    /// there is something to [keep](Self::keep): a question that is answered with no leaves nothing behind.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it is there and cannot be read, or could not be made.
+    pub fn open_to_ask(root: &Path) -> Result<Self, StoreError> {
+        let directory = directory(root)?;
+        if directory.join(DATABASE).is_file() {
+            return Self::open(root);
+        }
+        let path = directory.join(DATABASE);
+        let connection = Connection::open_in_memory().map_err(StoreError::database(&path))?;
+        let mut store = Self { path, connection, is_foreign: false, is_kept: false, notice: None };
+        store.lay_out("")?;
+        Ok(store)
+    }
+
+    /// Makes the store on disk, if it is in memory so far and nobody else has made it meanwhile.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if it cannot be made.
+    pub fn keep(&mut self, root: &Path) -> Result<(), StoreError> {
+        if !self.is_kept {
+            *self = Self::open(root)?;
+        }
+        Ok(())
+    }
+
     /// Whether a project has a store, whoever wrote it.
     #[must_use]
     pub fn is_there(root: &Path) -> bool {
@@ -272,7 +300,7 @@ impl Store {
             .and_then(|_| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false))
             .and_then(|_| connection.pragma_update(None, "cell_size_check", true))
             .map_err(&failed)?;
-        Ok(Self { path, connection, is_foreign: false, notice: None })
+        Ok(Self { path, connection, is_foreign: false, is_kept: true, notice: None })
     }
 
     /// The format of the database; 0 if nothing is in it yet.
@@ -299,6 +327,12 @@ impl Store {
             .and_then(|()| self.connection.pragma_update(None, "wal_autocheckpoint", 200))
             .and_then(|()| self.connection.pragma_update(None, "foreign_keys", true))
             .map_err(&failed)?;
+        self.lay_out(id)
+    }
+
+    /// Makes the tables, or brings those of an earlier version up to date.
+    fn lay_out(&mut self, id: &str) -> Result<(), StoreError> {
+        let failed = StoreError::database(&self.path);
         if self.version()? == VERSION {
             return Ok(());
         }

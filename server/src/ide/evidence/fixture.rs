@@ -130,6 +130,7 @@ pub(crate) fn run(status: Status) -> RunLine {
         harness: String::new(),
         contract: String::new(),
         gate: Some(Gate::Certified),
+        is_confined: true,
         started_by: String::from("Neovim"),
         created_ms: 0,
     }

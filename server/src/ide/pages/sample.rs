@@ -90,6 +90,7 @@ pub(in crate::ide) fn run(number: i64, goal: Goal, status: Status, sentence: &st
         harness: other("a"),
         contract: other("c"),
         gate: None,
+        is_confined: true,
         started_by: "Neovim".into(),
         created_ms: 1_795_651_200_000,
     }

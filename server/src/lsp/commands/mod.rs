@@ -27,7 +27,8 @@ use crate::host::store::{IMPORTED, Store};
 use crate::ide::command::{PREFIX, WORDS};
 use crate::ide::pages::name::Name;
 use crate::ide::standing;
-use crate::workspace::Project;
+use crate::workspace::{Project, Snapshot};
+use harness_schema::harness::MANIFEST;
 use harness_schema::path::FilePath;
 
 /// A command that has not come to its end by then answers that somebody is asked: it goes on.
@@ -56,6 +57,11 @@ impl Commands {
     /// A store was written to.
     pub fn look(&self) {
         self.boards.look();
+    }
+
+    /// The workspace, with what is stored of its projects.
+    pub async fn settled(&self) -> Snapshot {
+        self.shared.settled_with_boards(|| self.look()).await
     }
 
     /// Answers a command.
@@ -112,7 +118,7 @@ impl Commands {
         argument: Option<&Value>,
     ) -> std::result::Result<Value, Failure> {
         // Whoever is quicker than the disk means the project that is being read.
-        drop(self.shared.settled(None).await);
+        drop(self.settled().await);
         // It is asked for by whoever writes a status line, and there may be no project.
         if word == "status" && argument.is_none_or(|argument| argument.get("root").is_none()) {
             let status = standing::status(self.shared.snapshot().projects());
@@ -187,13 +193,7 @@ impl Commands {
                 self.shared.set_doctor(found);
                 Name::Doctor
             }
-            other => {
-                let hint = format!("run `self-harness {other}` in a terminal, in the project's directory");
-                return Err(Failure::user(
-                    format!("`{other}` is a command of the command line or of the editor's plugin"),
-                    hint,
-                ));
-            }
+            other => return Err(elsewhere(other)),
         };
         showing::show(&self.shared, project, page).await
     }
@@ -269,4 +269,36 @@ impl Commands {
         });
         json!({"asked": true})
     }
+}
+
+/// Where something is done that this server does not do.
+fn elsewhere(word: &str) -> Failure {
+    let terminal = format!("run `self-harness {word}` in a terminal, in the project's directory");
+    let (what, hint) = match word {
+        "key" => (
+            "keys are no part of a project, and the server asks for none",
+            String::from(
+                "set the variable that `model.api_key_env` names before the editor starts, or name a command in your `config.toml`",
+            ),
+        ),
+        "budget" => (
+            "limits stand where they hold",
+            format!(
+                "`[budget]` in `{MANIFEST}`, `max_cost_usd` in your `config.toml`, or `--max-cost-usd` for one run"
+            ),
+        ),
+        "fixAll" => (
+            "fixes are edits of your editor",
+            String::from(
+                "choose `source.fixAll.selfHarness` among the actions of a file, or run `self-harness check --fix`",
+            ),
+        ),
+        "import" => (
+            "this version imports no runs of other programs",
+            String::from("`self-harness evaluate` measures here"),
+        ),
+        "seal" => ("sealed tasks are read on the command line, once", terminal),
+        _ => ("this is done on the command line", terminal),
+    };
+    Failure::user(what, hint)
 }

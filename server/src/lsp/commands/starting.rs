@@ -101,7 +101,7 @@ impl Starting {
         self.is_as_read()?;
         let failed = |error: StoreError| error.to_failure();
         let root = self.root();
-        let mut store = Store::open(root).map_err(failed)?;
+        let mut store = Store::open_to_ask(root).map_err(failed)?;
         let mut prepared = self.prepare(&store, goal, is_smoke)?;
         if let Some(open) = same(&store, prepared.record())? {
             return Ok(following(&open));
@@ -129,6 +129,8 @@ impl Starting {
             }
             Answer::No => return Ok(not_started()),
         };
+        self.is_as_shown("started")?;
+        store.keep(root).map_err(failed)?;
         // Somebody may have started the same while we asked.
         if let Some(open) = same(&store, prepared.record())? {
             return Ok(following(&open));
@@ -328,6 +330,7 @@ impl Starting {
         if self.ask(&question) != Some(TRUST.id) {
             return Ok(json!({"asked": true, "text": "nothing was trusted"}));
         }
+        self.is_as_shown("trusted")?;
         Memory::of_this_user().trust(self.root(), &items).map_err(|error| {
             Failure::host(
                 format!("trust is not remembered: {error}"),
@@ -341,13 +344,13 @@ impl Starting {
     fn is_as_read(&self) -> Result<(), Failure> {
         let Some(read) = &self.argument.manifest else { return Ok(()) };
         let now = Digest::of(&std::fs::read(self.root().join(MANIFEST)).unwrap_or_default());
-        match now.to_string() == read.to_ascii_lowercase() {
-            true => Ok(()),
-            false => Err(Failure::user(
-                format!("`{MANIFEST}` has changed since you looked at it"),
-                "look at it again; nothing was trusted",
-            )),
-        }
+        if now.to_string() == read.to_ascii_lowercase() { Ok(()) } else { Err(has_changed("trusted")) }
+    }
+
+    /// Whether the manifest on disk is still the one that the question was about.
+    fn is_as_shown(&self, done: &str) -> Result<(), Failure> {
+        let manifest = self.argument.project.harness().manifest_path();
+        if is_saved(&self.argument.project, &manifest) { Ok(()) } else { Err(has_changed(done)) }
     }
 }
 
@@ -386,6 +389,11 @@ fn same(store: &Store, record: &RunRecord) -> Result<Option<StoredRun>, Failure>
     let wanted = what(record);
     let open = store.open_runs().map_err(|error| error.to_failure())?;
     Ok(open.into_iter().find(|run| run.state != RunState::Paused && what(&run.record) == wanted))
+}
+
+fn has_changed(done: &str) -> Failure {
+    let message = format!("`{MANIFEST}` has changed since you looked at it");
+    Failure::user(message, format!("look at it again; nothing was {done}"))
 }
 
 /// Whether the text of a file is the one on disk.

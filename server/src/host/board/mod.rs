@@ -7,6 +7,7 @@ mod database;
 mod runs;
 mod told;
 mod newest;
+mod here;
 mod mined;
 
 use std::cell::RefCell;
@@ -184,6 +185,8 @@ impl Reader {
         }
         if let Some(Now { subject, machine, .. }) = &now {
             next(subject, machine, &self.at_work(), &mut board);
+            board.environment.extend(here::key(board.next.missing_key.as_deref()));
+            board.environment.extend(here::tasks(subject, machine.sandbox()));
         }
         self.now = now;
         board
@@ -243,8 +246,9 @@ impl Reader {
                 known => {
                     // What a run was started with stays as it is, and is long: it is read once.
                     let stored = match known {
-                        Some(told) => Some(StoredRun { state, ..told.stored.clone() }),
-                        None => store.run(number).map_err(failed)?,
+                        Some(told) if !told.is_final() => Some(StoredRun { state, ..told.stored.clone() }),
+                        // One that goes on may spend more than before.
+                        _ => store.run(number).map_err(failed)?,
                     };
                     let Some(stored) = stored else { continue };
                     let before = looks.get(&held_out(&stored)).copied().unwrap_or_default();
@@ -269,6 +273,10 @@ impl Reader {
         let held_in = now.map_or(&nobody, |now| &now.held_in);
         let dismissed = told::proposals(&all, store, held_in, board).map_err(failed)?;
         board.environment = newest::environment(&all);
+        if let (Some(newest), Some(true)) = (all.first(), current.first()) {
+            board.environment.extend(here::verifiers(newest));
+        }
+        board.environment.extend(subject.and_then(|subject| here::moved(&all, subject)));
         board.tests = newest::tests(&all, &current, held_in, (store, subject)).map_err(failed)?;
         if let Some(now) = now {
             let on_disk = now.subject.harness_digest().to_string();

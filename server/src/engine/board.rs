@@ -93,8 +93,10 @@ pub struct RunLine {
     pub sentence: String,
     /// Progress, in a line (`editor` 3.5); empty when it is over.
     pub line: String,
-    /// Why it waits; empty if it does not.
+    /// Why it waits, or what it has spent if it is capped; else empty.
     pub cause: String,
+    /// Whether it has ended because it has spent what it may: with more it goes on.
+    pub is_capped: bool,
     /// How far it is.
     pub progress: Progress,
     /// The digest of the harness that it began with.
@@ -473,6 +475,12 @@ impl Board {
     #[must_use]
     pub fn resumable(&self) -> Option<&RunLine> {
         self.runs.iter().find(|run| run.status.may_resume()).filter(|_| self.active().is_none())
+    }
+
+    /// The newest run, if it has spent what it may and could go on with more.
+    #[must_use]
+    pub fn capped(&self) -> Option<&RunLine> {
+        self.runs.first().filter(|run| run.is_capped)
     }
 
     /// How many tasks fail as a proposal says; `None` if that is not known.

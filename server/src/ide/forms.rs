@@ -70,6 +70,14 @@ fn with_run(status: Status, cause: &str) -> World {
     world
 }
 
+/// A harness whose run has spent what it may.
+fn capped() -> World {
+    let mut world = with_run(Status::Result, "$5.00 spent, 58/72 trials");
+    let harness = world.site(MANIFEST).project.identity().to_string();
+    (world.board.runs[0].harness, world.board.runs[0].is_capped) = (harness, true);
+    world
+}
+
 fn changed(mut world: World, change: impl FnOnce(&mut World)) -> World {
     change(&mut world);
     world
@@ -125,6 +133,8 @@ fn worlds() -> Vec<World> {
         priced(World::evaluated()),
         priced(changed(World::evaluated(), |world| world.board.next.waiting = vec![8, 9])),
         priced(with_run(Status::Interrupted, "")),
+        capped(),
+        changed(with_run(Status::Running, ""), |world| world.board.runs[0].is_confined = false),
         waiting,
         with_run(Status::Queued, "r-0147 runs"),
         with_run(Status::Running, ""),

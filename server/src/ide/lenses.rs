@@ -66,6 +66,9 @@ pub fn next(project: &Project) -> (String, Command) {
         let resume = verb("self-harness.resume").run(&run.name);
         return priced(String::from("Resume"), &board.next.resume, resume);
     }
+    if let Some(run) = standing::capped(project) {
+        return (String::from("Raise and Resume…"), verb("self-harness.resume").run(&run.name));
+    }
     if board.next.missing_key.is_some() {
         return (String::from("Set model key…"), verb("self-harness.key"));
     }

@@ -277,6 +277,6 @@ pub fn run_state(root: &Path, run: &RunLine) -> Value {
         "heldOut": {"done": progress.held_out.0, "total": progress.held_out.1},
         "cost": {"usd": progress.cost, "capUsd": progress.cap, "exact": progress.cost.is_some()},
         "etaSeconds": progress.eta,
-        "resumable": run.status.may_resume(),
+        "resumable": run.status.may_resume() || run.is_capped,
     })
 }

@@ -70,6 +70,26 @@ fn what_starts_something_without_a_price_asks() {
 }
 
 #[test]
+fn a_run_that_has_spent_what_it_may_is_raised_and_goes_on() {
+    let mut world = with_run(Status::Result);
+    let first = |world: &World| titles(world, "harness.toml");
+    let harness = world.site("harness.toml").project.identity().to_string();
+    let run = &mut world.board.runs[0];
+    (run.is_capped, run.cause) = (true, String::from("$5.00 spent, 58/72 trials"));
+    // Of another harness it says nothing here.
+    assert_eq!(first(&world)[0], "held-in 15.5/24 · held-out 7/12");
+    world.board.runs[0].harness = harness;
+    assert_eq!(first(&world)[..2], ["Paused: $5.00 spent, 58/72 trials", "Raise and Resume…"]);
+    let project = world.site("harness.toml").project;
+    assert_eq!(standing::status([&project]).text, "harness paused: $5.00 spent");
+    let resume = lenses(&world.site("harness.toml")).remove(1).command.unwrap();
+    assert_eq!((resume.word(), resume.run.as_deref()), ("resume", Some("r-0148")));
+    // Something newer was run.
+    world.board.runs.insert(0, super::super::evidence::fixture::run(Status::Result));
+    assert_eq!(first(&world)[0], "held-in 15.5/24 · held-out 7/12");
+}
+
+#[test]
 fn the_first_lens_leads_to_the_run_that_is_not_over() {
     for status in [Status::Running, Status::Paused, Status::Interrupted] {
         let state = lenses(&with_run(status).site("harness.toml")).remove(0);

@@ -54,6 +54,7 @@ fn item(run: &RunLine) -> Item {
     let actions = match run.status {
         status if status.may_resume() => vec!["resume", "discard"],
         status if status.is_active() => vec!["cancel"],
+        _ if run.is_capped => vec!["resume", "report"],
         _ => vec!["report"],
     };
     let mut facts = vec![line(&run.sentence)];

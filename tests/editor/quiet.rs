@@ -197,6 +197,9 @@ fn ux_01_nothing_is_started_and_no_socket_opened_by_whoever_opens_types_saves_an
     lab.write("harness.toml", &format!("{manifest}\n[runtim]\n"));
     let Some((server, trace)) = Trace::of(&lab) else { return };
     let mut desk = Desk::with(&lab, server, &capabilities());
+    // Whoever has started a run has trusted the folder: it is taken back.
+    let revoke = json!({"root": uri(&lab.root()), "action": "revoke"});
+    desk.server.request("selfHarness/trust", &revoke);
     is_trusted(&mut desk, &lab, false);
     works(&mut desk, &lab);
     assert_eq!(trace.offences(), Vec::<String>::new());

@@ -143,23 +143,23 @@ pub(super) fn prepare_resume_here(
     Ok(PreparedResume { matter, reasons, ticket, raised })
 }
 
-/// What a run may spend from now on, if project and machine allow more by now than when it was started: whoever wants it to go on
-/// raises the limit first.
+/// What a run that has spent all that it may is allowed from now on: what project and machine allow by now, if that is more. Any
+/// other run keeps the limit that it was started with.
 ///
 /// # Errors
-/// A [`Failure`] if it has spent all that it may.
+/// A [`Failure`] if they allow no more.
 fn raised(root: &Path, machine: &Machine, store: &Store, stored: &StoredRun) -> Result<Option<f64>, Failure> {
-    let Some(before) = stored.record.budget.cost else { return Ok(None) };
+    let seen = following::look_at(store, stored)?;
+    let is_capped = seen.run().finished() == Some(&Finish::Budget(Limit::Cost));
+    let Some(before) = stored.record.budget.cost.filter(|_| is_capped) else { return Ok(None) };
     let (files, harness) = disk::complete(root, disk::scan(root), None);
     drop(files);
     let now = limit(harness.manifest(), machine);
-    let seen = following::look_at(store, stored)?;
-    match seen.run().finished() {
-        _ if before < now => Ok(Some(now)),
-        Some(Finish::Budget(Limit::Cost)) => Err(Failure::user(
-            format!("{} has spent what it may: ${before:.2}", run_name(stored.number)),
-            "raise `max_cost_usd` in `[budget]` of `harness.toml`, and in your configuration if that says less; then resume it",
-        )),
-        _ => Ok(None),
+    if before < now {
+        return Ok(Some(now));
     }
+    Err(Failure::user(
+        format!("{} has spent what it may: ${before:.2}", run_name(stored.number)),
+        "raise `max_cost_usd` in `[budget]` of `harness.toml`, and in your configuration if that says less; then resume it",
+    ))
 }

@@ -6,6 +6,10 @@ use super::parts::{content, filled, list, openai_usage, text};
 use super::{Read, Record, chat};
 use crate::engine::trace::{Agent, Arguments, Call, End, Observation, Source, Trace};
 
+/// What it writes, with the exit code -1, beside calls that it leaves out because the run is over: the one that submits among them
+/// (`actions_toolcall.py` of version 2.4.6).
+const NOT_EXECUTED: &str = "action was not executed";
+
 pub(super) fn is(record: &Record) -> bool {
     matches!(record, Record::Document(document) if text(document, "trajectory_format").is_some_and(|format| format.starts_with("mini-swe-agent-1")))
 }
@@ -75,7 +79,7 @@ fn observation(message: &Value, extra: &Value) -> Observation {
     let raw = text(extra, "raw_output").map(str::to_owned);
     Observation {
         text: raw.unwrap_or_else(|| content(message.get("content"))),
-        exit: extra.get("returncode").and_then(Value::as_i64),
+        exit: extra.get("returncode").and_then(Value::as_i64).filter(|_| exception != NOT_EXECUTED),
         timed_out: exception.contains("timed out") || exception.contains("TimeoutExpired"),
         ..Observation::default()
     }

@@ -88,6 +88,19 @@ fn mini_swe_agent() {
 }
 
 #[test]
+fn what_mini_swe_agent_did_not_execute_has_no_exit_code() {
+    let trace = auto(
+        r#"{"trajectory_format": "mini-swe-agent-1.1", "info": {"exit_status": "Submitted", "submission": ""},
+          "messages": [{"role": "user", "content": "Task"},
+            {"role": "assistant", "content": "Done.", "tool_calls": [{"id": "c1", "function": {"name": "bash", "arguments": "{\"command\": \"echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT\"}"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "", "extra": {"raw_output": "", "returncode": -1, "exception_info": "action was not executed"}},
+            {"role": "exit", "content": "", "extra": {"exit_status": "Submitted"}}]}"#,
+    );
+    assert_eq!(trace.end, Some(End::Finished));
+    assert_eq!(trace.steps[1].calls[0].observation.as_ref().unwrap().exit, None);
+}
+
+#[test]
 fn swe_agent() {
     let trace = auto(
         r#"{"trajectory": [

@@ -288,7 +288,12 @@ pub fn text(asked: &Asked<'_>, executed: &Items, why: &[Reason]) -> String {
         let decides: Vec<String> = items(executed).into_iter().map(|line| line.text).collect();
         out.push_str(&format!("{:<10} {}\n", "Trusts", decides.join(", ")));
     } else if !because.is_empty() {
-        out.push_str("Changed since you agreed:\n");
+        // Whoever has not agreed to anything like it has not seen it change.
+        let is_new =
+            |reason: &Reason| matches!(reason, Reason::FirstOfVerb | Reason::Key(_) | Reason::Unsandboxed);
+        let title =
+            if why.iter().all(is_new) { "Not agreed to so far:" } else { "Changed since you agreed:" };
+        out.push_str(&format!("{title}\n"));
         because.iter().for_each(|sentence| out.push_str(&format!("  {sentence}\n")));
     }
     for Line { what, text } in lines(asked) {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::spec::{PATH, PROXY_VARIABLES, Spec};
+use super::spec::{PATH, PROXY_VARIABLES, Phase, Spec, path_with};
 
 /// Where our executable is seen inside.
 pub const INSIDE: &str = "/run/self-harness/init";
@@ -61,7 +61,7 @@ pub const FILES: [&str; 4] = [
 pub fn arguments(spec: &Spec, machine: &Machine, numbers: &Descriptors, executable: &Path) -> Vec<OsString> {
     let mut line = Line::default();
     walls(&mut line, numbers);
-    variables(&mut line, spec);
+    variables(&mut line, spec, machine);
     system(&mut line, machine, numbers);
     pseudo(&mut line, machine);
     line.bind("--ro-bind", executable, INSIDE);
@@ -107,10 +107,14 @@ fn walls(line: &mut Line, numbers: &Descriptors) {
     line.words(["--die-with-parent", "--new-session", "--hostname", "sandbox"]);
 }
 
-fn variables(line: &mut Line, spec: &Spec) {
+fn variables(line: &mut Line, spec: &Spec, machine: &Machine) {
     line.words(["--clearenv"]);
+    let path = match spec.phase {
+        Phase::Agent => path_with(&machine.toolchains),
+        Phase::Prepare | Phase::Verify | Phase::Oracle => PATH.to_owned(),
+    };
     let own = [
-        ("PATH", PATH),
+        ("PATH", &*path),
         ("HOME", HOME),
         ("USER", "agent"),
         ("LANG", "C.UTF-8"),
@@ -129,7 +133,7 @@ fn variables(line: &mut Line, spec: &Spec) {
         ("GIT_CONFIG_KEY_1", "core.fsmonitor"),
         ("GIT_CONFIG_VALUE_1", "false"),
     ];
-    let of_verifiers = of_verifiers.into_iter().filter(|_| spec.phase == super::spec::Phase::Verify);
+    let of_verifiers = of_verifiers.into_iter().filter(|_| spec.phase == Phase::Verify);
     let of_roads = PROXY_VARIABLES.into_iter().filter(|_| spec.network.has_egress());
     for (name, value) in own.into_iter().chain(of_verifiers).chain(of_roads).chain(spec.env.each()) {
         line.words(["--setenv", name, value]);
@@ -199,7 +203,7 @@ fn own(line: &mut Line, spec: &Spec) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::sandbox::spec::{Env, Mount, Phase};
+    use crate::host::sandbox::spec::{Env, Mount};
     use crate::host::sandbox::tree::Trials;
 
     /// The command line with the random name of the tree replaced.

@@ -92,6 +92,21 @@ pub const PROXY_VARIABLES: [(&str, &str); 8] = [
 /// Where programs are looked for in a sandbox.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Where an agent's programs are looked for: those of a toolchain in its `bin` or in itself, after those of the system, so that
+/// tasks find the same `python3` whatever the agent is made with.
+#[must_use]
+pub fn path_with(toolchains: &[PathBuf]) -> String {
+    let of_toolchains = toolchains
+        .iter()
+        .flat_map(|toolchain| [toolchain.join("bin"), toolchain.clone()])
+        .map(|path| path.display().to_string());
+    // No path of theirs could be told from two.
+    std::iter::once(PATH.to_owned())
+        .chain(of_toolchains.filter(|path| !path.contains(':')))
+        .collect::<Vec<_>>()
+        .join(":")
+}
+
 /// Ends the command that runs in a sandbox, from another thread. It does nothing while none runs.
 #[derive(Clone)]
 pub struct Stopper(Arc<dyn Fn() + Send + Sync>);

@@ -1,7 +1,7 @@
 //! The runs, the newest first: where each stands in a sentence, and what goes on with it.
 
 use super::{Item, Kind};
-use crate::engine::board::{Board, RunLine, StoreState};
+use crate::engine::board::{Board, RunLine, Status, StoreState};
 use crate::engine::report::text::line;
 use crate::engine::report::words::{day, id, plural};
 use crate::ide::decided::gate_word;
@@ -54,7 +54,9 @@ fn item(run: &RunLine) -> Item {
     let actions = match run.status {
         status if status.may_resume() => vec!["resume", "discard"],
         status if status.is_active() => vec!["cancel"],
+        // What was measured is kept, and the rest can be.
         _ if run.is_capped => vec!["resume", "report"],
+        Status::Cancelled if run.progress.done < run.progress.total => vec!["resume", "report"],
         _ => vec!["report"],
     };
     let mut facts = vec![line(&run.sentence)];

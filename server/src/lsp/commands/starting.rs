@@ -218,8 +218,11 @@ impl Starting {
 
     /// What is trusted is the manifest on disk.
     fn saved(&self) -> Result<(), Failure> {
-        match is_saved(&self.argument.project, &self.argument.project.harness().manifest_path()) {
+        let (project, manifest) = (&self.argument.project, self.argument.project.harness().manifest_path());
+        match is_saved(project, &manifest) {
             true => Ok(()),
+            // It changed on disk, which nobody here has seen yet.
+            false if !project.files().is_open(&manifest) => Err(has_changed("started")),
             false => Err(Failure::user(
                 format!("save `{MANIFEST}` first: trust is about the saved file"),
                 "nothing was started",

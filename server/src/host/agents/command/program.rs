@@ -7,7 +7,7 @@ use harness_schema::path::FilePath;
 
 use super::words::Words;
 use super::{CommandError, HARNESS_DIR, files};
-use crate::host::sandbox::spec::PATH;
+use crate::host::sandbox::spec::path_with;
 
 /// Directories of the host that are seen inside, besides toolchains.
 const SEEN: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"];
@@ -35,7 +35,7 @@ pub fn find_program(harness: &Harness, toolchains: &[PathBuf]) -> Result<(), Com
     } else if program.contains('/') {
         true
     } else {
-        PATH.split(':').any(|directory| is_program(&Path::new(directory).join(&program)))
+        path_with(toolchains).split(':').any(|directory| is_program(&Path::new(directory).join(&program)))
     };
     if is_there { Ok(()) } else { Err(CommandError::NotFound { program }) }
 }

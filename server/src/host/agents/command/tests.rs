@@ -226,5 +226,9 @@ fn a_program_is_looked_for_where_the_sandbox_looks() {
     }
     let own = std::env::current_exe().unwrap();
     assert!(found(&own.display().to_string(), &[]).is_err());
-    assert!(found(&own.display().to_string(), &[own.parent().unwrap().to_path_buf()]).is_ok());
+    let toolchain = own.parent().unwrap().to_path_buf();
+    assert!(found(&own.display().to_string(), std::slice::from_ref(&toolchain)).is_ok());
+    let name = own.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(found(&name, &[]).is_err());
+    assert!(found(&name, &[toolchain]).is_ok());
 }

@@ -11,6 +11,7 @@
 mod client;
 mod disk;
 mod features;
+mod large;
 mod protocol;
 mod pull;
 mod sync;

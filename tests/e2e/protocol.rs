@@ -192,3 +192,43 @@ fn a_file_that_no_manifest_names_gets_empty_answers() {
     assert_eq!(first["params"]["uri"], named);
     server.shut_down();
 }
+
+#[test]
+fn a_log_says_what_happened_and_no_text_of_a_project() {
+    let workspace = Workspace::new("log", &FILES);
+    let file = workspace.path().with_extension("lsp.log");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_self-harness"));
+    command.args(["lsp", "--probe", "--log"]).arg(&file).env("SELF_HARNESS_LOG", "debug");
+    command.env("SOME_API_KEY", "the-key-of-somebody");
+    let mut server = Server::start_as(command).initialized(workspace.path(), &json!({}));
+    is_alive(&mut server);
+    server.ask("self-harness/test/panic", &Value::Null);
+    let command =
+        json!({"command": "self-harness.trace", "arguments": [{"root": "file:///the-key-of-somebody"}]});
+    server.request("workspace/executeCommand", &command);
+    let text = "# The text of a project\n\n{{ workdri }}\n";
+    let document =
+        json!({"uri": workspace.uri("prompts/system.md"), "languageId": "x", "version": 1, "text": text});
+    server.notify("textDocument/didOpen", &json!({"textDocument": document}));
+    server.diagnostics_until(&workspace.uri("prompts/system.md"), |found| !found.is_empty());
+    server.shut_down();
+    let log = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    for wanted in
+        [" INFO ", "a session begins", "test editor", "workspace/symbol", "panicked", "a command failed"]
+    {
+        assert!(log.contains(wanted), "`{wanted}` is missing: {log}");
+    }
+    for secret in ["the-key-of-somebody", "The text of", "\u{1b}["] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_said_before_anything_else() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_self-harness"));
+    let done = command.args(["lsp", "--log", "/nowhere/at/all/lsp.log"]).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(4), "{said}");
+    assert!(said.contains("cannot write the log `/nowhere/at/all/lsp.log`"), "{said}");
+}

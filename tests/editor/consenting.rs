@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, PATIENCE, PROMPT, PROMPT_FILE, SHORT, capabilities, lab_of};
-use crate::lab::Lab;
-use crate::persona::persona;
+use crate::desk::{Desk, PATIENCE, PROMPT, PROMPT_FILE, SHORT, capabilities, lab_of, unhurried};
+use crate::lab::{Lab, kill};
+use crate::persona::{REMEDY, adds, answers, persona};
 
 /// A place where a model could be: whoever connects to it is noticed.
 struct Endpoint(TcpListener);
@@ -187,8 +187,9 @@ fn ux_04_nothing_that_a_project_or_an_editor_says_is_said_for_the_machine() {
     let manifest = desk.text("harness.toml");
     desk.write("harness.toml", &format!("{manifest}\n[sandbox]\nbackend = \"none\"\n"));
     desk.save("harness.toml");
-    let answer = desk.tries("evaluate", &json!({}));
-    assert!(answer["failure"]["message"].as_str().unwrap_or_default().contains("error"), "{answer}");
+    desk.tries("evaluate", &json!({}));
+    let told = desk.is_told();
+    assert!(told.contains("error"), "{told}");
     assert_eq!((runs(&lab), lab.worker()), (0, None));
 }
 
@@ -239,4 +240,68 @@ fn ux_07_a_manifest_that_is_not_saved_or_changes_meanwhile_is_not_started() {
     refused(&mut desk, "started");
     assert_eq!((runs(&lab), lab.worker()), (0, None));
     assert!(!elsewhere.is_connected_to());
+}
+
+/// The price in the title of the second lens, and what a client sends of it.
+fn second_lens(desk: &mut Desk, starts: &str) -> (String, Value) {
+    let titled = |lenses: &[String]| lenses.get(1).is_some_and(|title| title.starts_with(starts));
+    let title = desk.lenses_until("harness.toml", titled).remove(1);
+    let uri = desk.uri("harness.toml");
+    let lenses = desk.server.request("textDocument/codeLens", &json!({"textDocument": {"uri": uri}}));
+    (title, lenses[1]["command"]["arguments"][0].clone())
+}
+
+#[test]
+fn every_step_says_what_it_costs_and_who_has_seen_that_is_not_asked_again() {
+    let model = unhurried(&persona(&answers("[0-9]+", &adds(REMEDY))));
+    let lab = lab_of("editor-prices", 4, &model, SHORT);
+    let text = manifest(&lab);
+    lab.write(
+        "harness.toml",
+        &text.replace("seed = 3\n", "seed = 3\nprice = { input = 100.0, output = 200.0 }\n"),
+    );
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.show("harness.toml");
+    desk.show(PROMPT_FILE);
+    // The first of each verb is read as a whole.
+    desk.presses("start");
+    desk.command("evaluate", &json!({}));
+    desk.is_asked();
+    desk.run_is("evaluate", &["result"]);
+    let (title, argument) = second_lens(&mut desk, "Propose for ");
+    let price = argument["price"].as_str().unwrap();
+    assert!(price.starts_with("about $") && title.ends_with(&format!(" ({price})")), "{title} {argument}");
+    desk.command("propose", &argument);
+    assert!(desk.is_asked().contains(&format!("Costs      {price}; ")), "{price}");
+    desk.run_is("propose", &["result"]);
+    let (title, argument) = second_lens(&mut desk, "Validate ");
+    let price = argument["price"].as_str().unwrap();
+    assert!(price.starts_with("about $") && title.ends_with(&format!(" ({price})")), "{title} {argument}");
+
+    // The second time its price is enough, and no other price is.
+    desk.presses("cancel");
+    desk.command("propose", &json!({"price": "about $0.01"}));
+    assert!(desk.is_asked().contains("Costs"));
+    let line = u64::try_from(PROMPT.lines().count() - 1).unwrap();
+    let actions = desk.actions(PROMPT_FILE, line);
+    let propose = actions.iter().find(|action| action["title"].as_str().unwrap().starts_with("Propose ("));
+    let propose = propose.unwrap_or_else(|| panic!("{actions:?}"))["command"].clone();
+    desk.server.request(
+        "workspace/executeCommand",
+        &json!({"command": propose["command"], "arguments": propose["arguments"]}),
+    );
+    desk.is_told_of("r-0003", &["result", "empty"]);
+
+    // What is left of a run that nobody works on.
+    desk.write(PROMPT_FILE, "# Rules\n\nYou write good numbers.\n");
+    desk.presses("start");
+    desk.command("evaluate", &json!({}));
+    desk.is_told_of("r-0004", &["running"]);
+    lab.until("nothing was measured", |lab| !lab.store().trials(4).unwrap().is_empty());
+    kill(lab.worker().expect("somebody works on it"));
+    let (title, argument) = second_lens(&mut desk, "Resume (about $");
+    assert_eq!(title, format!("Resume ({})", argument["price"].as_str().unwrap()));
+    desk.presses("cancel");
+    desk.command("resume", &argument);
+    desk.is_told_of("r-0004", &["result"]);
 }

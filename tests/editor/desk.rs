@@ -156,6 +156,31 @@ impl Desk {
         self.write(file, &before);
     }
 
+    /// Types a word at the end of a document, one key after the other, deletes it again, and begins anew until so many keys were
+    /// pressed. The text is as it was then, if these are whole words.
+    pub(crate) fn types_and_deletes(&mut self, file: &str, word: &str, keys: usize) {
+        assert!(
+            word.is_ascii() && keys.is_multiple_of(2 * word.len()),
+            "{keys} keys are no whole number of words"
+        );
+        let (uri, text) = (self.uri(file), self.text(file));
+        let line = text.matches('\n').count();
+        let start = text.rsplit('\n').next().unwrap_or_default().encode_utf16().count();
+        let columns = 0..word.len();
+        let there = columns.clone().map(|column| (column, column, word.get(column..=column).unwrap()));
+        let and_back = columns.rev().map(|column| (column, column + 1, ""));
+        let one_word: Vec<_> = there.chain(and_back).collect();
+        for (from, to, key) in one_word.iter().cycle().take(keys) {
+            let at = |column: usize| json!({"line": line, "character": start + column});
+            let change = json!({"range": {"start": at(*from), "end": at(*to)}, "text": key});
+            let version = &mut self.open.get_mut(file).unwrap().1;
+            *version += 1;
+            let document = json!({"uri": uri, "version": *version});
+            let params = json!({"textDocument": document, "contentChanges": [change]});
+            self.server.notify("textDocument/didChange", &params);
+        }
+    }
+
     /// Saves an open document.
     pub(crate) fn save(&mut self, file: &str) {
         std::fs::write(self.root.join(file), self.text(file)).unwrap();

@@ -135,6 +135,59 @@ fn ux_13_spending_passes_the_cap_by_no_more_than_what_ran_and_nothing_is_paid_tw
 }
 
 #[test]
+fn ux_13_a_limit_that_is_raised_lets_the_same_run_go_on_and_no_trial_is_repeated() {
+    let lab = lab_of("editor-raise", 6, WRITER, &format!("{SHORT}max_cost_usd = 2.2\n"));
+    let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
+    let price = "seed = 3\nprice = { input = 1000.0, output = 1428.5714285714287 }\n";
+    lab.write("harness.toml", &manifest.replace("seed = 3\n", price));
+    let mut desk = Desk::open(&lab, &capabilities());
+    desk.show("harness.toml");
+    desk.presses("start");
+    desk.command("evaluate", &json!({}));
+    desk.is_asked();
+    let told = desk.is_told_of("r-0001", &ENDS);
+    let done = told["trials"]["done"].as_u64().unwrap();
+    assert!((4..=6).contains(&done) && told["resumable"] == true, "{told}");
+    let spent = format!("${:.2}", told["cost"]["usd"].as_f64().unwrap());
+    let paused = format!("Paused: {spent} spent, {done}/12 trials");
+    desk.lenses_until("harness.toml", |lenses| lenses[0] == paused && lenses[1] == "Raise and Resume…");
+    // As long as nobody has raised it, nobody is asked and nothing is spent.
+    desk.tries("resume", &json!({"run": "r-0001"}));
+    let refused = desk.is_told();
+    assert!(refused.starts_with("r-0001 has spent what it may: $2.20\nraise `max_cost_usd`"), "{refused}");
+    edit(&lab, &mut desk, "max_cost_usd = 2.2", "max_cost_usd = 4.0");
+    // A no raises nothing.
+    desk.presses("cancel");
+    desk.command("resume", &json!({"run": "r-0001"}));
+    let asked = desk.is_asked();
+    assert!(asked.contains("it may cost $4.00, not $2.20") && asked.contains("stops at $4.00"), "{asked}");
+    assert_eq!(lab.store().run(1).unwrap().unwrap().record.budget.cost, Some(2.2));
+    desk.presses("start");
+    desk.command("resume", &json!({"run": "r-0001"}));
+    desk.is_asked();
+    desk.is_told_of("r-0001", &["running"]);
+    // The new limit holds as well, and is raised as well.
+    let told = desk.is_told_of("r-0001", &ENDS);
+    assert_eq!(told["cost"]["capUsd"].as_f64(), Some(4.0), "{told}");
+    assert!(told["cost"]["usd"].as_f64().unwrap() <= 4.0 + 4.0 * 0.5 + 0.01, "{told}");
+    edit(&lab, &mut desk, "max_cost_usd = 4.0", "max_cost_usd = 4.9");
+    if told["trials"]["done"] != 12 {
+        desk.command("resume", &json!({"run": "r-0001"}));
+        desk.is_asked();
+        desk.is_told_of("r-0001", &["running"]);
+        desk.is_told_of("r-0001", &ENDS);
+    }
+    let trials = lab.store().trials(1).unwrap();
+    let mut slots: Vec<_> = trials.iter().map(|trial| (trial.task.clone(), trial.repeat)).collect();
+    slots.sort();
+    let all = slots.len();
+    slots.dedup();
+    assert_eq!(slots.len(), all, "a trial was paid twice");
+    assert_eq!(lab.store().runs().unwrap().len(), 1);
+    desk.server.shut_down();
+}
+
+#[test]
 fn ux_14_a_provider_that_answers_429_fails_no_task() {
     // One task gets no answer, held-in as it is; the others are right.
     let refuses = "[[rule]]\nid = \"429\"\nwhen = { any = \"the number 44 \" }\n\

@@ -141,7 +141,7 @@ fn ux_20_36_an_editor_that_knows_little_reaches_everything_and_what_was_dismisse
     let report = action(&mut desk, "harness.toml", 0, "Show the report");
     run(&mut desk, &report);
     assert!(file(&mut desk).contains("held-in"));
-    let propose = action(&mut desk, PROMPT_FILE, line, "Propose…");
+    let propose = action(&mut desk, PROMPT_FILE, line, "Propose");
     run(&mut desk, &propose);
     action(&mut desk, "harness.toml", 0, "Validate ");
     // One of them nobody wants, whoever asks and whatever is run.

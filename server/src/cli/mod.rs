@@ -36,11 +36,13 @@ pub mod worker;
 pub mod demo;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::host::log;
 
 const MORE_HELP: &str = "\
 Exit codes:
@@ -106,6 +108,10 @@ enum Command {
     Schema(schema::Arguments),
     /// Starts the language server on standard input and output
     Lsp {
+        /// Writes what happens into this file: errors, warnings, commands, and what they started. No secret and no text of a project
+        /// is in it. `SELF_HARNESS_LOG=debug` adds each request and how long it took. A file of 4 MiB is put aside as FILE.1
+        #[arg(long, value_name = "FILE")]
+        log: Option<PathBuf>,
         /// Accepted for editors that always pass it; standard input and output are used anyway
         #[arg(long, hide = true)]
         stdio: bool,
@@ -149,9 +155,11 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Worker(arguments)) => worker::run(&arguments),
         Some(Command::Schema(arguments)) => schema::run(&arguments),
         Some(Command::ScriptedModel(arguments)) => scripted_model::run(&arguments),
-        Some(Command::Lsp { probe, .. }) => serve(probe).map_err(|error| {
-            let hint = "see whether this machine can start threads";
-            Failure::host(format!("cannot start the language server: {error}"), hint)
+        Some(Command::Lsp { probe, log, .. }) => log.as_deref().map_or(Ok(()), log::start).and_then(|()| {
+            serve(probe).map_err(|error| {
+                let hint = "see whether this machine can start threads";
+                Failure::host(format!("cannot start the language server: {error}"), hint)
+            })
         }),
     };
     match outcome {

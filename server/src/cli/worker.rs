@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::failure::Failure;
-use crate::host::worker;
+use crate::host::{log, worker};
 
 /// The arguments of `worker`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub struct Arguments {
 /// # Errors
 /// A [`Failure`] if the store cannot be used.
 pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
-    let filter = std::env::var("SELF_HARNESS_LOG").unwrap_or_else(|_| String::from("warn"));
+    let filter = std::env::var(log::FILTER).unwrap_or_else(|_| String::from("warn"));
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)

@@ -4,7 +4,7 @@
 //! Held-out tasks are in it as totals and flips, never with a name, a trace or a text. While a run is open nothing of what judges is
 //! in it but how much of it has run (`editor` 1.4, 3.5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use harness_schema::digest::Digest;
@@ -40,8 +40,8 @@ pub struct Board {
     pub accepted: Vec<Accepted>,
     /// What a start would do next and about cost.
     pub next: Next,
-    /// The trials of held-in tasks in the newest run that measures the harness as it is, by task.
-    pub tests: BTreeMap<String, Vec<State>>,
+    /// The trials of held-in tasks in the newest run that has any.
+    pub tests: Tests,
     /// What is wrong with machine or provider since the last start (`editor` 2.2).
     pub environment: Vec<Environment>,
     /// Why something of this is not told although the store can be read; empty if nothing is in the way. What could not be read must
@@ -93,8 +93,10 @@ pub struct RunLine {
     pub sentence: String,
     /// Progress, in a line (`editor` 3.5); empty when it is over.
     pub line: String,
-    /// Why it waits; empty if it does not.
+    /// Why it waits, or what it has spent if it is capped; else empty.
     pub cause: String,
+    /// Whether it has ended because it has spent what it may: with more it goes on.
+    pub is_capped: bool,
     /// How far it is.
     pub progress: Progress,
     /// The digest of the harness that it began with.
@@ -374,6 +376,17 @@ pub struct Accepted {
     pub gate: Option<Gate>,
 }
 
+/// The trials of held-in tasks in a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tests {
+    /// The digest of the harness that was tried.
+    pub harness: String,
+    /// The trials, by task.
+    pub states: BTreeMap<String, Vec<State>>,
+    /// The tasks of these whose trials would be others now, whatever the harness: their files, the model or the limits changed.
+    pub changed: BTreeSet<String>,
+}
+
 /// What a start would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Next {
@@ -385,6 +398,12 @@ pub struct Next {
     pub price: String,
     /// How many seconds it would take; `None` while that is not known.
     pub seconds: Option<u64>,
+    /// What asking for proposals would cost; empty while that is not known.
+    pub propose: String,
+    /// What a decision on the proposals that wait would cost, likewise.
+    pub validate: String,
+    /// What is left to pay of the run that could go on, likewise.
+    pub resume: String,
     /// Proposals for the harness on disk that wait for a decision.
     pub waiting: Vec<u32>,
     /// The variable that the model's key is read from, if it is not set.
@@ -456,6 +475,12 @@ impl Board {
     #[must_use]
     pub fn resumable(&self) -> Option<&RunLine> {
         self.runs.iter().find(|run| run.status.may_resume()).filter(|_| self.active().is_none())
+    }
+
+    /// The newest run, if it has spent what it may and could go on with more.
+    #[must_use]
+    pub fn capped(&self) -> Option<&RunLine> {
+        self.runs.first().filter(|run| run.is_capped)
     }
 
     /// How many tasks fail as a proposal says; `None` if that is not known.

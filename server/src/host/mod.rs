@@ -10,6 +10,7 @@ pub mod write;
 pub mod spawn;
 pub mod sandbox;
 pub mod redact;
+pub mod log;
 pub mod state;
 pub mod clock;
 pub mod record;

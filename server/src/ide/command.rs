@@ -109,6 +109,13 @@ impl Command {
         self
     }
 
+    /// The same at a price that its title says; without one nobody has seen any.
+    #[must_use]
+    pub fn priced(mut self, price: &str) -> Self {
+        self.price = Some(price.to_owned()).filter(|price| !price.is_empty());
+        self
+    }
+
     /// Its verb: `evaluate`.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -105,36 +105,4 @@ pub fn tasks<'a>(project: &Project, tasks: &'a [String]) -> (Vec<&'a str>, usize
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::board::Status;
-    use crate::ide::evidence::fixture::{World, run};
-
-    #[test]
-    fn decisions_name_gate_reason_look_and_strength() {
-        let world = World::validated();
-        let told = |number: u32| decision(&world.board, &world.board.proposals[&number]);
-        assert_eq!(
-            told(7),
-            "P7 accepted (certified gate): held-in 15.5→18/24 ×4 (+3 −0) · held-out 7→8/12 ×4 (+1 −0) · look 9 · strong"
-        );
-        assert_eq!(
-            told(6),
-            "P6 rejected (certified gate, screen-held-out): held-out at most 6.5/12, baseline 7/12 · look 9 · bounds only"
-        );
-        let words = [Gate::Certified, Gate::Exact, Gate::Paper].map(gate_word);
-        assert_eq!(words, ["certified", "exact", "paper"]);
-    }
-
-    #[test]
-    fn a_hover_says_what_the_page_says_while_the_run_goes_on() {
-        let mut world = World::validated();
-        let six = world.board.proposals.get_mut(&6).unwrap();
-        (six.decision, six.measured, six.run) = (None, None, String::from("r-0148"));
-        world.board.runs = vec![run(Status::Paused)];
-        let site = world.site("prompts/system.md");
-        let offset = world.files["prompts/system.md"].find("before you stop").unwrap();
-        let text = crate::ide::told::told(&site, offset).unwrap().text;
-        assert!(text.contains("P6 has no decision yet: its scores are shown when the run is over"), "{text}");
-    }
-}
+mod tests;

@@ -242,8 +242,9 @@ fn of_accepted(board: &Board, waiting: &Waiting<'_>) -> Problem {
     let answers =
         (!clusters.is_empty()).then(|| format!("answers {}", standing::shown(&clusters.join(", "))));
     let gate = of.gate.map(|gate| format!("{} gate", decided::gate_word(gate)));
+    let look = of.look.map(|look| format!("look {look}"));
     let strength = of.measured.as_ref().map(|measured| standing::strength(measured).to_owned());
-    let why: Vec<String> = [answers, gate, strength].into_iter().flatten().collect();
+    let why: Vec<String> = [answers, gate, look, strength].into_iter().flatten().collect();
     Problem::new(&rules::ACCEPTED_PROPOSAL, waiting.span, message).why(why.join(", ")).about(names)
 }
 
@@ -286,7 +287,8 @@ fn regression(proposal: &Proposal, span: Span) -> Problem {
     let message = format!("your edit lost {lost} and won {won}: {gains}");
     let strength = proposal.measured.as_ref().and_then(|measured| measured.comparison.as_ref());
     let strength = strength.map_or("", |comparison| Strength::of(-comparison.z()).word());
-    let why = format!("measured in {} against the harness before it, a {strength} loss", proposal.run);
+    let look = proposal.look.map(|look| format!(", look {look}")).unwrap_or_default();
+    let why = format!("measured in {} against the harness before it{look}, a {strength} loss", proposal.run);
     Problem::new(&rules::REGRESSION, span, message).why(why).about(format!("P{}", proposal.number))
 }
 

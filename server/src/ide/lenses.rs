@@ -63,7 +63,11 @@ pub fn next(project: &Project) -> (String, Command) {
         return (String::from("Cancel"), verb("self-harness.cancel").run(&run.name));
     }
     if let Some(run) = board.resumable() {
-        return (String::from("Resume…"), verb("self-harness.resume").run(&run.name));
+        let resume = verb("self-harness.resume").run(&run.name);
+        return priced(String::from("Resume"), &board.next.resume, resume);
+    }
+    if let Some(run) = standing::capped(project) {
+        return (String::from("Raise and Resume…"), verb("self-harness.resume").run(&run.name));
     }
     if board.next.missing_key.is_some() {
         return (String::from("Set model key…"), verb("self-harness.key"));
@@ -82,18 +86,25 @@ pub fn next(project: &Project) -> (String, Command) {
         if !board.next.waiting.is_empty() {
             let waiting = &board.next.waiting;
             let count = words::plural(waiting.len() as u64, "proposal", "proposals");
-            return (format!("Validate {count}…"), verb("self-harness.validate").proposals(waiting));
+            let validate = verb("self-harness.validate").proposals(waiting);
+            return priced(format!("Validate {count}"), &board.next.validate, validate);
         }
         let mined = board.mined.as_ref().filter(|mined| mined.harness == scored.harness);
         let weaknesses = mined.iter().flat_map(|mined| &mined.weaknesses);
         let open = weaknesses.filter(|weakness| weakness.actionable == "yes").count();
         if 0 < open {
             let count = words::plural(open as u64, "weakness", "weaknesses");
-            return (format!("Propose for {count}…"), verb("self-harness.propose"));
+            return priced(format!("Propose for {count}"), &board.next.propose, verb("self-harness.propose"));
         }
     }
-    let price = Some(board.next.price.clone()).filter(|price| !price.is_empty());
-    (evaluate(project), Command { price, ..verb("self-harness.evaluate") })
+    (evaluate(project), verb("self-harness.evaluate").priced(&board.next.price))
+}
+
+/// `Resume (about $0.70)`, which the click agrees to; without a price `Resume…`, which asks.
+#[must_use]
+pub fn priced(title: String, price: &str, command: Command) -> (String, Command) {
+    let price_of = |price: &str| if price.is_empty() { String::from("…") } else { format!(" ({price})") };
+    (title + &price_of(price), command.priced(price))
 }
 
 /// `Evaluate 36 tasks ×2 (about $1.10–2.40, 14 min)`; without a price `Evaluate 36 tasks ×2…`.

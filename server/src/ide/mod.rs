@@ -31,3 +31,6 @@ pub mod links;
 pub mod pages;
 pub mod tree;
 pub mod testing;
+
+#[cfg(test)]
+mod forms;

@@ -195,22 +195,27 @@ fn open(project: &Project, proposal: &Proposal, span: Span, offers: &mut Vec<Off
     // Else it would be refused.
     if accepted::may_validate(project, proposal) {
         let again = if proposal.decision.is_some() { " again on this text" } else { "" };
-        offer(format!("Validate P{number}{again}…"), None, verb("self-harness.validate"));
+        let price = if board.next.waiting == [number] { board.next.validate.as_str() } else { "" };
+        let validate = Command::new("self-harness.validate", project.root()).proposals(&[number]);
+        let (title, validate) = lenses::priced(format!("Validate P{number}{again}"), price, validate);
+        offer(title, None, Does::Run(validate));
     }
     offer(format!("Dismiss P{number}…"), None, verb("self-harness.dismiss"));
 }
 
 fn weakness(project: &Project, weak: &Weak<'_>, offers: &mut Vec<Offer>) {
     let name = &weak.weakness.name;
-    let verb = |id| Does::Run(Command::new(id, project.root()).cluster(name));
+    let verb = |id| Command::new(id, project.root()).cluster(name);
     let tasks = words::plural(weak.weakness.support.into(), "task", "tasks");
     let mut offer = |title: String, does: Does| {
         offers.push(Offer { title, kind: Kind::Quickfix, disabled: None, does, span: weak.span });
     };
-    offer(format!("Show evidence for {name} ({tasks})"), verb("self-harness.weaknesses"));
+    offer(format!("Show evidence for {name} ({tasks})"), Does::Run(verb("self-harness.weaknesses")));
     if !weak.is_old {
         // It proposes for every weakness; this one is why it is offered here.
-        offer(String::from("Propose…"), verb("self-harness.propose"));
+        let price = &project.board().next.propose;
+        let (title, propose) = lenses::priced(String::from("Propose"), price, verb("self-harness.propose"));
+        offer(title, Does::Run(propose));
     }
 }
 

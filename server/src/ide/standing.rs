@@ -242,11 +242,22 @@ pub fn state(project: &Project) -> String {
             _ => format!("Interrupted at {done}/{total} trials"),
         };
     }
+    if let Some(run) = capped(project) {
+        return format!("Paused: {}", shown(&run.cause));
+    }
     match standing(project) {
         Standing::NotMeasured => String::from("Not measured"),
         Standing::Measured(scored) => scores(scored),
         Standing::Old(_, count) => format!("Scores are {} old", edits(count)),
     }
+}
+
+/// The run of this very harness that has spent what it may, if nothing was run since.
+#[must_use]
+pub fn capped(project: &Project) -> Option<&RunLine> {
+    let board = project.board();
+    let run = board.capped().filter(|_| shows(board))?;
+    (run.harness == project.identity().to_string()).then_some(run)
 }
 
 /// `31/72 trials · $0.34 of $5.00 · about 6 min`.
@@ -349,6 +360,10 @@ fn of_one(project: &Project) -> (u8, Status) {
             _ => format!("harness interrupted at {}/{}", run.progress.done, run.progress.total),
         };
         return says(1, Health::Warning, text);
+    }
+    if let Some(run) = capped(project) {
+        let spent = shown(run.cause.split(',').next().unwrap_or_default());
+        return says(1, Health::Warning, format!("harness paused: {spent}"));
     }
     match standing(project) {
         Standing::NotMeasured => says(6, Health::Ok, String::from("harness: not measured")),

@@ -114,8 +114,21 @@ pub fn id_of(task: &str) -> String {
 pub fn states(project: &Project) -> Vec<(String, State)> {
     let board = project.board();
     let tests = of(project.harness(), Split::HeldIn).filter(|_| standing::shows(board));
-    let states = tests.filter_map(|task| Some((id_of(&task.id), State::of(board.tests.get(&task.id)?)?)));
+    let states =
+        tests.filter_map(|task| Some((id_of(&task.id), State::of(board.tests.states.get(&task.id)?)?)));
     states.collect()
+}
+
+/// The ids of the tests whose [states] are of another text: the harness that is open is not the one that was tried, or the task is
+/// not, or something that all tasks share. What is still to come is of no text yet.
+#[must_use]
+pub fn outdated(project: &Project) -> Vec<String> {
+    let tests = &project.board().tests;
+    let is_other = project.identity().to_string() != tests.harness;
+    let is_old =
+        |id: &str| is_other || id.split_once('/').is_some_and(|(_, task)| tests.changed.contains(task));
+    let over = states(project).into_iter().filter(|(_, state)| state.is_over());
+    over.map(|(id, _)| id).filter(|id| is_old(id)).collect()
 }
 
 /// The tasks that a run of tests means, in the order of the suite, held-in first: those of `include` (all if it is empty) without
@@ -202,6 +215,12 @@ pub enum State {
 }
 
 impl State {
+    /// Whether nothing more comes of it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        !matches!(self, Self::Enqueued | Self::Started)
+    }
+
     /// The tag on the wire. Only our clients know `errored`; void is no fail, so the others get `skipped`.
     #[must_use]
     pub fn tag(&self, is_ours: bool) -> &'static str {

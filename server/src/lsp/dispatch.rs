@@ -129,23 +129,31 @@ impl<S: LanguageServer> Connection<S> {
         let connection = Arc::clone(self);
         let id = request.id().cloned();
         let is_shutdown = request.method() == "shutdown";
-        move |outcome| match (outcome, id) {
-            (Ok(Ok(Some(response))), _) => {
-                if is_shutdown && response.is_ok() {
-                    connection.is_shut_down.store(true, Ordering::SeqCst);
+        // Nobody pays for a name that nobody reads.
+        let begun =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| (request.method().to_owned(), Instant::now()));
+        move |outcome| {
+            if let Some((method, at)) = begun {
+                tracing::debug!(method, ms = at.elapsed().as_millis(), "answered");
+            }
+            match (outcome, id) {
+                (Ok(Ok(Some(response))), _) => {
+                    if is_shutdown && response.is_ok() {
+                        connection.is_shut_down.store(true, Ordering::SeqCst);
+                    }
+                    connection.outbox.push(&response, None);
                 }
-                connection.outbox.push(&response, None);
+                (Err(_), Some(id)) => {
+                    connection.stuck().push(id.clone());
+                    connection.outbox.push(&Response::from_error(id, bug()), None);
+                }
+                // The service has no answer to a request that starts with `$/`; the protocol wants one (LSP 3.17, "$
+                // Notifications and Requests").
+                (Ok(Ok(None)), Some(id)) => {
+                    connection.outbox.push(&Response::from_error(id, Error::method_not_found()), None);
+                }
+                (Ok(_) | Err(_), _) => {}
             }
-            (Err(_), Some(id)) => {
-                connection.stuck().push(id.clone());
-                connection.outbox.push(&Response::from_error(id, bug()), None);
-            }
-            // The service has no answer to a request that starts with `$/`; the protocol wants one (LSP 3.17, "$
-            // Notifications and Requests").
-            (Ok(Ok(None)), Some(id)) => {
-                connection.outbox.push(&Response::from_error(id, Error::method_not_found()), None);
-            }
-            (Ok(_) | Err(_), _) => {}
         }
     }
 

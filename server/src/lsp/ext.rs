@@ -11,6 +11,7 @@ use tower_lsp::jsonrpc::{Error, Result};
 use super::commands::{self, Commands};
 use super::server::Server;
 use super::shared::Shared;
+use super::testing::item as item_of_test;
 use super::{news, showing, to_proto};
 use crate::engine::board::Trust;
 use crate::host::consent::Memory;
@@ -118,7 +119,7 @@ impl Server {
         let shared = Arc::clone(self.shared());
         let found = self.shared().compute(move || {
             let tests = testing::discover(&project, id.as_deref());
-            let tests: Vec<Value> = tests.iter().map(|test| self::test(&shared, &project, test)).collect();
+            let tests: Vec<Value> = tests.iter().map(|test| item_of_test(&shared, &project, test)).collect();
             json!({"tests": tests, "scope": id.into_iter().collect::<Vec<_>>()})
         });
         found.await
@@ -189,24 +190,6 @@ fn item(shared: &Shared, project: &Project, item: &tree::Item) -> Value {
         "uri": item.page.as_ref().map(|name| name.address(&root_id(project.root()))),
         "actions": item.actions,
         "hasChildren": item.has_children,
-    })
-}
-
-fn test(shared: &Shared, project: &Project, test: &testing::Test) -> Value {
-    let place = test.location.as_ref().map(|(file, span)| {
-        let location = harness_schema::problem::Location::new(file, *span);
-        to_proto::location(project, &location, shared.encoding())
-    });
-    let part = |pointer: &str| place.as_ref().and_then(|place| place.pointer(pointer)).cloned();
-    json!({
-        "id": test.id,
-        "label": test.label,
-        "description": test.detail,
-        "parent": test.parent,
-        "canResolveChildren": test.can_resolve_children,
-        "kind": test.kind.word(),
-        "textDocument": part("/uri").map(|uri| json!({"uri": uri})),
-        "range": part("/range"),
     })
 }
 

@@ -24,6 +24,8 @@ pub mod health;
 pub mod diagnostics;
 pub mod disk;
 #[cfg(target_os = "linux")]
+pub mod testing;
+#[cfg(target_os = "linux")]
 pub mod news;
 #[cfg(target_os = "linux")]
 pub mod boards;

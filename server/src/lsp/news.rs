@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tower_lsp::gen_lsp_types as lsp;
 
 use super::shared::Shared;
+use super::testing::Tests;
 use super::to_proto;
 use crate::engine::board::{Board, RunLine, Trust};
 use crate::ide::pages::name::{SCHEME, root_id};
-use crate::ide::testing;
-use crate::workspace::{Project, Snapshot};
+use crate::workspace::Snapshot;
 
 /// A run that is over sooner is not worth a bar.
 const FIRST: Duration = Duration::from_millis(300);
@@ -38,10 +38,8 @@ struct Told {
     states: BTreeMap<i64, Value>,
     /// The run whose progress is shown.
     bar: Option<Bar>,
-    /// The state of each test as it was told, by id.
-    tests: BTreeMap<String, Value>,
-    /// Whether somebody works on them.
-    is_testing: bool,
+    /// What a test view was told.
+    tests: Tests,
     /// Whether the project was trusted.
     trust: Option<Trust>,
     /// The newest run that was told; `Some(0)` once it is known that there is none.
@@ -85,12 +83,12 @@ impl News {
     /// Some time has gone by.
     pub fn tick(&mut self, shared: &Arc<Shared>, snapshot: &Snapshot) {
         self.roots.retain(|root, told| {
-            let board = snapshot.project(root).map(|project| Arc::clone(project.board()));
-            match board {
-                Some(board) => {
+            match snapshot.project(root) {
+                Some(project) => {
                     told.say(shared, root);
+                    told.tests.tick(shared, project);
                     if shared.session().can("/window/workDoneProgress") {
-                        told.follow(shared, root, &board);
+                        told.follow(shared, root, project.board());
                     }
                 }
                 None => told.end(shared, "the folder was closed; the run goes on"),
@@ -122,11 +120,8 @@ impl Told {
                 shared.notify("selfHarness/contentChanged", &params);
             }
         }
-        if session.can("/experimental/testExplorer")
-            && shared.settings().testing
-            && let Some(project) = shared.snapshot().project(root)
-        {
-            self.tests(shared, project);
+        if let Some(project) = shared.snapshot().project(root) {
+            self.tests.tell(shared, project);
         }
     }
 
@@ -140,6 +135,9 @@ impl Told {
             if self.states.get(&run.number) != Some(&state) {
                 shared.notify("selfHarness/runState", &state);
             }
+            if run.status.is_over() {
+                tracing::info!(run = run.name, "{}", run.sentence);
+            }
             match run.status.is_over() {
                 true => drop(self.states.remove(&run.number)),
                 false => drop(self.states.insert(run.number, state)),
@@ -151,27 +149,6 @@ impl Told {
     /// Whether a run was started since the last look, and may be over already: it is told all the same.
     fn has_begun(&self, run: &RunLine) -> bool {
         self.newest.is_some_and(|newest| newest < run.number)
-    }
-
-    /// Tells what became of tests, and when nobody works on them any more.
-    fn tests(&mut self, shared: &Shared, project: &Project) {
-        let is_ours = shared.session().can("/experimental/selfHarness");
-        for (id, state) in testing::states(project) {
-            let mut told = json!({"tag": state.tag(is_ours)});
-            let message = state.message();
-            if !message.is_empty() {
-                told["message"] = json!(message);
-            }
-            if self.tests.get(&id) != Some(&told) {
-                shared.notify("experimental/changeTestState", &json!({"testId": id, "state": told}));
-                self.tests.insert(id, told);
-            }
-        }
-        let is_testing = project.board().active().is_some();
-        if self.is_testing && !is_testing {
-            shared.notify("experimental/endRunTest", &Value::Null);
-        }
-        self.is_testing = is_testing;
     }
 
     /// Tells whether the project is trusted, when it is another way than it was told.
@@ -300,6 +277,6 @@ pub fn run_state(root: &Path, run: &RunLine) -> Value {
         "heldOut": {"done": progress.held_out.0, "total": progress.held_out.1},
         "cost": {"usd": progress.cost, "capUsd": progress.cap, "exact": progress.cost.is_some()},
         "etaSeconds": progress.eta,
-        "resumable": run.status.may_resume(),
+        "resumable": run.status.may_resume() || run.is_capped,
     })
 }

@@ -85,6 +85,8 @@ impl LanguageServer for Server {
     async fn initialize(&self, params: lsp::InitializeParams) -> Result<lsp::InitializeResult> {
         let session = Session::new(&plain(&params));
         let answer = session.answer();
+        let (editor, folders) = (&session.editor, &session.folders);
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), editor, ?folders, "a session begins");
         self.shared.agree(session);
         to_proto::typed(answer)
     }

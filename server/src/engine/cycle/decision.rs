@@ -107,14 +107,18 @@ impl Decision {
         }
     }
 
+    /// Each that there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Accepted)
+            .chain(REASONS.map(Self::Rejected))
+            .chain(HOLDS.map(Self::Held))
+            .chain(OPENS.map(Self::Undecided))
+    }
+
     /// The decision that two words name.
     #[must_use]
     pub fn named(word: &str, why: &str) -> Option<Self> {
-        let all = std::iter::once(Self::Accepted)
-            .chain(REASONS.map(Self::Rejected))
-            .chain(HOLDS.map(Self::Held))
-            .chain(OPENS.map(Self::Undecided));
-        all.into_iter().find(|decision| (decision.word(), decision.why()) == (word, why))
+        Self::all().find(|decision| (decision.word(), decision.why()) == (word, why))
     }
 
     /// Whether more trials could change it.
@@ -218,13 +222,8 @@ mod tests {
 
     #[test]
     fn each_decision_is_found_by_its_words() {
-        let decisions = REASONS
-            .map(Decision::Rejected)
-            .into_iter()
-            .chain(HOLDS.map(Decision::Held))
-            .chain(OPENS.map(Decision::Undecided))
-            .chain([Decision::Accepted]);
-        for decision in decisions {
+        assert_eq!(Decision::all().count(), 1 + REASONS.len() + HOLDS.len() + OPENS.len());
+        for decision in Decision::all() {
             assert_eq!(Decision::named(decision.word(), decision.why()), Some(decision));
             assert!(!decision.words().is_empty());
         }

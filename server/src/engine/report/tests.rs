@@ -477,3 +477,24 @@ fn ux_22_a_candidate_that_was_stopped_early_has_bounds_and_nowhere_a_value() {
     assert!(markdown.contains(&said) && html.contains("bounds only"), "{markdown}");
     assert!(!markdown.lines().any(|line| line.starts_with("| P1 ") && !line.contains('–')), "{markdown}");
 }
+
+#[test]
+fn ux_23_a_report_names_gate_reason_strength_and_look_of_every_decision() {
+    let report = sample();
+    let text = markdown(&report);
+    assert!(text.contains(" accepted by the certified gate\n"), "{text}");
+    let sections: Vec<&str> = text.split("\n### ").skip(1).collect();
+    let rejected = report.proposals().filter(|of| matches!(of.decision, Some(Decision::Rejected(_)))).count();
+    assert!(0 < rejected && rejected < sections.len(), "{text}");
+    for section in sections {
+        let section = section.split("\n## ").next().unwrap();
+        let head = section.lines().next().unwrap();
+        assert!(head.contains("accepted") || head.ends_with(')'), "{head}");
+        for line in section.lines().filter(|line| line.contains(" · ") && line.contains("held-out ")) {
+            assert!(line.contains(" · look "), "{line}");
+            let strengths = ["strong", "moderate", "weak", "indistinct"];
+            let is_strong = strengths.iter().any(|word| line.ends_with(word));
+            assert!(is_strong || !head.contains("accepted"), "{head}: {line}");
+        }
+    }
+}

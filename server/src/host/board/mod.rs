@@ -7,6 +7,7 @@ mod database;
 mod runs;
 mod told;
 mod newest;
+mod here;
 mod mined;
 
 use std::cell::RefCell;
@@ -26,7 +27,7 @@ use super::consent::{self, Memory};
 use super::machine::Machine;
 use super::model::KeySource;
 use super::sandbox::{Choice, Guarantees};
-use super::starting;
+use super::starting::{self, Asking};
 use super::store::{Known, Store, StoreError, StoredRun};
 use super::subject::Subject;
 use crate::engine::board::{Board, Mined, Next, StoreState, Texts, Trust};
@@ -184,6 +185,8 @@ impl Reader {
         }
         if let Some(Now { subject, machine, .. }) = &now {
             next(subject, machine, &self.at_work(), &mut board);
+            board.environment.extend(here::key(board.next.missing_key.as_deref()));
+            board.environment.extend(here::tasks(subject, machine.sandbox()));
         }
         self.now = now;
         board
@@ -243,8 +246,9 @@ impl Reader {
                 known => {
                     // What a run was started with stays as it is, and is long: it is read once.
                     let stored = match known {
-                        Some(told) => Some(StoredRun { state, ..told.stored.clone() }),
-                        None => store.run(number).map_err(failed)?,
+                        Some(told) if !told.is_final() => Some(StoredRun { state, ..told.stored.clone() }),
+                        // One that goes on may spend more than before.
+                        _ => store.run(number).map_err(failed)?,
                     };
                     let Some(stored) = stored else { continue };
                     let before = looks.get(&held_out(&stored)).copied().unwrap_or_default();
@@ -269,7 +273,11 @@ impl Reader {
         let held_in = now.map_or(&nobody, |now| &now.held_in);
         let dismissed = told::proposals(&all, store, held_in, board).map_err(failed)?;
         board.environment = newest::environment(&all);
-        board.tests = newest::tests(&all, &current, held_in);
+        if let (Some(newest), Some(true)) = (all.first(), current.first()) {
+            board.environment.extend(here::verifiers(newest));
+        }
+        board.environment.extend(subject.and_then(|subject| here::moved(&all, subject)));
+        board.tests = newest::tests(&all, &current, held_in, (store, subject)).map_err(failed)?;
         if let Some(now) = now {
             let on_disk = now.subject.harness_digest().to_string();
             let whole = whole.get(&Split::HeldIn).copied().unwrap_or_default();
@@ -286,11 +294,7 @@ impl Reader {
                     proposal.is_dismissed = false;
                 }
             }
-            // While a run is open nobody is offered another one.
-            if board.open().is_none() {
-                let price = starting::evaluation(store, &now.subject, &now.guarantees, &now.machine);
-                (board.next.price, board.next.seconds) = price.unwrap_or_default();
-            }
+            prices(store, now, &all, board);
         }
         Ok(())
     }
@@ -379,6 +383,26 @@ fn trust(trusted: Option<Items>, subject: &Subject, machine: &Machine) -> Trust 
     }
 }
 
+/// What would cost how much of what is offered. While a run is open nobody is offered another one.
+fn prices(store: &Store, now: &Now, all: &[Rc<ToldRun>], board: &mut Board) {
+    let asking = Asking::new(&now.subject, store, &now.guarantees, &now.machine);
+    let told = |number: i64| all.iter().find(|told| told.stored.number == number);
+    let (resumable, is_open) = (board.resumable().map(|run| run.number), board.open().is_some());
+    let next = &mut board.next;
+    if is_open {
+        let told = resumable.and_then(told);
+        next.resume = told.and_then(|told| starting::going_on(&asking, &told.stored)).unwrap_or_default();
+        return;
+    }
+    (next.price, next.seconds) = starting::evaluation(&asking).unwrap_or_default();
+    if board.mined.is_some() {
+        next.propose = starting::proposing(&asking).unwrap_or_default();
+    }
+    if !board.proposals.is_empty() {
+        next.validate = starting::validation(&asking, &[]).unwrap_or_default();
+    }
+}
+
 /// What a start would do.
 fn next(subject: &Subject, machine: &Machine, at_work: &BTreeSet<u32>, board: &mut Board) {
     let manifest = subject.harness.manifest();
@@ -397,10 +421,9 @@ fn next(subject: &Subject, machine: &Machine, at_work: &BTreeSet<u32>, board: &m
     board.next = Next {
         tasks: u32::try_from(tasks).unwrap_or(u32::MAX),
         repeats: Rules::of(&manifest.improve.value).baseline,
-        price: std::mem::take(&mut board.next.price),
-        seconds: board.next.seconds,
         waiting: board.proposals.values().filter(waits).map(|proposal| proposal.number).collect(),
         missing_key,
+        ..std::mem::take(&mut board.next)
     };
 }
 

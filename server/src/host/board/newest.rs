@@ -6,11 +6,15 @@ use std::rc::Rc;
 use harness_schema::split::Split;
 
 use super::told::ToldRun;
-use crate::engine::board::{Environment, Spot, Status};
+use crate::engine::board::{Environment, Spot, Status, Tests};
 use crate::engine::contract::Role;
 use crate::engine::cycle::{Decision, Open};
 use crate::engine::gate::stage::Doubt;
 use crate::engine::plan::{Finish, State};
+use crate::host::evidence;
+use crate::host::record::TrialRecord;
+use crate::host::store::{Store, StoreError};
+use crate::host::subject::Subject;
 
 /// What is wrong with machine or provider, as the newest run tells it. A run that ended well clears it.
 pub(super) fn environment(all: &[Rc<ToldRun>]) -> Vec<Environment> {
@@ -49,27 +53,53 @@ pub(super) fn environment(all: &[Rc<ToldRun>]) -> Vec<Environment> {
     problems
 }
 
-/// The trials of held-in tasks by the harness that a run began with: the newest run under the contract of now that has any. A task
-/// that judges now is not told.
+/// The trials of held-in tasks by the harness that a run began with: the newest run that has any, and which of them are of another
+/// task, model or limit than those of `now`. A task that judges now is not told.
+///
+/// # Errors
+/// A [`StoreError`].
 pub(super) fn tests(
     all: &[Rc<ToldRun>],
     current: &[bool],
     held_in: &BTreeSet<String>,
-) -> BTreeMap<String, Vec<State>> {
-    let of_run = |told: &Rc<ToldRun>| {
-        let run = told.seen.run();
-        let mut tests: BTreeMap<String, Vec<State>> = BTreeMap::new();
-        for (slot, state) in run.design().slots.iter().zip(run.states()) {
-            if slot.arm == 0
-                && slot.split == Split::HeldIn
-                && matches!(slot.role, Role::Baseline | Role::Smoke)
-                && held_in.contains(&slot.task)
-            {
-                tests.entry(slot.task.clone()).or_default().push(*state);
-            }
-        }
-        tests
+    (store, now): (&Store, Option<&Subject>),
+) -> Result<Tests, StoreError> {
+    let runs = all.iter().zip(current).map(|(told, is_current)| (told, *is_current, states(told, held_in)));
+    let Some((told, is_current, states)) = runs.into_iter().find(|(.., states)| !states.is_empty()) else {
+        return Ok(Tests::default());
     };
-    let current = all.iter().zip(current).filter(|(_, is_current)| **is_current);
-    current.map(|(told, _)| of_run(told)).find(|tests| !tests.is_empty()).unwrap_or_default()
+    let changed = match now {
+        Some(now) if !is_current => changed(told, store, now)?,
+        _ => BTreeSet::new(),
+    };
+    Ok(Tests { harness: told.stored.record.harness.clone(), states, changed })
+}
+
+fn states(told: &ToldRun, held_in: &BTreeSet<String>) -> BTreeMap<String, Vec<State>> {
+    let run = told.seen.run();
+    let mut tests: BTreeMap<String, Vec<State>> = BTreeMap::new();
+    for (slot, state) in run.design().slots.iter().zip(run.states()) {
+        if slot.arm == 0
+            && slot.split == Split::HeldIn
+            && matches!(slot.role, Role::Baseline | Role::Smoke)
+            && held_in.contains(&slot.task)
+        {
+            tests.entry(slot.task.clone()).or_default().push(*state);
+        }
+    }
+    tests
+}
+
+/// The tasks of a run with a trial that has another key now.
+fn changed(told: &ToldRun, store: &Store, now: &Subject) -> Result<BTreeSet<String>, StoreError> {
+    let trials = evidence::trials(store, &told.stored)?;
+    let key = |trial: &TrialRecord| {
+        let mut digests = now.task(&trial.task)?.plan.as_ref().ok()?.digests;
+        // Nobody is asked which images there are.
+        digests.image = digests.image.map(|unknown| trial.image.parse().unwrap_or(unknown));
+        let (harness, role) = (trial.harness.parse().ok()?, Role::named(&trial.role)?);
+        Some(now.contract.key(harness, digests, role, trial.repeat).to_string())
+    };
+    let others = trials.values().filter(|trial| key(trial).as_ref() != Some(&trial.key));
+    Ok(others.map(|trial| trial.task.clone()).collect())
 }

@@ -3,8 +3,10 @@
 use harness_schema::split::Split;
 
 use crate::engine::board::{Progress, RunLine, Status};
+use crate::engine::budget::Limit;
 use crate::engine::cycle::{Decision, Goal};
 use crate::engine::plan::{Finish, State};
+use crate::engine::score;
 use crate::engine::verdict::Verdict;
 use crate::host::following::{self, Seen};
 use crate::host::store::{RunState, Store, StoreError, StoredRun, run_name};
@@ -16,6 +18,7 @@ use crate::host::store::{RunState, Store, StoreError, StoredRun, run_name};
 pub(super) fn line(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<RunLine, StoreError> {
     let status = status(store, stored, seen)?;
     let (record, progress) = (&stored.record, progress(stored, seen));
+    let is_capped = !store.is_foreign() && seen.run().finished() == Some(&Finish::Budget(Limit::Cost));
     Ok(RunLine {
         number: stored.number,
         name: run_name(stored.number),
@@ -29,9 +32,14 @@ pub(super) fn line(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Run
         },
         line: if status.is_over() { String::new() } else { following::line(seen, stored) },
         cause: match status.is_over() {
+            true if is_capped => {
+                let spent = score::money(progress.cost);
+                format!("{spent} spent, {}/{} trials", progress.done, progress.total)
+            }
             true => String::new(),
             false => seen.run().paused().map(ToString::to_string).unwrap_or_default(),
         },
+        is_capped,
         progress: Progress { running: if status.is_over() { 0 } else { progress.running }, ..progress },
         harness: record.harness.clone(),
         contract: record.contract.clone(),

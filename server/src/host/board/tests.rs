@@ -7,6 +7,7 @@ use harness_schema::manifest::Gate;
 
 use super::*;
 use crate::engine::board::Status;
+use crate::engine::contract::Role;
 use crate::engine::cycle::Decision;
 use crate::host::example;
 use crate::host::record::{
@@ -260,7 +261,7 @@ fn a_store_from_elsewhere_is_read_only_where_the_project_is_trusted() {
     let board = reader.board(0);
     assert_eq!((&board.store, &board.trust), (&StoreState::Imported, &Trust::Untrusted));
     assert!(board.runs.is_empty() && board.measured.is_empty() && board.mined.is_none());
-    assert!(board.tests.is_empty() && board.proposals.is_empty() && !reader.has_news());
+    assert!(board.tests.states.is_empty() && board.proposals.is_empty() && !reader.has_news());
 
     project.memory().trust(&project.root(), &project.subject().execution_items()).unwrap();
     let board = reader.board(0);
@@ -453,7 +454,7 @@ fn each_split_is_told_by_the_newest_run_that_tried_all_of_it() {
     // One task of three says less of what fails than all.
     let mined = board.mined.unwrap();
     assert_eq!((mined.run.as_str(), mined.is_current, mined.failed, mined.trials), ("r-0001", true, 1, 3));
-    assert_eq!(board.tests.len(), 1);
+    assert_eq!(board.tests.states.len(), 1);
 }
 
 #[test]
@@ -495,7 +496,7 @@ fn a_task_that_judges_by_now_is_not_told() {
     written.end("complete");
     let mut reader = project.reader();
     let board = reader.board(0);
-    assert_eq!(board.tests.len(), 3);
+    assert_eq!((board.tests.states.len(), board.tests.changed.len()), (3, 0));
     let mined = board.mined.unwrap();
     assert_eq!((mined.failed, mined.trials, mined.is_current), (3, 3, true));
     assert_eq!(mined.limits, [("max_steps".to_owned(), 3)]);
@@ -511,8 +512,126 @@ fn a_task_that_judges_by_now_is_not_told() {
     assert_eq!(mined.limits, [("max_steps".to_owned(), 2)]);
     let told = format!("{:?} {:?} {:?}", mined.weaknesses, mined.suspects, board.tests);
     assert!(!told.contains("join-orders"), "{told}");
-    // The run measures what is not the suite of now.
-    assert!(board.tests.is_empty());
+    assert_eq!(board.tests.states.len(), 2);
+}
+
+#[test]
+fn a_test_is_old_when_its_own_task_or_what_all_share_has_changed() {
+    let project = Project::new("tests");
+    let mut written = project.store();
+    let record = project.record("evaluate", &Project::all());
+    written.begin(&record);
+    let subject = project.subject();
+    for slot in 0..record.slots.len() {
+        written.trial(slot, "pass", |trial| {
+            let task = subject.task(&trial.task).unwrap().plan.as_ref().unwrap();
+            trial.harness.clone_from(&record.harness);
+            trial.key = subject.key(subject.harness_digest(), task, Role::Baseline, 0).to_string();
+        });
+    }
+    written.end("complete");
+    let mut reader = project.reader();
+    let tests = reader.board(0).tests;
+    assert_eq!((tests.harness, tests.states.len(), tests.changed.len()), (record.harness.clone(), 3, 0));
+    let instruction = project.root().join("tasks").join(HELD_IN[1]).join("instruction.md");
+    let before = fs::read_to_string(&instruction).unwrap();
+    fs::write(&instruction, format!("{before}\nBe exact.\n")).unwrap();
+    let tests = reader.board(1).tests;
+    assert_eq!((tests.states.len(), tests.changed), (3, BTreeSet::from([HELD_IN[1].to_owned()])));
+    // Undone, it is what was measured.
+    fs::write(&instruction, before).unwrap();
+    assert_eq!(reader.board(2).tests.changed.len(), 0);
+    let manifest = project.root().join("harness.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let other = text.replacen("\nname = \"demo-1\"", "\nname = \"demo-2\"", 1);
+    assert_ne!(text, other);
+    fs::write(&manifest, other).unwrap();
+    let changed = reader.board(3).tests.changed;
+    assert!(HELD_IN.iter().all(|task| changed.contains(*task)), "{changed:?}");
+}
+
+/// The codes with their messages.
+fn wrong(board: &Board) -> Vec<(&'static str, &str)> {
+    board.environment.iter().map(|of| (of.code, of.message.as_str())).collect()
+}
+
+#[test]
+fn what_is_wrong_with_tasks_and_machine_is_told_before_anything_is_spent() {
+    let project = Project::new("here");
+    let manifest = project.root().join("harness.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let name = "\nname = \"demo-1\"";
+    assert!(text.contains(name));
+    fs::write(&manifest, text.replacen(name, &format!("{name}\napi_key_env = \"A_KEY_OF_NOBODY\""), 1))
+        .unwrap();
+    let docker = "environment/Dockerfile";
+    let install = |task: &str| {
+        let file = project.root().join("tasks").join(task).join(docker);
+        fs::write(&file, "FROM debian:12\nRUN apt-get install -y git\n").unwrap();
+    };
+    install(HELD_IN[0]);
+    install(HELD_OUT[0]);
+    let board = project.reader().board(0);
+    let expected = [
+        ("SH903", String::from("variable `A_KEY_OF_NOBODY` is not set here")),
+        (
+            "SH908",
+            format!("task `{0}` needs the container backend (`tasks/{0}/{docker}`, line 2)", HELD_OUT[0]),
+        ),
+        (
+            "SH908",
+            format!("task `{0}` needs the container backend (`tasks/{0}/{docker}`, line 2)", HELD_IN[0]),
+        ),
+    ];
+    let expected: Vec<_> = expected.iter().map(|(code, message)| (*code, message.as_str())).collect();
+    assert_eq!(wrong(&board), expected);
+    let why: Vec<_> = board.environment.iter().map(|of| of.why.as_str()).collect();
+    assert!(!why[1].contains("apt-get") && why[2].contains("apt-get"), "{why:?}");
+}
+
+#[test]
+fn verifiers_that_prove_nothing_and_splits_that_moved_are_told_by_the_newest_run() {
+    let project = Project::new("verifiers");
+    let mut written = project.store();
+    written.begin(&project.record("evaluate", &HELD_IN));
+    written.trial(0, "pass", |_| {});
+    for (slot, error) in [
+        (1, crate::host::suite::NotAdmitted::NullPasses { place: String::new() }),
+        (
+            2,
+            crate::host::suite::NotAdmitted::OracleFails {
+                place: String::from("step `a`: "),
+                why: String::from("exit 1"),
+            },
+        ),
+    ] {
+        let (cause, why) = (String::from("verifier-crash"), error.to_string());
+        written.append(&EventRecord::Unfillable { slot, cause, why });
+    }
+    written.end("complete");
+    let mut reader = project.reader();
+    let board = reader.board(0);
+    let idle = format!("task `{}` passes an agent that does nothing", HELD_IN[1]);
+    let fails = format!("task `{}` fails its own `solution/solve.sh`", HELD_IN[2]);
+    assert_eq!(wrong(&board), [("SH905", idle.as_str()), ("SH906", fails.as_str())]);
+    // Lists that somebody edits are what they want; a seed that puts tasks elsewhere is not.
+    project.suite(&HELD_IN[..1], &["add-health", "invoice-total", "join-orders"]);
+    assert_eq!(wrong(&reader.board(1)), []);
+    let manifest = project.root().join("harness.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let (before, rest) = text.split_once("held_in = ").unwrap();
+    let after = rest.split_once("\n[").map_or("", |(_, after)| after);
+    let seeded = format!("{before}split = {{ seed = 7, held_in = 0.5, held_out = 0.5 }}\n\n[{after}");
+    fs::write(&manifest, seeded).unwrap();
+    let subject = project.subject();
+    let is_moved = |task: &&&str| subject.task(task).unwrap().split != Split::HeldIn;
+    let moved = HELD_IN.iter().filter(is_moved).count();
+    assert!(0 < moved, "the seed moves none of them: take another one");
+    let board = reader.board(2);
+    let told = wrong(&board);
+    let tasks = if moved == 1 { String::from("1 task") } else { format!("{moved} tasks") };
+    let message = format!("{tasks} changed split since r-0001: scores start anew");
+    assert!(told.contains(&("SH806", message.as_str())), "{told:?}");
 }
 
 #[test]

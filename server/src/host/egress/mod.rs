@@ -123,10 +123,17 @@ pub fn is_carried_by(choice: Choice) -> bool {
 pub fn over(asked: Ceiling, ceiling: Ceiling) -> String {
     let what = if asked == Ceiling::Public { "any public host" } else { "hosts of the network" };
     let ceiling = ceiling.word();
-    format!(
-        "the task asks for {what}, and `network = \"{ceiling}\"` in the `config.toml` of this machine allows less"
-    )
+    format!("the task asks for {what}, and `network = \"{ceiling}\"` {ALLOWS_LESS}")
 }
+
+/// Whether that is why a task is refused.
+#[must_use]
+pub fn is_over(reason: &str) -> bool {
+    reason.contains(ALLOWS_LESS)
+}
+
+/// What is said of every task that asks for more than the machine allows.
+const ALLOWS_LESS: &str = "in the `config.toml` of this machine allows less";
 
 /// A proxy that serves one sandbox. It ends when it is dropped, and with it every connection.
 #[derive(Debug)]

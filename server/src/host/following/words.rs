@@ -248,3 +248,6 @@ fn gain(cycle: &Cycle, split: Split) -> String {
     let (before, after, tasks) = after.beside(&before, split);
     format!("{} {}→{}/{tasks}", split.word(), score::number(before), score::number(after))
 }
+
+#[cfg(test)]
+mod tests;

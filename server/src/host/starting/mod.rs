@@ -25,7 +25,7 @@ use crate::engine::report::words::plural;
 use crate::failure::Failure;
 
 pub use preparing::{Created, Prepared, of_run, prepare};
-pub use pricing::evaluation;
+pub use pricing::{evaluation, going_on, proposing, validation};
 pub use recording::record;
 pub use resuming::{PreparedResume, prepare_resume};
 pub use wish::{Wish, change, is_own, may};
@@ -95,6 +95,17 @@ pub struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
+    /// Of a project on a machine whose sandbox keeps this.
+    #[must_use]
+    pub fn new(
+        subject: &'a Subject,
+        store: &'a Store,
+        guarantees: &'a Guarantees,
+        machine: &'a Machine,
+    ) -> Self {
+        Self { subject, store, guarantees, machine }
+    }
+
     /// What was measured before in this project.
     #[must_use]
     pub fn past(&self) -> Past<'a> {

@@ -177,8 +177,7 @@ pub(super) fn prepare_here(
         command::ready(&subject.harness, &machine.toolchains)
             .map_err(|error| Failure::config(error.to_string(), hint))?;
     }
-    let mut plan =
-        plan(&mut Asking { subject: &subject, store, guarantees: &guarantees, machine: &machine })?;
+    let mut plan = plan(&mut Asking::new(&subject, store, &guarantees, &machine))?;
     let own = plan.own.take();
     let subject = plan.subject.take().unwrap_or(subject);
     let key = machine.key_of(&subject.harness.manifest().model.value)?;

@@ -1,6 +1,6 @@
 //! The run that is asked for, as it is stored: what the plan, the manifest, the machine and the person say, each in its part.
 
-use harness_schema::manifest::AgentKind;
+use harness_schema::manifest::{AgentKind, Manifest};
 
 use super::{Plan, Terms};
 use crate::engine::cycle::Goal;
@@ -30,10 +30,7 @@ pub fn record(
     subject.fits(machine.sandbox())?;
     let Plan { goal, repeats, slots, rules, candidates, seal, .. } = plan;
     let budget = &manifest.budget.value;
-    let most = budget
-        .max_cost_usd
-        .as_ref()
-        .map_or(machine.max_cost_usd, |most| most.value.min(machine.max_cost_usd));
+    let most = limit(manifest, machine);
     let max_cost = terms.max_cost_usd.map_or(most, |asked| asked.min(most));
     // Where nothing is known about prices a limit of money would stop everything.
     let model = &manifest.model.value;
@@ -80,4 +77,10 @@ pub fn record(
         record.budget.trials = Some(record.budget.trials.map_or(most, |set| set.min(most)));
     }
     Ok(record)
+}
+
+/// What a run of a project may cost on a machine, in US dollars: the lower of what both say.
+pub(super) fn limit(manifest: &Manifest, machine: &Machine) -> f64 {
+    let most = manifest.budget.value.max_cost_usd.as_ref();
+    most.map_or(machine.max_cost_usd, |most| most.value.min(machine.max_cost_usd))
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::preparing::{Here, Matter};
 use super::proven;
+use super::recording::limit;
+use crate::engine::budget::Limit;
 use crate::engine::consent::{Items, Reason, Terms, execution_digest};
+use crate::engine::plan::Finish;
 use crate::failure::Failure;
 use crate::host::consent::{Asked, Memory, Recalled};
 use crate::host::machine::Machine;
@@ -13,6 +16,7 @@ use crate::host::record::{AgreementRecord, HowAgreed};
 use crate::host::sandbox::Choice;
 use crate::host::store::{Store, StoreError, StoredRun, run_name};
 use crate::host::subject::Subject;
+use crate::host::{disk, following};
 
 /// A run that could go on, before somebody has agreed to what is executed now.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub struct PreparedResume {
     matter: Matter,
     reasons: Vec<Reason>,
     ticket: Option<AgreementRecord>,
+    /// What it may spend from now on, if that is more than when it was started.
+    raised: Option<f64>,
 }
 
 impl PreparedResume {
@@ -68,14 +74,18 @@ impl PreparedResume {
         how: HowAgreed,
     ) -> Result<(), Failure> {
         let agreement = AgreementRecord::of(&execution_digest(self.items()), self.terms(), how);
+        let failed = |error: StoreError| error.to_failure();
+        if let Some(raised) = self.raised {
+            store.raise(stored.number, raised).map_err(failed)?;
+        }
         let is_known = self
             .ticket
             .as_ref()
             .is_some_and(|ticket| (&ticket.execution, &ticket.key) == (&agreement.execution, &agreement.key));
-        if is_known {
+        if is_known && self.raised.is_none() {
             return Ok(());
         }
-        store.agree(stored.number, at, &agreement).map_err(|error| error.to_failure())
+        store.agree(stored.number, at, &agreement).map_err(failed)
     }
 }
 
@@ -112,9 +122,12 @@ pub(super) fn prepare_resume_here(
             "start another one with `self-harness evaluate`; what was measured under other tasks is kept",
         ));
     }
+    let mut record = record.clone();
+    let raised = raised(root, &machine, store, stored)?;
+    record.budget.cost = raised.or(record.budget.cost);
     let Recalled { mut agreed, keys_anywhere, .. } = memory.recall(root);
     let key = machine.key_of(&subject.harness.manifest().model.value)?;
-    let matter = Matter::of(store, record.clone(), subject, guarantees, key, keys_anywhere)?;
+    let matter = Matter::of(store, record, subject, guarantees, key, keys_anywhere)?;
     let ticket = store.agreement(stored.number).map_err(failed)?;
     if let Some(ticket) = &ticket {
         // Whoever started it agreed to this, whatever was agreed to for other runs since.
@@ -127,5 +140,26 @@ pub(super) fn prepare_resume_here(
     let mut reasons = agreed.reasons(&matter.items, &matter.terms);
     // It is one run, and was asked for when it was started.
     reasons.retain(|reason| *reason != Reason::Unsandboxed || ticket.is_none());
-    Ok(PreparedResume { matter, reasons, ticket })
+    Ok(PreparedResume { matter, reasons, ticket, raised })
+}
+
+/// What a run that has spent all that it may is allowed from now on: what project and machine allow by now, if that is more. Any
+/// other run keeps the limit that it was started with.
+///
+/// # Errors
+/// A [`Failure`] if they allow no more.
+fn raised(root: &Path, machine: &Machine, store: &Store, stored: &StoredRun) -> Result<Option<f64>, Failure> {
+    let seen = following::look_at(store, stored)?;
+    let is_capped = seen.run().finished() == Some(&Finish::Budget(Limit::Cost));
+    let Some(before) = stored.record.budget.cost.filter(|_| is_capped) else { return Ok(None) };
+    let (files, harness) = disk::complete(root, disk::scan(root), None);
+    drop(files);
+    let now = limit(harness.manifest(), machine);
+    if before < now {
+        return Ok(Some(now));
+    }
+    Err(Failure::user(
+        format!("{} has spent what it may: ${before:.2}", run_name(stored.number)),
+        "raise `max_cost_usd` in `[budget]` of `harness.toml`, and in your configuration if that says less; then resume it",
+    ))
 }

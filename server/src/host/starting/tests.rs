@@ -289,3 +289,33 @@ fn what_somebody_agreed_to_is_stored_and_goes_on_unasked() {
     let failure = prepare_resume_here(project.here(), &project.root(), &store, &stored).unwrap_err();
     assert_eq!(failure.message, "r-0001 cannot go on: a task or the harness changed since it was started");
 }
+
+#[test]
+fn only_a_run_that_has_spent_its_limit_goes_on_with_the_limit_of_now() {
+    let project = Project::new("raised");
+    let mut store = project.store();
+    let prepared = project.prepare(&store, &[]).unwrap();
+    let of_manifest = prepared.terms().max_cost.unwrap();
+    prepared.create(&project.root(), &mut store, HowAgreed::Asked).unwrap();
+    // Whoever has started it wanted less than the project allows.
+    let less = of_manifest / 2.0;
+    store.raise(1, less).unwrap();
+    let resumed = |store: &Store| {
+        prepare_resume_here(project.here(), &project.root(), store, &store.run(1).unwrap().unwrap())
+    };
+    assert_eq!(resumed(&store).unwrap().terms().max_cost, Some(less));
+    let lease = store.claim().unwrap().unwrap();
+    let finish = EventRecord::Finished { finish: String::from("budget-cost") };
+    store.append(&lease, 1, Duration::ZERO, &finish).unwrap();
+    let again = resumed(&store).unwrap();
+    assert_eq!(again.terms().max_cost, Some(of_manifest));
+    // It is kept when somebody has agreed, and not before.
+    assert_eq!(store.run(1).unwrap().unwrap().record.budget.cost, Some(less));
+    let stored = store.run(1).unwrap().unwrap();
+    again.agree(&mut store, &stored, Duration::ZERO, HowAgreed::Asked).unwrap();
+    assert_eq!(store.run(1).unwrap().unwrap().record.budget.cost, Some(of_manifest));
+    assert_eq!(store.agreement(1).unwrap().unwrap().max_cost, Some(of_manifest));
+    // And there it ends, as long as nobody raises that.
+    let refused = resumed(&store).unwrap_err();
+    assert_eq!(refused.message, format!("r-0001 has spent what it may: ${of_manifest:.2}"));
+}

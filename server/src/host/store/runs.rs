@@ -288,6 +288,20 @@ impl Store {
         transaction.commit().map_err(&failed)
     }
 
+    /// Lets a run spend so much, in US dollars, which somebody has agreed to. Nobody works on it yet.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub fn raise(&mut self, run: i64, cost: f64) -> Result<(), StoreError> {
+        let Some(mut stored) = self.run(run)? else { return Ok(()) };
+        stored.record.budget.cost = Some(cost);
+        let body = serde_json::to_string(&stored.record).map_err(StoreError::damaged(&self.path, "run"))?;
+        self.connection
+            .execute("UPDATE run SET body = ?2 WHERE number = ?1", params![run, body])
+            .map_err(StoreError::database(&self.path))?;
+        Ok(())
+    }
+
     /// Ends a run that nobody works on. Trials that ran when its worker died count for nothing, but what they took is paid.
     ///
     /// # Errors

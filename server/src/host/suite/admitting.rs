@@ -25,17 +25,22 @@ const SOLVE: &str = "solve.sh";
 /// How many ways to add a failing check are tried.
 const WAYS: usize = 4;
 
+/// What is said of a task that an agent passes which does nothing.
+pub const PASSES_IDLE: &str = "the untouched environment passes";
+/// What is said of a task whose solution fails it.
+pub const FAILS_SOLUTION: &str = "`solution/solve.sh` does not pass";
+
 /// Why a task is not scheduled.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAdmitted {
     /// Who does nothing passes.
-    #[error("{place}the untouched environment passes, so a pass means nothing; make the verifier stricter")]
+    #[error("{place}{}, so a pass means nothing; make the verifier stricter", PASSES_IDLE)]
     NullPasses {
         /// Which step, for several.
         place: String,
     },
     /// The solution does not pass.
-    #[error("{place}`solution/solve.sh` does not pass: {why}")]
+    #[error("{place}{}: {why}", FAILS_SOLUTION)]
     OracleFails {
         /// Which step, for several.
         place: String,

@@ -18,7 +18,7 @@ pub mod admitting;
 pub mod combining;
 
 pub use admission::{Admission, AdmittedTask, Mark, Proof};
-pub use admitting::{NotAdmitted, admit};
+pub use admitting::{FAILS_SOLUTION, NotAdmitted, PASSES_IDLE, admit};
 pub use bundle::{Bundle, BundleError};
 pub use combining::{combine, goes_on};
 pub use environment::{Bench, PrepareError, Template, begin, build, healthy};

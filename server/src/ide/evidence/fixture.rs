@@ -119,6 +119,7 @@ pub(crate) fn run(status: Status) -> RunLine {
         sentence: String::new(),
         line: String::new(),
         cause: String::new(),
+        is_capped: false,
         progress: Progress {
             done: 31,
             total: 72,

@@ -50,11 +50,43 @@ fn what_starts_something_without_a_price_asks() {
     world.board.next.price.clear();
     let next = |world: &World| titles(world, "harness.toml").remove(1);
     assert_eq!(next(&world), "Evaluate 36 tasks ×2…");
+    let mut with_price = World::evaluated();
+    let price = |text: &str| text.to_owned();
+    with_price.board.next.propose = price("about $0.20");
+    with_price.board.next.validate = price("about $1.80");
+    with_price.board.next.resume = price("about $0.70");
+    assert_eq!(next(&with_price), "Propose for 1 weakness (about $0.20)");
+    with_price.board.next.waiting = vec![8, 9];
+    assert_eq!(next(&with_price), "Validate 2 proposals (about $1.80)");
+    let command = lenses(&with_price.site("harness.toml")).remove(1).command.unwrap();
+    assert_eq!((command.price.as_deref(), command.proposals), (Some("about $1.80"), vec![8, 9]));
+    with_price.board.runs = vec![run(Status::Interrupted)];
+    assert_eq!(next(&with_price), "Resume (about $0.70)");
     world.board.next.tasks = 0;
     assert_eq!(next(&world), "Evaluate…");
     world.board.next.price = String::from("free");
     world.board.next.seconds = None;
     assert_eq!(next(&world), "Evaluate (free)");
+}
+
+#[test]
+fn a_run_that_has_spent_what_it_may_is_raised_and_goes_on() {
+    let mut world = with_run(Status::Result);
+    let first = |world: &World| titles(world, "harness.toml");
+    let harness = world.site("harness.toml").project.identity().to_string();
+    let run = &mut world.board.runs[0];
+    (run.is_capped, run.cause) = (true, String::from("$5.00 spent, 58/72 trials"));
+    // Of another harness it says nothing here.
+    assert_eq!(first(&world)[0], "held-in 15.5/24 · held-out 7/12");
+    world.board.runs[0].harness = harness;
+    assert_eq!(first(&world)[..2], ["Paused: $5.00 spent, 58/72 trials", "Raise and Resume…"]);
+    let project = world.site("harness.toml").project;
+    assert_eq!(standing::status([&project]).text, "harness paused: $5.00 spent");
+    let resume = lenses(&world.site("harness.toml")).remove(1).command.unwrap();
+    assert_eq!((resume.word(), resume.run.as_deref()), ("resume", Some("r-0148")));
+    // Something newer was run.
+    world.board.runs.insert(0, super::super::evidence::fixture::run(Status::Result));
+    assert_eq!(first(&world)[0], "held-in 15.5/24 · held-out 7/12");
 }
 
 #[test]

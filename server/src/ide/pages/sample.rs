@@ -86,6 +86,7 @@ pub(in crate::ide) fn run(number: i64, goal: Goal, status: Status, sentence: &st
         sentence: sentence.into(),
         line: String::new(),
         cause: String::new(),
+        is_capped: false,
         progress: Progress::default(),
         harness: other("a"),
         contract: other("c"),

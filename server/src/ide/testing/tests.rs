@@ -148,7 +148,7 @@ fn ux_16_only_what_teaches_now_and_may_be_shown_has_a_state() {
     let of = |trust: Trust| {
         let project = changed(|board| {
             let passed = vec![plan::State::Filled(Verdict::Pass)];
-            board.tests =
+            board.tests.states =
                 ["t-04", "judge-9d1f-a", "gone"].map(|task| (task.to_owned(), passed.clone())).into();
             (board.trust, board.store) = (trust, StoreState::Imported);
         });
@@ -156,6 +156,32 @@ fn ux_16_only_what_teaches_now_and_may_be_shown_has_a_state() {
     };
     assert_eq!(of(Trust::Trusted), [("held-in/t-04".to_owned(), State::Passed)]);
     assert_eq!(of(Trust::Untrusted), []);
+}
+
+#[test]
+fn a_state_is_old_when_the_harness_or_its_task_is_another() {
+    let of = |harness: Option<&str>, changed: &[&str]| {
+        let project = changed_tests(harness, changed);
+        outdated(&project)
+    };
+    // What still runs is of no text yet.
+    let all = ["held-in/deep/t-19", "held-in/t-04"];
+    assert_eq!(of(None, &[]), Vec::<String>::new());
+    assert_eq!(of(Some("another"), &[]), all);
+    assert_eq!(of(None, &["deep/t-19", "t-07"]), ["held-in/deep/t-19"]);
+}
+
+/// A project whose harness was tried on three tasks, one of which still runs; or another one was.
+fn changed_tests(harness: Option<&str>, others: &[&str]) -> Project {
+    let now = project().identity().to_string();
+    changed(|board| {
+        let passed = plan::State::Filled(Verdict::Pass);
+        let running = plan::State::Running { voids: 0 };
+        let states = [("t-04", passed), ("deep/t-19", passed), ("t-07", running), ("judge-9d1f-a", passed)];
+        board.tests.states = states.map(|(task, state)| (task.to_owned(), vec![state])).into();
+        board.tests.harness = harness.map_or(now, str::to_owned);
+        board.tests.changed = others.iter().map(|task| (*task).to_owned()).collect();
+    })
 }
 
 #[test]

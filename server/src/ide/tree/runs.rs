@@ -55,6 +55,7 @@ fn item(run: &RunLine) -> Item {
         status if status.may_resume() => vec!["resume", "discard"],
         status if status.is_active() => vec!["cancel"],
         // What was measured is kept, and the rest can be.
+        _ if run.is_capped => vec!["resume", "report"],
         Status::Cancelled if run.progress.done < run.progress.total => vec!["resume", "report"],
         _ => vec!["report"],
     };

@@ -27,6 +27,7 @@ pub(super) async fn control(
         (Some(name), _) => board.runs.iter().find(|run| run.name == *name),
         (None, "cancel") => board.active(),
         (None, "retry") => board.runs.iter().find(|run| !run.status.is_active()),
+        (None, "resume") => board.runs.iter().find(|run| run.status.may_resume()).or(board.capped()),
         (None, _) => board.runs.iter().find(|run| run.status.may_resume()),
     };
     let name = run
@@ -69,6 +70,7 @@ pub(super) fn choices(board: &Board) -> Vec<(&'static str, &'static str)> {
             choices.extend([("resume", "Resume"), ("discard", "Discard")]);
         }
         Some(_) => choices.push(("cancel", "Cancel")),
+        None if board.capped().is_some() => choices.push(("resume", "Raise and Resume")),
         None => {}
     }
     choices.extend([

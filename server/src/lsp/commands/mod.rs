@@ -82,6 +82,7 @@ impl Commands {
 
     /// The answer to a command; what it says of a failure was told to the user.
     pub async fn answer(&self, word: &'static str, argument: Option<Value>) -> Value {
+        tracing::info!(word, "a command");
         let task = tokio::spawn(self.clone().whole(word, argument));
         match tokio::time::timeout(ANSWER, task).await {
             Ok(Ok(answer)) => answer,
@@ -104,6 +105,7 @@ impl Commands {
 
     /// Tells the user why what they asked for was not done.
     fn failed(&self, failure: &Failure) -> Value {
+        tracing::warn!("a command failed: {}", failure.message);
         let text = standing::shown(&failure.message);
         let text = if failure.hint.is_empty() { text } else { format!("{text}\n{}", failure.hint) };
         self.shared.notify("window/showMessage", &json!({"type": 1, "message": text}));

@@ -168,9 +168,7 @@ impl Starting {
     /// whatever showed no price is asked for with its costs.
     fn agreed(&self, store: &Store, prepared: &starting::Prepared, may_try: bool) -> Result<Answer, Failure> {
         let asked = prepared.asked(store)?;
-        // The harness may be another by now than the one whose price was seen.
-        let is_seen = self.argument.price.is_some() && self.argument.price == consent::price(&asked);
-        if prepared.reasons().is_empty() && is_seen {
+        if prepared.reasons().is_empty() && self.has_seen(&asked) {
             return Ok(Answer::Before);
         }
         let text = wording(&asked, prepared.items(), prepared.reasons());
@@ -181,6 +179,11 @@ impl Starting {
             Some("smoke") => Answer::Smoke,
             _ => Answer::No,
         })
+    }
+
+    /// Whether what was chosen said what it costs. The harness may be another by now than the one whose price was seen.
+    fn has_seen(&self, asked: &Asked<'_>) -> bool {
+        self.argument.price.is_some() && self.argument.price == consent::price(asked)
     }
 
     /// What a person should know, and need not answer.
@@ -297,15 +300,21 @@ impl Starting {
         starting::may(&store, &stored, &seen, wish)?;
         let prepared = starting::prepare_resume(root, &store, &stored)?;
         let asked = prepared.asked(&store)?;
-        let text = wording(&asked, prepared.items(), prepared.reasons());
-        let question = self.question(&stored.record.verb, prepared.items(), &text, vec![START, CANCEL]);
-        if self.ask(&question) != Some(START.id) {
-            return Ok(not_started());
-        }
+        let how = match prepared.goes_on() && self.has_seen(&asked) {
+            true => HowAgreed::Before,
+            false => {
+                let text = wording(&asked, prepared.items(), prepared.reasons());
+                let buttons = vec![START, CANCEL];
+                let question = self.question(&stored.record.verb, prepared.items(), &text, buttons);
+                if self.ask(&question) != Some(START.id) {
+                    return Ok(not_started());
+                }
+                HowAgreed::Asked
+            }
+        };
         if !prepared.goes_on() {
             self.remember(prepared.items(), prepared.terms());
         }
-        let how = HowAgreed::Asked;
         prepared.agree(&mut store, &stored, seen.run().spent().time, how)?;
         starting::change(&mut store, &stored, &seen, wish)?;
         worker::ensure(root, &store, stored.record.key_variable.as_deref())?;
@@ -396,12 +405,18 @@ fn is_saved(project: &Project, file: &FilePath) -> bool {
     std::fs::read_to_string(project.absolute(file)).is_ok_and(|saved| saved == document.source())
 }
 
-/// A task that judges, among those that somebody names.
+/// A task that judges, among those that somebody names: the held-out ones are measured together or not at all, and those that are
+/// sealed not here.
 fn judges<'s>(subject: &'s Subject, named: &[String]) -> Option<&'s str> {
     let patterns: Vec<TaskPattern> = named.iter().map(|written| TaskPattern::new(written)).collect();
-    let mut held_out = subject.tasks.iter().filter(|task| task.split != Split::HeldIn);
-    let found = held_out.find(|task| patterns.iter().any(|pattern| pattern.matches(&task.id)));
-    found.map(|task| task.id.as_str())
+    let of = |split: Split| {
+        let tasks = subject.tasks.iter().filter(move |task| task.split == split);
+        tasks.partition(|task| patterns.iter().any(|pattern| pattern.matches(&task.id)))
+    };
+    let (sealed, _): (Vec<_>, Vec<_>) = of(Split::Sealed);
+    let (held_out, others): (Vec<_>, Vec<_>) = of(Split::HeldOut);
+    let alone = if others.is_empty() { None } else { held_out.first() };
+    sealed.first().or(alone).map(|task| task.id.as_str())
 }
 
 fn not_started() -> Value {

@@ -1,0 +1,194 @@
+// VS Code's workbench and extension host (code-server) with a browser in front of it, and what a person does there.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { chromium } from "playwright-core";
+
+/** Longer than anything but a run takes on a machine with other work. */
+export const PATIENCE = 30_000;
+
+/** No telemetry, no recommendations, no trial of anything: what is left is what the extension does. */
+const SETTINGS = {
+  "chat.disableAIFeatures": true,
+  "editor.minimap.enabled": false,
+  "extensions.autoCheckUpdates": false,
+  "extensions.autoUpdate": false,
+  "extensions.ignoreRecommendations": true,
+  "git.enabled": false,
+  "security.workspace.trust.startupPrompt": "always",
+  "telemetry.telemetryLevel": "off",
+  "update.mode": "none",
+  "window.menuBarVisibility": "compact",
+  "workbench.editor.useModal": "off",
+  "workbench.enableExperiments": false,
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+};
+
+const BROWSER = [
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-gpu",
+  "--disable-quic",
+  "--disable-sync",
+  "--no-first-run",
+  "--no-sandbox",
+];
+
+/** An editor in a browser. */
+export class Workbench {
+  /** `options`: `codeServer` (its entry), `extensions` (a directory), `lab`, `pictures`, `theme`, `settings`. */
+  constructor(options) {
+    this.options = options;
+    this.pictures = 0;
+  }
+
+  /** Starts the editor; no window yet. */
+  async start() {
+    const { codeServer, extensions, lab, theme = "Default Dark Modern", settings = {}, flags = [] } = this.options;
+    const data = mkdtempSync(path.join(lab.directory, "code-"));
+    mkdirSync(path.join(data, "User"));
+    this.settings = path.join(data, "User", "settings.json");
+    writeFileSync(this.settings, JSON.stringify({ ...SETTINGS, "workbench.colorTheme": theme, ...settings }, null, 2));
+    const config = path.join(data, "config.yaml");
+    writeFileSync(config, "");
+    this.port = await freePort();
+    const arguments_ = [
+      ...[codeServer, "--bind-addr", `127.0.0.1:${this.port}`, "--auth", "none", "--config", config],
+      ...["--user-data-dir", data, "--extensions-dir", extensions, "--disable-telemetry", "--disable-update-check"],
+      ...["--disable-getting-started-override", ...flags],
+    ];
+    this.server = spawn(process.execPath, arguments_, { env: lab.environment, stdio: "pipe" });
+    const log = createWriteStream(path.join(lab.directory, `code-server-${this.port}.log`));
+    this.server.stdout.pipe(log);
+    this.server.stderr.pipe(log);
+    await until("code-server answers", async () => (await fetch(`http://127.0.0.1:${this.port}/healthz`)).ok);
+    this.browser = await chromium.launch({ executablePath: this.options.chromium ?? "/usr/bin/chromium", args: BROWSER });
+    const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 } });
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    this.page = await context.newPage();
+    return this;
+  }
+
+  /** Opens a folder. */
+  async open(folder = this.options.lab.root, query = "") {
+    await this.page.goto(`http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(folder)}${query}`);
+    await this.page.locator(".monaco-workbench .part.statusbar").waitFor({ timeout: PATIENCE });
+  }
+
+  async close() {
+    await this.browser?.close();
+    if (this.server && this.server.exitCode === null) {
+      this.server.kill("SIGTERM");
+      const end = setTimeout(() => this.server.kill("SIGKILL"), 5_000);
+      await once(this.server, "exit");
+      clearTimeout(end);
+    }
+  }
+
+  /** Keeps a picture of what a person sees now. */
+  async shot(name) {
+    this.pictures += 1;
+    const number = String(this.pictures).padStart(2, "0");
+    await this.page.screenshot({ path: path.join(this.options.pictures, `${number}-${name}.png`) });
+  }
+
+  /** Waits for a text somewhere. */
+  async sees(selector, text, timeout = PATIENCE) {
+    const found = this.page.locator(selector, text === undefined ? {} : { hasText: text }).first();
+    await found.waitFor({ timeout });
+    return found;
+  }
+
+  /** Runs a command of the palette by its title. */
+  async command(title) {
+    await this.page.keyboard.press("F1");
+    const input = this.page.locator(".quick-input-widget .quick-input-box input");
+    await input.waitFor({ timeout: PATIENCE });
+    await input.fill(`>${title}`);
+    await this.sees(".quick-input-list .monaco-list-row.focused", title);
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** Chooses an item of the quick pick that is open. */
+  async picks(label) {
+    await this.sees(".quick-input-list .monaco-list-row", label);
+    await this.page.locator(".quick-input-widget .quick-input-box input").fill(label);
+    await this.sees(".quick-input-list .monaco-list-row.focused", label);
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** Opens a file of the folder by its name. */
+  async file(name) {
+    await this.page.keyboard.press("Control+p");
+    const input = this.page.locator(".quick-input-widget .quick-input-box input");
+    await input.waitFor({ timeout: PATIENCE });
+    await input.fill(name);
+    await this.sees(".quick-input-list .monaco-list-row.focused", path.basename(name));
+    await this.page.keyboard.press("Enter");
+    await this.sees(".tab.active", path.basename(name));
+  }
+
+  /** Puts the cursor on a line, from 1. */
+  async line(number) {
+    await this.page.keyboard.press("Control+g");
+    const input = this.page.locator(".quick-input-widget .quick-input-box input");
+    await input.waitFor({ timeout: PATIENCE });
+    await input.fill(`:${number}`);
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** Presses a button of the dialog that is open; what the dialog says. */
+  async answers(button, says) {
+    const dialog = await this.sees(".monaco-dialog-box", says);
+    const text = await dialog.innerText();
+    await dialog.locator(".monaco-button", { hasText: button }).first().click();
+    await dialog.waitFor({ state: "detached", timeout: PATIENCE });
+    return text;
+  }
+
+  /** The text of our item in the status bar. */
+  async status() {
+    const items = this.page.locator('.statusbar-item[id*="selfHarness.status"]');
+    return (await items.count()) === 0 ? "" : (await items.first().innerText()).trim();
+  }
+}
+
+/** Waits until something holds that may fail meanwhile. */
+export async function until(what, holds, timeout = PATIENCE) {
+  const end = Date.now() + timeout;
+  let last;
+  for (;;) {
+    try {
+      last = await holds();
+      if (last) {
+        return last;
+      }
+    } catch (error) {
+      last = error;
+    }
+    if (end < Date.now()) {
+      throw new Error(`not within ${timeout / 1000} s: ${what}; last ${last}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** An empty directory. */
+export function fresh(directory) {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}

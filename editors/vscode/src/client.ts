@@ -46,9 +46,23 @@ const announcement: StaticFeature = {
 
 /** The connection to a server. */
 export class Client extends LanguageClient {
+  private readonly listeners = new Map<string, ((params: unknown) => void)[]>();
+
   constructor(roots: readonly vscode.Uri[], spawn: () => Promise<ChildProcess>, log: vscode.OutputChannel, hooks: Hooks) {
     super("selfHarness", "Self-Harness", spawn, options(roots, log, hooks));
     this.registerFeature(announcement);
+  }
+
+  /** Hears what the server tells. The library has one listener for each method, and here are several. */
+  hear<T>(method: string, listener: (params: T) => void): void {
+    let all = this.listeners.get(method);
+    if (!all) {
+      all = [];
+      this.listeners.set(method, all);
+      const told = all;
+      this.onNotification(method, (params: unknown) => told.forEach((each) => each(params)));
+    }
+    all.push(listener as (params: unknown) => void);
   }
 
   /** Lets the server perform one of its commands. */

@@ -34,6 +34,10 @@ export async function complete(
       const tasks = argument.tasks ?? (await pickTask(client, root));
       return tasks && { ...argument, tasks };
     }
+    case "resume": {
+      const run = argument.run ?? (await pickRun(tree, root));
+      return run ? { ...argument, run } : undefined;
+    }
     case "rendered": {
       const file = argument.file ?? here(root);
       return file ? { ...argument, file } : says("Open a prompt of the harness first.");
@@ -70,6 +74,14 @@ async function pickWeakness(tree: Tree, root: vscode.Uri): Promise<string[] | un
   const entry = await pick(all, "Which weakness?", "No weakness is known: evaluate the harness first.");
   const cluster = entry && /\bC-[0-9a-f]+/.exec(entry.detail)?.[0];
   return cluster === undefined ? undefined : [cluster];
+}
+
+/** A run that is not over, or was cancelled: what it has measured is kept. */
+async function pickRun(tree: Tree, root: vscode.Uri): Promise<string | undefined> {
+  const all = await tree.entries(root, "runs");
+  const some = all.filter((one) => ["paused", "interrupted", "cancelled"].includes(one.state));
+  const entry = some.length === 1 ? some[0] : await pick(some, "Which run?", "There is no run to resume.");
+  return entry?.id.split("/")[1];
 }
 
 async function pick(entries: TreeEntry[], placeHolder: string, none: string): Promise<TreeEntry | undefined> {

@@ -19,7 +19,7 @@ export class News {
 
   /** A server has begun to talk. */
   listen(client: Client): void {
-    client.onNotification("selfHarness/runState", (run: RunState) => {
+    client.hear("selfHarness/runState", (run: RunState) => {
       if (ENDS.has(run.state) && this.isWanted()) {
         void this.tell(run);
       }

@@ -17,7 +17,7 @@ export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposa
 
   /** A server has begun to talk. */
   listen(client: Client): void {
-    client.onNotification("selfHarness/contentChanged", ({ uri }: { uri: string }) => {
+    client.hear("selfHarness/contentChanged", ({ uri }: { uri: string }) => {
       this.changed.fire(vscode.Uri.parse(uri));
     });
     client.onDidChangeState(({ newState }) => {

@@ -31,15 +31,15 @@ export class Status implements vscode.Disposable {
 
   /** A server has begun to talk. */
   listen(client: Client): void {
-    client.onNotification("experimental/serverStatus", (told: ServerStatus) => {
+    client.hear("experimental/serverStatus", (told: ServerStatus) => {
       this.told = told;
       this.show();
     });
-    client.onNotification("selfHarness/trustState", ({ root, state }: TrustState) => {
+    client.hear("selfHarness/trustState", ({ root, state }: TrustState) => {
       this.trust.set(vscode.Uri.parse(root).toString(), state);
       this.show();
     });
-    client.onNotification("selfHarness/runState", ({ root, runId, state }: RunState) => {
+    client.hear("selfHarness/runState", ({ root, runId, state }: RunState) => {
       const key = `${root} ${runId}`;
       if (ACTIVE.has(state)) {
         this.active.add(key);

@@ -34,9 +34,9 @@ export class Testing implements vscode.Disposable {
 
   /** A server has begun to talk. */
   listen(client: Client): void {
-    client.onNotification("experimental/changeTestState", (change: TestChange) => this.change(change));
-    client.onNotification("experimental/endRunTest", () => this.end());
-    client.onNotification("selfHarness/treeChanged", () => void this.discover());
+    client.hear("experimental/changeTestState", (change: TestChange) => this.change(change));
+    client.hear("experimental/endRunTest", () => this.end());
+    client.hear("selfHarness/treeChanged", () => void this.discover());
   }
 
   /** Nothing was started: nobody agreed to it. */

@@ -66,7 +66,7 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
 
   /** A server has begun to talk. */
   listen(client: Client): void {
-    client.onNotification("selfHarness/treeChanged", () => this.refresh());
+    client.hear("selfHarness/treeChanged", () => this.refresh());
   }
 
   /** Something may be another way. */

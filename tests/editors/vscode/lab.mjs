@@ -1,6 +1,6 @@
 // A project with little tasks, a model that follows a script, and a home of its own.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -63,7 +63,7 @@ when = { step = 1 }
 reply = { text = "I write.", ${shell("echo 7 > answer.txt")} }
 
 [[rule]]
-reply = { delay = "150ms", text = "Done: the number is written.", usage = { input = 200, output = 5 } }
+reply = { delay = "400ms", text = "Done: the number is written.", usage = { input = 200, output = 5 } }
 `;
 
 /** A project of `tasks` tasks, every other one held-out. */
@@ -159,8 +159,13 @@ held_in = [${ids(0)}]
 held_out = [${ids(1)}]
 
 [improve]
+gate = "exact"
 proposals = 8
 rounds = 1
+
+[improve.repeats]
+baseline = 2
+screen = 1
 
 [budget]
 max_parallel = 4
@@ -182,6 +187,23 @@ echo $reward > /logs/verifier/reward.txt
 echo "{\\"results\\": {\\"tests\\": [{\\"name\\": \\"answer\\", \\"status\\": \\"$status\\"}]}}" > /logs/verifier/ctrf.json
 `,
     );
+  }
+
+  /** Whether anything was kept beside the manifest. */
+  get hasStore() {
+    return existsSync(this.file(".self-harness"));
+  }
+
+  /** The prompt with the accepted proposal, as the command line tells it. */
+  accepted() {
+    const run = (...words) =>
+      execFileSync(this.binary, words, { cwd: this.root, env: this.environment, encoding: "utf8" });
+    const [name] = /^\s*(P\d+)\s+accepted/m.exec(run("report"))?.slice(1) ?? [];
+    const copy = mkdtempSync(path.join(this.directory, "copy-"));
+    mkdirSync(path.join(copy, path.dirname(PROMPT_FILE)), { recursive: true });
+    writeFileSync(path.join(copy, PROMPT_FILE), this.read(PROMPT_FILE));
+    execFileSync("git", ["apply", "--unsafe-paths", "-"], { cwd: copy, input: run("report", "--diff", name) });
+    return readFileSync(path.join(copy, PROMPT_FILE), "utf8");
   }
 
   /** What the worker of a run has to say, for whoever looks why something failed. */

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { chromium } from "playwright-core";
@@ -43,7 +43,7 @@ export class Workbench {
   /** `options`: `codeServer` (its entry), `extensions` (a directory), `lab`, `pictures`, `theme`, `settings`. */
   constructor(options) {
     this.options = options;
-    this.pictures = 0;
+    this.shots = 0;
   }
 
   /** Starts the editor; no window yet. */
@@ -89,11 +89,54 @@ export class Workbench {
     }
   }
 
-  /** Keeps a picture of what a person sees now. */
-  async shot(name) {
-    this.pictures += 1;
-    const number = String(this.pictures).padStart(2, "0");
+  /** Keeps a picture of what a person sees now; `first` opens what is to be seen, and it is closed again. */
+  async shot(name, first) {
+    await first?.();
+    this.shots += 1;
+    const number = String(this.shots).padStart(2, "0");
+    // What moves has come to rest by then.
+    await new Promise((resolve) => setTimeout(resolve, 300));
     await this.page.screenshot({ path: path.join(this.options.pictures, `${number}-${name}.png`) });
+    if (first) {
+      await this.page.keyboard.press("Escape");
+    }
+  }
+
+  /** Sets settings of the user. */
+  async set(settings) {
+    const now = JSON.parse(readFileSync(this.settings, "utf8"));
+    writeFileSync(this.settings, JSON.stringify({ ...now, ...settings }, null, 2));
+  }
+
+  /** Opens the menu of what can be done at the cursor. */
+  async menu() {
+    await this.page.keyboard.press("Control+.");
+    return this.sees(".action-widget .monaco-list-row");
+  }
+
+  /** Chooses from that menu, by keys. */
+  async fix(title) {
+    await this.menu();
+    const rows = this.page.locator(".action-widget .monaco-list-row.action");
+    await this.sees(".action-widget .monaco-list-row.action", title);
+    for (let presses = await rows.count(); 0 < presses; presses -= 1) {
+      const chosen = this.page.locator(".action-widget .monaco-list-row.action.focused");
+      if (title.test(((await chosen.count()) ? await chosen.first().innerText() : "").trim())) {
+        await this.page.keyboard.press("Enter");
+        await this.page.locator(".action-widget").waitFor({ state: "detached" });
+        return;
+      }
+      await this.page.keyboard.press("ArrowDown");
+    }
+    throw new Error(`cannot choose ${title}`);
+  }
+
+  /** The text of the page that is shown as a preview. */
+  async preview() {
+    const texts = await Promise.all(
+      this.page.frames().map((frame) => frame.locator("body.vscode-body").innerText({ timeout: 500 }).catch(() => "")),
+    );
+    return texts.join("\n");
   }
 
   /** Waits for a text somewhere. */
@@ -106,19 +149,30 @@ export class Workbench {
   /** Runs a command of the palette by its title. */
   async command(title) {
     await this.page.keyboard.press("F1");
-    const input = this.page.locator(".quick-input-widget .quick-input-box input");
-    await input.waitFor({ timeout: PATIENCE });
-    await input.fill(`>${title}`);
-    await this.sees(".quick-input-list .monaco-list-row.focused", title);
-    await this.page.keyboard.press("Enter");
+    await this.types(`>${title}`, title);
   }
 
   /** Chooses an item of the quick pick that is open. */
   async picks(label) {
     await this.sees(".quick-input-list .monaco-list-row", label);
-    await this.page.locator(".quick-input-widget .quick-input-box input").fill(label);
-    await this.sees(".quick-input-list .monaco-list-row.focused", label);
-    await this.page.keyboard.press("Enter");
+    await this.types(label, label);
+  }
+
+  /** Types into the quick pick, and takes the item of this name, by keys. */
+  async types(text, label) {
+    const input = this.page.locator(".quick-input-widget .quick-input-box input");
+    await input.waitFor({ timeout: PATIENCE });
+    await input.fill(text);
+    await this.sees(".quick-input-list .monaco-list-row", label);
+    const focused = this.page.locator(".quick-input-list .monaco-list-row.focused .label-name");
+    for (let presses = 0; presses < 20; presses += 1) {
+      if ((await focused.first().innerText()) === label) {
+        await this.page.keyboard.press("Enter");
+        return;
+      }
+      await this.page.keyboard.press("ArrowDown");
+    }
+    throw new Error(`cannot choose ${label}`);
   }
 
   /** Opens a file of the folder by its name. */

@@ -1,0 +1,155 @@
+// A person's first hour: an untrusted folder, trust, a run that is cancelled and goes on, evidence, a proposal that is validated, looked
+// at and applied by the quick-fix menu, and undone.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { Lab, PROMPT, PROMPT_FILE, REMEDY } from "./lab.mjs";
+import { Workbench, until } from "./workbench.mjs";
+
+/** Longer than a run of this lab takes on a machine with other work. */
+const A_RUN = 120_000;
+
+/** The first hour, told step by step to `step(name, work)`. */
+export async function ui(setUp, step) {
+  const lab = await new Lab(setUp.binary, 12).open();
+  const desk = new Workbench({ ...setUp, lab });
+  const lens = (text, timeout) => desk.sees(".codelens-decoration a, .codelens-decoration span", text, timeout);
+  // What the editor remembers of lenses is shown before they come, and cannot be clicked.
+  const press = async (text, timeout) => (await desk.sees(".codelens-decoration a", text, timeout)).click();
+  const problem = (text) => desk.sees(".markers-panel .monaco-list-row", text);
+  try {
+    await desk.start();
+
+    await step("an untrusted folder is checked, and nothing of it runs", async () => {
+      await desk.open();
+      await desk.answers("No, I don't trust", "trust the authors");
+      await desk.file("harness.toml");
+      await lens("Checks only: workspace not trusted");
+      await until("the status", async () => (await desk.status()) === "harness: checks only");
+      await desk.shot("restricted");
+      await press("Trust…");
+      await desk.sees(".notification-toast", "Restricted Mode");
+      await desk.shot("restricted-refused");
+      await desk.page.getByRole("button", { name: "Manage Workspace Trust" }).click();
+      await desk.page.getByRole("button", { name: "Trust", exact: true }).first().click();
+      await desk.page.getByText("You trust this folder").waitFor();
+      await desk.command("View: Close Editor");
+      assert.equal(lab.hasStore, false, "a store was made");
+    });
+
+    await step("trust is about a list, which can be reviewed", async () => {
+      await desk.file("harness.toml");
+      await press("Trust…");
+      await desk.shot("trust");
+      const asked = await desk.answers("Review", "Trust what decides what is executed here?");
+      assert.match(asked, /harness\.toml/);
+      assert.match(asked, /12 tasks/);
+      await until("the page about trust", async () => (await desk.preview()).includes("What decides what is executed"));
+      await desk.shot("trust-page");
+      await desk.page.getByRole("button", { name: "Continue…" }).click();
+      await desk.answers("Trust", "Trust what decides what is executed here?");
+      await desk.file("harness.toml");
+      await lens("Not measured");
+      await until("the status", async () => (await desk.status()) === "harness: not measured");
+      await desk.command("Self-Harness: Focus on Harness View");
+      await desk.sees(".welcome-view-content", "Not measured yet");
+      await desk.shot("not-measured");
+    });
+
+    await step("a run asks first, shows its progress, is cancelled and goes on", async () => {
+      await press("Evaluate 12 tasks ×2");
+      await desk.sees(".monaco-dialog-box", "Start evaluate for writer?");
+      await desk.shot("consent");
+      const asked = await desk.answers("Start", "Start evaluate for writer?");
+      for (const line of ["Runs", "Executes", "Sends", "Model", "Costs", "Takes", "Writes"]) {
+        assert.match(asked, new RegExp(`^${line}\\s`, "m"));
+      }
+      await until("progress in the status bar", async () => /^harness [1-9]\d*\/\d+/.test(await desk.status()), A_RUN);
+      await lens(/\d+\/\d+ trials/);
+      await desk.sees(".monaco-list-row", "r-0001 evaluate");
+      await desk.shot("running");
+      await desk.page.locator('.title-actions a[aria-label^="Cancel Run"]').click();
+      await desk.sees(".monaco-list-row", "evaluate cancelled at", A_RUN);
+      await desk.shot("cancelled");
+      await desk.command("Self-Harness: Resume Run");
+      await desk.answers("Start", "evaluate");
+      await desk.sees(".monaco-list-row", "evaluate finished", A_RUN);
+      await lens(/^held-in [\d.]+\/6 · held-out [\d.]+\/6/);
+      await desk.shot("measured");
+    });
+
+    await step("a weakness is a hint at its line, with its evidence", async () => {
+      await desk.file(PROMPT_FILE);
+      await desk.sees(".view-line", /C-[0-9a-f]{4} · \d of \d fail/);
+      await lens("1 weakness");
+      await desk.command("View: Show Problems");
+      await problem(/failing tasks.*\(C-[0-9a-f]{4}\)/);
+      await desk.shot("weakness");
+      await desk.command("View: Toggle Panel Visibility");
+      await desk.line(3);
+      await desk.fix(/^Show evidence for C-/);
+      await until("the evidence", async () => /C-[0-9a-f]{4}/.test(await desk.preview()));
+      await desk.shot("evidence");
+    });
+
+    await desk.set({ "workbench.colorTheme": "Default Light Modern" });
+
+    await step("proposals are made and validated", async () => {
+      await desk.file("harness.toml");
+      await press("Propose for 1 weakness…");
+      await desk.answers("Start", "propose");
+      await press(/^Validate \d proposals?…/, A_RUN);
+      await desk.answers("Start", "validate");
+      await lens(/^Review 1 accepted proposal/, A_RUN);
+      await desk.sees(".monaco-list-row", REMEDY);
+      await desk.shot("accepted");
+    });
+
+    const score = async () => (await lens(/^held-in/)).innerText();
+    let before;
+    await step("a proposal is compared side by side", async () => {
+      before = await score();
+      await press("Review 1 accepted proposal");
+      await desk.sees(".diff-editor, .monaco-diff-editor");
+      await desk.sees(".monaco-diff-editor .editor.modified .view-line", REMEDY);
+      await desk.shot("preview");
+    });
+
+    await step("it is applied by the quick-fix menu, saved, and known by its text", async () => {
+      const proposal = lab.accepted();
+      await desk.file(PROMPT_FILE);
+      await desk.line(3);
+      await desk.shot("quick-fix", () => desk.menu());
+      await desk.fix(/^Apply P\d+: .*held-in .*→.*held-out .*→/);
+      await desk.sees(".view-line", REMEDY);
+      await desk.sees(".tab.active.dirty", "system.md");
+      assert.equal(lab.read(PROMPT_FILE), PROMPT, "it was saved by itself");
+      await desk.page.keyboard.press("Control+s");
+      await until("the file on disk is the proposal's", () => lab.read(PROMPT_FILE) === proposal);
+      await desk.file("harness.toml");
+      await until("the score line is another", async () => (await score()) !== before);
+      const after = await score();
+      assert.match(after, /^held-in [\d.]+\/6 · held-out [\d.]+\/6/);
+      await until("the status says so", async () => (await desk.status()).startsWith("held-in"));
+      await desk.shot("applied");
+    });
+
+    await step("undo restores the text and its scores, without a run", async () => {
+      await desk.file(PROMPT_FILE);
+      await desk.page.keyboard.press("Control+z");
+      await desk.page.keyboard.press("Control+s");
+      await until("the file is as it was", () => lab.read(PROMPT_FILE) === PROMPT);
+      await desk.file("harness.toml");
+      await until("the score line is as it was", async () => (await score()) === before);
+      await desk.shot("undone");
+    });
+  } catch (error) {
+    await desk.shot("failed").catch(() => undefined);
+    writeFileSync(path.join(setUp.pictures, "worker.log"), lab.workerLog);
+    throw error;
+  } finally {
+    await desk.close();
+    lab.close();
+  }
+}

@@ -143,6 +143,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       status.become(state);
       tree.refresh();
       if (state.is === "running") {
+        pages.refresh();
         void testing?.discover();
       }
     }),

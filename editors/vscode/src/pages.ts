@@ -1,15 +1,15 @@
 // The server's pages (`selfharness:`): weaknesses, traces, proposals, reports, as read-only documents that follow what is known.
 
 import * as vscode from "vscode";
-import { State } from "vscode-languageclient/node";
 import type { Client } from "./client";
+import { Reader } from "./reader";
 import { type CompareAnswer, type ContentAnswer, SCHEME, type TreeAnswer } from "./protocol";
 
 /** Reads pages, and keeps open ones up to date. */
 export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
-  private readonly languages = new Map<string, string>();
   private readonly registered = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
+  private readonly reader = new Reader((target) => this.follow(target));
 
   readonly onDidChange = this.changed.event;
 
@@ -19,41 +19,22 @@ export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposa
   listen(client: Client): void {
     client.hear("selfHarness/contentChanged", ({ uri }: { uri: string }) => {
       this.changed.fire(vscode.Uri.parse(uri));
-    });
-    client.onDidChangeState(({ newState }) => {
-      if (newState === State.Running) {
-        this.refresh();
-      }
+      void this.update(vscode.Uri.parse(uri));
     });
   }
 
-  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
-    const client = this.client();
-    if (!client) {
-      return "The server of Self-Harness does not run.\n";
-    }
-    let text = "";
-    let offset: number | null = 0;
-    while (offset !== null) {
-      const part: ContentAnswer = await client.sendRequest("selfHarness/content", { uri: uri.toString(), offset });
-      text += part.text;
-      offset = part.next;
-      this.languages.set(uri.toString(), part.language);
-    }
-    return text;
+  provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    return this.read(uri).then(({ text }) => text);
   }
 
   /** Shows a page: Markdown as it is meant to be read, anything else as a document. */
   async open(uri: vscode.Uri): Promise<void> {
-    const document = await vscode.workspace.openTextDocument(uri);
-    const language = this.languages.get(uri.toString()) ?? "markdown";
-    if (document.languageId !== language) {
-      await vscode.languages.setTextDocumentLanguage(document, language);
-    }
+    const { text, language } = await this.read(uri);
     if (language === "markdown") {
-      await vscode.commands.executeCommand("markdown.showPreview", uri);
+      await this.reader.show(uri, text);
     } else {
-      await vscode.window.showTextDocument(document);
+      const document = await vscode.workspace.openTextDocument(uri);
+      await vscode.window.showTextDocument(await vscode.languages.setTextDocumentLanguage(document, language));
     }
   }
 
@@ -84,16 +65,55 @@ export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposa
     return known ? vscode.Uri.parse(known).with({ path: "/trust", query: "" }) : undefined;
   }
 
+  /** Any page may have another text now. */
+  refresh(): void {
+    for (const { uri } of vscode.workspace.textDocuments.filter((document) => document.uri.scheme === SCHEME)) {
+      this.changed.fire(uri);
+    }
+    for (const uri of this.reader.open) {
+      void this.update(uri);
+    }
+  }
+
   dispose(): void {
     this.registered.dispose();
+    this.reader.dispose();
     this.changed.dispose();
   }
 
-  private refresh(): void {
-    for (const document of vscode.workspace.textDocuments) {
-      if (document.uri.scheme === SCHEME) {
-        this.changed.fire(document.uri);
-      }
+  /** A whole page. */
+  private async read(uri: vscode.Uri): Promise<{ text: string; language: string }> {
+    const client = this.client();
+    if (!client) {
+      throw new Error("the server does not run");
+    }
+    let text = "";
+    let language = "markdown";
+    let offset: number | null = 0;
+    while (offset !== null) {
+      const part: ContentAnswer = await client.sendRequest("selfHarness/content", { uri: uri.toString(), offset });
+      text += part.text;
+      language = part.language;
+      offset = part.next;
+    }
+    return { text, language };
+  }
+
+  /** A link of a page leads to another page, to a file, or out. */
+  private async follow(target: vscode.Uri): Promise<void> {
+    if (target.scheme === SCHEME) {
+      await this.open(target);
+    } else if (target.scheme === "file" || target.scheme === "https") {
+      await vscode.commands.executeCommand("vscode.open", target);
+    }
+  }
+
+  private async update(uri: vscode.Uri): Promise<void> {
+    const isOpen = this.reader.open.some((open) => open.toString() === uri.toString());
+    // What is not there any more keeps the text that it had.
+    const page = isOpen ? await this.read(uri).catch(() => undefined) : undefined;
+    if (page) {
+      await this.reader.update(uri, page.text);
     }
   }
 }

@@ -13,7 +13,7 @@ const RESTARTS = 3;
 /** … within this time. */
 const RESTARTS_WITHIN_MS = 3 * 60_000;
 /** A server that has not answered `initialize` by then hangs. */
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 10_000;
 /** It is asked whether it is still there so often, while nothing else is. */
 const BEAT_MS = 15_000;
 /** Whose connection is gone ends within this time, or does not end. */

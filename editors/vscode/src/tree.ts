@@ -103,7 +103,8 @@ export class Tree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
     const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
     const state = !entry.hasChildren ? None : entry.kind === "group" ? Expanded : Collapsed;
     const item = new vscode.TreeItem(entry.text, state);
-    item.id = `${root.toString()}#${entry.id}`;
+    // A view remembers by id what is closed; a group that gets its first item is to be open.
+    item.id = `${root.toString()}#${entry.id}${entry.kind === "group" && !entry.hasChildren ? "/" : ""}`;
     item.description = entry.detail;
     item.tooltip = entry.tooltip || `${entry.text} ${entry.detail}`;
     const icon = ICONS[entry.kind === "group" ? `group/${entry.id}` : `${entry.kind}/${entry.state}`];

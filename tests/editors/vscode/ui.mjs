@@ -2,6 +2,7 @@
 // at and applied by the quick-fix menu, and undone.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { Lab, PROMPT, PROMPT_FILE, REMEDY } from "./lab.mjs";
@@ -10,9 +11,12 @@ import { Workbench, until } from "./workbench.mjs";
 /** Longer than a run of this lab takes on a machine with other work. */
 const A_RUN = 120_000;
 
+/** What the model's key looks like. */
+const KEY = "sk-test-4f1c0a9e7b3d2856";
+
 /** The first hour, told step by step to `step(name, work)`. */
 export async function ui(setUp, step) {
-  const lab = await new Lab(setUp.binary, 12).open();
+  const lab = await new Lab(setUp.binary, 12, { key: "MODEL_API_KEY" }).open();
   const desk = new Workbench({ ...setUp, lab });
   const lens = (text, timeout) => desk.sees(".codelens-decoration a, .codelens-decoration span", text, timeout);
   // What the editor remembers of lenses is shown before they come, and cannot be clicked.
@@ -45,7 +49,7 @@ export async function ui(setUp, step) {
       const asked = await desk.answers("Review", "Trust what decides what is executed here?");
       assert.match(asked, /harness\.toml/);
       assert.match(asked, /12 tasks/);
-      await until("the page about trust", async () => (await desk.preview()).includes("What decides what is executed"));
+      await until("the page about trust", async () => (await desk.reads()).includes("What decides what is executed"));
       await desk.shot("trust-page");
       await desk.page.getByRole("button", { name: "Continue…" }).click();
       await desk.answers("Trust", "Trust what decides what is executed here?");
@@ -57,11 +61,25 @@ export async function ui(setUp, step) {
       await desk.shot("not-measured");
     });
 
+    await step("the key is asked for, and is the server's alone", async () => {
+      await press("Set model key…");
+      await desk.sees(".quick-input-list .monaco-list-row", "Use variable MODEL_API_KEY");
+      await desk.shot("key");
+      await desk.types("Store", "Store in Keychain");
+      await desk.sees(".quick-input-widget", "The key for MODEL_API_KEY");
+      const input = desk.page.locator(".quick-input-widget .quick-input-box input");
+      assert.equal(await input.getAttribute("type"), "password");
+      await input.fill(KEY);
+      await desk.page.keyboard.press("Enter");
+      await lens("Evaluate 12 tasks ×2");
+    });
+
     await step("a run asks first, shows its progress, is cancelled and goes on", async () => {
       await press("Evaluate 12 tasks ×2");
       await desk.sees(".monaco-dialog-box", "Start evaluate for writer?");
       await desk.shot("consent");
       const asked = await desk.answers("Start", "Start evaluate for writer?");
+      assert.match(asked, /key from MODEL_API_KEY, which this machine has not sent there before/);
       for (const line of ["Runs", "Executes", "Sends", "Model", "Costs", "Takes", "Writes"]) {
         assert.match(asked, new RegExp(`^${line}\\s`, "m"));
       }
@@ -81,23 +99,35 @@ export async function ui(setUp, step) {
 
     await step("a weakness is a hint at its line, with its evidence", async () => {
       await desk.file(PROMPT_FILE);
-      await desk.sees(".view-line", /C-[0-9a-f]{4} · \d of \d fail/);
+      await desk.sees(".view-line", /C-[0-9a-f]{4}\s·\s\d\sof\s\d\sfail/);
       await lens("1 weakness");
-      await desk.command("View: Show Problems");
+      await desk.page.keyboard.press("Control+Shift+m");
       await problem(/failing tasks.*\(C-[0-9a-f]{4}\)/);
       await desk.shot("weakness");
-      await desk.command("View: Toggle Panel Visibility");
+      await desk.page.keyboard.press("Control+j");
       await desk.line(3);
       await desk.fix(/^Show evidence for C-/);
-      await until("the evidence", async () => /C-[0-9a-f]{4}/.test(await desk.preview()));
+      await until("the evidence", async () => /C-[0-9a-f]{4}/.test(await desk.reads()));
       await desk.shot("evidence");
     });
 
-    await desk.set({ "workbench.colorTheme": "Default Light Modern" });
+    await step("a trace opens from the evidence", async () => {
+      const link = async () => {
+        const frames = desk.page.frames().map((frame) => frame.locator("a", { hasText: /^trace$/ }).first());
+        const seen = await Promise.all(frames.map((frame) => frame.isVisible()));
+        return frames[seen.indexOf(true)];
+      };
+      await (await until("the link to a trace", link)).click();
+      await until("the trace", async () => /echo \d+ > answer.txt/.test(await desk.reads()));
+      await desk.shot("trace");
+    });
+
+    // The second half in the other theme.
+    await desk.command("Preferences: Toggle between Light/Dark Themes");
 
     await step("proposals are made and validated", async () => {
       await desk.file("harness.toml");
-      await press("Propose for 1 weakness…");
+      await press(/^Propose for \d weakness(es)?…/);
       await desk.answers("Start", "propose");
       await press(/^Validate \d proposals?…/, A_RUN);
       await desk.answers("Start", "validate");
@@ -143,6 +173,11 @@ export async function ui(setUp, step) {
       await desk.file("harness.toml");
       await until("the score line is as it was", async () => (await score()) === before);
       await desk.shot("undone");
+    });
+
+    await step("the key is in no file of project, state or editor", () => {
+      const found = spawnSync("grep", ["-rlF", KEY, lab.directory], { encoding: "utf8" });
+      assert.deepEqual([found.status, found.stdout], [1, ""]);
     });
   } catch (error) {
     await desk.shot("failed").catch(() => undefined);

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { chromium } from "playwright-core";
@@ -40,28 +40,33 @@ const BROWSER = [
 
 /** An editor in a browser. */
 export class Workbench {
-  /** `options`: `codeServer` (its entry), `extensions` (a directory), `lab`, `pictures`, `theme`, `settings`. */
+  /** `options`: `codeServer` (its entry), `extensions` (a directory), `lab`, `pictures` and the number of the `first`, `settings`,
+   *  those of the `machine`, `environment`. */
   constructor(options) {
     this.options = options;
-    this.shots = 0;
+    this.shots = options.first ?? 0;
   }
 
   /** Starts the editor; no window yet. */
   async start() {
-    const { codeServer, extensions, lab, theme = "Default Dark Modern", settings = {}, flags = [] } = this.options;
+    const { codeServer, extensions, lab, settings = {}, machine = {}, environment = {} } = this.options;
     const data = mkdtempSync(path.join(lab.directory, "code-"));
-    mkdirSync(path.join(data, "User"));
-    this.settings = path.join(data, "User", "settings.json");
-    writeFileSync(this.settings, JSON.stringify({ ...SETTINGS, "workbench.colorTheme": theme, ...settings }, null, 2));
+    for (const [kind, all] of [["User", { ...SETTINGS, ...settings }], ["Machine", machine]]) {
+      mkdirSync(path.join(data, kind));
+      writeFileSync(path.join(data, kind, "settings.json"), JSON.stringify(all, null, 2));
+    }
     const config = path.join(data, "config.yaml");
     writeFileSync(config, "");
     this.port = await freePort();
     const arguments_ = [
       ...[codeServer, "--bind-addr", `127.0.0.1:${this.port}`, "--auth", "none", "--config", config],
       ...["--user-data-dir", data, "--extensions-dir", extensions, "--disable-telemetry", "--disable-update-check"],
-      ...["--disable-getting-started-override", ...flags],
+      "--disable-getting-started-override",
     ];
-    this.server = spawn(process.execPath, arguments_, { env: lab.environment, stdio: "pipe" });
+    this.server = spawn(process.execPath, arguments_, {
+      env: { ...lab.environment, ...environment },
+      stdio: "pipe",
+    });
     const log = createWriteStream(path.join(lab.directory, `code-server-${this.port}.log`));
     this.server.stdout.pipe(log);
     this.server.stderr.pipe(log);
@@ -102,12 +107,6 @@ export class Workbench {
     }
   }
 
-  /** Sets settings of the user. */
-  async set(settings) {
-    const now = JSON.parse(readFileSync(this.settings, "utf8"));
-    writeFileSync(this.settings, JSON.stringify({ ...now, ...settings }, null, 2));
-  }
-
   /** Opens the menu of what can be done at the cursor. */
   async menu() {
     await this.page.keyboard.press("Control+.");
@@ -131,10 +130,10 @@ export class Workbench {
     throw new Error(`cannot choose ${title}`);
   }
 
-  /** The text of the page that is shown as a preview. */
-  async preview() {
+  /** The text of the page that is shown to be read. */
+  async reads() {
     const texts = await Promise.all(
-      this.page.frames().map((frame) => frame.locator("body.vscode-body").innerText({ timeout: 500 }).catch(() => "")),
+      this.page.frames().map((frame) => frame.locator("body[data-vscode-theme-kind]").innerText({ timeout: 500 }).catch(() => "")),
     );
     return texts.join("\n");
   }

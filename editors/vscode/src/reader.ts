@@ -13,6 +13,7 @@ const STYLE = `
   h1, h2 { border-bottom: 1px solid var(--vscode-widget-border, rgba(128, 128, 128, 0.35)); padding-bottom: 0.25em; font-weight: 600; }
   code { font-family: var(--vscode-editor-font-family); font-size: 0.93em; }
   :not(pre) > code { background: var(--vscode-textCodeBlock-background); border-radius: 3px; padding: 1px 4px; }
+  pre > code { background: none; padding: 0; }
   pre { background: var(--vscode-textCodeBlock-background); border-radius: 3px; padding: 12px; overflow-x: auto; }
   table { border-collapse: collapse; }
   th, td { border-bottom: 1px solid var(--vscode-widget-border, rgba(128, 128, 128, 0.35)); padding: 4px 12px 4px 0; text-align: left; vertical-align: top; }

@@ -38,7 +38,7 @@ const ICONS: Record<string, string> = {
   "proposal/waiting": "lightbulb-autofix",
   "proposal/accepted": "pass",
   "proposal/rejected": "circle-slash",
-  "proposal/held": "debug-pause",
+  "proposal/held": "clock",
   "proposal/undecided": "question",
   "proposal/open": "lightbulb",
   "proposal/dismissed": "eye-closed",

@@ -44,7 +44,7 @@ ${work}
 export async function faults(setUp, step) {
   const lab = await new Lab(setUp.binary, 4).open();
   const stand = new Stand(lab, setUp.binary);
-  const settings = { "security.workspace.trust.startupPrompt": "never" };
+  const settings = { "security.workspace.trust.enabled": false };
   const desk = new Workbench({ ...setUp, lab, settings, machine: { "selfHarness.server.path": stand.path }, first: 50 });
   const says = async (text) => {
     const toast = await desk.sees(".notification-toast", text, GIVES_UP);

@@ -13,8 +13,8 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 export async function host(setUp, step) {
   const lab = await new Lab(setUp.binary, 4, { key: "MODEL_API_KEY" }).open();
   const report = path.join(lab.directory, "report.txt");
-  const settings = { "security.workspace.trust.startupPrompt": "never" };
-  const desk = new Workbench({ ...setUp, lab, settings, environment: { SELF_HARNESS_TEST_REPORT: report } });
+  const settings = { "security.workspace.trust.enabled": false };
+  const desk = new Workbench({ ...setUp, lab, settings, first: 30, environment: { SELF_HARNESS_TEST_REPORT: report } });
   try {
     await desk.start();
     const said = [];

@@ -197,7 +197,7 @@ echo "{\\"results\\": {\\"tests\\": [{\\"name\\": \\"answer\\", \\"status\\": \\
   /** The prompt with the accepted proposal, as the command line tells it. */
   accepted() {
     const run = (...words) =>
-      execFileSync(this.binary, words, { cwd: this.root, env: this.environment, encoding: "utf8" });
+      execFileSync(this.binary, words, { cwd: this.root, env: this.environment, encoding: "utf8", stdio: "pipe" });
     const [name] = /^\s*(P\d+)\s+accepted/m.exec(run("report"))?.slice(1) ?? [];
     const copy = mkdtempSync(path.join(this.directory, "copy-"));
     mkdirSync(path.join(copy, path.dirname(PROMPT_FILE)), { recursive: true });

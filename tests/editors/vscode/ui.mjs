@@ -144,6 +144,7 @@ export async function ui(setUp, step) {
       await desk.sees(".diff-editor, .monaco-diff-editor");
       await desk.sees(".monaco-diff-editor .editor.modified .view-line", REMEDY);
       await desk.shot("preview");
+      await desk.command("View: Close Editor");
     });
 
     await step("it is applied by the quick-fix menu, saved, and known by its text", async () => {
@@ -151,7 +152,7 @@ export async function ui(setUp, step) {
       await desk.file(PROMPT_FILE);
       await desk.line(3);
       await desk.shot("quick-fix", () => desk.menu());
-      await desk.fix(/^Apply P\d+: .*held-in .*→.*held-out .*→/);
+      await desk.fix(/^Apply P\d+: .*held-in .*held-out .*\(model-written\)$/);
       await desk.sees(".view-line", REMEDY);
       await desk.sees(".tab.active.dirty", "system.md");
       assert.equal(lab.read(PROMPT_FILE), PROMPT, "it was saved by itself");

@@ -22,6 +22,7 @@ const SETTINGS = {
   "telemetry.telemetryLevel": "off",
   "update.mode": "none",
   "window.menuBarVisibility": "compact",
+  "workbench.colorTheme": "Default Dark Modern",
   "workbench.editor.useModal": "off",
   "workbench.enableExperiments": false,
   "workbench.startupEditor": "none",
@@ -107,10 +108,14 @@ export class Workbench {
     }
   }
 
-  /** Opens the menu of what can be done at the cursor. */
+  /** Opens the menu of what can be done at the cursor; whoever sees none asks again. */
   async menu() {
-    await this.page.keyboard.press("Control+.");
-    return this.sees(".action-widget .monaco-list-row");
+    const first = this.page.locator(".action-widget .monaco-list-row").first();
+    await until("the menu", async () => {
+      await this.page.keyboard.press("Escape");
+      await this.page.keyboard.press("Control+.");
+      return first.waitFor({ timeout: 5_000 }).then(() => true, () => false);
+    });
   }
 
   /** Chooses from that menu, by keys. */
@@ -122,7 +127,7 @@ export class Workbench {
       const chosen = this.page.locator(".action-widget .monaco-list-row.action.focused");
       if (title.test(((await chosen.count()) ? await chosen.first().innerText() : "").trim())) {
         await this.page.keyboard.press("Enter");
-        await this.page.locator(".action-widget").waitFor({ state: "detached" });
+        await this.page.locator(".action-widget").waitFor({ state: "hidden" });
         return;
       }
       await this.page.keyboard.press("ArrowDown");

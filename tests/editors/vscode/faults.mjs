@@ -70,7 +70,7 @@ export async function faults(setUp, step) {
 
     await step("log and restart work while the server is down", async () => {
       await desk.command("Self-Harness: Show Log");
-      await desk.sees(".output-view-container .view-line", /There\sis\sno\sserver/);
+      await desk.sees(".part.panel .view-line", /There\sis\sno\sserver/);
       stand.isWell();
       await restart();
       await desk.sees(".codelens-decoration", "Checks only");
@@ -96,8 +96,8 @@ export async function faults(setUp, step) {
     });
 
     await step("a server that does not answer is ended, and said to hang", async () => {
-      // It reads everything and answers nothing.
-      stand.serves("exec cat > /dev/null");
+      // It holds the line and answers nothing.
+      stand.serves("exec sleep 600");
       await restart();
       const said = await says("it did not answer within");
       assert.match(said, /has stopped 4 times/);

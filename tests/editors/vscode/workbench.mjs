@@ -17,6 +17,7 @@ const SETTINGS = {
   "extensions.autoCheckUpdates": false,
   "extensions.autoUpdate": false,
   "extensions.ignoreRecommendations": true,
+  "files.autoSave": "off",
   "git.enabled": false,
   "security.workspace.trust.startupPrompt": "always",
   "telemetry.telemetryLevel": "off",

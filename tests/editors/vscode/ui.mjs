@@ -122,6 +122,25 @@ export async function ui(setUp, step) {
       await desk.shot("trace");
     });
 
+    await step("held-in tasks are tests, and the end of a run is told", async () => {
+      await desk.command("Testing: Focus on Test Explorer View");
+      const row = (text) => desk.sees(".test-explorer .monaco-list-row", text);
+      await row("held-out (locked)");
+      await (await row(/^held-in/)).click();
+      await desk.page.keyboard.press("ArrowRight");
+      await row("t-00");
+      assert.equal(await desk.page.locator(".test-explorer .monaco-list-row", { hasText: "t-01" }).count(), 0);
+      await desk.command("Test: Run All Tests");
+      await desk.answers("Start", "Start evaluate for writer?");
+      await desk.sees(".notification-toast", /Evaluate finished: held-in/, A_RUN);
+      await desk.sees('.test-explorer .monaco-list-row[aria-label*="Failed"]', "t-00");
+      await desk.shot("tests");
+      await desk.page.getByRole("button", { name: "Show", exact: true }).click();
+      await until("the report", async () => (await desk.reads()).includes("r-0002"));
+      await desk.shot("report");
+      await desk.command("Self-Harness: Focus on Harness View");
+    });
+
     // The second half in the other theme.
     await desk.command("Preferences: Toggle between Light/Dark Themes");
 

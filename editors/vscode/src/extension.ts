@@ -106,13 +106,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     status.listen(running);
     news.listen(running);
     testing?.listen(running);
-    running.onRequest("selfHarness/consent", async (question: ConsentQuestion) => {
-      const button = await consent(question, showTrust);
-      if (button === undefined) {
-        testing?.declined();
-      }
-      return { button: button ?? "cancel" };
-    });
+    running.onRequest("selfHarness/consent", async (question: ConsentQuestion) => ({
+      button: (await consent(question, showTrust)) ?? "cancel",
+    }));
   });
   server = keeper;
 

@@ -10,7 +10,7 @@ export const PREFIX = "self-harness.";
 
 /** What a command is about. Everything may be missing but the project. */
 export interface Argument {
-  root?: string;
+  root?: string | undefined;
   tasks?: string[];
   clusters?: string[];
   proposals?: (number | string)[];
@@ -18,6 +18,9 @@ export interface Argument {
   file?: string;
   rule?: string;
   repeat?: number;
+  repeats?: number | undefined;
+  /** The test view has asked. */
+  test?: boolean;
 }
 
 /** The answer to a command. */

@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import type { Client } from "./client";
 import { restricted } from "./dialogs";
-import type { Answer, TestChange, Tests } from "./protocol";
+import type { TestChange, Tests } from "./protocol";
 import { type Roots, label } from "./roots";
 
 /** States of earlier runs come together; after so long a silence they were all. */
@@ -37,11 +37,6 @@ export class Testing implements vscode.Disposable {
     client.hear("experimental/changeTestState", (change: TestChange) => this.change(change));
     client.hear("experimental/endRunTest", () => this.end());
     client.hear("selfHarness/treeChanged", () => void this.discover());
-  }
-
-  /** Nothing was started: nobody agreed to it. */
-  declined(): void {
-    this.end();
   }
 
   /** Asks which tests there are. */
@@ -111,32 +106,31 @@ export class Testing implements vscode.Disposable {
       return;
     }
     const wanted = request.include ?? [];
-    const named = wanted.map((item) => parsed(item.id));
-    const root = named[0]?.root ?? (await this.roots.pick())?.toString();
+    const root = wanted[0] ? parsed(wanted[0].id).root : (await this.roots.pick())?.toString();
     const ids = (items: readonly vscode.TestItem[]): string[] =>
       items.map((item) => parsed(item.id)).flatMap((item) => (item.root === root && item.test ? [item.test] : []));
     const include = ids(wanted);
     const exclude = ids(request.exclude ?? []);
-    this.end();
-    this.begin(request);
-    this.isActive = true;
-    token.onCancellationRequested(() => void client.sendNotification("experimental/abortRunTest"));
+    token.onCancellationRequested(() => this.abort());
     try {
-      const answer = await client.sendRequest<Answer>("experimental/runTest", { root, include, exclude, repeats });
-      if (answer.failure) {
-        this.end();
-      }
+      // All tasks are the harness, whose score is measured as a whole. What runs is told by the server when it does.
+      await (include.length === 0 && exclude.length === 0
+        ? client.execute("evaluate", { root, repeats, test: true })
+        : client.sendRequest("experimental/runTest", { root, include, exclude, repeats }));
     } catch (error) {
-      this.end();
       void vscode.window.showErrorMessage(`Self-Harness: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
   /** A run of somebody: it may have been started elsewhere. */
-  private begin(request = new vscode.TestRunRequest()): vscode.TestRun {
-    this.run = this.controller.createTestRun(request, "Self-Harness", false);
-    this.run.token.onCancellationRequested(() => void this.client()?.sendNotification("experimental/abortRunTest"));
+  private begin(): vscode.TestRun {
+    this.run = this.controller.createTestRun(new vscode.TestRunRequest(), "Self-Harness", false);
+    this.run.token.onCancellationRequested(() => this.abort());
     return this.run;
+  }
+
+  private abort(): void {
+    void this.client()?.sendNotification("experimental/abortRunTest");
   }
 
   private change({ testId, state }: TestChange): void {

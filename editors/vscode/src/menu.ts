@@ -57,7 +57,7 @@ export async function menu(
     const word = command?.slice(PREFIX.length);
     const first: Item[] = title && word ? [{ label: `$(arrow-right) ${title}`, description: "next", word, argument }] : [];
     const line: Item = { label: "", kind: vscode.QuickPickItemKind.Separator };
-    items = [...first, line, ...ALWAYS.map(plain), line, ...rest];
+    items = [...first, line, ...ALWAYS.map(plain).filter((item) => item.word !== word), line, ...rest];
   }
   const picked = await vscode.window.showQuickPick(items, { placeHolder, title: "Self-Harness" });
   if (picked?.word) {

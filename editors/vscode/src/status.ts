@@ -24,11 +24,6 @@ export class Status implements vscode.Disposable {
     this.show();
   }
 
-  /** Whether the user has trusted a project, as far as is known. */
-  trustOf(root: vscode.Uri): TrustState["state"] {
-    return this.trust.get(root.toString()) ?? "untrusted";
-  }
-
   /** A server has begun to talk. */
   listen(client: Client): void {
     client.hear("experimental/serverStatus", (told: ServerStatus) => {

@@ -1,5 +1,5 @@
-// A person's first hour: an untrusted folder, trust, a run that is cancelled and goes on, evidence, a proposal that is validated, looked
-// at and applied by the quick-fix menu, and undone.
+// A person's first hour: an untrusted folder, trust, a run that is cancelled and goes on, evidence, a proposal that is validated,
+// looked at and applied by the quick-fix menu, and undone.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -193,6 +193,28 @@ export async function ui(setUp, step) {
       await desk.file("harness.toml");
       await until("the score line is as it was", async () => (await score()) === before);
       await desk.shot("undone");
+    });
+
+    await step("in Restricted Mode nothing runs and nothing is applied, though the harness was trusted", async () => {
+      await desk.command("Workspaces: Manage Workspace Trust");
+      await desk.page.getByRole("button", { name: "Don't Trust" }).click();
+      await desk.sees(".statusbar-item", "Restricted Mode");
+      await until("the status", async () => (await desk.status()) === "harness: checks only");
+      await desk.file(PROMPT_FILE);
+      await desk.sees(".view-line", /C-[0-9a-f]{4}/);
+      await desk.line(3);
+      await desk.shot("restricted-fixes", () => desk.menu());
+      await desk.menu();
+      const titles = await desk.page.locator(".action-widget .monaco-list-row.action").allInnerTexts();
+      await desk.page.keyboard.press("Escape");
+      assert.ok(titles.some((title) => title.startsWith("Show evidence for P")), titles.join());
+      assert.ok(!titles.some((title) => title.startsWith("Apply P")), titles.join());
+      for (const command of ["Apply Proposal", "Evaluate", "Doctor"]) {
+        await desk.command("Notifications: Clear All Notifications");
+        await desk.command(`Self-Harness: ${command}`);
+        await desk.sees(".notification-toast", "Restricted Mode");
+      }
+      assert.equal(lab.read(PROMPT_FILE), PROMPT);
     });
 
     await step("the key is in no file of project, state or editor", () => {

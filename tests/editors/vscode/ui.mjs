@@ -196,25 +196,34 @@ export async function ui(setUp, step) {
     });
 
     await step("in Restricted Mode nothing runs and nothing is applied, though the harness was trusted", async () => {
-      await desk.command("Workspaces: Manage Workspace Trust");
-      await desk.page.getByRole("button", { name: "Don't Trust" }).click();
-      await desk.sees(".statusbar-item", "Restricted Mode");
-      await until("the status", async () => (await desk.status()) === "harness: checks only");
-      await desk.file(PROMPT_FILE);
-      await desk.sees(".view-line", /C-[0-9a-f]{4}/);
-      await desk.line(3);
-      await desk.shot("restricted-fixes", () => desk.menu());
-      await desk.menu();
-      const titles = await desk.page.locator(".action-widget .monaco-list-row.action").allInnerTexts();
-      await desk.page.keyboard.press("Escape");
-      assert.ok(titles.some((title) => title.startsWith("Show evidence for P")), titles.join());
-      assert.ok(!titles.some((title) => title.startsWith("Apply P")), titles.join());
-      for (const command of ["Apply Proposal", "Evaluate", "Doctor"]) {
-        await desk.command("Notifications: Clear All Notifications");
-        await desk.command(`Self-Harness: ${command}`);
-        await desk.sees(".notification-toast", "Restricted Mode");
+      // Another editor of the same person: what they have agreed to is known to the server, and the window is not trusted.
+      const other = new Workbench({ ...setUp, lab, first: desk.shots });
+      try {
+        await other.start();
+        await other.open();
+        await other.answers("No, I don't trust", "trust the authors");
+        await until("the status", async () => (await other.status()) === "harness: checks only");
+        await other.file(PROMPT_FILE);
+        await other.sees(".view-line", /C-[0-9a-f]{4}/);
+        await other.line(3);
+        await other.menu();
+        const titles = await other.page.locator(".action-widget .monaco-list-row.action").allInnerTexts();
+        await other.shot("restricted-fixes");
+        await other.page.keyboard.press("Escape");
+        assert.ok(titles.some((title) => title.startsWith("Show evidence for P")), titles.join());
+        assert.ok(!titles.some((title) => title.startsWith("Apply P")), titles.join());
+        for (const command of ["Apply Proposal", "Evaluate", "Doctor"]) {
+          await other.command("Notifications: Clear All Notifications");
+          await other.command(`Self-Harness: ${command}`);
+          await other.sees(".notification-toast", "Restricted Mode");
+        }
+        assert.equal(lab.read(PROMPT_FILE), PROMPT);
+      } catch (error) {
+        await other.shot("failed");
+        throw error;
+      } finally {
+        await other.close();
       }
-      assert.equal(lab.read(PROMPT_FILE), PROMPT);
     });
 
     await step("the key is in no file of project, state or editor", () => {

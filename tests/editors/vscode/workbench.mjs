@@ -128,7 +128,7 @@ export class Workbench {
       const chosen = this.page.locator(".action-widget .monaco-list-row.action.focused");
       if (title.test(((await chosen.count()) ? await chosen.first().innerText() : "").trim())) {
         await this.page.keyboard.press("Enter");
-        await this.page.locator(".action-widget").waitFor({ state: "hidden" });
+        await this.page.locator(".action-widget").first().waitFor({ state: "hidden" });
         return;
       }
       await this.page.keyboard.press("ArrowDown");

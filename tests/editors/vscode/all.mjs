@@ -12,12 +12,18 @@ const PARTS = { "in-step": inStep, ui, host, faults };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { "code-server": { type: "string" }, work: { type: "string" }, binary: { type: "string" } },
+  options: {
+    "code-server": { type: "string" },
+    work: { type: "string" },
+    binary: { type: "string" },
+    option: { type: "string", multiple: true, default: [] },
+  },
 });
 const extensions = path.join(values.work, "extensions");
 const setUp = {
   codeServer: values["code-server"],
   binary: values.binary,
+  flags: values.option,
   extensions,
   extension: path.join(extensions, readdirSync(extensions).find((name) => name.startsWith("self-harness."))),
   pictures: path.join(values.work, "pictures"),

@@ -42,7 +42,7 @@ const BROWSER = [
 
 /** An editor in a browser. */
 export class Workbench {
-  /** `options`: `codeServer` (its entry), `extensions` (a directory), `lab`, `pictures` and the number of the `first`, `settings`,
+  /** `options`: `codeServer` (its entry) and its `flags`, `extensions` (a directory), `lab`, `pictures` and the number of the `first`, `settings`,
    *  those of the `machine`, `environment`. */
   constructor(options) {
     this.options = options;
@@ -51,7 +51,7 @@ export class Workbench {
 
   /** Starts the editor; no window yet. */
   async start() {
-    const { codeServer, extensions, lab, settings = {}, machine = {}, environment = {} } = this.options;
+    const { codeServer, extensions, lab, settings = {}, machine = {}, environment = {}, flags } = this.options;
     const data = mkdtempSync(path.join(lab.directory, "code-"));
     for (const [kind, all] of [["User", { ...SETTINGS, ...settings }], ["Machine", machine]]) {
       mkdirSync(path.join(data, kind));
@@ -63,7 +63,7 @@ export class Workbench {
     const arguments_ = [
       ...[codeServer, "--bind-addr", `127.0.0.1:${this.port}`, "--auth", "none", "--config", config],
       ...["--user-data-dir", data, "--extensions-dir", extensions, "--disable-telemetry", "--disable-update-check"],
-      "--disable-getting-started-override",
+      ...["--disable-getting-started-override", ...flags],
     ];
     this.server = spawn(process.execPath, arguments_, {
       env: { ...lab.environment, ...environment },

@@ -46,6 +46,7 @@ fn ux_09_10_11_12_one_run_is_the_same_everywhere_and_outlives_whoever_started_it
         desk.lenses_until("harness.toml", |lenses| lenses.len() == 3);
     }
     one.command("evaluate", &json!({}));
+    one.is_asked();
     let run = one.run_is("evaluate", &["running"])["runId"].as_str().unwrap().to_owned();
     other.run_is("evaluate", &["running"]);
     // The same plan from another editor, and from the command line, is the same run.

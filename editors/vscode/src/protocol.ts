@@ -130,6 +130,8 @@ export interface Tests {
 
 /** `experimental/changeTestState`. */
 export interface TestChange {
+  /** The harness, as a URI. */
+  root: string;
   testId: string;
   state: {
     tag: "enqueued" | "started" | "passed" | "failed" | "errored" | "skipped";

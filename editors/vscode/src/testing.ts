@@ -133,12 +133,11 @@ export class Testing implements vscode.Disposable {
     void this.client()?.sendNotification("experimental/abortRunTest");
   }
 
-  private change({ testId, state }: TestChange): void {
-    for (const root of this.roots.all) {
-      const item = this.find(root, testId);
-      if (item) {
-        this.mark(item, state);
-      }
+  private change({ root, testId, state }: TestChange): void {
+    const of = this.roots.all.find((known) => known.toString() === vscode.Uri.parse(root).toString());
+    const item = of && this.find(of, testId);
+    if (item) {
+      this.mark(item, state);
     }
   }
 

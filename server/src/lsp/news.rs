@@ -240,7 +240,8 @@ pub fn trust_state(root: &Path, trust: &Trust) -> Value {
         Trust::Trusted => ("trusted", [].as_slice()),
         Trust::Changed(changed) => ("stale", changed.as_slice()),
     };
-    json!({"schema": 1, "root": to_proto::uri(root), "state": state, "changed": changed})
+    let page = format!("{SCHEME}://{}/trust", root_id(root));
+    json!({"schema": 1, "root": to_proto::uri(root), "state": state, "changed": changed, "uri": page})
 }
 
 /// The root's id and the run of a token of ours.

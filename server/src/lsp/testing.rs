@@ -2,6 +2,7 @@
 //! became of them in the run that goes on, what that run says, and which results are old.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,7 @@ impl Tests {
         self.begin(shared, board);
         self.states(shared, project);
         self.age(shared, project);
-        self.end(shared, board);
+        self.end(shared, project.root(), board);
         self.newest = Some(board.runs.first().map_or(0, |run| run.number));
     }
 
@@ -113,7 +114,8 @@ impl Tests {
             if self.states.get(&id) == Some(&told) {
                 continue;
             }
-            shared.notify("experimental/changeTestState", &json!({"testId": id, "state": told}));
+            let params = json!({"root": to_proto::uri(project.root()), "testId": id, "state": told});
+            shared.notify("experimental/changeTestState", &params);
             if self.run.is_some() && state.is_over() {
                 append(shared, &line(&id, &state));
             }
@@ -132,7 +134,7 @@ impl Tests {
     }
 
     /// The run goes on no more, whatever came of it.
-    fn end(&mut self, shared: &Shared, board: &Board) {
+    fn end(&mut self, shared: &Shared, root: &Path, board: &Board) {
         let Some(number) = self.run.filter(|number| board.active().is_none_or(|run| run.number != *number))
         else {
             return;
@@ -140,7 +142,7 @@ impl Tests {
         if let Some(run) = board.runs.iter().find(|run| run.number == number) {
             append(shared, &run.sentence);
         }
-        shared.notify("experimental/endRunTest", &Value::Null);
+        shared.notify("experimental/endRunTest", &json!({"root": to_proto::uri(root)}));
         self.run = None;
     }
 }

@@ -156,9 +156,9 @@ export async function ui(setUp, step) {
 
     await step("proposals are made and validated", async () => {
       await desk.file("harness.toml");
-      await press(/^Propose for \d weakness(es)?…/, ".monaco-dialog-box");
+      await press(/^Propose for \d weakness(es)? \(free/, ".monaco-dialog-box");
       await desk.answers("Start", "propose");
-      await press(/^Validate \d proposals?…/, ".monaco-dialog-box", A_RUN);
+      await press(/^Validate \d proposals? \(free/, ".monaco-dialog-box", A_RUN);
       await desk.answers("Start", "validate");
       await lens(/^Review 1 accepted proposal/, A_RUN);
       await desk.sees(".monaco-list-row", REMEDY);
@@ -190,7 +190,7 @@ export async function ui(setUp, step) {
       await desk.file("harness.toml");
       await until("the score line is another", async () => (await score()) !== before);
       const after = await score();
-      assert.match(after, /^held-in [\d.]+\/6 · held-out [\d.]+\/6/);
+      assert.match(after, /^held-in [\d.–]+\/6( · bounds only)? · held-out [\d.–]+\/6/);
       await until("the status says so", async () => (await desk.status()).startsWith("held-in"));
       await desk.shot("applied");
     });

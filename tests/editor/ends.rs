@@ -165,7 +165,6 @@ fn ux_13_a_limit_that_is_raised_lets_the_same_run_go_on_and_no_trial_is_repeated
     desk.presses("start");
     desk.command("resume", &json!({"run": "r-0001"}));
     desk.is_asked();
-    desk.is_told_of("r-0001", &["running"]);
     // The new limit holds as well, and is raised as well.
     let told = desk.is_told_of("r-0001", &ENDS);
     assert_eq!(told["cost"]["capUsd"].as_f64(), Some(4.0), "{told}");
@@ -174,7 +173,7 @@ fn ux_13_a_limit_that_is_raised_lets_the_same_run_go_on_and_no_trial_is_repeated
     if told["trials"]["done"] != 12 {
         desk.command("resume", &json!({"run": "r-0001"}));
         desk.is_asked();
-        desk.is_told_of("r-0001", &["running"]);
+        // What is left may be over before anybody is told that it runs.
         desk.is_told_of("r-0001", &ENDS);
     }
     let trials = lab.store().trials(1).unwrap();

@@ -128,6 +128,12 @@ export interface Tests {
   scope: string[];
 }
 
+/** `selfHarness/testsOutdated`: the tests whose results are of another text than the one that is open. */
+export interface Outdated {
+  root: string;
+  ids: string[];
+}
+
 /** `experimental/changeTestState`. */
 export interface TestChange {
   /** The harness, as a URI. */

@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import type { Client } from "./client";
 import { restricted } from "./dialogs";
-import type { TestChange, Tests } from "./protocol";
+import type { Outdated, TestChange, Tests } from "./protocol";
 import { type Roots, label } from "./roots";
 
 /** States of earlier runs come together; after so long a silence they were all. */
@@ -35,7 +35,9 @@ export class Testing implements vscode.Disposable {
   /** A server has begun to talk. */
   listen(client: Client): void {
     client.hear("experimental/changeTestState", (change: TestChange) => this.change(change));
+    client.hear("experimental/appendOutputToRunTest", (line: string) => this.say(line));
     client.hear("experimental/endRunTest", () => this.end());
+    client.hear("selfHarness/testsOutdated", (outdated: Outdated) => this.age(outdated));
     client.hear("selfHarness/treeChanged", () => void this.discover());
   }
 
@@ -138,6 +140,21 @@ export class Testing implements vscode.Disposable {
     const item = of && this.find(of, testId);
     if (item) {
       this.mark(item, state);
+    }
+  }
+
+  /** A line that a run says of itself; the first comes before any of its tests is told. */
+  private say(line: string): void {
+    this.isActive = true;
+    (this.run ?? this.begin()).appendOutput(`${line}\r\n`);
+  }
+
+  /** These were measured with another text than the one that is open. */
+  private age({ root, ids }: Outdated): void {
+    const of = this.roots.all.find((known) => known.toString() === vscode.Uri.parse(root).toString());
+    const items = of ? ids.flatMap((test) => this.find(of, test) ?? []) : [];
+    if (0 < items.length) {
+      this.controller.invalidateTestResults(items);
     }
   }
 

@@ -1,7 +1,7 @@
 //! Tells a client what became of runs: progress with its cancel button, the state of each run, and that the tree is another
 //! (`editor` 2.6, 2.7). At most two reports of progress in a second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,8 @@ pub struct News {
 struct Told {
     /// The states of runs as they were told, by number.
     states: BTreeMap<i64, Value>,
+    /// Runs that were seen to go on, and whose end was not told yet: one that is resumed may be over before anything of it is told.
+    open: BTreeSet<i64>,
     /// The run whose progress is shown.
     bar: Option<Bar>,
     /// What a test view was told.
@@ -73,8 +75,9 @@ impl News {
     pub fn tell(&mut self, shared: &Arc<Shared>, root: &Path, board: &Arc<Board>) {
         let told = self.roots.entry(root.to_path_buf()).or_default();
         told.board = Some(Arc::clone(board));
+        told.open.extend(board.runs.iter().filter(|run| !run.status.is_over()).map(|run| run.number));
         // How a run ended waits for nothing: its bar ends after that was told.
-        if board.runs.iter().any(|run| run.status.is_over() && told.states.contains_key(&run.number)) {
+        if board.runs.iter().any(|run| run.status.is_over() && told.open.contains(&run.number)) {
             told.said = None;
         }
         told.say(shared, root);
@@ -128,7 +131,7 @@ impl Told {
     /// Tells where each run stands that is not over, and how those have ended that were told before.
     fn runs(&mut self, shared: &Shared, root: &Path, board: &Board) {
         for run in &board.runs {
-            if run.status.is_over() && !self.states.contains_key(&run.number) && !self.has_begun(run) {
+            if run.status.is_over() && !self.open.contains(&run.number) && !self.has_begun(run) {
                 continue;
             }
             let state = run_state(root, run);
@@ -139,7 +142,10 @@ impl Told {
                 tracing::info!(run = run.name, "{}", run.sentence);
             }
             match run.status.is_over() {
-                true => drop(self.states.remove(&run.number)),
+                true => {
+                    self.open.remove(&run.number);
+                    self.states.remove(&run.number);
+                }
                 false => drop(self.states.insert(run.number, state)),
             }
         }

@@ -243,6 +243,14 @@ pub(crate) fn kill(pid: u32) {
     }
 }
 
+/// Whether the paths of a task can be made in `/`, as they are without a sandbox.
+pub(crate) fn root_is_free() -> bool {
+    let is_free = |path: &&str| fs::symlink_metadata(path).is_err();
+    let own = fs::metadata("/proc/self");
+    let is_root = own.is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    is_root && ["/app", "/tests", "/solution", "/workspace"].iter().all(is_free)
+}
+
 /// Every file below a directory with what is in it.
 pub(crate) fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();

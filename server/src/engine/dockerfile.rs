@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub struct Dockerfile {
     /// The image that it starts from; recorded, not used.
     pub image: String,
+    /// The line that says so, from 1.
+    pub image_line: usize,
     /// What has to be done.
     pub instructions: Vec<Instruction>,
     /// Instructions that mean nothing without an image.
@@ -117,6 +119,7 @@ pub fn parse(source: &str) -> Result<Dockerfile, DockerfileRefused> {
             let image = rest.split_whitespace().find(|word| !word.starts_with("--"));
             let image = image.ok_or_else(|| refused(String::from("`FROM` names no image")))?;
             read.image = image.to_owned();
+            read.image_line = line;
             continue;
         }
         if NEED_A_CONTAINER.contains(&keyword.as_str()) {

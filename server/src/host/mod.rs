@@ -22,6 +22,7 @@ pub mod model;
 pub mod machine;
 pub mod scripted;
 pub mod example;
+pub mod editors;
 pub mod meter;
 mod connections;
 pub mod relay;

@@ -23,7 +23,7 @@ mod improving;
 mod event;
 
 pub use agreement::{AgreementRecord, HowAgreed, ItemRecord, KeyRecord};
-pub use event::{EventRecord, finish_word};
+pub use event::{EventRecord, VERIFIER_FLAKY, finish_word};
 pub use improving::{
     CHECKS, CandidateRecord, CheckRecord, EditRecord, LocationRecord, MinedRecord, ProposalRecord,
     RefusedRecord, RulesRecord, WeaknessRecord,

@@ -139,17 +139,30 @@ pub fn edits(count: usize) -> String {
 /// The scores of a harness: `held-in 15.5/24 · held-out 7/12`.
 #[must_use]
 pub fn scores(scored: &Scored) -> String {
-    let points = [&scored.held_in, &scored.held_out].into_iter().flatten();
-    let parts: Vec<String> = points.map(point).collect();
-    if parts.is_empty() { String::from("nothing measured") } else { parts.join(" · ") }
+    let points: Vec<&Point> = [&scored.held_in, &scored.held_out].into_iter().flatten().collect();
+    if points.is_empty() {
+        return String::from("nothing measured");
+    }
+    let bounded = points.iter().filter(|point| point.bounds().is_some()).count();
+    // What holds for all of them is said once, at the end.
+    let mut parts: Vec<String> =
+        points.iter().map(|of| point(of, 0 < bounded && bounded < points.len())).collect();
+    if bounded == points.len() {
+        parts.push(words::BOUNDS_ONLY.to_owned());
+    }
+    parts.join(" · ")
 }
 
-fn point(point: &Point) -> String {
+fn point(point: &Point, says_bounds: bool) -> String {
     let void = match point.void {
         0 => String::new(),
         void => format!(" · {} void", words::plural(void.into(), "task", "tasks")),
     };
-    let bounds = if point.bounds().is_some() { format!(" · {}", words::BOUNDS_ONLY) } else { String::new() };
+    let bounds = if says_bounds && point.bounds().is_some() {
+        format!(" · {}", words::BOUNDS_ONLY)
+    } else {
+        String::new()
+    };
     format!("{} {}{void}{bounds}", point.split.word(), words::claim(point))
 }
 

@@ -65,7 +65,45 @@ pub(super) fn verifiers(newest: &ToldRun) -> Vec<Environment> {
         let why = format!("its verdicts would mean nothing, so {} has left it out", newest.line.name);
         Some(Environment { code, at: Spot::Task(task.clone()), message, why })
     };
-    most(newest.seen.unfillable.iter().filter_map(of).collect())
+    let flaky = newest.seen.flaky.iter().map(|task| Environment {
+        code: "SH907",
+        at: Spot::Task(task.clone()),
+        message: format!("task `{task}` was judged differently twice on one final state"),
+        why: format!(
+            "when {} tried it without an agent; its noise looks like a gain or a loss",
+            newest.line.name
+        ),
+    });
+    most(newest.seen.unfillable.iter().filter_map(of).chain(flaky).collect())
+}
+
+/// What tasks say and no trial here does, each thing once. Tasks that judge are not looked at: their files stay theirs.
+pub(super) fn narrowed(subject: &Subject) -> Vec<Environment> {
+    let mut notes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for task in subject.tasks.iter().filter(|task| task.split == Split::HeldIn) {
+        for note in task.plan.iter().flat_map(|plan| &plan.notes) {
+            let tasks = notes.entry(&note.what).or_default();
+            if tasks.last() != Some(&task.id.as_str()) {
+                tasks.push(&task.id);
+            }
+        }
+    }
+    let told = notes.into_iter().filter_map(|(what, tasks)| {
+        let (first, others) = tasks.split_first()?;
+        let more = match others.len() {
+            0 => String::new(),
+            more => format!(" and {}", plural(more as u64, "other task", "other tasks")),
+        };
+        Some(Environment {
+            code: "SH909",
+            at: Spot::Task((*first).to_owned()),
+            message: what.to_owned(),
+            why: format!(
+                "task `{first}`{more}: what is measured here may differ from what is measured elsewhere"
+            ),
+        })
+    });
+    most(told.collect())
 }
 
 /// Tasks that a seeded split puts elsewhere than the newest run that is over had them.

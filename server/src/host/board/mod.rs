@@ -275,6 +275,7 @@ impl Reader {
         board.environment = newest::environment(&all);
         if let (Some(newest), Some(true)) = (all.first(), current.first()) {
             board.environment.extend(here::verifiers(newest));
+            board.environment.extend(subject.into_iter().flat_map(here::narrowed));
         }
         board.environment.extend(subject.and_then(|subject| here::moved(&all, subject)));
         board.tests = newest::tests(&all, &current, held_in, (store, subject)).map_err(failed)?;

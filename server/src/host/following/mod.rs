@@ -3,15 +3,16 @@
 
 mod words;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::record::EventRecord;
+use super::record::{EventRecord, VERIFIER_FLAKY};
 use super::store::{RunState, Store, StoredRun, run_name};
 use crate::engine::cycle::{Cycle, Decision};
 use crate::engine::plan::Run;
 use crate::failure::Failure;
 
-pub use self::words::{ending, going_on, line};
+pub use self::words::{ending, going_on, line, nothing_left};
 
 /// How long a run may have no worker before it counts as abandoned: a worker that starts needs a moment.
 pub const ABANDONED: Duration = Duration::from_secs(5);
@@ -27,6 +28,8 @@ pub struct Seen {
     pub is_interrupted: bool,
     /// Tasks that cannot be measured, and why.
     pub unfillable: Vec<(String, String)>,
+    /// Tasks whose verifier said different things about one tree.
+    pub flaky: BTreeSet<String>,
     /// Slots that an earlier trial filled.
     pub reused: usize,
     /// Whether weaknesses were mined that an edit could help with.
@@ -54,7 +57,16 @@ impl Seen {
     #[cfg(test)]
     #[must_use]
     pub fn of(cycle: Cycle, state: RunState, unfillable: Vec<(String, String)>) -> Self {
-        Self { cycle, state, is_interrupted: false, unfillable, reused: 0, is_mined: false, last: 0 }
+        Self {
+            cycle,
+            state,
+            is_interrupted: false,
+            unfillable,
+            flaky: BTreeSet::new(),
+            reused: 0,
+            is_mined: false,
+            last: 0,
+        }
     }
 }
 
@@ -77,6 +89,7 @@ pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
         state: stored.state,
         is_interrupted: false,
         unfillable: Vec::new(),
+        flaky: BTreeSet::new(),
         reused: 0,
         is_mined: false,
         last: 0,
@@ -90,7 +103,7 @@ pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
 /// # Errors
 /// A [`Failure`] if the store cannot be read, or the run is gone.
 pub fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<(), Failure> {
-    let Seen { cycle, unfillable, reused, is_mined, last, .. } = seen;
+    let Seen { cycle, unfillable, flaky, reused, is_mined, last, .. } = seen;
     let record = &stored.record;
     // The state first: what a run has come to is stored before it, so nobody sees an end without what it came to.
     let state = store.state(stored.number).map_err(|error| error.to_failure())?;
@@ -101,6 +114,9 @@ pub fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<
             if !unfillable.iter().any(|(other, _)| *other == task) {
                 unfillable.push((task, why));
             }
+        }
+        EventRecord::Checked { task, marks } if marks.iter().any(|mark| mark == VERIFIER_FLAKY) => {
+            flaky.insert(task);
         }
         EventRecord::Reused { .. } => *reused += 1,
         EventRecord::Mined { actionable, .. } => *is_mined |= 0 < actionable,

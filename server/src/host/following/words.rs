@@ -181,7 +181,16 @@ fn read(seen: &Seen, stored: &StoredRun) -> Vec<String> {
 fn measured(seen: &Seen) -> Vec<String> {
     let run = seen.run();
     let scores = Split::ALL.into_iter().filter_map(|split| Some(Score::of(run, split)?.words()));
-    scores.chain(asides(seen)).collect()
+    let nothing = nothing_left(run).then(|| String::from("nothing left to learn from these tasks"));
+    scores.chain(nothing).chain(asides(seen)).collect()
+}
+
+/// Whether every held-in task was passed each time: there is no failure to learn from.
+#[must_use]
+pub fn nothing_left(run: &Run) -> bool {
+    let held_in = score::tally(run, Split::HeldIn);
+    !held_in.is_empty()
+        && held_in.values().all(|tally| tally.passes == tally.valid && 0 < tally.valid && tally.open == 0)
 }
 
 /// How many trials were repeated, and how many were known before.

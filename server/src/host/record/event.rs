@@ -12,6 +12,9 @@ use crate::engine::cycle::{self, Decision};
 use crate::engine::plan::{Event, Finish};
 use crate::engine::verdict::VoidCause;
 
+/// The mark of a task whose verifier says different things about one tree.
+pub const VERIFIER_FLAKY: &str = "verifier-flaky";
+
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -41,6 +44,9 @@ pub enum EventRecord {
     Checked {
         /// The task.
         task: String,
+        /// What could not be shown of its verifier, in words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        marks: Vec<String>,
     },
     /// A slot cannot be filled.
     Unfillable {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::canary::Canary;
 use super::environment::Template;
 use super::plan::TaskPlan;
+use crate::host::record::VERIFIER_FLAKY;
 
 /// What was found out about a task. It holds as long as the digests are those of the task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ impl Mark {
             Self::NoSolution => "no-solution",
             Self::NoReport => "no-report",
             Self::NoCanary => "no-canary",
-            Self::VerifierFlaky => "verifier-flaky",
+            Self::VerifierFlaky => VERIFIER_FLAKY,
         }
     }
 }

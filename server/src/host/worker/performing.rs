@@ -257,8 +257,9 @@ impl<'a> Performance<'a> {
                 }
                 match outcome {
                     Ok(task) => {
+                        let marks = task.marks().into_iter().map(|mark| mark.word().to_owned()).collect();
                         tasks.insert(id.clone(), task);
-                        self.append(store, &EventRecord::Checked { task: id })?;
+                        self.append(store, &EventRecord::Checked { task: id, marks })?;
                     }
                     Err((cause, why)) => self.unfillable(store, &id, cause, &why)?,
                 }

@@ -25,6 +25,18 @@ fn with_run(status: RunStatus, cause: &str) -> World {
 }
 
 #[test]
+fn that_scores_are_bounds_is_said_once() {
+    let mut world = World::evaluated();
+    let scored = &mut world.board.measured[0];
+    scored.held_in.as_mut().unwrap().unrun = 3;
+    let text = scores(&world.board.measured[0]);
+    assert!(text.contains(" · bounds only · held-out "), "{text}");
+    world.board.measured[0].held_out.as_mut().unwrap().unrun = 2;
+    let text = scores(&world.board.measured[0]);
+    assert!(text.ends_with(" · bounds only") && text.matches("bounds only").count() == 1, "{text}");
+}
+
+#[test]
 fn every_state_has_its_words() {
     shows_both(&World::bare(), "Not measured", "harness: not measured");
     let scores = "held-in 15.5/24 · held-out 7/12";

@@ -111,6 +111,19 @@ impl Told {
 }
 
 #[test]
+fn there_is_something_to_learn_until_every_held_in_trial_is_a_pass() {
+    let nothing_left =
+        |verdicts: &[Verdict]| nothing_left(Told::new("evaluate").trials(verdicts).seen().run());
+    let (pass, fail) = (Verdict::Pass, Verdict::Fail);
+    assert!(nothing_left(&[pass; 6]));
+    // Held-out tasks teach nothing.
+    assert!(nothing_left(&[pass, pass, fail, pass, pass, fail]));
+    assert!(!nothing_left(&[pass, pass, pass, fail, pass, pass]));
+    // What has not been tried may fail.
+    assert!(!nothing_left(&[pass; 3]));
+}
+
+#[test]
 fn ux_40_every_end_has_its_sentence() {
     let rejected = Decision::Rejected(crate::engine::cycle::Reason::Screen(Loss::HeldOut));
     let open = Decision::Undecided(Open::Doubt(Doubt::VoidCells));
@@ -119,6 +132,7 @@ fn ux_40_every_end_has_its_sentence() {
     let refused = Told::new("propose").measured().proposed(&[]).finished(Finish::Complete);
     let mut lines = vec![
         Told::new("evaluate").measured().finished(Finish::Complete).ending(),
+        Told::new("evaluate").trials(&[Verdict::Pass; 6]).finished(Finish::Complete).ending(),
         Told::new("propose").measured().finished(Finish::NoWeakness).ending(),
         ending(&mined(&refused), &refused.stored),
         Told::new("propose").measured().proposed(&[1, 2]).finished(Finish::Complete).ending(),

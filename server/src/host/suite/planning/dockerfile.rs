@@ -58,6 +58,10 @@ impl Planning<'_> {
             let what = format!("`{}` means nothing without an image", ignored.what);
             self.notes.push(Note { file: file.clone(), line: ignored.line, what });
         }
+        if self.images.is_none() && !read.image.is_empty() {
+            let what = format!("image `{}` is not built here: host tools are used", read.image);
+            self.notes.push(Note { file: file.clone(), line: read.image_line, what });
+        }
         let own = self.task.config.environment.workdir.clone();
         let (root, workdir) = self.workdirs(&read, own.as_ref(), &file)?;
         let from = read.image.clone();

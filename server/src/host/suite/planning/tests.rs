@@ -88,7 +88,8 @@ fn a_plan_has_what_a_run_needs() {
     assert_eq!(plan.build[1].step, copy);
     assert!(matches!(&plan.build[3].step, BuildStep::Run { directory, .. } if directory == "/srv/deep"));
     let notes: Vec<(usize, &str)> = plan.notes.iter().map(|note| (note.line, note.what.as_str())).collect();
-    assert_eq!(notes, [(7, "`CMD` means nothing without an image")]);
+    let here = "image `x` is not built here: host tools are used";
+    assert_eq!(notes, [(7, "`CMD` means nothing without an image"), (1, here)]);
 }
 
 #[test]

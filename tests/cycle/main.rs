@@ -14,3 +14,4 @@ mod demo;
 mod sealed;
 mod own;
 mod forecast;
+mod triggered;

@@ -20,7 +20,8 @@ fn persona() -> String {
         "why": "Its work is not looked at again.",
     });
     let reply = reply.to_string().replace("\"SLOT\"", "${slot}");
-    let rule = answers("[0-9]+", &reply).replace("(?P<surface>\\S+)'", "(?P<surface>\\S+)\\nedit: add-trigger '");
+    let rule =
+        answers("[0-9]+", &reply).replace("(?P<surface>\\S+)'", "(?P<surface>\\S+)\\nedit: add-trigger '");
     assert!(rule.contains("add-trigger"), "{rule}");
     let decline = answers("[0-9]+", "{\"action\": \"decline\", \"reason\": \"there is nothing to add\"}");
     format!(
@@ -28,6 +29,10 @@ fn persona() -> String {
 name = "forgetful"
 
 {rule}{decline}
+[[rule]]
+when = {{ last = "Nobody has looked", any = "the number (?P<number>4[0-5])" }}
+reply = {{ text = "I write it again.", calls = [{{ tool = "shell", arguments = {{ command = "echo ${{number}} > answer.txt" }} }}], usage = {{ input = 150, output = 20 }} }}
+
 [[rule]]
 when = {{ step = 0 }}
 reply = {{ text = "I look.", calls = [{{ tool = "shell", arguments = {{ command = "ls -la" }} }}], usage = {{ input = 100, output = 10 }} }}
@@ -45,15 +50,11 @@ when = {{ step = 2, any = "the number 4[0-5]" }}
 reply = {{ text = "Done: the number is written.", usage = {{ input = 200, output = 5 }} }}
 
 [[rule]]
-when = {{ step = 3, any = "(?s)the number (?P<number>4[0-5]).*Nobody has looked" }}
-reply = {{ text = "I write it again.", calls = [{{ tool = "shell", arguments = {{ command = "echo ${{number}} > answer.txt" }} }}], usage = {{ input = 150, output = 20 }} }}
-
-[[rule]]
 when = {{ step = 2 }}
 reply = {{ text = "I read it back.", calls = [{{ tool = "shell", arguments = {{ command = "cat answer.txt" }} }}], usage = {{ input = 150, output = 20 }} }}
 
 [[rule]]
-when = {{ step = 4 }}
+when = {{ step = 5 }}
 reply = {{ text = "I read it back.", calls = [{{ tool = "shell", arguments = {{ command = "cat answer.txt" }} }}], usage = {{ input = 150, output = 20 }} }}
 
 [[rule]]
@@ -65,17 +66,18 @@ reply = {{ text = "Done: the number is written.", usage = {{ input = 200, output
 #[test]
 fn a_rule_is_tried_where_it_acts_and_looked_at_elsewhere() {
     let lab = Lab::new("triggered", &persona(), 12);
-    lab.write_harness(12, "[improve]\nproposals = 1\nrounds = 1\n\n[budget]\nmax_parallel = 4\n");
+    lab.write_harness(12, "[improve]\nproposals = 2\nrounds = 1\n\n[budget]\nmax_parallel = 4\n");
     lab.ok(&["improve", "--yes"]);
     let store = lab.store();
     let proposals = store.proposals().unwrap();
     let run = store.latest_run().unwrap().unwrap();
     let events = store.events(run.number, 0).unwrap();
     let told = || events.iter().map(|event| format!("{:?}\n", event.event)).collect::<String>();
-    let rule = proposals.iter().find(|stored| stored.record.scope.get("when").is_some());
+    let rule =
+        proposals.iter().find(|stored| stored.record.edits.iter().any(|edit| edit.after.contains(REMINDER)));
     let rule = rule.unwrap_or_else(|| panic!("no rule was proposed\n{}", told()));
-    assert!(rule.record.files["harness.toml"].contains(REMINDER), "{:?}", rule.record.files);
-    let decision = store.decisions().unwrap()[&rule.number].words();
+    assert!(rule.record.scope.get("when").is_some(), "{:?}", rule.record);
+    let decision = store.decisions().unwrap()[&rule.number].word();
     assert_eq!(decision, "accepted", "{}", told());
     // Where the model looks at its result anyway the rule says nothing, so the edit cannot change anything there.
     let sloppy: BTreeSet<String> = (0..6).map(|number| format!("t-{number:02}")).collect();
@@ -89,6 +91,8 @@ fn a_rule_is_tried_where_it_acts_and_looked_at_elsewhere() {
     // One of twenty of the others, rounded up.
     let audited: Vec<&str> = audits.iter().map(|slot| slot.task.as_str()).collect();
     assert!(audited.len() == 1 && !sloppy.contains(audited[0]), "{audited:?}");
-    let quiet = events.iter().any(|event| matches!(&event.event, EventRecord::Activated { tasks, .. } if tasks.is_empty()));
+    let quiet = events
+        .iter()
+        .any(|event| matches!(&event.event, EventRecord::Activated { tasks, .. } if tasks.is_empty()));
     assert!(quiet, "{}", told());
 }

@@ -40,8 +40,7 @@ impl Known {
             let lists = [&tasks.value.held_out, &tasks.value.sealed];
             let written = lists.into_iter().flatten().flat_map(|list| &list.value);
             known.judging = written.map(|pattern| TaskPattern::new(&pattern.value)).collect();
-            known.published =
-                tasks.value.preset.as_ref().and_then(|preset| Published::named(preset.value.name()));
+            known.published = tasks.value.preset.as_ref().and_then(|preset| preset.value.published());
         }
         known
     }

@@ -83,7 +83,7 @@ fn status(store: &Store, stored: &StoredRun, seen: &Seen) -> Result<Status, Stor
 fn ended(stored: &StoredRun, seen: &Seen) -> Status {
     let decisions = seen.cycle.decisions();
     let is_empty = match stored.record.goal() {
-        Goal::Evaluate | Goal::Seal => false,
+        Goal::Evaluate | Goal::Seal | Goal::Import => false,
         Goal::Propose => seen.cycle.arms().len() <= 1,
         Goal::Validate | Goal::Improve => !decisions.values().any(|decision| *decision == Decision::Accepted),
     };

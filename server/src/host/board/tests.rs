@@ -659,9 +659,9 @@ fn what_cannot_be_read_is_said_and_not_taken_for_nothing() {
 /// The results of a job: two tasks of the project and one that it does not know, with what their agents did.
 fn import(project: &Project, tasks: &[(&str, &str)], harness: &str) -> i64 {
     let mut store = Store::open_with(&project.root(), &project.known()).unwrap();
-    let trials = tasks.iter().enumerate().map(|(at, (task, verdict))| TrialRecord {
-        id: format!("i-{at}"),
-        key: Digest::of(format!("i-{at}").as_bytes()).to_string(),
+    let trials = tasks.iter().map(|(task, verdict)| TrialRecord {
+        id: format!("i-{task}"),
+        key: Digest::of(format!("i-{task}").as_bytes()).to_string(),
         task: (*task).into(),
         split: "held-in".into(),
         role: "imported".into(),

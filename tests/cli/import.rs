@@ -16,7 +16,9 @@ const PROMPT: &str = "# Role\n\nYou work in a shell.\n\n# Rules\n\n- Write to ex
 fn project(name: &str) -> Directory {
     let directory = Directory::new(name);
     let tasks = "\n[tasks]\nheld_in = [\"t-0*\"]\nheld_out = [\"exam-*\"]\nsealed = [\"last\"]\n";
-    directory.write("project/harness.toml", format!("{MANIFEST}{tasks}")).write("project/prompts/system.md", PROMPT);
+    directory
+        .write("project/harness.toml", format!("{MANIFEST}{tasks}"))
+        .write("project/prompts/system.md", PROMPT);
     for task in ["t-01", "t-02", "t-03", "exam-1", "last"] {
         let file = |name: &str| format!("project/tasks/{task}/{name}");
         directory
@@ -101,7 +103,10 @@ fn a_job_of_harbor_shows_weaknesses_at_lines() {
     assert!(mined.starts_with("imported: trials of a Harbor job"), "{mined}");
     assert!(mined.contains("3 of 3 fail") && mined.contains("foreign, t-01, t-02"), "{mined}");
     // At the line that asks for it in vain.
-    assert!(mined.contains("prompts/system.md:8  asks for it in vain: - Run the tests before you finish."), "{mined}");
+    assert!(
+        mined.contains("prompts/system.md:8  asks for it in vain: - Run the tests before you finish."),
+        "{mined}"
+    );
     for command in [&["mine"][..], &["report"], &["status"]] {
         let told = ok(&directory, command);
         assert!(!told.contains("exam-1") && !told.contains("last"), "{command:?}: {told}");
@@ -119,7 +124,10 @@ fn no_score_is_made_of_what_was_imported() {
     job(&directory);
     ok(&directory, &["import", "../job", "--same-harness"]);
     let report = ok(&directory, &["report"]);
-    assert!(report.contains("4 trials of 4 tasks from a Harbor job, 3 failed; evidence, no score"), "{report}");
+    assert!(
+        report.contains("4 trials of 4 tasks from a Harbor job, 3 failed; evidence, no score"),
+        "{report}"
+    );
     assert!(!report.contains("held-in"), "{report}");
     let document: Value = json(&directory, &["report", "--format", "json"]);
     assert!(!document.to_string().contains("\"held-in\",\"points\""), "{document}");
@@ -142,10 +150,19 @@ fn the_same_results_add_nothing_and_more_of_them_add_the_rest() {
     let directory = project("import-again");
     job(&directory);
     let first = ok(&directory, &["import", "../job"]);
-    assert!(first.starts_with("imported 4 trials of 4 tasks from a Harbor job as r-0001, 3 failed\n"), "{first}");
-    assert!(first.contains("left out 2 trials: their tasks judge here") && first.contains("  exam-1\n"), "{first}");
+    assert!(
+        first.starts_with("imported 4 trials of 4 tasks from a Harbor job as r-0001, 3 failed\n"),
+        "{first}"
+    );
+    assert!(
+        first.contains("left out 2 trials: their tasks judge here") && first.contains("  exam-1\n"),
+        "{first}"
+    );
     let again = ok(&directory, &["import", "../job"]);
-    assert!(again.starts_with("nothing new: 4 trials of 4 tasks from a Harbor job are in r-0001 already"), "{again}");
+    assert!(
+        again.starts_with("nothing new: 4 trials of 4 tasks from a Harbor job are in r-0001 already"),
+        "{again}"
+    );
     assert_eq!(json(&directory, &["status", "--json"])["run"], "r-0001");
     // The job went on. Elsewhere, under another name, it is the same job.
     harbor(&directory, "job", "t-01", 2, Some(1.0), CAREFUL);
@@ -177,7 +194,9 @@ fn trials_that_tell_nothing_are_named_and_left_out() {
     write(name, result("t-02", name, json!({"reward": 0.0}), None));
     let whole = atif(HASTY).to_string();
     directory.write(&trial(name, "agent/trajectory.json"), &whole[..whole.len() / 2]);
-    directory.write("job/t-03__record0/trial.log", "").write("job/t-03__record0/result.json", "{\"trial_name\": \"t-0");
+    directory
+        .write("job/t-03__record0/trial.log", "")
+        .write("job/t-03__record0/result.json", "{\"trial_name\": \"t-0");
     directory.write("job/t-03__running/trial.log", "");
     // The agent kept its own log only.
     let name = "t-03__native0";
@@ -220,7 +239,9 @@ fn results_of_mini_swe_agent_are_judged_by_a_report() {
         let file = format!("out/{instance}/{instance}.traj.json");
         directory.write(&file, mini(instance, ran, status, submission).to_string());
     }
-    directory.write("out/preds.json", "{}").write("out/exit_statuses_1.yaml", "instances_by_exit_status: {}\n");
+    directory
+        .write("out/preds.json", "{}")
+        .write("out/exit_statuses_1.yaml", "instances_by_exit_status: {}\n");
     directory.write("out/astropy__astropy-6/astropy__astropy-6.traj.json", "{\"info\": {\"exit_st");
     // What was handed in is judged by nobody yet.
     let imported = json(&directory, &["import", "../out", "--json"]);
@@ -232,15 +253,11 @@ fn results_of_mini_swe_agent_are_judged_by_a_report() {
     directory.write("m-1.run.json", report.to_string());
     let imported = json(&directory, &["import", "../out", "--report", "../m-1.run.json", "--json"]);
     assert_eq!(imported["form"], "mini-swe-agent results");
-    let expected = [("astropy__astropy-1", "fail"), ("astropy__astropy-2", "pass"), ("astropy__astropy-3", "fail")];
+    let expected =
+        [("astropy__astropy-1", "fail"), ("astropy__astropy-2", "pass"), ("astropy__astropy-3", "fail")];
     assert_eq!(verdicts(&imported), pairs(&expected).into_iter().collect());
     let file = |number: u32| format!("astropy__astropy-{number}/astropy__astropy-{number}.traj.json");
-    let expected = [
-        ("exam-7", "judges"),
-        (&file(4), "void"),
-        (&file(5), "void"),
-        (&file(6), "unreadable"),
-    ];
+    let expected = [("exam-7", "judges"), (&file(4), "void"), (&file(5), "void"), (&file(6), "unreadable")];
     let mut left = left_out(&imported);
     left.sort();
     let mut expected = pairs(&expected);
@@ -261,7 +278,10 @@ fn results_of_swe_agent_bring_their_report() {
     ] {
         directory.write(&format!("run/{instance}/{instance}.traj"), swe(ran, status, "diff").to_string());
     }
-    directory.write("run/results.json", r#"{"no_generation": [], "no_logs": [], "resolved": ["django__django-3"]}"#);
+    directory.write(
+        "run/results.json",
+        r#"{"no_generation": [], "no_logs": [], "resolved": ["django__django-3"]}"#,
+    );
     let imported = json(&directory, &["import", "../run", "--json"]);
     assert_eq!(imported["form"], "SWE-agent results");
     let expected = [("django__django-1", "fail"), ("django__django-2", "fail"), ("django__django-3", "pass")];
@@ -289,7 +309,11 @@ fn what_cannot_be_imported_is_said_and_nothing_is_made() {
     );
     let ran = run(&directory, &["import", "../out"]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("no report says whether it was resolved") && ran.err.contains("`--report FILE`"), "{}", ran.err);
+    assert!(
+        ran.err.contains("no report says whether it was resolved") && ran.err.contains("`--report FILE`"),
+        "{}",
+        ran.err
+    );
     directory.write("other.json", "{}");
     let ran = run(&directory, &["import", "../out", "--report", "../other.json"]);
     assert_eq!(ran.code, Some(2));

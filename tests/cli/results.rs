@@ -11,8 +11,7 @@ use crate::Directory;
 pub(crate) type Ran<'a> = &'a [(&'a str, i64, &'a str)];
 
 /// It writes, and does not look at what it wrote.
-pub(crate) const HASTY: Ran<'_> =
-    &[("ls", 0, "notes.txt"), ("echo 41 > answer.txt", 0, "")];
+pub(crate) const HASTY: Ran<'_> = &[("ls", 0, "notes.txt"), ("echo 41 > answer.txt", 0, "")];
 
 /// It writes, and looks.
 pub(crate) const CAREFUL: Ran<'_> =
@@ -57,7 +56,14 @@ pub(crate) fn result(task: &str, name: &str, rewards: Value, exception: Option<&
 }
 
 /// Writes a trial of Harbor into a job.
-pub(crate) fn harbor(directory: &Directory, job: &str, task: &str, nth: usize, reward: Option<f64>, ran: Ran<'_>) {
+pub(crate) fn harbor(
+    directory: &Directory,
+    job: &str,
+    task: &str,
+    nth: usize,
+    reward: Option<f64>,
+    ran: Ran<'_>,
+) {
     let name = format!("{task}__abc123{nth}");
     let trial = |file: &str| format!("{job}/{name}/{file}");
     let rewards = reward.map_or(Value::Null, |reward| json!({"reward": reward}));

@@ -51,7 +51,8 @@ fn run<'a>(toolchain: &Path, verb: &str, files: impl IntoIterator<Item = &'a Pat
 
 fn read(path: &Path) -> Trace {
     let text = fs::read_to_string(path).unwrap();
-    transcript::read(&text, TranscriptFormat::Auto).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    transcript::read(&text, TranscriptFormat::Auto)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// What the agent called, in order, with what came back.
@@ -87,7 +88,8 @@ fn strange() -> Trace {
         schema_ok: Some(false),
         observation,
     };
-    let seen = Observation { exit: Some(124), timed_out: true, truncated: true, ..Observation::text("é\u{1b}[0m") };
+    let seen =
+        Observation { exit: Some(124), timed_out: true, truncated: true, ..Observation::text("é\u{1b}[0m") };
     trace.push(Step {
         calls: vec![
             call(Arguments::Raw("{\"command\": ".into()), None),
@@ -111,13 +113,18 @@ fn what_is_written_here_loads_in_harbor() {
     let mut files: Vec<PathBuf> = trials.map(|trial| trial.path().join("trajectory.json")).collect();
     assert_eq!(files.len(), 2);
     let directory = Directory::new("written");
-    let about = About { trial: "t".into(), harness: "h".into(), contract: "c".into(), tool_definitions: Vec::new() };
+    let about =
+        About { trial: "t".into(), harness: "h".into(), contract: "c".into(), tool_definitions: Vec::new() };
     fs::write(directory.path("strange.json"), write(&strange(), &about).to_string()).unwrap();
     files.push(directory.path("strange.json"));
     let said = run(&harbor, "load", files.iter().map(PathBuf::as_path));
     assert!(said.contains("3 of 3 trajectories load"), "{said}");
     // The check can fail.
-    fs::write(directory.path("wrong.json"), r#"{"schema_version": "ATIF-v1.8", "agent": {"name": "a"}, "steps": []}"#).unwrap();
+    fs::write(
+        directory.path("wrong.json"),
+        r#"{"schema_version": "ATIF-v1.8", "agent": {"name": "a"}, "steps": []}"#,
+    )
+    .unwrap();
     let wrong = Command::new(harbor.join("bin/python3"))
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/real/atif.py"))
         .arg("load")
@@ -133,12 +140,21 @@ fn what_terminus_2_writes_is_read() {
     let directory = Directory::new("terminus");
     run(&harbor, "terminus", [directory.0.as_path()]);
     let trace = read(&directory.path("trajectory.json"));
-    assert_eq!((trace.agent.name.as_str(), trace.agent.model.as_deref()), ("terminus-2", Some("openai/scripted")));
+    assert_eq!(
+        (trace.agent.name.as_str(), trace.agent.model.as_deref()),
+        ("terminus-2", Some("openai/scripted"))
+    );
     let calls = calls(&trace);
     let commands: Vec<&str> = calls.iter().map(|(command, _)| command.as_str()).collect();
-    assert_eq!(&commands[..4], ["wc -l < notes.txt", "wc -l < notes.txt > answer.txt", "cat answer.txt", "ls nothing"]);
+    assert_eq!(
+        &commands[..4],
+        ["wc -l < notes.txt", "wc -l < notes.txt > answer.txt", "cat answer.txt", "ls nothing"]
+    );
     // One observation for three calls belongs to the last of them.
-    assert!(calls[0].1.is_empty() && calls[1].1.is_empty() && calls[2].1.contains("$ cat answer.txt\n3"), "{calls:?}");
+    assert!(
+        calls[0].1.is_empty() && calls[1].1.is_empty() && calls[2].1.contains("$ cat answer.txt\n3"),
+        "{calls:?}"
+    );
     assert!(trace.steps.iter().all(|step| step.source != Source::System));
     let used: u64 = trace.steps.iter().filter_map(|step| step.usage).map(|usage| usage.input).sum();
     assert_eq!(used, 1_000);
@@ -153,7 +169,10 @@ fn what_harbor_makes_of_mini_swe_agent_is_read() {
     run(&mini, "mini", [own.as_path()]);
     run(&harbor, "convert", [own.as_path(), converted.as_path()]);
     let (own, converted) = (read(&own), read(&converted));
-    assert_eq!((own.agent.name.as_str(), converted.agent.name.as_str()), ("mini-swe-agent", "mini-swe-agent"));
+    assert_eq!(
+        (own.agent.name.as_str(), converted.agent.name.as_str()),
+        ("mini-swe-agent", "mini-swe-agent")
+    );
     assert_eq!(own.end, Some(End::Finished));
     let commands = |trace: &Trace| calls(trace).into_iter().map(|(command, _)| command).collect::<Vec<_>>();
     assert_eq!(commands(&own).len(), 5);

@@ -24,11 +24,18 @@ fn file(toolchain: &Path, path: &str) -> PathBuf {
 }
 
 /// The text with the value of a selector longer by a sentence, and the value before.
-fn edited(path: &str, text: &str, select: &[&str], requires: &[&str], template: Option<Dialect>) -> (String, String) {
+fn edited(
+    path: &str,
+    text: &str,
+    select: &[&str],
+    requires: &[&str],
+    template: Option<Dialect>,
+) -> (String, String) {
     let document = Document::new(FilePath::parse(path).unwrap(), Text::new(text));
     let steps: Vec<Step> = select.iter().map(|step| Step::Key((*step).into())).collect();
     let selector = Selector::parse(&steps).unwrap();
-    let resolved = selector.resolve(&document).unwrap_or_else(|why| panic!("{select:?}: {}", why.message(path)));
+    let resolved =
+        selector.resolve(&document).unwrap_or_else(|why| panic!("{select:?}: {}", why.message(path)));
     let limits = Limits {
         requires: requires.iter().map(|&required| required.to_owned()).collect(),
         template,

@@ -30,7 +30,10 @@ fn an_evaluation_takes_nothing_from_what_was_imported() {
     let lab = Lab::new("evidence", WRITER, 4);
     job(&lab);
     let imported = lab.ok(&["import", "../job", "--same-harness"]);
-    assert!(imported.starts_with("imported 2 trials of 2 tasks from a Harbor job as r-0001, 1 failed"), "{imported}");
+    assert!(
+        imported.starts_with("imported 2 trials of 2 tasks from a Harbor job as r-0001, 1 failed"),
+        "{imported}"
+    );
     // Nothing was measured yet, so an edit has no baseline.
     let system = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     lab.write("harness.toml", &system.replace("You write numbers.", "You write numbers. Be exact."));

@@ -89,9 +89,10 @@ fn document(imported: &Imported) -> Value {
     let trials = imported.trials.iter().map(|trial| {
         json!({"trial": trial.id, "task": trial.task, "repeat": trial.repeat, "verdict": trial.verdict, "end": trial.end})
     });
-    let left_out = imported.left_out.iter().map(
-        |LeftOut { what, why }| json!({"what": what, "reason": why.word(), "why": why.words()}),
-    );
+    let left_out = imported
+        .left_out
+        .iter()
+        .map(|LeftOut { what, why }| json!({"what": what, "reason": why.word(), "why": why.words()}));
     json!({
         "schema": 1,
         "run": run_name(imported.run),

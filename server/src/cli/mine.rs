@@ -45,7 +45,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Ok(0);
     }
     let from = following::look_at(&store, &stored)?.imported;
-    let from = from.map(|form| format!("imported: trials of {form}, not of this project\n\n")).unwrap_or_default();
+    let from =
+        from.map(|form| format!("imported: trials of {form}, not of this project\n\n")).unwrap_or_default();
     terminal::print(&visible(&format!("{from}{}", text(&mined.0, &mined.1, &stored))))?;
     Ok(0)
 }

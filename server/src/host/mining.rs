@@ -53,7 +53,9 @@ pub fn mine(store: &Store, harness: &Harness, tasks: &[Planned], trials: Vec<Tri
     let known = Known::of(harness);
     let split = |trial: &TrialRecord| match tasks.iter().find(|task| task.id == trial.task) {
         Some(task) => Some(task.split),
-        None => (is_imported(trial) && known.meaning(&trial.task) == Meaning::Elsewhere).then_some(Split::HeldIn),
+        None => {
+            (is_imported(trial) && known.meaning(&trial.task) == Meaning::Elsewhere).then_some(Split::HeldIn)
+        }
     };
     let measured = trials.into_iter().filter(|trial| !matches!(trial.verdict(), Verdict::Void(_)));
     let mut held_in = Splits::apart(measured, split).held_in;

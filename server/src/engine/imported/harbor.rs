@@ -36,11 +36,13 @@ impl Trial {
     /// # Errors
     /// In words, why it cannot be read: it was cut off while it was written, or it says no task.
     pub fn read(source: &str) -> Result<Option<Self>, String> {
-        let value: Value = serde_json::from_str(source).map_err(|error| format!("it is no JSON ({error})"))?;
+        let value: Value =
+            serde_json::from_str(source).map_err(|error| format!("it is no JSON ({error})"))?;
         let Some(name) = value.get("trial_name").and_then(Value::as_str) else { return Ok(None) };
         let task = value.get("task_id").and_then(task).or_else(|| text(&value, "task_name"));
         let task = task.ok_or("it names no task")?;
-        let steps = value.get("step_results").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let steps =
+            value.get("step_results").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let exception = std::iter::once(&value).chain(steps).find_map(exception);
         let rewards = value.pointer("/verifier_result/rewards").and_then(Value::as_object);
         let rewards = rewards.map(|rewards| rewards.clone().into_iter().collect()).unwrap_or_default();
@@ -67,7 +69,12 @@ impl Trial {
 
     /// What it came to, with the thresholds of the project that reads it; `trace` is what its agent did, if that can be read.
     #[must_use]
-    pub fn judge(&self, thresholds: &BTreeMap<String, f64>, trace: Option<&Trace>, checks: Vec<Check>) -> Outcome {
+    pub fn judge(
+        &self,
+        thresholds: &BTreeMap<String, f64>,
+        trace: Option<&Trace>,
+        checks: Vec<Check>,
+    ) -> Outcome {
         let written = serde_json::to_vec(&self.rewards).unwrap_or_default();
         let rewards = match self.rewards.is_empty() {
             true => None,
@@ -81,7 +88,8 @@ impl Trial {
             },
             Some(Err(error)) => return void(error.to_string()),
         };
-        let has_asked = trace.is_some_and(|trace| trace.steps.iter().any(|step| step.source == Source::Agent))
+        let has_asked = trace
+            .is_some_and(|trace| trace.steps.iter().any(|step| step.source == Source::Agent))
             || self.usage.is_some_and(|usage| 0 < usage.input);
         let ruling = rule(&Recorded {
             exception: self.exception.as_ref().map(|(name, _)| name.as_str()),
@@ -94,7 +102,10 @@ impl Trial {
         Outcome {
             flags: ruling.flags,
             end: ruling.end,
-            rewards: rewards.and_then(Result::ok).map(|rewards| rewards.by_name().clone()).unwrap_or_default(),
+            rewards: rewards
+                .and_then(Result::ok)
+                .map(|rewards| rewards.by_name().clone())
+                .unwrap_or_default(),
             checks,
             detail: self.exception.as_ref().map(|(name, said)| first_line(name, said)).unwrap_or_default(),
             ..Outcome::of(ruling.verdict)

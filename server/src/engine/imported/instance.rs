@@ -32,7 +32,8 @@ impl Instance {
         Self {
             id: filled("/instance_id").map(str::to_owned),
             has_submission: filled("/info/submission").is_some(),
-            lost_environment: text("/info/exit_status").is_some_and(|status| status.contains("environment_error")),
+            lost_environment: text("/info/exit_status")
+                .is_some_and(|status| status.contains("environment_error")),
         }
     }
 
@@ -47,7 +48,8 @@ impl Instance {
     /// what it handed in.
     #[must_use]
     pub fn judge(&self, told: Option<&Told>, end: Option<&End>) -> Option<Outcome> {
-        let void = |cause, why: &str| Some(Outcome { detail: why.to_owned(), ..Outcome::of(Verdict::Void(cause)) });
+        let void =
+            |cause, why: &str| Some(Outcome { detail: why.to_owned(), ..Outcome::of(Verdict::Void(cause)) });
         if self.lost_environment {
             return void(VoidCause::EnvironmentSetup, "its environment failed");
         }
@@ -64,7 +66,9 @@ impl Instance {
             Some(Outcome { flags, rewards, detail: detail.to_owned(), ..Outcome::of(verdict) })
         };
         match told {
-            Some(Told::Error(list)) => void(VoidCause::VerifierCrash, &format!("the report counts it in `{list}`")),
+            Some(Told::Error(list)) => {
+                void(VoidCause::VerifierCrash, &format!("the report counts it in `{list}`"))
+            }
             Some(Told::Resolved) => judged(Verdict::Pass, 1.0, ""),
             // What was not handed in resolves nothing.
             _ if !self.has_submission => judged(Verdict::Fail, 0.0, "it submitted nothing"),
@@ -96,7 +100,8 @@ mod tests {
     fn a_report_decides_and_without_one_only_an_empty_hand() {
         let handed = Instance { has_submission: true, ..Instance::default() };
         let empty = Instance::default();
-        let verdict = |of: &Instance, told: Option<&Told>, end: Option<&End>| of.judge(told, end).map(|of| of.verdict);
+        let verdict =
+            |of: &Instance, told: Option<&Told>, end: Option<&End>| of.judge(told, end).map(|of| of.verdict);
         let (resolved, unresolved) = (Told::Resolved, Told::Unresolved(Vec::new()));
         assert_eq!(verdict(&handed, Some(&resolved), None), Some(Verdict::Pass));
         assert_eq!(verdict(&handed, Some(&unresolved), None), Some(Verdict::Fail));
@@ -105,7 +110,8 @@ mod tests {
         let void = Verdict::Void(VoidCause::VerifierCrash);
         assert_eq!(verdict(&handed, Some(&Told::Error("error_ids")), None), Some(void));
         let provider = Verdict::Void(VoidCause::Provider);
-        let ends = [End::Provider, End::Crashed("RateLimitError: 429".into()), End::Crashed("APIError".into())];
+        let ends =
+            [End::Provider, End::Crashed("RateLimitError: 429".into()), End::Crashed("APIError".into())];
         for end in ends {
             assert_eq!(verdict(&handed, Some(&resolved), Some(&end)), Some(provider), "{end:?}");
         }
@@ -116,10 +122,15 @@ mod tests {
 
     #[test]
     fn a_trajectory_says_which_instance_it_is_of() {
-        let mini = json!({"info": {"exit_status": "Submitted", "submission": "diff"}, "instance_id": "a__b-1"});
+        let mini =
+            json!({"info": {"exit_status": "Submitted", "submission": "diff"}, "instance_id": "a__b-1"});
         let read = Instance::of(&mini);
-        assert_eq!((read.id.as_deref(), read.has_submission, read.lost_environment), (Some("a__b-1"), true, false));
-        let lost = json!({"trajectory": [], "info": {"exit_status": "exit_environment_error", "submission": null}});
+        assert_eq!(
+            (read.id.as_deref(), read.has_submission, read.lost_environment),
+            (Some("a__b-1"), true, false)
+        );
+        let lost =
+            json!({"trajectory": [], "info": {"exit_status": "exit_environment_error", "submission": null}});
         let read = Instance::of(&lost);
         assert_eq!((read.id, read.has_submission, read.lost_environment), (None, false, true));
         assert_eq!(Instance::by_file("a__b-1.traj.json"), "a__b-1");

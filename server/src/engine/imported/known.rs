@@ -56,9 +56,8 @@ impl Known {
         let here = self.tasks.get(&short).map(Vec::as_slice).unwrap_or_default();
         let judges = |split: &Split| matches!(split, Split::HeldOut | Split::Sealed);
         let published = self.published.and_then(|suite| suite.split_of(&short));
-        let is_listed = |pattern: &TaskPattern| {
-            tails(name).any(|tail| pattern.matches(tail)) || pattern.matches(&short)
-        };
+        let is_listed =
+            |pattern: &TaskPattern| tails(name).any(|tail| pattern.matches(tail)) || pattern.matches(&short);
         if here.iter().filter_map(|(_, split)| split.as_ref()).chain(&published).any(judges)
             || self.judging.iter().any(is_listed)
         {

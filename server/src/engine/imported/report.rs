@@ -76,10 +76,8 @@ impl Reports {
             self.has_rest |= !is_summary("resolved_ids") && !is_summary("unresolved");
             return true;
         }
-        let single: Vec<(&String, bool, &Value)> = entries
-            .iter()
-            .filter_map(|(id, of)| Some((id, of.get("resolved")?.as_bool()?, of)))
-            .collect();
+        let single: Vec<(&String, bool, &Value)> =
+            entries.iter().filter_map(|(id, of)| Some((id, of.get("resolved")?.as_bool()?, of))).collect();
         for (id, is_resolved, of) in &single {
             let told = if *is_resolved { Told::Resolved } else { Told::Unresolved(checks(of)) };
             self.note(id, told);
@@ -188,7 +186,12 @@ mod tests {
 
     #[test]
     fn what_is_no_report_is_none_and_reports_that_differ_tell_nothing() {
-        for other in [json!([]), json!({"model_patch": "x"}), json!({"a": {"resolved": "yes"}}), json!({"resolved": 3})] {
+        for other in [
+            json!([]),
+            json!({"model_patch": "x"}),
+            json!({"a": {"resolved": "yes"}}),
+            json!({"resolved": 3}),
+        ] {
             assert!(!Reports::default().add(&other), "{other}");
         }
         let torn = reports(&[json!({"a": {"resolved": true}}), json!({"a": {"resolved": false}})]);

@@ -99,10 +99,9 @@ pub fn rule(recorded: &Recorded<'_>) -> Ruling {
         _ if CANCELLED.contains(&exception) => void(VoidCause::KilledOutside),
         // Harbor verifies after these as well, mostly as 0: a pass is void, too.
         _ if is_of_provider(exception) => Ruling { end: Some(End::Provider), ..void(VoidCause::Provider) },
-        "VerifierTimeoutError" if oracle_holds => Ruling {
-            flags: Flags { verifier_timeout: true, ..Flags::default() },
-            ..plain(Verdict::Fail)
-        },
+        "VerifierTimeoutError" if oracle_holds => {
+            Ruling { flags: Flags { verifier_timeout: true, ..Flags::default() }, ..plain(Verdict::Fail) }
+        }
         "VerifierTimeoutError" => void(VoidCause::VerifierCrash),
         _ if OF_VERIFIER.contains(&exception) => void(VoidCause::VerifierCrash),
         _ if OF_SETUP.contains(&exception) || !has_begun => void(VoidCause::EnvironmentSetup),

@@ -76,14 +76,22 @@ fn an_exception_of_harbor_is_kept_with_its_words() {
 fn the_task_of_a_trial_is_its_id_and_not_its_name() {
     let task = |id: serde_json::Value| trial(json!({"task_id": id})).task;
     assert_eq!(task(json!({"path": "./tasks/t-01/"})), "tasks/t-01");
-    assert_eq!(task(json!({"git_url": "https://x", "git_commit_id": "c", "path": "suite/t-01"})), "suite/t-01");
-    assert_eq!(task(json!({"org": "terminal-bench", "name": "fix-git", "ref": "3"})), "terminal-bench/fix-git");
+    assert_eq!(
+        task(json!({"git_url": "https://x", "git_commit_id": "c", "path": "suite/t-01"})),
+        "suite/t-01"
+    );
+    assert_eq!(
+        task(json!({"org": "terminal-bench", "name": "fix-git", "ref": "3"})),
+        "terminal-bench/fix-git"
+    );
     assert_eq!(task(json!({})), "terminal-bench/t-01");
 }
 
 #[test]
 fn what_is_no_trial_is_none_and_what_is_cut_off_is_said() {
     assert_eq!(Trial::read(r#"{"id": "x", "stats": {}, "n_total_trials": 3}"#), Ok(None));
-    assert!(Trial::read(r#"{"trial_name": "t-01__abc1234", "task_"#).unwrap_err().starts_with("it is no JSON"));
+    assert!(
+        Trial::read(r#"{"trial_name": "t-01__abc1234", "task_"#).unwrap_err().starts_with("it is no JSON")
+    );
     assert_eq!(Trial::read(r#"{"trial_name": "x"}"#), Err(String::from("it names no task")));
 }

@@ -701,7 +701,11 @@ fn what_was_imported_teaches_and_scores_nothing() {
     let mut reader = project.reader();
     let board = reader.board(0);
     assert_eq!((board.runs[0].goal, board.runs[0].status), (Goal::Import, Status::Result));
-    assert!(board.runs[0].sentence.contains("4 trials of 4 tasks from a Harbor job, 3 failed"), "{:?}", board.runs);
+    assert!(
+        board.runs[0].sentence.contains("4 trials of 4 tasks from a Harbor job, 3 failed"),
+        "{:?}",
+        board.runs
+    );
     assert!(board.measured.is_empty() && board.tests.states.is_empty() && board.environment.is_empty());
     let mined = board.mined.as_ref().unwrap();
     assert_eq!((mined.imported.as_deref(), mined.is_current), (Some("a Harbor job"), true));

@@ -56,7 +56,16 @@ impl Seen {
     #[cfg(test)]
     #[must_use]
     pub fn of(cycle: Cycle, state: RunState, unfillable: Vec<(String, String)>) -> Self {
-        Self { cycle, state, is_interrupted: false, unfillable, reused: 0, is_mined: false, imported: None, last: 0 }
+        Self {
+            cycle,
+            state,
+            is_interrupted: false,
+            unfillable,
+            reused: 0,
+            is_mined: false,
+            imported: None,
+            last: 0,
+        }
     }
 }
 

@@ -99,7 +99,8 @@ pub(super) fn text(top: &Path, path: &str) -> io::Result<String> {
 pub(super) fn tail(top: &Path, path: &str, lines: usize) -> String {
     let full = top.join(path);
     let is_file = fs::symlink_metadata(&full).is_ok_and(|there| there.is_file());
-    let Ok((file, _)) = disk::open(&full).and_then(|file| is_file.then_some(file).ok_or(ErrorKind::NotFound.into()))
+    let Ok((file, _)) =
+        disk::open(&full).and_then(|file| is_file.then_some(file).ok_or(ErrorKind::NotFound.into()))
     else {
         return String::new();
     };

@@ -136,7 +136,9 @@ impl<'a> Kept<'a> {
             trial.repeat = free.unwrap_or_default();
             taken.insert((trial.task.clone(), trial.repeat));
         }
-        trials.sort_by(|one, other| (&one.task, one.repeat, &one.id).cmp(&(&other.task, other.repeat, &other.id)));
+        trials.sort_by(|one, other| {
+            (&one.task, one.repeat, &one.id).cmp(&(&other.task, other.repeat, &other.id))
+        });
         let model = models.into_iter().max_by_key(|(_, count)| *count).map(|(model, _)| model);
         Some(Settled { store, trials, written, model: model.unwrap_or_default() })
     }

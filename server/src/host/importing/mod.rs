@@ -129,13 +129,16 @@ pub fn import(
     is_cancelled: impl Fn() -> bool,
 ) -> Result<Option<Imported>, Failure> {
     let top = wanted.from.canonicalize().map_err(|error| {
-        Failure::user(format!("cannot open `{}`: {error}", wanted.from.display()), "name a directory of results")
+        Failure::user(
+            format!("cannot open `{}`: {error}", wanted.from.display()),
+            "name a directory of results",
+        )
     })?;
     let files = found::files(&top)?;
     let sources = sources(&top, &files)?;
     // Harbor's records have their verdicts in them.
     let is_judged = sources.iter().any(|(form, _)| *form == Form::Harbor);
-    let beside = if is_judged { [].as_slice() } else { files.as_slice() };
+    let beside: &[File] = if is_judged { &[] } else { &files };
     let reports = reports(&top, beside, wanted.reports)?;
     let machine = Machine::read()?;
     let subject = Subject::unasked(wanted.root, &Guarantees::untried(), &machine);
@@ -237,7 +240,8 @@ fn sources(top: &Path, files: &[File]) -> Result<Vec<(Form, File)>, Failure> {
     let of = |file: &File| Some((Form::of_file(&file.name)?, file.clone()));
     let all: Vec<(Form, File)> = files.iter().filter_map(of).collect();
     let trials = trial_directories(files);
-    let is_trial = |(form, file): &&(Form, File)| *form == Form::Harbor && trials.contains(file.directory.as_str());
+    let is_trial =
+        |(form, file): &&(Form, File)| *form == Form::Harbor && trials.contains(file.directory.as_str());
     let of_harbor: Vec<(Form, File)> = all.iter().filter(is_trial).cloned().collect();
     let sources = match of_harbor.is_empty() {
         false => of_harbor,
@@ -299,7 +303,9 @@ fn reports(top: &Path, files: &[File], named: &[PathBuf]) -> Result<Reports, Fai
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
         let document = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
         if !reports.add(&document) {
-            return Err(unreadable(String::from("it has no `resolved_ids`, `resolved`, or instance with `resolved`")));
+            return Err(unreadable(String::from(
+                "it has no `resolved_ids`, `resolved`, or instance with `resolved`",
+            )));
         }
     }
     // Predictions and trajectories are large, and no reports.

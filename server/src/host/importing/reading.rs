@@ -79,7 +79,8 @@ impl Reader<'_> {
             [] => vec![file.directory.clone()],
             steps => steps.iter().map(|step| joined(&file.directory, &format!("steps/{step}"))).collect(),
         };
-        let (mut traces, mut digests, mut checks, mut outputs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut traces, mut digests, mut checks, mut outputs) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for part in &parts {
             let verifier = joined(part, "verifier");
             checks.extend(self.checks(&joined(&verifier, "ctrf.json")));

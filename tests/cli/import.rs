@@ -15,11 +15,11 @@ const PROMPT: &str = "# Role\n\nYou work in a shell.\n\n# Rules\n\n- Write to ex
 /// A project with tasks of each split, in a state directory of its own.
 fn project(name: &str) -> Directory {
     let directory = Directory::new(name);
-    let tasks = "\n[tasks]\nheld_in = [\"t-0*\"]\nheld_out = [\"exam-*\"]\nsealed = [\"last\"]\n";
+    let tasks = "\n[tasks]\nheld_in = [\"t-0*\"]\nheld_out = [\"exam-*\"]\nsealed = [\"final-paper\"]\n";
     directory
         .write("project/harness.toml", format!("{MANIFEST}{tasks}"))
         .write("project/prompts/system.md", PROMPT);
-    for task in ["t-01", "t-02", "t-03", "exam-1", "last"] {
+    for task in ["t-01", "t-02", "t-03", "exam-1", "final-paper"] {
         let file = |name: &str| format!("project/tasks/{task}/{name}");
         directory
             .write(&file("task.toml"), "schema_version = \"1.4\"\n")
@@ -82,7 +82,7 @@ fn job(directory: &Directory) {
         ("t-02", Some(0.0), HASTY),
         ("t-03", Some(1.0), CAREFUL),
         ("exam-1", Some(0.0), HASTY),
-        ("last", Some(0.0), HASTY),
+        ("final-paper", Some(0.0), HASTY),
         ("foreign", Some(0.0), HASTY),
     ] {
         harbor(directory, "job", task, 1, reward, ran);
@@ -97,7 +97,7 @@ fn a_job_of_harbor_shows_weaknesses_at_lines() {
     assert_eq!((&imported["run"], &imported["form"]), (&json!("r-0001"), &json!("a Harbor job")));
     let expected = [("foreign", "fail"), ("t-01", "fail"), ("t-02", "fail"), ("t-03", "pass")];
     assert_eq!(verdicts(&imported), pairs(&expected).into_iter().collect());
-    assert_eq!(left_out(&imported), pairs(&[("exam-1", "judges"), ("last", "judges")]));
+    assert_eq!(left_out(&imported), pairs(&[("exam-1", "judges"), ("final-paper", "judges")]));
 
     let mined = ok(&directory, &["mine"]);
     assert!(mined.starts_with("imported: trials of a Harbor job"), "{mined}");
@@ -109,7 +109,7 @@ fn a_job_of_harbor_shows_weaknesses_at_lines() {
     );
     for command in [&["mine"][..], &["report"], &["status"]] {
         let told = ok(&directory, command);
-        assert!(!told.contains("exam-1") && !told.contains("last"), "{command:?}: {told}");
+        assert!(!told.contains("exam-1") && !told.contains("final-paper"), "{command:?}: {told}");
     }
     // What the agent did is shown; what it took was paid elsewhere.
     let trace = ok(&directory, &["trace", "latest", "t-01"]);
@@ -132,7 +132,7 @@ fn no_score_is_made_of_what_was_imported() {
     let document: Value = json(&directory, &["report", "--format", "json"]);
     assert!(!document.to_string().contains("\"held-in\",\"points\""), "{document}");
     for split in document["splits"].as_array().into_iter().flatten() {
-        assert!(split["first"].is_null() && split["last"].is_null(), "{split}");
+        assert!(split["first"].is_null() && split["final-paper"].is_null(), "{split}");
     }
     for format in ["markdown", "html"] {
         let told = ok(&directory, &["report", "--format", format]);
@@ -213,7 +213,7 @@ fn trials_that_tell_nothing_are_named_and_left_out() {
     let expected = [
         ("evil__abc1234/result.json", "unnamed"),
         ("exam-1", "judges"),
-        ("last", "judges"),
+        ("final-paper", "judges"),
         ("t-01__provide", "void"),
         ("t-02__cutoff0", "unreadable"),
         ("t-03__record0/result.json", "unfinished"),

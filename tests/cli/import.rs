@@ -132,7 +132,7 @@ fn no_score_is_made_of_what_was_imported() {
     let document: Value = json(&directory, &["report", "--format", "json"]);
     assert!(!document.to_string().contains("\"held-in\",\"points\""), "{document}");
     for split in document["splits"].as_array().into_iter().flatten() {
-        assert!(split["first"].is_null() && split["final-paper"].is_null(), "{split}");
+        assert!(split["first"].is_null() && split["last"].is_null(), "{split}");
     }
     for format in ["markdown", "html"] {
         let told = ok(&directory, &["report", "--format", format]);

@@ -220,7 +220,7 @@ fn trials_that_tell_nothing_are_named_and_left_out() {
         ("t-03__running", "unfinished"),
     ];
     assert_eq!(left_out(&imported), pairs(&expected));
-    assert_eq!(verdicts(&imported)["t-03"], "failpass");
+    assert_eq!(verdicts(&imported)["t-03"], "passfail");
     let late = imported["trials"].as_array().unwrap().iter().find(|trial| trial["end"] == "time");
     assert_eq!(late.map(|trial| &trial["task"]), Some(&json!("t-03")), "{imported}");
 }
@@ -234,6 +234,7 @@ fn results_of_mini_swe_agent_are_judged_by_a_report() {
         ("astropy__astropy-3", "LimitsExceeded", "", HASTY),
         ("astropy__astropy-4", "Submitted", "diff --git a/x b/x", HASTY),
         ("astropy__astropy-5", "RateLimitError", "", HASTY),
+        ("astropy__astropy-8", "Submitted", "diff --git a/x b/x", HASTY),
         ("exam-7", "Submitted", "diff", HASTY),
     ] {
         let file = format!("out/{instance}/{instance}.traj.json");
@@ -247,14 +248,18 @@ fn results_of_mini_swe_agent_are_judged_by_a_report() {
     let imported = json(&directory, &["import", "../out", "--json"]);
     assert_eq!(verdicts(&imported), pairs(&[("astropy__astropy-3", "fail")]).into_iter().collect());
     let report = json!({
-        "schema_version": 2, "resolved_ids": ["astropy__astropy-2"], "unresolved_ids": ["astropy__astropy-1", "exam-7"],
+        "schema_version": 2, "resolved_ids": ["astropy__astropy-2"], "unresolved_ids": ["astropy__astropy-1", "astropy__astropy-8", "exam-7"],
         "error_ids": ["astropy__astropy-4"], "empty_patch_ids": ["astropy__astropy-3"], "incomplete_ids": [],
     });
     directory.write("m-1.run.json", report.to_string());
     let imported = json(&directory, &["import", "../out", "--report", "../m-1.run.json", "--json"]);
     assert_eq!(imported["form"], "mini-swe-agent results");
-    let expected =
-        [("astropy__astropy-1", "fail"), ("astropy__astropy-2", "pass"), ("astropy__astropy-3", "fail")];
+    let expected = [
+        ("astropy__astropy-1", "fail"),
+        ("astropy__astropy-2", "pass"),
+        ("astropy__astropy-3", "fail"),
+        ("astropy__astropy-8", "fail"),
+    ];
     assert_eq!(verdicts(&imported), pairs(&expected).into_iter().collect());
     let file = |number: u32| format!("astropy__astropy-{number}/astropy__astropy-{number}.traj.json");
     let expected = [("exam-7", "judges"), (&file(4), "void"), (&file(5), "void"), (&file(6), "unreadable")];
@@ -264,7 +269,7 @@ fn results_of_mini_swe_agent_are_judged_by_a_report() {
     expected.sort();
     assert_eq!(left, expected);
     let mined = ok(&directory, &["mine"]);
-    assert!(mined.contains("2 of 2 fail") && mined.contains("prompts/system.md:"), "{mined}");
+    assert!(mined.contains("2 of 3 fail") && mined.contains("prompts/system.md:8"), "{mined}");
 }
 
 #[test]

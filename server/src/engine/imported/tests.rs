@@ -1,3 +1,5 @@
+//! What records of other programs say, one after the other, and what is made of those that are strange.
+
 use std::collections::BTreeMap;
 
 use serde_json::json;

@@ -151,6 +151,7 @@ def mini(target):
         LocalEnvironment(cwd=in_a_directory()),
         system_template="You work in a shell.",
         instance_template="{{task}}",
+        cost_limit=0,
         output_path=Path(target),
     )
     agent.run(TASK)

@@ -16,9 +16,8 @@ def main(harness, instruction_path, workdir, transcript_path):
         prompts = yaml.safe_load(file)
     with open(instruction_path, encoding="utf-8") as file:
         task = file.read()
-    model = OpenAIServerModel(
-        model_id=os.environ["MODEL_NAME"], api_base=os.environ["MODEL_ENDPOINT"], api_key=os.environ["MODEL_KEY"]
-    )
+    # Endpoint and key are in the variables that its client reads.
+    model = OpenAIServerModel(model_id=os.environ.get("MODEL_NAME", "model"))
     agent = ToolCallingAgent(tools=[shell], model=model, prompt_templates=prompts, max_steps=30)
     os.chdir(workdir)
     try:

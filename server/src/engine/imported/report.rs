@@ -28,23 +28,31 @@ pub struct Reports {
     has_rest: bool,
 }
 
+/// What a list says of the instances in it.
+#[derive(Clone, Copy)]
+enum Listed {
+    Resolved,
+    Unresolved,
+    Error,
+}
+
 /// The lists of a summary; an instance in several is what the first of them says.
-const LISTS: [(&str, fn() -> Told); 15] = [
-    ("infra_failure_ids", || Told::Error("infra_failure_ids")),
-    ("error_ids", || Told::Error("error_ids")),
-    ("resolved_ids", || Told::Resolved),
-    ("unresolved_ids", || Told::Unresolved(Vec::new())),
-    ("empty_patch_ids", || Told::Unresolved(Vec::new())),
-    ("install_fail", || Told::Error("install_fail")),
-    ("reset_failed", || Told::Error("reset_failed")),
-    ("no_logs", || Told::Error("no_logs")),
-    ("test_errored", || Told::Error("test_errored")),
-    ("resolved", || Told::Resolved),
-    ("unresolved", || Told::Unresolved(Vec::new())),
-    ("no_generation", || Told::Unresolved(Vec::new())),
-    ("not_generated", || Told::Unresolved(Vec::new())),
-    ("no_apply", || Told::Unresolved(Vec::new())),
-    ("test_timeout", || Told::Unresolved(Vec::new())),
+const LISTS: [(&str, Listed); 15] = [
+    ("infra_failure_ids", Listed::Error),
+    ("error_ids", Listed::Error),
+    ("resolved_ids", Listed::Resolved),
+    ("unresolved_ids", Listed::Unresolved),
+    ("empty_patch_ids", Listed::Unresolved),
+    ("install_fail", Listed::Error),
+    ("reset_failed", Listed::Error),
+    ("no_logs", Listed::Error),
+    ("test_errored", Listed::Error),
+    ("resolved", Listed::Resolved),
+    ("unresolved", Listed::Unresolved),
+    ("no_generation", Listed::Unresolved),
+    ("not_generated", Listed::Unresolved),
+    ("no_apply", Listed::Unresolved),
+    ("test_timeout", Listed::Unresolved),
 ];
 
 impl Reports {
@@ -87,7 +95,12 @@ impl Reports {
 
     fn add_summary(&mut self, entries: &Map<String, Value>) {
         let mut told: BTreeMap<&str, Told> = BTreeMap::new();
-        for (list, say) in LISTS {
+        for (list, listed) in LISTS {
+            let say = || match listed {
+                Listed::Resolved => Told::Resolved,
+                Listed::Unresolved => Told::Unresolved(Vec::new()),
+                Listed::Error => Told::Error(list),
+            };
             let ids = entries.get(list).and_then(Value::as_array).into_iter().flatten();
             for id in ids.filter_map(Value::as_str) {
                 told.entry(id).or_insert_with(say);

@@ -5,6 +5,10 @@
 mod check;
 mod fix;
 mod formats;
+#[cfg(target_os = "linux")]
+mod results;
+#[cfg(target_os = "linux")]
+mod import;
 mod init;
 mod known;
 mod machine;

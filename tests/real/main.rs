@@ -10,3 +10,5 @@ mod lab;
 mod persona;
 mod installed;
 mod python;
+mod families;
+mod atif;

@@ -1,4 +1,5 @@
-//! Agents in Python: mini-swe-agent, whose texts are keys of a YAML file, and deepagents, whose texts are functions.
+//! Agents in Python: mini-swe-agent, whose texts are keys of a YAML file, deepagents, whose texts are functions, smolagents, which has
+//! docstrings too, and aider, which reads conventions.
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +17,8 @@ const SHORT: &str = "[improve]\ngate = \"exact\"\nproposals = 2\nrounds = 1\n\n[
                      [budget]\nmax_trials = 600\nmax_parallel = 2\n";
 
 /// A project of an agent, as `tests/examples` shows it, on small tasks.
-fn lab(name: &str, example: &str, toolchain: &Path, part: &Part<'_>) -> Lab {
-    let mut lab = Lab::new(name, &persona(part), TASKS);
+fn lab(name: &str, example: &str, toolchain: &Path, persona: &str) -> Lab {
+    let mut lab = Lab::new(name, persona, TASKS);
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/examples").join(example);
     for entry in fs::read_dir(examples).unwrap().flatten() {
         if entry.path().is_file() {
@@ -71,6 +72,15 @@ fn passes(lab: &Lab) -> usize {
     lab.verdicts().values().filter(|verdict| *verdict == "pass").count()
 }
 
+/// Runs a driver with the interpreter of the installation: the system's own knows nothing of the agent.
+fn own_interpreter(lab: &Lab, toolchain: &Path) {
+    let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
+    let python = format!("\"{}\", \"{{harness_dir}}/run.py\"", toolchain.join("bin/python3").display());
+    let own = manifest.replace("\"python3\", \"{harness_dir}/run.py\"", &python);
+    assert_ne!(manifest, own);
+    lab.write("harness.toml", &own);
+}
+
 #[test]
 fn mini_swe_agent_improves_a_key_of_its_configuration() {
     let Some(toolchain) = toolchain("mini-swe-agent") else { return };
@@ -80,7 +90,7 @@ fn mini_swe_agent_improves_a_key_of_its_configuration() {
         surface: "system",
         added: "Read back what you wrote before you end.\n",
     };
-    let lab = lab("mini", "mini-swe-agent", &toolchain, &part);
+    let lab = lab("mini", "mini-swe-agent", &toolchain, &persona(&part));
     let before = fs::read_to_string(lab.root().join("mini.yaml")).unwrap();
     let with = improved(&lab, "mini.yaml");
     // One line more, inside of the block of `agent.system_template`, and not a byte else.
@@ -103,13 +113,8 @@ fn deepagents_improves_what_a_function_returns() {
         surface: "verification",
         added: "\nRead back what you wrote before you end.",
     };
-    let lab = lab("deep", "deepagents", &toolchain, &part);
-    // The interpreter of the installation: the system's own knows nothing of the agent.
-    let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
-    let python = format!("\"{}\", \"{{harness_dir}}/run.py\"", toolchain.join("bin/python3").display());
-    let own = manifest.replace("\"python3\", \"{harness_dir}/run.py\"", &python);
-    assert_ne!(manifest, own);
-    lab.write("harness.toml", &own);
+    let lab = lab("deep", "deepagents", &toolchain, &persona(&part));
+    own_interpreter(&lab, &toolchain);
     let before = fs::read_to_string(lab.root().join("harness.py")).unwrap();
     let with = improved(&lab, "harness.py");
     assert_eq!(with.replace(&format!("\n{REMEDY}"), ""), before);
@@ -119,4 +124,55 @@ fn deepagents_improves_what_a_function_returns() {
     assert_eq!(passes(&lab), TASKS);
     let trace = lab.ok(&["trace", "latest", "t-00"]);
     assert!(trace.contains("cat /app/answer.txt"), "{trace}");
+}
+
+/// A model that writes the number and ends by the tool that smolagents has for it.
+const SMOL: &str = r#"
+name = "smol"
+step = "assistant"
+
+[[rule]]
+when = { step = 0, any = "the number (?P<number>[0-9]+)" }
+reply = { text = "I write.", calls = [{ tool = "shell", arguments = { command = "echo ${number} > /app/answer.txt; cat /app/answer.txt" } }], usage = { input = 100, output = 10 } }
+
+[[rule]]
+reply = { text = "I end.", calls = [{ tool = "final_answer", arguments = { answer = "The number is written." } }], usage = { input = 200, output = 5 } }
+"#;
+
+#[test]
+fn smolagents_passes_and_what_it_did_is_read() {
+    let Some(toolchain) = toolchain("smolagents") else { return };
+    let lab = lab("smol", "smolagents", &toolchain, SMOL);
+    own_interpreter(&lab, &toolchain);
+    assert_eq!(passes(&lab), TASKS);
+    let trace = lab.ok(&["trace", "latest", "t-00"]);
+    assert!(trace.contains("cat /app/answer.txt") && trace.contains("(exit code 0)"), "{trace}");
+    assert!(trace.contains("final_answer"), "{trace}");
+    // The tool was offered as its docstring says.
+    assert!(trace.contains("- shell: Runs a command in a shell"), "{trace}");
+}
+
+/// A model that answers with a whole file, as aider asks for it.
+const AIDER: &str = r#"
+name = "aider"
+
+[[rule]]
+when = { any = "the number (?P<number>[0-9]+)" }
+reply = { text = """
+I write the number.
+
+answer.txt
+```
+${number}
+```
+""", usage = { input = 100, output = 10 } }
+"#;
+
+#[test]
+fn aider_passes_and_its_history_is_read_as_text() {
+    let Some(toolchain) = toolchain("aider") else { return };
+    let lab = lab("aider", "aider", &toolchain, AIDER);
+    assert_eq!(passes(&lab), TASKS);
+    let trace = lab.ok(&["trace", "latest", "t-00"]);
+    assert!(trace.contains("I write the number.") && trace.contains("Applied edit to answer.txt"), "{trace}");
 }

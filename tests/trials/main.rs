@@ -15,3 +15,4 @@ mod unsandboxed;
 mod network;
 mod consent;
 mod imported;
+mod evidence;

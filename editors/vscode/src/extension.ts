@@ -6,7 +6,7 @@ import { complete } from "./completing";
 import { consent } from "./dialogs";
 import { Keys } from "./keys";
 import { setKey } from "./keying";
-import { create, demo, openConfiguration, seal } from "./line";
+import { create, demo, importResults, openConfiguration, seal } from "./line";
 import { menu } from "./menu";
 import { News } from "./news";
 import { Pages } from "./pages";
@@ -68,9 +68,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       return root ? setKey(keys, root, () => launch()) : down(roots);
     },
     budget: openConfiguration,
-    init: () => create(context, false),
+    init: () => create(context),
     demo: () => demo(context),
-    import: () => create(context, true),
+    async import(argument) {
+      const root = await rootOf(argument);
+      return root ? importResults(context, root) : down(roots);
+    },
     async status() {
       const state = server?.state;
       const answer = await client()?.execute("status", {});

@@ -1,4 +1,4 @@
-// What the command line does: creating a harness, the example, and the sealed tasks.
+// What the command line does: creating a harness, the example, results of other programs, and the sealed tasks.
 
 import { execFile } from "node:child_process";
 import { homedir } from "node:os";
@@ -8,21 +8,18 @@ import * as vscode from "vscode";
 import { find } from "./binary";
 import { manifest } from "./roots";
 
-/** What a harness can begin with. */
-const FRESH = [{ label: "minimal", detail: "The built-in agent with a shell, a runtime rule and three tasks: the way to start" }];
-
-/** What is made around an agent that is there. */
-const EXISTING = [
+/** What a harness can begin with; all but the first is made around an agent that is there. */
+const PRESETS = [
+  { label: "minimal", detail: "The built-in agent with a shell, a runtime rule and three tasks: the way to start" },
   { label: "claude-code", detail: "Claude Code, with the CLAUDE.md, subagents and skills that are there" },
   { label: "mini-swe-agent", detail: "mini-swe-agent, with mini.yaml of your own installation" },
   { label: "deepagents", detail: "deepagents, with a Python function for each text that may change" },
   { label: "harbor-terminal-bench-2", detail: "Terminal-Bench 2 run by Harbor, with the published splits" },
 ];
 
-/** `Create Harness…`, or with an agent that exists `Import Agent…`. */
-export async function create(context: vscode.ExtensionContext, isImport: boolean): Promise<void> {
-  const presets = isImport ? EXISTING : [...FRESH, ...EXISTING];
-  const preset = await vscode.window.showQuickPick(presets, { placeHolder: "What to start from" });
+/** `Create Harness…`. */
+export async function create(context: vscode.ExtensionContext): Promise<void> {
+  const preset = await vscode.window.showQuickPick(PRESETS, { placeHolder: "What to start from" });
   const folder = preset && (await pickFolder("Create Harness Here"));
   if (!folder) {
     return;
@@ -59,6 +56,21 @@ export async function demo(context: vscode.ExtensionContext): Promise<void> {
 /** `Seal`: reads the sealed tasks, once, which is asked in a terminal. */
 export async function seal(context: vscode.ExtensionContext, root: vscode.Uri): Promise<void> {
   inTerminal("Seal", root, await find(context), ["seal"]);
+}
+
+/** `Import Results…`: takes what another program has left as evidence; the terminal says what was left out. */
+export async function importResults(context: vscode.ExtensionContext, root: vscode.Uri): Promise<void> {
+  const picked = await vscode.window.showOpenDialog({
+    canSelectFolders: true,
+    canSelectFiles: false,
+    defaultUri: root,
+    openLabel: "Import Results",
+    title: "A Harbor job, or results of mini-swe-agent or SWE-agent",
+  });
+  const folder = picked?.[0];
+  if (folder) {
+    inTerminal("Import", root, await find(context), ["import", folder.fsPath]);
+  }
 }
 
 /** `Open User Configuration`: what belongs to the machine, such as caps and keys. */

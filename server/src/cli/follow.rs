@@ -65,6 +65,12 @@ pub fn follow(store: &mut Store, stored: &StoredRun) -> Result<Seen, Failure> {
     }
 }
 
+/// How often Ctrl-C was pressed; it is heard from the first question on.
+pub fn interrupts() -> u32 {
+    listen();
+    INTERRUPTS.load(Ordering::Relaxed)
+}
+
 /// Hears Ctrl-C from now on, once for the process.
 fn listen() {
     static STARTED: std::sync::Once = std::sync::Once::new();

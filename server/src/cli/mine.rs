@@ -44,7 +44,10 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         terminal::print_exactly(&format!("{text}\n"))?;
         return Ok(0);
     }
-    terminal::print(&visible(&text(&mined.0, &mined.1, &stored)))?;
+    let from = following::look_at(&store, &stored)?.imported;
+    let from =
+        from.map(|form| format!("imported: trials of {form}, not of this project\n\n")).unwrap_or_default();
+    terminal::print(&visible(&format!("{from}{}", text(&mined.0, &mined.1, &stored))))?;
     Ok(0)
 }
 
@@ -65,7 +68,7 @@ fn mined(
         .filter(|(_, (slot, state))| {
             slot.arm == 0
                 && matches!(state, State::Filled(_))
-                && matches!(slot.role, Role::Baseline | Role::Smoke)
+                && matches!(slot.role, Role::Baseline | Role::Smoke | Role::Imported)
         })
         .filter_map(|(at, _)| trials.remove(&at))
         .collect();

@@ -23,6 +23,8 @@ pub mod evaluate;
 #[cfg(target_os = "linux")]
 pub mod mine;
 #[cfg(target_os = "linux")]
+pub mod import;
+#[cfg(target_os = "linux")]
 pub mod improve;
 #[cfg(target_os = "linux")]
 pub mod seal;
@@ -76,6 +78,9 @@ enum Command {
     /// Measures the harness: runs it on its tasks in a sandbox and judges each trial
     #[cfg(target_os = "linux")]
     Evaluate(evaluate::Arguments),
+    /// Takes results of Harbor, mini-swe-agent or SWE-agent as evidence; runs nothing, scores nothing
+    #[cfg(target_os = "linux")]
+    Import(import::Arguments),
     /// Shows what failures have in common, and which lines they are about; starts nothing
     #[cfg(target_os = "linux")]
     Mine(mine::Arguments),
@@ -135,6 +140,8 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         #[cfg(target_os = "linux")]
         Some(Command::Evaluate(arguments)) => evaluate::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Some(Command::Import(arguments)) => import::run(&arguments),
         #[cfg(target_os = "linux")]
         Some(Command::Mine(arguments)) => mine::run(&arguments),
         #[cfg(target_os = "linux")]

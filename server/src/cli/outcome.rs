@@ -56,8 +56,10 @@ fn held_in(run: &Run, trials: &BTreeMap<usize, TrialRecord>, out: &mut String) {
             rows.entry(&slot.task).or_default().push(at);
         }
     }
-    let Some(score) = Score::of(run, Split::HeldIn) else { return };
-    out.push_str(&format!("{}\n", score.words()));
+    // What was imported is told, and scores nothing.
+    if let Some(score) = Score::of(run, Split::HeldIn) {
+        out.push_str(&format!("{}\n", score.words()));
+    }
     let width = rows.keys().map(|task| line(task).chars().count()).max().unwrap_or_default();
     for (task, slots) in rows {
         let marks: Vec<String> = slots.iter().map(|at| mark(run.states().get(*at))).collect();

@@ -222,7 +222,9 @@ pub struct Mined {
     pub run: String,
     /// Whether that run was under the contract of now. What was mined under another one is old: model, limits or tasks are others.
     pub is_current: bool,
-    /// The digest of the harness that failed.
+    /// Where its trials come from, if another program ran them: `a Harbor job`.
+    pub imported: Option<String>,
+    /// The digest of the harness that failed; empty if nobody knows it.
     pub harness: String,
     /// Its texts; the places of weaknesses are places in these.
     pub texts: Texts,
@@ -238,6 +240,15 @@ pub struct Mined {
     pub limits: Vec<(String, u32)>,
     /// Tasks that no harness ever passed, always with the same failing check.
     pub suspects: Vec<String>,
+}
+
+impl Mined {
+    /// Whether what failed is known to be another harness than the one with this digest. Of what was imported that is mostly not
+    /// known.
+    #[must_use]
+    pub fn is_of_another(&self, harness: &str) -> bool {
+        !self.harness.is_empty() && self.harness != harness
+    }
 }
 
 /// A weakness: a cluster of failures, and where in the harness it belongs.

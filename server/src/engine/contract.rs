@@ -23,12 +23,22 @@ pub enum Role {
     Sentinel,
     /// The one reading of sealed tasks.
     Sealed,
+    /// Another program ran it, somewhere and sometime: it may teach, and is compared with nothing.
+    Imported,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 7] =
-        [Self::Baseline, Self::Screen, Self::Confirm, Self::Audit, Self::Smoke, Self::Sentinel, Self::Sealed];
+    pub const ALL: [Self; 8] = [
+        Self::Baseline,
+        Self::Screen,
+        Self::Confirm,
+        Self::Audit,
+        Self::Smoke,
+        Self::Sentinel,
+        Self::Sealed,
+        Self::Imported,
+    ];
 
     /// The word in records and messages.
     #[must_use]
@@ -41,6 +51,7 @@ impl Role {
             Self::Smoke => "smoke",
             Self::Sentinel => "sentinel",
             Self::Sealed => "sealed",
+            Self::Imported => "imported",
         }
     }
 

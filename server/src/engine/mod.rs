@@ -15,6 +15,7 @@ pub mod score;
 pub mod trace;
 pub mod transcript;
 pub mod atif;
+pub mod imported;
 pub mod action;
 pub mod detector;
 pub mod runtime;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use harness_schema::split::Split;
 
-use super::plan::{Run, State};
+use super::contract::Role;
+use super::plan::{Run, Slot, State};
 use super::verdict::Verdict;
 
 /// The trials of one task.
@@ -38,12 +39,13 @@ pub struct Score {
     pub repeats: u32,
 }
 
-/// The trials of each task of a split, by the harness that the run began with.
+/// The trials of each task of a split, by the harness that the run began with. What was imported scores nothing.
 #[must_use]
 pub fn tally(run: &Run, split: Split) -> BTreeMap<String, Tally> {
     let mut tasks: BTreeMap<String, Tally> = BTreeMap::new();
     let slots = run.design().slots.iter().zip(run.states());
-    for (slot, state) in slots.filter(|(slot, _)| slot.split == split && slot.arm == 0) {
+    let counts = |slot: &Slot| slot.split == split && slot.arm == 0 && slot.role != Role::Imported;
+    for (slot, state) in slots.filter(|(slot, _)| counts(slot)) {
         if matches!(state, State::Dropped) {
             continue;
         }
@@ -135,8 +137,7 @@ mod tests {
 
     use super::*;
     use crate::engine::budget::{Budget, Spent};
-    use crate::engine::contract::Role;
-    use crate::engine::plan::{Design, Event, Slot};
+    use crate::engine::plan::{Design, Event};
     use crate::engine::verdict::VoidCause;
 
     #[test]

@@ -26,11 +26,7 @@ const SECRETS: [&str; 5] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"];
 /// # Errors
 /// A [`Failure`] if the file cannot be written.
 pub fn start(path: &Path) -> Result<(), Failure> {
-    let secrets: Vec<SecretString> = std::env::vars()
-        .filter(|(name, _)| SECRETS.iter().any(|word| name.to_ascii_uppercase().contains(word)))
-        .map(|(_, value)| SecretString::new(value))
-        .collect();
-    let log = Log::open(path, Redactor::new(&secrets)).map_err(|error| {
+    let log = Log::open(path, Redactor::new(&secrets())).map_err(|error| {
         let hint = "name a file in a directory of yours with `--log`";
         Failure::host(format!("cannot write the log `{}`: {error}", path.display()), hint)
     })?;
@@ -48,6 +44,13 @@ pub fn start(path: &Path) -> Result<(), Failure> {
         before(panic);
     }));
     Ok(())
+}
+
+/// What variables of this process hold that nobody should read.
+#[must_use]
+pub fn secrets() -> Vec<SecretString> {
+    let is_secret = |name: &str| SECRETS.iter().any(|word| name.to_ascii_uppercase().contains(word));
+    std::env::vars().filter(|(name, _)| is_secret(name)).map(|(_, value)| SecretString::new(value)).collect()
 }
 
 /// The file. Each event comes in one piece.

@@ -143,13 +143,14 @@ impl Past<'_> {
         Subject::with_texts(self.root, texts, self.guarantees, self.machine)
     }
 
-    /// The runs that could have measured a harness, the oldest first. What a store from elsewhere says was not measured here.
+    /// The runs that could have measured a harness, the oldest first. What a store from elsewhere says was not measured here, nor was
+    /// what was imported.
     fn runs(&self) -> Result<Vec<StoredRun>, StoreError> {
         let mut runs = match self.store.is_foreign() {
             true => Vec::new(),
             false => self.store.runs()?,
         };
-        runs.retain(|run| run.record.goal() != Goal::Seal);
+        runs.retain(|run| !matches!(run.record.goal(), Goal::Seal | Goal::Import));
         Ok(runs)
     }
 

@@ -12,6 +12,8 @@ use super::store::Store;
 use super::subject::Planned;
 use crate::engine::cause::{self, Failed};
 use crate::engine::cluster::{self, Mined};
+use crate::engine::contract::Role;
+use crate::engine::imported::known::{Known, Meaning};
 use crate::engine::proposal::example::Example;
 use crate::engine::proposal::leak::TaskFacts;
 use crate::engine::signature::{self, Outcome, Seen};
@@ -44,10 +46,17 @@ const SUSPECT_PARTIAL: f64 = 0.1;
 /// How many failed trials a proposer is shown.
 const EXAMPLES: usize = 3;
 
-/// Mines the trials of one harness. Void ones teach nothing.
+/// Mines the trials of one harness. Void ones teach nothing; those of tasks that the project does not know teach if they were
+/// imported.
 #[must_use]
 pub fn mine(store: &Store, harness: &Harness, tasks: &[Planned], trials: Vec<TrialRecord>) -> Lesson {
-    let split = |trial: &TrialRecord| tasks.iter().find(|task| task.id == trial.task).map(|task| task.split);
+    let known = Known::of(harness);
+    let split = |trial: &TrialRecord| match tasks.iter().find(|task| task.id == trial.task) {
+        Some(task) => Some(task.split),
+        None => {
+            (is_imported(trial) && known.meaning(&trial.task) == Meaning::Elsewhere).then_some(Split::HeldIn)
+        }
+    };
     let measured = trials.into_iter().filter(|trial| !matches!(trial.verdict(), Verdict::Void(_)));
     let mut held_in = Splits::apart(measured, split).held_in;
     held_in.sort_by(|one, other| {
@@ -71,7 +80,8 @@ fn see(store: &Store, harness: &Harness, tasks: &[Planned], trial: &TrialRecord)
     let plan = tasks.iter().find(|task| task.id == trial.task).and_then(|task| task.plan.as_ref().ok());
     let instruction: Option<String> = plan
         .map(|plan| plan.steps.iter().map(|step| step.instruction.as_str()).collect::<Vec<_>>().join("\n\n"));
-    let time_used = plan.map(|plan| {
+    // When others did it, and how much time they gave, is not known.
+    let time_used = plan.filter(|_| !is_imported(trial)).map(|plan| {
         let most: f64 = plan.steps.iter().map(|step| step.agent_timeout.as_secs_f64()).sum();
         let took = trial.finished_ms.saturating_sub(trial.started_ms) as f64 / 1000.0;
         (took / most.max(1e-3)).min(1.0)
@@ -85,23 +95,33 @@ fn see(store: &Store, harness: &Harness, tasks: &[Planned], trial: &TrialRecord)
             has_reward: !trial.rewards.is_empty(),
             checks: &checks,
             output: &output,
-            is_imported: false,
+            is_imported: is_imported(trial),
         })
     });
-    let max_steps = harness.is_native().then(|| u64::from(harness.manifest().runtime.max_steps.value));
+    let is_native = harness.is_native() && !is_imported(trial);
+    let max_steps = is_native.then(|| u64::from(harness.manifest().runtime.max_steps.value));
     let outcome = Outcome {
         trial: &trial.id,
         task: &trial.task,
         repeat: trial.repeat,
         failed: judged.as_ref(),
         end: end.as_ref(),
-        workdir: plan.map_or("/workspace", |plan| plan.root.as_str()),
+        workdir: match plan {
+            Some(plan) => plan.root.as_str(),
+            None if is_imported(trial) => "",
+            None => "/workspace",
+        },
         instruction: instruction.as_deref(),
         time_used,
         max_steps,
         required: &[],
     };
     signature::see(&outcome, &evidence::trace(store, &trial.id).unwrap_or_default())
+}
+
+/// Whether another program ran it.
+fn is_imported(trial: &TrialRecord) -> bool {
+    trial.role == Role::Imported.word()
 }
 
 /// Tasks of which no trial passes, with hardly a check failing, and always the same.

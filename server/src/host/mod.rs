@@ -41,6 +41,8 @@ pub mod starting;
 #[cfg(target_os = "linux")]
 pub mod trial;
 #[cfg(target_os = "linux")]
+pub mod importing;
+#[cfg(target_os = "linux")]
 pub mod mining;
 #[cfg(target_os = "linux")]
 pub mod board;

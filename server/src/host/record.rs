@@ -255,6 +255,7 @@ impl RunRecord {
             trials: Design { slots, budget: self.budget.budget(), parallel: self.parallel, seed: self.seed },
             goal: match self.goal() {
                 Goal::Seal if self.seal.is_some() => Goal::Seal,
+                Goal::Import => Goal::Import,
                 goal if self.rules.is_some() && goal != Goal::Seal => goal,
                 _ => Goal::Evaluate,
             },

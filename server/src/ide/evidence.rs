@@ -249,14 +249,16 @@ fn of_accepted(board: &Board, waiting: &Waiting<'_>) -> Problem {
 }
 
 fn shown_weaknesses(site: &Site, switches: Switches) -> Vec<Problem> {
-    let failed = site.project.board().mined.as_ref().map_or(0, |mined| mined.failed);
+    let mined = site.project.board().mined.as_ref();
+    let failed = mined.map_or(0, |mined| mined.failed);
+    let imported = mined.and_then(|mined| mined.imported.as_deref());
     // What is old because of trust stays: nobody edited it.
     let stays = matches!(site.project.board().trust, Trust::Changed(_));
     let all: Vec<Weak<'_>> =
         weaknesses(site).into_iter().filter(|weak| !weak.is_old || switches.show_old || stays).collect();
     let rest = all.len().saturating_sub(MAX_WEAKNESSES);
     let mut problems: Vec<Problem> =
-        all.iter().take(MAX_WEAKNESSES).map(|weak| weakness(weak, failed)).collect();
+        all.iter().take(MAX_WEAKNESSES).map(|weak| weakness(weak, failed, imported)).collect();
     if let Some(last) = problems.last_mut().filter(|_| 0 < rest) {
         let more = words::plural(rest as u64, "weakness", "weaknesses");
         last.why = format!("{}; {more} more in this file", last.why);
@@ -264,7 +266,7 @@ fn shown_weaknesses(site: &Site, switches: Switches) -> Vec<Problem> {
     problems
 }
 
-fn weakness(weak: &Weak<'_>, failed: u32) -> Problem {
+fn weakness(weak: &Weak<'_>, failed: u32, imported: Option<&str>) -> Problem {
     let of = weak.weakness;
     let habit = if of.is_habit { ", passing ones too" } else { "" };
     let old = if weak.is_old { " · old" } else { "" };
@@ -272,7 +274,8 @@ fn weakness(weak: &Weak<'_>, failed: u32) -> Problem {
     let message = format!("{} of {failed} failing tasks{habit}: {title} ({}){old}", of.support, of.name);
     let line = if weak.place.relation == "knob" { "limit" } else { "line" };
     let relation = standing::shown(&weak.place.relation);
-    let why = [standing::shown(&of.signature), format!("{line} {relation}")];
+    let from = imported.map(|form| standing::shown(&format!("imported from {form}"))).unwrap_or_default();
+    let why = [standing::shown(&of.signature), format!("{line} {relation}"), from];
     let why: Vec<String> = why.into_iter().filter(|part| !part.trim().is_empty()).collect();
     let problem = Problem::new(&rules::WEAKNESS, weak.span, message).why(why.join(" · ")).about(&of.name);
     if weak.is_old { problem.severity(Severity::Hint) } else { problem }

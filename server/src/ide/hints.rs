@@ -83,7 +83,10 @@ fn hint(site: &Site, span: Span, first: Part, second: Part, tooltip: String) -> 
 }
 
 fn weaknesses(site: &Site, hints: &mut Vec<Hint>) {
-    let failed = site.project.board().mined.as_ref().map_or(0, |mined| mined.failed);
+    let mined = site.project.board().mined.as_ref();
+    let failed = mined.map_or(0, |mined| mined.failed);
+    let imported = mined.and_then(|mined| mined.imported.as_ref());
+    let from = imported.map(|form| standing::shown(&format!(", imported from {form}"))).unwrap_or_default();
     for weak in evidence::weaknesses(site).into_iter().take(evidence::MAX_WEAKNESSES) {
         let of = weak.weakness;
         let name = Part { text: of.name.clone(), page: Some(format!("weakness/{}", of.name)), command: None };
@@ -94,7 +97,7 @@ fn weaknesses(site: &Site, hints: &mut Vec<Hint>) {
             command: Some(Command::new("self-harness.weaknesses", site.project.root()).cluster(&of.name)),
         };
         let tooltip =
-            format!("{}: {} of {failed} failing held-in tasks", standing::shown(&of.title), of.support);
+            format!("{}: {} of {failed} failing held-in tasks{from}", standing::shown(&of.title), of.support);
         hints.extend(hint(site, weak.span, name, count, tooltip));
     }
 }

@@ -407,6 +407,7 @@ pub fn running(run: &RunLine) -> String {
         Goal::Propose => "proposing",
         Goal::Validate | Goal::Improve => "validation",
         Goal::Seal => "sealing",
+        Goal::Import => "import",
     };
     let word = if run.status.is_active() { "running" } else { run.status.word() };
     format!("{what} {word}, {}/{}", run.progress.done, run.progress.total)

@@ -72,11 +72,14 @@ pub fn told(site: &Site, offset: usize) -> Option<Told> {
 /// `stops without checking its last change · C-7f3a · 5 of 11 failing held-in tasks`.
 fn head(site: &Site, weak: &Weak<'_>) -> String {
     let of = weak.weakness;
-    let failed = site.project.board().mined.as_ref().map_or(0, |mined| mined.failed);
+    let mined = site.project.board().mined.as_ref();
+    let failed = mined.map_or(0, |mined| mined.failed);
+    let from = mined.and_then(|mined| mined.imported.as_ref());
+    let from = from.map(|form| format!(" · imported from {}", escaped(form))).unwrap_or_default();
     let habit = if of.is_habit { ", passing ones too" } else { "" };
     let old = if weak.is_old { " · old" } else { "" };
     format!(
-        "{} · {} · {} of {failed} failing held-in tasks{habit}{old}",
+        "{} · {} · {} of {failed} failing held-in tasks{habit}{from}{old}",
         escaped(&of.title),
         escaped(&of.name),
         of.support

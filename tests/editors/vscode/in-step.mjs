@@ -60,7 +60,7 @@ export async function inStep(_, step) {
     for (const { command, title } of commands.filter(({ command }) => !VIEW_COMMANDS.includes(own(command)))) {
       assert.ok(readme.includes(`*${title}*`), title);
       const entry = menus.commandPalette.find((one) => one.command === command);
-      assert.equal(entry === undefined, ["init", "demo", "import"].includes(own(command)), command);
+      assert.equal(entry === undefined, ["init", "demo"].includes(own(command)), command);
     }
   });
 

@@ -34,10 +34,7 @@ local ALONE = {
     of('supervision').log()
   end,
   init = function(arguments)
-    of('terminal').create(arguments[1], { 'minimal' })
-  end,
-  import = function(arguments)
-    of('terminal').create(arguments[1], { 'claude-code', 'mini-swe-agent', 'deepagents', 'harbor-terminal-bench-2' })
+    of('terminal').create(arguments[1], { 'minimal', 'claude-code', 'mini-swe-agent', 'deepagents', 'harbor-terminal-bench-2' })
   end,
   demo = function()
     of('terminal').open({ 'demo' })
@@ -100,6 +97,9 @@ local WITH_ROOT = {
   end,
   key = function(root)
     of('key').set(root)
+  end,
+  import = function(root, arguments)
+    of('terminal').import(root, arguments[1])
   end,
   seal = function(root)
     of('terminal').open({ 'seal' }, root)

@@ -8,7 +8,7 @@ local words = require('self_harness.words')
 local M = {}
 
 --- What needs no harness, or makes one.
-local WITHOUT_HARNESS = { 'init', 'import', 'demo', 'budget', 'restart', 'log' }
+local WITHOUT_HARNESS = { 'init', 'demo', 'budget', 'restart', 'log' }
 
 --- What works while the server is down.
 local WITHOUT_SERVER = { 'budget', 'restart', 'log' }
@@ -17,7 +17,7 @@ local WITHOUT_SERVER = { 'budget', 'restart', 'log' }
 local BY_TREE = { 'propose', 'validate', 'cancel', 'resume', 'retry', 'discard', 'preview', 'apply', 'dismiss', 'restore' }
 
 --- What stands there under another name: the title of the menu, the list of weaknesses, and what makes another harness.
-local ELSEWHERE = { 'menu', 'status', 'mine', 'init', 'import', 'demo' }
+local ELSEWHERE = { 'menu', 'status', 'mine', 'init', 'demo' }
 
 --- What can be done with anything in the tree. Waits.
 ---@param root string

@@ -1,4 +1,5 @@
--- What belongs to the command line, in a terminal of Neovim: `seal` and `demo` ask and tell there what they do; `init` makes files.
+-- What belongs to the command line, in a terminal of Neovim: `seal`, `import` and `demo` ask and tell there what they do; `init`
+-- makes files.
 
 local binary = require('self_harness.binary')
 local say = require('self_harness.say')
@@ -37,6 +38,19 @@ function M.open(arguments, directory)
   vim.cmd.startinsert()
 end
 
+--- Takes what another program has left in a directory as evidence. Waits.
+---@param root string
+---@param directory string?
+function M.import(root, directory)
+  directory = directory
+    or task.wait(function(done)
+      vim.ui.input({ prompt = 'import results from where? ', default = root, completion = 'dir' }, done)
+    end)
+  if directory and directory ~= '' then
+    M.open({ 'import', vim.fn.fnamemodify(directory, ':p') }, root)
+  end
+end
+
 --- Creates a harness in a directory, from one of these presets, and opens its manifest. Waits.
 ---@param directory string?
 ---@param presets string[]
@@ -54,7 +68,7 @@ function M.create(directory, presets)
   end
   local preset = presets[1]
   if 1 < #presets then
-    preset = task.choose(presets, { prompt = 'which agent is there?', kind = 'self_harness_preset' })
+    preset = task.choose(presets, { prompt = 'what to start from?', kind = 'self_harness_preset' })
   end
   if not preset then
     return

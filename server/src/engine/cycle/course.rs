@@ -113,9 +113,13 @@ impl Cycle {
                 Role::Audit | Role::Sentinel if !self.design.goal.is_measurement() => {
                     !self.is_watching(*at, slot, stages)
                 }
-                Role::Baseline | Role::Screen | Role::Smoke | Role::Audit | Role::Sentinel | Role::Sealed => {
-                    false
-                }
+                Role::Baseline
+                | Role::Screen
+                | Role::Smoke
+                | Role::Audit
+                | Role::Sentinel
+                | Role::Sealed
+                | Role::Imported => false,
             })
             .map(|(at, _)| at)
             .next()

@@ -47,6 +47,8 @@ pub enum Goal {
     Improve,
     /// The one reading of sealed tasks, by the first and the last harness.
     Seal,
+    /// Nothing: it holds what another program has measured, as evidence.
+    Import,
 }
 
 impl Goal {
@@ -59,13 +61,14 @@ impl Goal {
             Self::Validate => "validate",
             Self::Improve => "improve",
             Self::Seal => "seal",
+            Self::Import => "import",
         }
     }
 
     /// The goal that a verb names.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
-        [Self::Evaluate, Self::Propose, Self::Validate, Self::Improve, Self::Seal]
+        [Self::Evaluate, Self::Propose, Self::Validate, Self::Improve, Self::Seal, Self::Import]
             .into_iter()
             .find(|goal| goal.word() == word)
     }
@@ -73,7 +76,7 @@ impl Goal {
     /// Whether it is over when its slots are: nothing is mined, proposed or compared by the gate.
     #[must_use]
     pub fn is_measurement(self) -> bool {
-        matches!(self, Self::Evaluate | Self::Seal)
+        matches!(self, Self::Evaluate | Self::Seal | Self::Import)
     }
 }
 

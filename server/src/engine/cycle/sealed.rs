@@ -15,13 +15,18 @@ use crate::engine::verdict::Verdict;
 
 /// Whether tasks of a split may be run for a goal.
 pub(super) fn fits(goal: Goal, split: Split) -> bool {
-    (split == Split::Sealed) == (goal == Goal::Seal)
+    match goal {
+        Goal::Seal => split == Split::Sealed,
+        // What was measured elsewhere may teach, and nothing else.
+        Goal::Import => split == Split::HeldIn,
+        Goal::Evaluate | Goal::Propose | Goal::Validate | Goal::Improve => split != Split::Sealed,
+    }
 }
 
 /// Drops a slot that a goal must not fill, before anything can start it. Its place stays, so that the slots behind it keep theirs.
 pub(super) fn keep(goal: Goal, at: usize, slot: &Slot, trials: &mut Run) {
-    let is_reading = slot.role == Role::Sealed;
-    if !fits(goal, slot.split) || is_reading != (goal == Goal::Seal) {
+    let is_own = |role: Role, of: Goal| (slot.role == role) == (goal == of);
+    if !fits(goal, slot.split) || !is_own(Role::Sealed, Goal::Seal) || !is_own(Role::Imported, Goal::Import) {
         let now = trials.spent().time;
         trials.apply(now, &plan::Event::Dropped { slot: at, spent: Spent::nothing() });
     }

@@ -519,7 +519,7 @@ proptest! {
                     || one.arm == 0 || played.cycle.working() != 0,
                 Role::Screen | Role::Smoke | Role::Confirm => one.arm != 0,
                 Role::Sentinel => played.cycle.decisions().len() > 1,
-                Role::Audit | Role::Sealed => false,
+                Role::Audit | Role::Sealed | Role::Imported => false,
             };
             prop_assert!(fits, "{one:?}");
         }

@@ -147,6 +147,8 @@ impl Chronicle {
             Role::Baseline | Role::Sentinel | Role::Sealed => Purpose::Baseline,
             Role::Screen | Role::Smoke | Role::Audit => Purpose::Screen,
             Role::Confirm => Purpose::Confirm,
+            // Nothing was paid here.
+            Role::Imported => return None,
         })
     }
 

@@ -91,7 +91,11 @@ fn end(status: &str, submission: &str, info: &Value, max_steps: Option<u64>) -> 
         "Submitted" => End::Finished,
         "LimitsExceeded" => {
             let calls = info.pointer("/model_stats/api_calls").and_then(Value::as_u64);
+            let has_no_step_limit =
+                info.pointer("/config/agent/step_limit").and_then(Value::as_u64) == Some(0);
             match (calls, max_steps) {
+                // What is not limited was not exceeded.
+                _ if has_no_step_limit => End::Cost,
                 (Some(calls), Some(limit)) if calls < limit => End::Cost,
                 _ => End::Steps,
             }

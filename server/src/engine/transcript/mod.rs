@@ -126,6 +126,13 @@ pub fn read(source: &str, format: TranscriptFormat) -> Result<Trace, TranscriptE
     }
 }
 
+/// The format of a record that one of the readers recognises; `None` of one that would be read as text.
+#[must_use]
+pub fn recognised(source: &str) -> Option<TranscriptFormat> {
+    let (record, _) = record(source.trim_start_matches('\u{FEFF}'));
+    READERS.iter().find(|reader| (reader.is)(&record)).map(|reader| reader.format)
+}
+
 fn done(read: Read, format: &'static str, is_cut: bool) -> Result<Trace, TranscriptError> {
     let Read { mut trace, stray } = read;
     if trace.steps.is_empty() {

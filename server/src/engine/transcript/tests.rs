@@ -1,5 +1,7 @@
 //! Each format as its program writes it, and what is cut off or strange.
 
+mod written;
+
 use harness_schema::manifest::TranscriptFormat as Format;
 use proptest::prelude::*;
 

@@ -11,6 +11,7 @@ use harness_schema::split::Split;
 use super::told::{Measured, ToldRun};
 use crate::engine::board::{Mined, Place, Quote, Texts, Weakness};
 use crate::engine::contract::Role;
+use crate::engine::imported::known::{Known, Meaning};
 use crate::engine::plan::State;
 use crate::engine::signature::Seen;
 use crate::engine::split::HeldIn;
@@ -30,6 +31,27 @@ const QUOTES: usize = 3;
 /// Runs that are no longer read on when none of them has measured a held-in task.
 const NEWEST: usize = 20;
 
+/// Which tasks may teach now.
+pub(super) struct Teaching {
+    /// Those that are held-in.
+    pub(super) held_in: BTreeSet<String>,
+    /// All of the project, and what they are for.
+    known: Known,
+}
+
+impl Teaching {
+    /// In a project as it is on disk.
+    pub(super) fn of(subject: &Subject) -> Self {
+        let held_in = subject.tasks.iter().filter(|task| task.split == Split::HeldIn);
+        Self { held_in: held_in.map(|task| task.id.clone()).collect(), known: Known::of(&subject.harness) }
+    }
+
+    /// Whether a task is none of the project: what others have seen of it may teach.
+    pub(super) fn is_elsewhere(&self, task: &str) -> bool {
+        self.known.meaning(task) == Meaning::Elsewhere
+    }
+}
+
 /// By what it is known that nothing else was mined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
@@ -40,6 +62,20 @@ pub(super) struct Key {
     slots: Vec<usize>,
     /// The tasks that are held-in now: one that judges by now must not be told.
     pub(super) held_in: BTreeSet<String>,
+    /// Tasks that the project does not know, of imported trials.
+    pub(super) elsewhere: BTreeSet<String>,
+}
+
+impl Key {
+    fn has(&self, task: &str) -> bool {
+        self.held_in.contains(task) || self.elsewhere.contains(task)
+    }
+
+    /// Whether everything that was mined may teach now.
+    pub(super) fn teaches(&self, teaching: &Teaching) -> bool {
+        self.held_in.is_subset(&teaching.held_in)
+            && self.elsewhere.iter().all(|task| teaching.is_elsewhere(task))
+    }
 }
 
 /// A harness of a run that is to be mined.
@@ -61,19 +97,23 @@ pub(super) fn wanted(
     all: &[Rc<ToldRun>],
     current: &[bool],
     (on_disk, whole): (&str, usize),
-    held_in: &BTreeSet<String>,
+    teaching: &Teaching,
 ) -> Option<Wanted> {
+    // What was imported is under no contract, so it never comes before what was measured here under the one of now.
     let mut best: Option<((bool, bool, bool), Wanted)> = None;
     let over = all.iter().zip(current).filter(|(told, _)| told.is_over());
     for (told, is_current) in over.take(NEWEST) {
         for measured in told.harnesses.iter().rev() {
-            let Trials { slots, tasks } = Trials::of(told, measured.arm, held_in);
+            let Trials { slots, tasks } = Trials::of(told, measured.arm, teaching);
             if slots.is_empty() {
                 continue;
             }
-            let rank = (*is_current, whole <= tasks.len(), measured.digest == on_disk);
+            let (own, elsewhere): (BTreeSet<String>, BTreeSet<String>) =
+                tasks.into_iter().partition(|task| teaching.held_in.contains(task));
+            let rank = (*is_current, whole <= own.len(), measured.digest == on_disk);
             if best.as_ref().is_none_or(|(known, _)| *known < rank) {
-                let key = Key { run: told.stored.number, arm: measured.arm, slots, held_in: held_in.clone() };
+                let held_in = teaching.held_in.clone();
+                let key = Key { run: told.stored.number, arm: measured.arm, slots, held_in, elsewhere };
                 best = Some((rank, Wanted { told: Rc::clone(told), key, is_current: *is_current }));
             }
         }
@@ -93,12 +133,12 @@ struct Trials {
 impl Trials {
     /// Of an arm. Where an edit does not act nothing was run again, and what its parent did stands, as in a
     /// [standing](crate::engine::report::standing::Standing); an arm without any trial of its own has nothing to tell.
-    fn of(told: &ToldRun, arm: usize, held_in: &BTreeSet<String>) -> Self {
-        let mut own = Self::own(told, arm, held_in);
+    fn of(told: &ToldRun, arm: usize, teaching: &Teaching) -> Self {
+        let mut own = Self::own(told, arm, teaching);
         let parent = told.chronicle.cycle().arms().get(arm).map_or(arm, |of| of.parent);
         if parent < arm && !own.slots.is_empty() {
             let design = told.chronicle.cycle().trials().design();
-            let inherited = Self::of(told, parent, held_in);
+            let inherited = Self::of(told, parent, teaching);
             let is_inert = |at: &usize| design.slots.get(*at).is_some_and(|of| !own.tasks.contains(&of.task));
             let slots: Vec<usize> = inherited.slots.into_iter().filter(is_inert).collect();
             own.slots.extend(slots);
@@ -108,16 +148,17 @@ impl Trials {
         own
     }
 
-    fn own(told: &ToldRun, arm: usize, held_in: &BTreeSet<String>) -> Self {
+    fn own(told: &ToldRun, arm: usize, teaching: &Teaching) -> Self {
         let run = told.chronicle.cycle().trials();
         let stands = |role: Role| match arm {
-            0 => matches!(role, Role::Baseline | Role::Smoke),
+            0 => matches!(role, Role::Baseline | Role::Smoke | Role::Imported),
             _ => matches!(role, Role::Baseline | Role::Confirm),
         };
         let mut trials = Self::default();
         for (at, (slot, state)) in run.design().slots.iter().zip(run.states()).enumerate() {
-            let teaches = slot.split == Split::HeldIn && held_in.contains(&slot.task);
-            if slot.arm != arm || !stands(slot.role) || !teaches {
+            let teaches = teaching.held_in.contains(&slot.task)
+                || (slot.role == Role::Imported && teaching.is_elsewhere(&slot.task));
+            if slot.arm != arm || !stands(slot.role) || slot.split != Split::HeldIn || !teaches {
                 continue;
             }
             match state {
@@ -144,8 +185,7 @@ pub(super) fn mine(store: &Store, root: &Path, machine: &Machine, wanted: &Wante
     let mut trials = evidence::trials(store, &told.stored)
         .map_err(|error| format!("the trials of {run} cannot be read: {error}"))?;
     let trials = key.slots.iter().filter_map(|slot| trials.remove(slot));
-    let teaches =
-        |trial: &TrialRecord| trial.split == Split::HeldIn.word() && key.held_in.contains(&trial.task);
+    let teaches = |trial: &TrialRecord| trial.split == Split::HeldIn.word() && key.has(&trial.task);
     let trials: Vec<TrialRecord> = trials.filter(teaches).collect();
     if trials.is_empty() {
         return Err(format!("the store has lost the trials of {run}"));
@@ -155,14 +195,17 @@ pub(super) fn mine(store: &Store, root: &Path, machine: &Machine, wanted: &Wante
     let weaknesses = lesson.weaknesses.iter().map(|weakness| one(store, run, &lesson, weakness));
     Ok(Mined {
         run: run.clone(),
-        is_current: *is_current,
+        // Under no contract, it is as old as the lines that it is about.
+        is_current: *is_current || told.seen.imported.is_some(),
+        imported: told.seen.imported.clone(),
         harness: measured.digest.clone(),
         texts: Texts::clone(&measured.texts),
         failed: count(lesson.mined.cold.failed),
         trials: count(lesson.seen.len()),
         is_cold: lesson.mined.cold.is_cold(),
         weaknesses: weaknesses.collect(),
-        limits: ends,
+        // The limits of another harness are no keys of this one.
+        limits: if measured.digest.is_empty() { Vec::new() } else { ends },
         suspects: suspects(&lesson),
     })
 }

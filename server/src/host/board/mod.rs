@@ -22,6 +22,7 @@ use harness_schema::path::FilePath;
 use harness_schema::split::Split;
 
 use self::database::{Database, LONGEST, Look, Opened};
+use self::mined::Teaching;
 use self::told::ToldRun;
 use super::consent::{self, Memory};
 use super::machine::Machine;
@@ -32,7 +33,7 @@ use super::store::{Known, Store, StoreError, StoredRun};
 use super::subject::Subject;
 use crate::engine::board::{Board, Mined, Next, StoreState, Texts, Trust};
 use crate::engine::consent::{ItemKind, Items, changes};
-use crate::engine::cycle::Rules;
+use crate::engine::cycle::{Goal, Rules};
 use crate::failure::Failure;
 
 /// So many tasks more make a weakness another one for whoever has dismissed a proposal for it (`editor` 5.3).
@@ -45,7 +46,7 @@ struct Now {
     subject: Subject,
     machine: Machine,
     /// The tasks that teach.
-    held_in: BTreeSet<String>,
+    teaching: Teaching,
     /// Whether runs have the contract of now, by number: it is a digest of all their tasks.
     current: RefCell<BTreeMap<i64, bool>>,
 }
@@ -64,9 +65,8 @@ impl Now {
     ) -> Result<Self, Failure> {
         let machine = machine()?;
         let subject = Subject::unasked(root, &guarantees, &machine);
-        let held_in = subject.tasks.iter().filter(|task| task.split == Split::HeldIn);
-        let held_in = held_in.map(|task| task.id.clone()).collect();
-        Ok(Self { disk, guarantees, subject, machine, held_in, current: RefCell::default() })
+        let teaching = Teaching::of(&subject);
+        Ok(Self { disk, guarantees, subject, machine, teaching, current: RefCell::default() })
     }
 
     /// Whether a run has the contract of now.
@@ -270,23 +270,27 @@ impl Reader {
         let whole = subject.map(tasks).unwrap_or_default();
         told::scores(&all, &current, &whole, board);
         let nobody = BTreeSet::new();
-        let held_in = now.map_or(&nobody, |now| &now.held_in);
+        let held_in = now.map_or(&nobody, |now| &now.teaching.held_in);
         let dismissed = told::proposals(&all, store, held_in, board).map_err(failed)?;
-        board.environment = newest::environment(&all);
-        if let (Some(newest), Some(true)) = (all.first(), current.first()) {
+        // What was imported tells nothing of this machine.
+        let is_own = |told: &Rc<ToldRun>| told.stored.record.goal() != Goal::Import;
+        let own: Vec<Rc<ToldRun>> = all.iter().filter(|told| is_own(told)).map(Rc::clone).collect();
+        board.environment = newest::environment(&own);
+        if let Some(newest) = own.first().filter(|newest| is_current(newest)) {
             board.environment.extend(here::verifiers(newest));
             board.environment.extend(subject.into_iter().flat_map(here::narrowed));
         }
-        board.environment.extend(subject.and_then(|subject| here::moved(&all, subject)));
+        board.environment.extend(subject.and_then(|subject| here::moved(&own, subject)));
         board.tests = newest::tests(&all, &current, held_in, (store, subject)).map_err(failed)?;
         if let Some(now) = now {
             let on_disk = now.subject.harness_digest().to_string();
             let whole = whole.get(&Split::HeldIn).copied().unwrap_or_default();
-            let wanted = mined::wanted(&all, &current, (&on_disk, whole), held_in);
+            let wanted = mined::wanted(&all, &current, (&on_disk, whole), &now.teaching);
             self.mined(store, now, wanted, at, board);
             if let Some(mined) = &mut board.mined {
                 let mut runs = all.iter().zip(&current);
-                mined.is_current = runs.any(|(told, is_current)| *is_current && told.line.name == mined.run);
+                mined.is_current = mined.imported.is_some()
+                    || runs.any(|(told, is_current)| *is_current && told.line.name == mined.run);
             }
             // What was dismissed is worth another look when two more tasks fail so.
             for (number, then) in dismissed {
@@ -313,7 +317,7 @@ impl Reader {
         let is_open = board.open().is_some();
         let key = wanted.as_ref().map(|wanted| &wanted.key);
         let holds = |known: &mined::Key| match is_open {
-            true => known.held_in.is_subset(&now.held_in),
+            true => known.teaches(&now.teaching),
             false => Some(known) == key,
         };
         let known = self.mined.take().filter(|(known, _)| holds(known));
@@ -363,8 +367,10 @@ fn remark(board: &mut Board, why: String) {
 /// What the sandbox kept when something was measured last: nobody tries it while somebody only looks.
 fn guarantees(store: Option<&Store>) -> Guarantees {
     let recorded = || {
-        let (newest, _) = store?.states().ok()?.pop()?;
-        let terms = store?.agreement(newest).ok()??.terms();
+        let store = store?;
+        // Nobody agreed to anything where something was imported.
+        let agreed = |(run, _)| store.agreement(run).ok().flatten();
+        let terms = store.states().ok()?.into_iter().rev().find_map(agreed)?.terms();
         Some(Guarantees::recorded(&terms.backend, &terms.guarantees))
     };
     recorded().unwrap_or_else(Guarantees::untried)

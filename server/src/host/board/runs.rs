@@ -84,7 +84,7 @@ fn ended(stored: &StoredRun, seen: &Seen) -> Status {
     let decisions = seen.cycle.decisions();
     let is_empty = match stored.record.goal() {
         Goal::Evaluate => following::nothing_left(seen.run()),
-        Goal::Seal => false,
+        Goal::Seal | Goal::Import => false,
         Goal::Propose => seen.cycle.arms().len() <= 1,
         Goal::Validate | Goal::Improve => !decisions.values().any(|decision| *decision == Decision::Accepted),
     };

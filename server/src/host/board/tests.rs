@@ -3,6 +3,7 @@
 mod project;
 mod stores;
 mod here;
+mod imported;
 
 use std::fs;
 

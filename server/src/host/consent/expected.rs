@@ -88,6 +88,10 @@ fn took(store: &Store, record: &RunRecord) -> Result<(BTreeMap<String, Took>, Op
         if ENOUGH <= seen {
             break;
         }
+        // What others have paid elsewhere tells nothing of here.
+        if run.record.goal() == Goal::Import {
+            continue;
+        }
         for trial in store.trials(run.number)? {
             let spent = trial.spent();
             if let Some(cost) = spent.cost.filter(|_| tasks.contains(trial.task.as_str())) {

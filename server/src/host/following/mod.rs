@@ -34,6 +34,8 @@ pub struct Seen {
     pub reused: usize,
     /// Whether weaknesses were mined that an edit could help with.
     pub is_mined: bool,
+    /// Where what it holds comes from, if another program has measured that: `a Harbor job`.
+    pub imported: Option<String>,
     /// The last event that was taken in.
     last: i64,
 }
@@ -65,6 +67,7 @@ impl Seen {
             flaky: BTreeSet::new(),
             reused: 0,
             is_mined: false,
+            imported: None,
             last: 0,
         }
     }
@@ -92,6 +95,7 @@ pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
         flaky: BTreeSet::new(),
         reused: 0,
         is_mined: false,
+        imported: None,
         last: 0,
     };
     look_again(store, stored, &mut seen)?;
@@ -103,7 +107,7 @@ pub fn look_at(store: &Store, stored: &StoredRun) -> Result<Seen, Failure> {
 /// # Errors
 /// A [`Failure`] if the store cannot be read, or the run is gone.
 pub fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<(), Failure> {
-    let Seen { cycle, unfillable, flaky, reused, is_mined, last, .. } = seen;
+    let Seen { cycle, unfillable, flaky, reused, is_mined, imported, last, .. } = seen;
     let record = &stored.record;
     // The state first: what a run has come to is stored before it, so nobody sees an end without what it came to.
     let state = store.state(stored.number).map_err(|error| error.to_failure())?;
@@ -120,6 +124,7 @@ pub fn look_again(store: &Store, stored: &StoredRun, seen: &mut Seen) -> Result<
         }
         EventRecord::Reused { .. } => *reused += 1,
         EventRecord::Mined { actionable, .. } => *is_mined |= 0 < actionable,
+        EventRecord::Imported { form, .. } => *imported = Some(form),
         _ => {}
     });
     *last = more.map_err(|error| error.to_failure())?;

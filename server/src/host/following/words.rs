@@ -158,6 +158,8 @@ pub fn ending(seen: &Seen, stored: &StoredRun) -> String {
         }
         Some(Finish::Complete | Finish::NoWeakness | Finish::Stalled | Finish::Rounds) => {
             let mut parts = match stored.record.goal() {
+                // What it took was paid elsewhere.
+                Goal::Import => return format!("{verb} finished: {} ({name})", evidence(seen, stored)),
                 Goal::Evaluate => measured(seen),
                 Goal::Seal => read(seen, stored),
                 goal => improved(seen, goal),
@@ -175,6 +177,16 @@ fn read(seen: &Seen, stored: &StoredRun) -> Vec<String> {
     let look = stored.record.seal.as_ref().map_or(1, |seal| seal.look);
     let read = seen.cycle.reading().map(|reading| reading.words(look));
     read.into_iter().chain(asides(seen)).collect()
+}
+
+/// What was imported. It is evidence and no score, so passes are not set against anything.
+fn evidence(seen: &Seen, stored: &StoredRun) -> String {
+    let states = seen.run().states();
+    let failed = states.iter().filter(|state| matches!(state, State::Filled(Verdict::Fail))).count();
+    let trials = words::plural(states.len() as u64, "trial", "trials");
+    let tasks = words::plural(tasks(stored) as u64, "task", "tasks");
+    let form = seen.imported.as_deref().unwrap_or("another program");
+    format!("{trials} of {tasks} from {form}, {failed} failed; evidence, no score")
 }
 
 /// The scores of an evaluation, and what else there is to say.

@@ -173,6 +173,16 @@ pub enum EventRecord {
         #[serde(default)]
         retries: bool,
     },
+    /// What the run holds was measured by another program.
+    Imported {
+        /// Which results those are: `a Harbor job`.
+        form: String,
+        /// The name of the directory that they were read from.
+        directory: String,
+        /// Whether somebody says that the harness of the project made them.
+        #[serde(default)]
+        is_same_harness: bool,
+    },
     /// Somebody wants it to end.
     Cancelled,
     /// It ended.

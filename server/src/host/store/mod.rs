@@ -11,6 +11,7 @@ mod runs;
 mod trials;
 mod replay;
 mod proposals;
+mod imports;
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};

@@ -221,7 +221,7 @@ impl<'a> Performance<'a> {
         let mut wanted = BTreeSet::new();
         for (slot, state) in self.cycle.trials().design().slots.iter().zip(self.cycle.trials().states()) {
             let is_wanted = match self.cycle.design().goal {
-                Goal::Evaluate | Goal::Seal => matches!(state, State::Pending { .. }),
+                Goal::Evaluate | Goal::Seal | Goal::Import => matches!(state, State::Pending { .. }),
                 // More slots of the same tasks come up.
                 Goal::Propose | Goal::Validate | Goal::Improve => slot.split != Split::Sealed,
             };

@@ -201,6 +201,7 @@ impl World {
         }];
         world.board.mined = Some(Mined {
             is_current: true,
+            imported: None,
             run: String::from("r-0142"),
             harness,
             texts: base(),

@@ -309,6 +309,7 @@ fn board(now: &str) -> Board {
         ],
         mined: Some(Mined {
             is_current: true,
+            imported: None,
             run: "r-0142".into(),
             harness: now.into(),
             texts: Arc::new(BTreeMap::from([

@@ -54,7 +54,10 @@ pub(super) fn page(project: &Project, name: &str) -> Option<Page> {
 
 fn remarks(project: &Project, mined: &Mined, weakness: &Weakness) -> Vec<String> {
     let mut remarks = Vec::new();
-    if mined.harness != project.identity().to_string() {
+    if let Some(form) = &mined.imported {
+        remarks.push(format!("Imported: these are trials of {form}, evidence and no score."));
+    }
+    if mined.is_of_another(&project.identity().to_string()) {
         remarks.push(format!("The harness has changed since it was measured in {}.", mined.run));
     }
     if weakness.is_habit {

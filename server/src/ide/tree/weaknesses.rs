@@ -37,7 +37,7 @@ pub(super) fn root(project: &Project) -> Item {
 
 /// Whether another harness failed than the one of today.
 fn is_old(project: &Project, mined: &Mined) -> bool {
-    mined.harness != project.identity().to_string()
+    mined.is_of_another(&project.identity().to_string())
 }
 
 fn detail(mined: &Mined) -> String {
@@ -51,6 +51,9 @@ fn detail(mined: &Mined) -> String {
 
 fn remarks(project: &Project, mined: &Mined) -> Vec<String> {
     let mut remarks = vec![line(&format!("mined in {}, of {} held-in trials", mined.run, mined.trials))];
+    if let Some(form) = &mined.imported {
+        remarks.push(line(&format!("imported from {form}: evidence, no score")));
+    }
     if is_old(project, mined) {
         remarks.push("the harness has changed since".into());
     }

@@ -294,8 +294,8 @@ fn elsewhere(word: &str) -> Failure {
             ),
         ),
         "import" => (
-            "this version imports no runs of other programs",
-            String::from("`self-harness evaluate` measures here"),
+            "results of other programs are imported on the command line",
+            String::from("run `self-harness import DIR` in a terminal, in the project's directory"),
         ),
         "seal" => ("sealed tasks are read on the command line, once", terminal),
         _ => ("this is done on the command line", terminal),

@@ -290,6 +290,10 @@ impl Starting {
             Goal::Seal => {
                 Err(Failure::user("sealed tasks are read on the command line", "run `self-harness seal`"))
             }
+            Goal::Import => {
+                let hint = "run `self-harness import DIR`";
+                Err(Failure::user("results of others are imported on the command line", hint))
+            }
         }
     }
 

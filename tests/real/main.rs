@@ -10,3 +10,4 @@ mod lab;
 mod persona;
 mod installed;
 mod python;
+mod harbor;

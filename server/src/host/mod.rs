@@ -40,6 +40,8 @@ pub mod starting;
 #[cfg(target_os = "linux")]
 pub mod trial;
 #[cfg(target_os = "linux")]
+pub mod jobs;
+#[cfg(target_os = "linux")]
 pub mod mining;
 #[cfg(target_os = "linux")]
 pub mod board;

@@ -152,8 +152,13 @@ fn what_goes_wrong_in_harbor_has_its_verdict() {
             ),
         );
     }
-    lab.run(&["evaluate", "--yes", "--repeats", "1"]);
+    // What is void is tried again after a while, which is not waited for.
+    let mut evaluate = lab.command(&["evaluate", "--yes", "--repeats", "1"]).spawn().unwrap();
+    lab.until("every task was tried", |lab| lab.has_run() && trials(lab).len() == 6);
     let all = trials(&lab);
+    lab.ok(&["status", "--cancel"]);
+    lab.ok(&["status", "--cancel"]);
+    evaluate.wait().unwrap();
     let of = |task: &str| {
         let trial = all.get(task).and_then(|trials| trials.first());
         let trial = trial.unwrap_or_else(|| panic!("{task}: {all:?}\n{}", lab.worker_log()));

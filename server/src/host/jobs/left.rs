@@ -96,9 +96,12 @@ impl Finished {
     pub(super) fn traces(&self, clean: impl Fn(&str) -> String) -> Vec<Option<Trace>> {
         let each = self.steps().into_iter().map(|step| {
             let own = transcripts(&step.join("agent"));
-            own.iter().find_map(|path| {
+            own.iter().find_map(|(is_document, path)| {
                 let text = clean(&read(path, MAX_TRANSCRIPT_BYTES)?);
-                transcript::read(&text, TranscriptFormat::Auto).ok()
+                let trace = transcript::read(&text, TranscriptFormat::Auto).ok()?;
+                // A document that is no transcript is one step of text, and says nothing as that.
+                let is_text = trace.steps.iter().any(|step| step.message.trim() == text.trim());
+                (!(*is_document && is_text)).then_some(trace)
             })
         });
         each.collect()
@@ -109,8 +112,8 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
-/// The files that may be a transcript: Harbor's, then the program's own, then what it printed.
-fn transcripts(agent: &Path) -> Vec<PathBuf> {
+/// The files that may be a transcript, and whether they are documents: Harbor's, then the program's own, then what it printed.
+fn transcripts(agent: &Path) -> Vec<(bool, PathBuf)> {
     let Ok(entries) = fs::read_dir(agent) else { return Vec::new() };
     let files = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
     let mut files: Vec<(u8, PathBuf)> = files
@@ -126,7 +129,7 @@ fn transcripts(agent: &Path) -> Vec<PathBuf> {
         })
         .collect();
     files.sort();
-    files.into_iter().map(|(_, path)| path).collect()
+    files.into_iter().map(|(place, path)| (place < 2, path)).collect()
 }
 
 /// The text of a regular file, if it is not longer than that.

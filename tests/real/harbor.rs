@@ -268,7 +268,8 @@ fn mini_swe_agent_improves_through_harbors_own_agent() {
     let Some(mini) = toolchain("mini-swe-agent") else { return };
     let agent = format!(
         "agent = \"mini-swe-agent\"\nfiles = [\"bwrap_env.py\"]\nkwargs = {{ config_file = \"{{harness_dir}}/mini.yaml\" }}\n\
-         environment_kwargs = {{ preinstalled = \"{}\" }}\n\n[[surface]]\nid = \"system\"\nfile = \"mini.yaml\"\n\
+         environment_kwargs = {{ preinstalled = \"{}\" }}\n\
+         env = {{ LITELLM_LOCAL_MODEL_COST_MAP = \"True\", MSWEA_SILENT_STARTUP = \"1\" }}\n\n[[surface]]\nid = \"system\"\nfile = \"mini.yaml\"\n\
          select = [\"yaml\", \"agent\", \"system_template\"]\nkind = \"prompt\"\nmax_tokens = 400\n",
         mini.display()
     );

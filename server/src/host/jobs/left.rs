@@ -75,6 +75,15 @@ pub(super) fn look(job: &Path) -> Left {
     Left::Nothing { is_cancelled }
 }
 
+/// What an agent told of its work.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Step after step.
+    pub(super) trace: Trace,
+    /// Whether it is a transcript. What a program printed may be anything, and proves no call of a model.
+    pub(super) is_document: bool,
+}
+
 impl Finished {
     /// A file of it.
     pub(super) fn file(&self, name: &str, most: usize) -> Option<String> {
@@ -93,7 +102,7 @@ impl Finished {
     }
 
     /// What the agent did, step by step of the task; `None` for one of which nothing can be read. `clean` takes secrets out.
-    pub(super) fn traces(&self, clean: impl Fn(&str) -> String) -> Vec<Option<Trace>> {
+    pub(super) fn traces(&self, clean: impl Fn(&str) -> String) -> Vec<Option<Told>> {
         let each = self.steps().into_iter().map(|step| {
             let own = transcripts(&step.join("agent"));
             own.iter().find_map(|(is_document, path)| {
@@ -101,7 +110,7 @@ impl Finished {
                 let trace = transcript::read(&text, TranscriptFormat::Auto).ok()?;
                 // A document that is no transcript is one step of text, and says nothing as that.
                 let is_text = trace.steps.iter().any(|step| step.message.trim() == text.trim());
-                (!(*is_document && is_text)).then_some(trace)
+                (!(*is_document && is_text)).then_some(Told { trace, is_document: *is_document })
             })
         });
         each.collect()
@@ -191,13 +200,22 @@ mod tests {
                 ("result.json", &stats(1)),
                 ("t__abc/agent/a.txt", "printed"),
                 ("t__abc/agent/trajectory.json", "{}"),
-                ("t__abc/agent/b.jsonl", "{\"role\": \"assistant\", \"content\": \"hello\"}"),
+                (
+                    "t__abc/agent/b.jsonl",
+                    "{\"role\": \"user\", \"content\": \"say it\"}\n{\"role\": \"assistant\", \"content\": \"hello\"}",
+                ),
             ],
         );
         let Left::Finished(finished) = look(&whole) else { panic!("it is not finished") };
         // Harbor's own has no step, so the program's is read.
         let traces = finished.traces(str::to_owned);
-        assert_eq!(traces[0].as_ref().unwrap().steps[0].message, "hello");
+        let told = traces[0].as_ref().unwrap();
+        assert_eq!((told.trace.steps[1].message.as_str(), told.is_document), ("hello", true));
+        // What was printed is the last resort.
+        fs::remove_file(whole.join("t__abc/agent/b.jsonl")).unwrap();
+        let traces = finished.traces(str::to_owned);
+        let told = traces[0].as_ref().unwrap();
+        assert_eq!((told.trace.steps[0].message.as_str(), told.is_document), ("printed", false));
         std::os::unix::fs::symlink("/etc/passwd", whole.join("link")).unwrap();
         assert_eq!(read(&whole.join("link"), 1 << 20), None);
         for directory in [running, begun, cancelled, gone, whole] {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use harness_schema::digest::Digest;
 use harness_schema::harness::Harness;
 
-use super::left::Finished;
+use super::left::{Finished, Told};
 use super::workshop::Workshop;
 use crate::engine::atif;
 use crate::engine::harbor::verdict::{Judgement, Measure, Seen, judge};
@@ -86,8 +86,9 @@ fn taken(trial: &JobTrial<'_>, finished: &Finished, done: &mut Done) -> Judged {
     let traces = finished.traces(|text| redactor.text(text).into_owned());
     let usage = priced(finished.result.usage(), &trial.client.settings().pricing);
     trial.meter.add(&usage);
-    let is_of_model = |trace: &Trace| trace.steps.iter().filter(|step| step.source == Source::Agent).count();
-    let requests: usize = traces.iter().flatten().map(is_of_model).sum();
+    let of_model = |told: &Told| told.trace.steps.iter().filter(|step| step.source == Source::Agent).count();
+    let documents = traces.iter().flatten().filter(|told| told.is_document);
+    let requests: usize = documents.map(of_model).sum();
     let seen = Seen {
         asked: 0 < usage.input.saturating_add(usage.output) || 0 < requests,
         is_readable: traces.iter().any(Option::is_some),
@@ -105,6 +106,7 @@ fn taken(trial: &JobTrial<'_>, finished: &Finished, done: &mut Done) -> Judged {
         judged.flags.tampered = true;
         judged.cause = format!("the report lacks `{}`, which the solution passes", judging::shown(&missing));
     }
+    let traces: Vec<Option<Trace>> = traces.into_iter().map(|told| told.map(|told| told.trace)).collect();
     let digests = traces.iter().enumerate().map(|(step, trace)| {
         let nothing = Trace::default();
         let (name, trace) = (trial::trace_name(step), trace.as_ref().unwrap_or(&nothing));

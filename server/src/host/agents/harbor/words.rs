@@ -79,7 +79,7 @@ impl Words {
     #[must_use]
     pub fn key_here(&self) -> Option<SecretString> {
         let key = std::env::var(self.key()).ok().filter(|key| key != NO_KEY);
-        key.map(|key| SecretString::new(key))
+        key.map(SecretString::new)
     }
 
     /// What a job of a harness that is laid out in `directory` asks for.

@@ -12,3 +12,4 @@ mod installed;
 mod python;
 mod families;
 mod atif;
+mod harbor;

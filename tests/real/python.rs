@@ -45,7 +45,7 @@ fn lab(name: &str, example: &str, toolchain: &Path, persona: &str) -> Lab {
 }
 
 /// Evaluates, mines, proposes and validates; the file that the accepted edit changes, as it is with it.
-fn improved(lab: &Lab, file: &str) -> String {
+pub(crate) fn improved(lab: &Lab, file: &str) -> String {
     lab.ok(&["improve", "--yes"]);
     let store = lab.store();
     let decisions = store.decisions().unwrap();

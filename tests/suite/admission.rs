@@ -99,7 +99,7 @@ fn an_admission_holds_for_its_own_task_only() {
     let tests = "#!/bin/sh\nif [ -e done ]; then echo 1; else echo 0; fi > /logs/verifier/reward.txt\n";
     let files = [("tests/test.sh", tests), ("solution/solve.sh", "#!/bin/sh\ntouch done\n")];
     let task = lab.admitted(&files);
-    let (admission, template) = (task.admission().clone(), task.template().clone());
+    let (admission, template) = (task.admission().clone(), task.template().unwrap().clone());
     let project = lab.project(&files);
     AdmittedTask::restored(project.plan().unwrap(), template.clone(), admission.clone()).unwrap();
     for name in ["tests/more.py", "solution/more.sh", "environment/more"] {

@@ -63,10 +63,11 @@ fn one(lab: &Lab, name: &str) {
 
     let stored = serde_json::to_string(task.admission()).unwrap();
     let restored = serde_json::from_str(&stored).unwrap();
-    let task = AdmittedTask::restored(task.plan().clone(), task.template().clone(), restored).unwrap();
+    let task =
+        AdmittedTask::restored(task.plan().clone(), task.template().unwrap().clone(), restored).unwrap();
     let solution = lab.readable(&examples().join("demo/tasks").join(name).join("solution"));
     let exec = Exec::program(["/bin/bash", "/solution/solve.sh"]);
-    let start = &task.template().tree;
+    let start = &task.template().unwrap().tree;
     let left = lab.left_with(&task, 0, start, Phase::Oracle, Some((&solution, "/solution")), exec);
     let judged = verify(&task, 0, &left, &lab.bench());
     passes(&judged);
@@ -124,7 +125,7 @@ fn wrong(lab: &str, sample: &[&str]) {
         let task = admitted(&lab, name.split('.').next().unwrap());
         let solution = lab.readable(&examples().join("demo/tasks").join(&task.plan().id).join("solution"));
         let exec = Exec::program(["/bin/bash", "-c", text.as_str()]);
-        let start = &task.template().tree;
+        let start = &task.template().unwrap().tree;
         let left = lab.left_with(&task, 0, start, Phase::Oracle, Some((&solution, "/solution")), exec);
         let judged = verify(&task, 0, &left, &lab.bench());
         fails(&judged, "checks failed");

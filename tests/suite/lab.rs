@@ -93,7 +93,7 @@ impl Lab {
     /// What is left of a trial in which an agent runs a script.
     #[track_caller]
     pub(crate) fn left_by(&self, task: &AdmittedTask, script: &str) -> TreeSnapshot {
-        self.left_in_step(task, 0, &task.template().tree, script)
+        self.left_in_step(task, 0, &task.template().unwrap().tree, script)
     }
 
     #[track_caller]

@@ -31,7 +31,7 @@ fn admitted(lab: &Lab, config: &str) -> AdmittedTask {
 
 /// A trial: the scripts of an agent, one for each step.
 fn tried(lab: &Lab, task: &AdmittedTask, scripts: &[&str]) -> (Vec<Judged>, Judged) {
-    let mut before = task.template().tree.clone();
+    let mut before = task.template().unwrap().tree.clone();
     let mut judged = Vec::new();
     for (step, script) in scripts.iter().enumerate() {
         before = lab.left_in_step(task, step, &before, script);

@@ -97,7 +97,7 @@ fn no_effect(harness: &Harness, root: &Value, kind: &str, problems: &mut Vec<Pro
                 .fixes(remove(FixClass::Preview, format!("Remove `{shown}`"), document, at)),
         );
     };
-    if kind != "native" {
+    if !harness.is_native() {
         for entry in NATIVE_TABLES.iter().filter_map(|name| root.entry(name)) {
             let name = &entry.key.name;
             match &entry.value.kind {

@@ -35,6 +35,8 @@ use crate::syntax::data::{Tree, Value};
 use crate::syntax::decode::BadSpans;
 use crate::text::Span;
 
+pub(crate) use reader::is_native as is_run_natively;
+
 pub use identity::Executed;
 pub use names::owner_in as owner_in_surface_id;
 pub use suite::Task;

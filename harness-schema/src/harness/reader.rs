@@ -50,10 +50,17 @@ pub(super) fn entries(value: Option<&Value>) -> impl Iterator<Item = &Entry> {
     value.and_then(Value::as_table).map(|table| table.entries.as_slice()).unwrap_or_default().iter()
 }
 
-/// Whether the built-in agent runs this harness.
-pub(super) fn is_native(root: &Value) -> bool {
-    root.at(&["agent", "kind"]).and_then(Value::as_text).is_none_or(|kind| kind == "native")
+/// Whether the built-in agent runs this harness: by itself, or as an agent of Harbor's.
+pub(crate) fn is_native(root: &Value) -> bool {
+    match root.at(&["agent", "kind"]).and_then(Value::as_text) {
+        None | Some("native") => true,
+        Some("harbor") => root.at(&["agent", "agent"]).and_then(Value::as_text) == Some(BUILT_IN),
+        Some(_) => false,
+    }
 }
+
+/// The built-in agent as an agent of Harbor's.
+const BUILT_IN: &str = "self-harness";
 
 /// The files that a path or pattern names, by path.
 pub(super) fn matching(files: &Files, written: &str) -> Vec<FilePath> {

@@ -6,6 +6,8 @@ pub mod check;
 pub mod schema;
 pub mod init;
 pub mod scripted_model;
+#[cfg(target_os = "linux")]
+pub mod harbor_native;
 pub mod doctor;
 pub mod locate;
 #[cfg(target_os = "linux")]
@@ -127,6 +129,10 @@ enum Command {
     /// Answers as a model by a script, on this machine only; for the demo and for tests
     #[command(name = "__scripted-model", hide = true)]
     ScriptedModel(scripted_model::Arguments),
+    /// Runs the native agent for Harbor
+    #[cfg(target_os = "linux")]
+    #[command(name = "__harbor-native", hide = true)]
+    HarborNative,
 }
 
 /// Runs the command line; the answer is the exit code. `serve` starts the language server.
@@ -162,6 +168,8 @@ pub fn run(serve: impl FnOnce(bool) -> io::Result<u8>) -> ExitCode {
         Some(Command::Worker(arguments)) => worker::run(&arguments),
         Some(Command::Schema(arguments)) => schema::run(&arguments),
         Some(Command::ScriptedModel(arguments)) => scripted_model::run(&arguments),
+        #[cfg(target_os = "linux")]
+        Some(Command::HarborNative) => harbor_native::run(),
         Some(Command::Lsp { probe, log, .. }) => log.as_deref().map_or(Ok(()), log::start).and_then(|()| {
             serve(probe).map_err(|error| {
                 let hint = "see whether this machine can start threads";

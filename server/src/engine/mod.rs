@@ -15,6 +15,8 @@ pub mod score;
 pub mod trace;
 pub mod transcript;
 pub mod atif;
+pub mod placeholder;
+pub mod harbor;
 pub mod imported;
 pub mod action;
 pub mod detector;

@@ -53,6 +53,12 @@ impl Rewards {
         }
     }
 
+    /// Rewards that somebody else has read.
+    #[must_use]
+    pub fn named(rewards: BTreeMap<String, f64>) -> Self {
+        Self(rewards)
+    }
+
     fn from_text(bytes: &[u8]) -> Result<Self, String> {
         let text = text(bytes)?.trim();
         if text.is_empty() {

@@ -8,6 +8,10 @@
 //! network = "allowlist"         # what tasks may reach at most: "off", the hosts that they name, or "public" for any host
 //! toolchains = ["/opt/agents"]  # directories with programs that can be read inside of sandboxes, except in containers
 //!
+//! [harbor]                      # for `agent.kind = "harbor"`
+//! program = "/opt/harbor/bin/harbor"  # the first `harbor` on the path if nothing is said
+//! variables = ["DAYTONA_API_KEY"]     # what it sees of your variables, besides the key of the model
+//!
 //! [container]                   # for `sandbox = "container"`
 //! engine = "podman"             # or "docker"
 //! image = "debian:12"           # the root of tasks that have no image of their own; it has to be on this machine
@@ -48,8 +52,20 @@ pub struct Machine {
     pub toolchains: Vec<PathBuf>,
     /// Which engine makes containers, and from what.
     container: Option<Container>,
+    /// How Harbor is run.
+    pub harbor: Harbor,
     /// Where keys come from.
     key: Vec<Key>,
+}
+
+/// How Harbor is run on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Harbor {
+    /// Its program; the first `harbor` on the path if nothing is said.
+    pub program: Option<PathBuf>,
+    /// The variables of the user that it sees, besides the key of the model.
+    pub variables: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -92,6 +108,7 @@ impl Default for Machine {
             network: Ceiling::default(),
             toolchains: Vec::new(),
             container: None,
+            harbor: Harbor::default(),
             key: Vec::new(),
         }
     }
@@ -106,6 +123,9 @@ enum Wanted {
     Bubblewrap,
     Container,
     None,
+    /// No word: what an agent of Harbor's asks for, whatever else is configured.
+    #[serde(skip)]
+    Harbor,
 }
 
 /// What the tasks of any project may reach of the network at most. No value reaches addresses that are not public.
@@ -195,6 +215,10 @@ impl Machine {
             let hint = "name an image of this machine, such as `image = \"debian:12\"`: tasks without an image of their own run on it";
             return Err(wrong(String::from(what), hint));
         }
+        if let Some(program) = machine.harbor.program.as_ref().filter(|path| !path.is_absolute()) {
+            let what = format!("names Harbor's program `{}`, which is no absolute path", program.display());
+            return Err(wrong(what, "write the path from the root"));
+        }
         for key in &machine.key {
             if Endpoint::read(&key.origin).map(|endpoint| endpoint.origin()).ok().as_deref()
                 != Some(key.origin.trim_end_matches('/'))
@@ -217,7 +241,20 @@ impl Machine {
             Wanted::Auto | Wanted::Bubblewrap => Choice::Bubblewrap,
             Wanted::Container => Choice::Container,
             Wanted::None => Choice::None,
+            Wanted::Harbor => Choice::Harbor,
         }
+    }
+
+    /// The machine as an agent of Harbor's sees it: environments are Harbor's, whatever sandbox is configured for others.
+    #[must_use]
+    pub fn with_harbor(self) -> Self {
+        Self { sandbox: Wanted::Harbor, ..self }
+    }
+
+    /// The machine as a run sees it that was started with that sandbox.
+    #[must_use]
+    pub fn of_run(self, started: &str) -> Self {
+        if Choice::named(started) == Some(Choice::Harbor) { self.with_harbor() } else { self }
     }
 
     fn containers(&self) -> Containers {
@@ -356,6 +393,8 @@ mod tests {
                 "the image `--privileged` in `[container]`, which is no",
             ),
             ("network = \"all\"\n", "line 1: unknown variant `all`"),
+            ("[harbor]\nprogram = \"harbor\"\n", "Harbor's program `harbor`, which is no absolute path"),
+            ("sandbox = \"harbor\"\n", "line 1: unknown variant `harbor`"),
             ("toolchains = [\"agents\"]\n", "the toolchain `agents`, which is no absolute path"),
             ("[[key]]\norigin = \"models.example\"\nvariable = \"A\"\n", "which is no origin"),
             ("[[key]]\norigin = \"https://a.example\"\n", "no one way"),

@@ -43,6 +43,8 @@ pub mod trial;
 #[cfg(target_os = "linux")]
 pub mod importing;
 #[cfg(target_os = "linux")]
+pub mod jobs;
+#[cfg(target_os = "linux")]
 pub mod mining;
 #[cfg(target_os = "linux")]
 pub mod board;

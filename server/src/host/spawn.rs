@@ -70,6 +70,22 @@ pub(crate) fn inherit(command: &mut Command, descriptors: Vec<std::os::fd::Owned
     unsafe { command.pre_exec(keep) };
 }
 
+/// Has a child told to end, as by Ctrl-C, when this process is gone: nobody would count what it spends.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "only the child itself can ask for that")]
+pub(crate) fn interrupted_with_us(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let ask = || {
+        // SAFETY: the call takes two numbers. Who was started in the background hears no Ctrl-C, and neither would its children.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        let signal = Some(rustix::process::Signal::INT);
+        rustix::process::set_parent_process_death_signal(signal).map_err(io::Error::from)?;
+        close_all_at_exec()
+    };
+    // SAFETY: between fork and exec the closure makes three system calls; it takes no lock and does not allocate.
+    unsafe { command.pre_exec(ask) };
+}
+
 /// Marks every descriptor but the standard ones to be closed when a program is executed.
 ///
 /// # Errors

@@ -11,15 +11,17 @@ use harness_schema::manifest::{AgentKind, Manifest};
 use harness_schema::path::FilePath;
 use harness_schema::split::Split;
 use harness_schema::syntax::Document;
+use harness_schema::syntax::decode::{Json, Spanned};
 use harness_schema::text::Text;
 
+use super::agents::harbor::is_harbor;
 use super::disk;
 use super::egress::{Access, AllowList};
 use super::machine::Machine;
 use super::record::RunRecord;
 use super::sandbox::container::images::BUILT;
 use super::sandbox::{Choice, Guarantee, Guarantees, Image, Images, POLICY, Unavailable};
-use super::suite::{TaskPlan, TaskRefused};
+use super::suite::{TaskPlan, TaskRefused, registered};
 use crate::engine::consent::{self, ItemKind, Items};
 use crate::engine::contract::{self, Contract, Task};
 use crate::failure::Failure;
@@ -100,17 +102,33 @@ impl Subject {
         machine: &Machine,
         images: Option<Box<dyn Images>>,
     ) -> Self {
-        let contract = contract(harness.manifest(), digest_of(guarantees));
+        let delegated = is_harbor(&harness).then(Guarantees::delegated);
+        let kept = digest_of(delegated.as_ref().unwrap_or(guarantees));
+        let contract = contract(harness.manifest(), harness.is_native(), kept);
         let (ceiling, choice) = (machine.network, machine.sandbox());
         let scheduled = harness.suite().tasks.iter().filter(|task| !task.excluded);
         let tasks = scheduled.filter_map(|task| {
-            let plan = TaskPlan::on(&harness, root, task, images.as_deref())
-                .and_then(|plan| plan.within(ceiling, choice));
+            let plan = match delegated {
+                Some(_) => TaskPlan::delegated(&harness, root, task),
+                None => TaskPlan::on(&harness, root, task, images.as_deref())
+                    .and_then(|plan| plan.within(ceiling, choice)),
+            };
             Some(Planned { id: task.id.clone(), split: task.split?, plan })
         });
         let mut tasks: Vec<Planned> = tasks.collect();
+        if delegated.is_some() {
+            let of_registry = registered(&harness).into_iter();
+            tasks.extend(of_registry.map(|(id, split, plan)| Planned { id, split, plan: Ok(plan) }));
+        }
         tasks.sort_by(|one, other| one.id.cmp(&other.id));
         Self { root: root.to_path_buf(), tasks, contract, harness }
+    }
+
+    /// A machine as this harness sees it.
+    #[must_use]
+    pub fn on(&self, machine: &Machine) -> Machine {
+        let machine = machine.clone();
+        if is_harbor(&self.harness) { machine.with_harbor() } else { machine }
     }
 
     /// Whether the agent can be run in sandboxes of that choice.
@@ -162,7 +180,7 @@ impl Subject {
     /// Whether a harness that was made of this one holds everything fixed that this one does.
     #[must_use]
     pub fn is_comparable(&self, harness: &Harness) -> bool {
-        contract(harness.manifest(), self.contract.guarantees) == self.contract
+        contract(harness.manifest(), harness.is_native(), self.contract.guarantees) == self.contract
     }
 
     /// The digest of the contract over these tasks.
@@ -284,6 +302,13 @@ impl Subject {
     }
 }
 
+/// Whether the harness of a project is run by Harbor, as it is on disk or with these texts over it.
+#[must_use]
+pub fn is_delegated(root: &Path, texts: Option<&BTreeMap<String, String>>) -> bool {
+    let nothing = BTreeMap::new();
+    is_harbor(&with_texts(root, disk::scan(root), texts.unwrap_or(&nothing)))
+}
+
 /// A harness of these files, some with other texts.
 fn with_texts(root: &Path, files: Files, texts: &BTreeMap<String, String>) -> Harness {
     let open = texts
@@ -302,7 +327,7 @@ struct Unasked;
 fn unasked(machine: &Machine) -> Option<Box<dyn Images>> {
     match machine.sandbox() {
         Choice::Container => Some(Box::new(Unasked)),
-        Choice::Bubblewrap | Choice::None => None,
+        Choice::Bubblewrap | Choice::None | Choice::Harbor => None,
     }
 }
 
@@ -326,7 +351,7 @@ impl Images for Unasked {
 }
 
 /// What the manifest and the machine hold fixed.
-fn contract(manifest: &Manifest, guarantees: Digest) -> Contract {
+fn contract(manifest: &Manifest, is_native: bool, guarantees: Digest) -> Contract {
     let model = &manifest.model.value;
     let agent = &manifest.agent.value;
     // Defaults are written out, so that a key that is written with its default changes nothing.
@@ -357,9 +382,23 @@ fn contract(manifest: &Manifest, guarantees: Digest) -> Contract {
             ("command", serde_json::json!([argv, env]).to_string(), version.unwrap_or_default())
         }
         AgentKind::Harbor => {
-            let name = agent.agent.as_ref().map(|name| name.value.clone()).unwrap_or_default();
+            let env: BTreeMap<&str, &str> =
+                agent.env.0.iter().map(|(name, value)| (name.value.as_str(), value.value.as_str())).collect();
+            let options =
+                |kwargs: &Option<Spanned<Json>>| kwargs.as_ref().map(|kwargs| kwargs.value.to_json());
+            let python_path: Vec<&str> = agent.python_path.iter().map(|path| path.value.as_str()).collect();
+            let adapter = serde_json::json!([
+                agent.agent.as_ref().map(|name| name.value.as_str()),
+                agent.model.value,
+                agent.environment.value,
+                options(&agent.kwargs),
+                options(&agent.environment_kwargs),
+                env,
+                python_path,
+            ]);
             let version = agent.version.as_ref().map(|version| version.value.clone());
-            ("harbor", name, version.unwrap_or_default())
+            let own = is_native.then(|| format!("native {NATIVE}"));
+            ("harbor", adapter.to_string(), own.into_iter().chain(version).collect::<Vec<_>>().join(", "))
         }
     };
     Contract {

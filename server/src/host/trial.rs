@@ -25,7 +25,7 @@ use super::sandbox::{Dead, Ended, Phase, Sandbox, SandboxError};
 use super::suite::{self, AdmittedTask, Bench, Judged};
 use crate::engine::atif;
 use crate::engine::reward::CheckStatus;
-use crate::engine::trace::{End, Usage};
+use crate::engine::trace::{End, Trace, Usage};
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
 use crate::host::record::{CHECKS, CheckRecord, TrialRecord};
 
@@ -93,7 +93,11 @@ pub fn perform(trial: &Trial<'_>) -> Result<Done, Cancelled> {
     let trial = &Trial { bench: Bench { egress: &egress, ..trial.bench }, ..*trial };
     let plan = trial.task.plan();
     let mut done = Done::nothing();
-    let mut before = trial.task.template().tree.clone();
+    let Some(template) = trial.task.template() else {
+        done.judged = Judged::void(VoidCause::EnvironmentSetup, "the task has no start tree in a sandbox");
+        return Ok(done);
+    };
+    let mut before = template.tree.clone();
     let (mut judged, mut traces, mut frozen) = (Vec::new(), Vec::new(), Vec::new());
     for step in 0..plan.steps.len() {
         if let Err(changed) = plan.unchanged() {
@@ -124,7 +128,7 @@ pub fn perform(trial: &Trial<'_>) -> Result<Done, Cancelled> {
     done.judged = suite::combine(plan, &judged);
     done.judged.flags = flags(done.judged.flags, done.worked.as_ref());
     done.trace = Digest::of_parts(traces.iter().map(|trace| trace.bytes().as_slice()));
-    keep_output(trial, &mut done);
+    keep_output(trial.redactor, trial.directory, &mut done);
     keep_seen(trial, egress.seen());
     Ok(done)
 }
@@ -274,14 +278,29 @@ fn take(trial: &Trial<'_>, step: usize, worked: &mut Worked, done: &mut Done, tr
         output: done.usage.output + worked.usage.output,
         cost: done.usage.cost.zip(worked.usage.cost).map(|(one, other)| one + other),
     };
-    let name = match step {
+    let name = trace_name(step);
+    traces.push(keep_trace(trial.redactor, trial.directory, trial.about, &name, &worked.trace));
+    done.steps = std::mem::take(&mut worked.trace.steps).len();
+}
+
+/// The name of the trace of a step, from 0.
+pub(super) fn trace_name(step: usize) -> String {
+    match step {
         0 => String::from("trajectory.json"),
         step => format!("trajectory-{}.json", step + 1),
-    };
-    let change = |part: &mut serde_json::Value| trial.redactor.json(part);
-    let document = atif::Written { trace: &worked.trace, about: trial.about, change };
-    traces.push(keep_document(trial.directory, &name, &document));
-    done.steps = std::mem::take(&mut worked.trace.steps).len();
+    }
+}
+
+/// Keeps what an agent did, without secrets, and says the digest of that.
+pub(super) fn keep_trace(
+    redactor: &Redactor,
+    directory: &Path,
+    about: &atif::About,
+    name: &str,
+    trace: &Trace,
+) -> Digest {
+    let change = |part: &mut serde_json::Value| redactor.json(part);
+    keep_document(directory, name, &atif::Written { trace, about, change })
 }
 
 /// Keeps a document for people, as [`keep`] does, and says the digest of its bytes.
@@ -320,20 +339,20 @@ impl Write for Digesting {
 }
 
 /// Keeps what the verifier said.
-fn keep_output(trial: &Trial<'_>, done: &mut Done) {
-    done.judged.cause = trial.redactor.text(&done.judged.cause).into_owned();
-    done.judged.stdout_tail = trial.redactor.text(&done.judged.stdout_tail).into_owned();
+pub(super) fn keep_output(redactor: &Redactor, directory: &Path, done: &mut Done) {
+    done.judged.cause = redactor.text(&done.judged.cause).into_owned();
+    done.judged.stdout_tail = redactor.text(&done.judged.stdout_tail).into_owned();
     if let Some(worked) = &mut done.worked {
-        worked.detail = trial.redactor.text(&worked.detail).into_owned();
+        worked.detail = redactor.text(&worked.detail).into_owned();
     }
     if !done.judged.stdout_tail.is_empty() {
-        keep(trial.directory, "verifier.txt", done.judged.stdout_tail.as_bytes());
+        keep(directory, "verifier.txt", done.judged.stdout_tail.as_bytes());
     }
     if !done.judged.checks.is_empty() {
         let checks: Vec<CheckRecord> = done.judged.checks.iter().map(CheckRecord::of).collect();
         let mut document = serde_json::to_value(checks).unwrap_or_default();
-        trial.redactor.json(&mut document);
-        keep(trial.directory, CHECKS, &serde_json::to_vec(&document).unwrap_or_default());
+        redactor.json(&mut document);
+        keep(directory, CHECKS, &serde_json::to_vec(&document).unwrap_or_default());
     }
 }
 
@@ -374,7 +393,8 @@ impl Done {
         Self { judged: Judged::void(VoidCause::EnvironmentSetup, why), ..Self::nothing() }
     }
 
-    fn nothing() -> Self {
+    /// What a trial came to that has not begun.
+    pub(super) fn nothing() -> Self {
         Self {
             judged: Judged::void(VoidCause::EnvironmentSetup, "the task has no step"),
             worked: None,

@@ -1,6 +1,7 @@
 //! Missing keys (SH004): those that a table needs, and those that another key needs.
 
 use super::{Checker, MISSING_KEY, Subject, repair, shown};
+use crate::harness::is_run_natively;
 use crate::problem::{FixClass, Problem};
 use crate::shape::{Form, Shape, Table as TableShape};
 use crate::syntax::data::{Kind, Table, Value};
@@ -149,6 +150,7 @@ pub(super) fn by_others(checker: &mut Checker<'_>) {
     let key = match kind.map(|kind| kind.as_text()) {
         None | Some(Some("native")) => ["prompt", "system"],
         Some(Some("command")) => ["agent", "argv"],
+        Some(Some("harbor")) if is_run_natively(root) => ["prompt", "system"],
         Some(Some("harbor")) => ["agent", "agent"],
         Some(_) => return,
     };
@@ -194,7 +196,7 @@ pub(super) fn by_others(checker: &mut Checker<'_>) {
 pub(super) fn window(checker: &mut Checker<'_>) {
     let root = &checker.tree.root;
     let model = root.get("model");
-    let is_native = matches!(root.at(&["agent", "kind"]).map(Value::as_text), None | Some(Some("native")));
+    let is_native = is_run_natively(root);
     let is_known = model.is_some_and(|model| model.get("context_window").is_some());
     if checker.subject != Subject::Manifest || !is_native || is_known || checker.broken.says("context_window")
     {

@@ -133,6 +133,10 @@ impl Preset {
             Self::HarborTerminalBench2 => &[
                 ("edit harness.toml", "`[model]`: the endpoint, the name and the price of your model"),
                 ("look at `[budget]`", "a whole run is thousands of trials"),
+                (
+                    "uv tool install harbor==0.24.0",
+                    "or name Harbor's program in `[harbor]` of your configuration",
+                ),
             ],
         }
     }

@@ -3,6 +3,8 @@
 
 pub mod native;
 pub mod command;
+#[cfg(target_os = "linux")]
+pub mod harbor;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -7,6 +7,7 @@ use super::{Asked, KeySource};
 use crate::engine::consent::{Change, How, ItemKind, Items, KeyPair, Reason};
 use crate::engine::cycle::Goal;
 use crate::engine::score;
+use crate::host::agents::harbor::is_harbor;
 use crate::host::model::Endpoint;
 use crate::host::subject::Subject;
 
@@ -37,6 +38,7 @@ pub fn title(asked: &Asked<'_>) -> String {
 #[must_use]
 pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
     let model = &asked.subject.harness.manifest().model.value;
+    let manifest = &asked.subject.harness.manifest().agent.value;
     let is_local = Endpoint::read(&model.endpoint.value).is_ok_and(|endpoint| endpoint.is_loopback());
     let here = if is_local { " (this machine)" } else { "" };
     let key = match asked.key {
@@ -64,6 +66,13 @@ pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
         Line {
             what: "Executes",
             text: match asked.guarantees.lacking().is_empty() {
+                _ if is_harbor(&asked.subject.harness) => {
+                    format!(
+                        "Harbor and the agent it loads (`{}`), OUTSIDE OF OUR SANDBOX, with your rights; each task's environment and verifier are made by Harbor's environment `{}`",
+                        manifest.agent.as_ref().map_or("", |name| name.value.as_str()),
+                        manifest.environment.value
+                    )
+                }
                 true => format!(
                     "the agent's commands and each task's tests/test.sh, in the {} sandbox, {}",
                     asked.guarantees.backend,
@@ -77,11 +86,14 @@ pub fn lines(asked: &Asked<'_>) -> Vec<Line> {
         Line {
             what: "Sends",
             text: format!(
-                "prompts, tools, task texts and tool output to {}{here}, and nowhere else{}",
+                "prompts, tools, task texts and tool output to {}{here}{}",
                 model.endpoint.value,
                 match asked.subject.has_network() {
-                    true => "; what runs in a sandbox may send what it sees to the hosts above",
-                    false => "",
+                    _ if is_harbor(&asked.subject.harness) =>
+                        "; what Harbor and its agent send elsewhere is up to them",
+                    true =>
+                        ", and nowhere else; what runs in a sandbox may send what it sees to the hosts above",
+                    false => ", and nowhere else",
                 }
             ),
         },

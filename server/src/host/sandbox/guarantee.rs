@@ -81,6 +81,25 @@ impl Guarantees {
         }
     }
 
+    /// Of environments that Harbor makes: what they keep is theirs to say, and nothing of it was tried here.
+    #[must_use]
+    pub fn delegated() -> Self {
+        let theirs = || Guarantee::Weaker(String::from("it is up to Harbor's environment"));
+        Self {
+            backend: String::from("harbor"),
+            fs_write: theirs(),
+            fs_read: theirs(),
+            network: theirs(),
+            processes: theirs(),
+            kill_all: theirs(),
+            capabilities: theirs(),
+            seccomp: theirs(),
+            memory: theirs(),
+            disk: theirs(),
+            landlock_abi: theirs(),
+        }
+    }
+
     /// As somebody agreed to them, by name: what was tried when a run was started, and not now.
     #[must_use]
     pub fn recorded(backend: &str, strengths: &BTreeMap<String, Strength>) -> Self {

@@ -33,6 +33,12 @@ impl Noted {
         procfs::process(pid).map(|process| Self { pid, started: process.started })
     }
 
+    /// Whether it is there, and that one.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        self.lives()
+    }
+
     fn lives(self) -> bool {
         procfs::process(self.pid).is_some_and(|process| process.started == self.started && !process.is_zombie)
     }

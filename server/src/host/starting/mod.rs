@@ -155,7 +155,9 @@ pub fn proven(machine: &Machine, unsandboxed: bool) -> Result<Guarantees, Failur
             let hint = "add `--unsandboxed` to run with your own rights on this machine, which should be one to throw away";
             return Err(Failure::config(message, hint));
         }
-        (Choice::Bubblewrap | Choice::Container, true) => {
+        // There is nothing of ours to be tried.
+        (Choice::Harbor, false) => return Ok(Guarantees::delegated()),
+        (Choice::Bubblewrap | Choice::Container | Choice::Harbor, true) => {
             let hint = "only your own configuration can switch the sandbox off: see `host::machine`";
             return Err(Failure::user("there is a sandbox, so `--unsandboxed` means nothing", hint));
         }

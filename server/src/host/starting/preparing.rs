@@ -8,14 +8,14 @@ use harness_schema::split::Split;
 use super::{Asking, Plan, Terms, proven, record, sound};
 use crate::engine::consent::{self as agreeing, Items, KeyPair, Reason, execution_digest};
 use crate::failure::Failure;
-use crate::host::agents::command;
+use crate::host::agents::{command, harbor};
 use crate::host::consent::{self, Asked, Memory, Recalled};
 use crate::host::machine::Machine;
 use crate::host::model::KeySource;
 use crate::host::record::{AgreementRecord, HowAgreed, ProposalRecord, RunRecord};
 use crate::host::sandbox::{Choice, Guarantees};
 use crate::host::store::{IMPORTED, Store};
-use crate::host::subject::Subject;
+use crate::host::subject::{self, Subject};
 
 /// A run that could start, before somebody has agreed to it.
 #[derive(Debug)]
@@ -151,6 +151,7 @@ pub fn prepare(
     plan: impl FnOnce(&mut Asking<'_>) -> Result<Plan, Failure>,
 ) -> Result<Prepared, Failure> {
     let machine = Machine::read()?;
+    let machine = if subject::is_delegated(root, texts) { machine.with_harbor() } else { machine };
     let guarantees = proven(&machine, terms.unsandboxed)?;
     let here = Here { machine, guarantees, memory: Memory::of_this_user() };
     prepare_here(here, root, texts, store, terms, plan)
@@ -176,6 +177,10 @@ pub(super) fn prepare_here(
         let hint = "nothing was run: no trial would measure anything";
         command::ready(&subject.harness, &machine.toolchains)
             .map_err(|error| Failure::config(error.to_string(), hint))?;
+    }
+    if machine.sandbox() == Choice::Harbor {
+        harbor::ready(&subject.harness, &machine)
+            .map_err(|error| Failure::config(error.to_string(), "nothing was run"))?;
     }
     let mut plan = plan(&mut Asking::new(&subject, store, &guarantees, &machine))?;
     let own = plan.own.take();

@@ -1,6 +1,6 @@
 //! The run that is asked for, as it is stored: what the plan, the manifest, the machine and the person say, each in its part.
 
-use harness_schema::manifest::{AgentKind, Manifest};
+use harness_schema::manifest::Manifest;
 
 use super::{Plan, Terms};
 use crate::engine::cycle::Goal;
@@ -23,10 +23,7 @@ pub fn record(
     plan: Plan,
 ) -> Result<RunRecord, Failure> {
     let manifest = subject.harness.manifest();
-    if manifest.agent.value.kind.value == AgentKind::Harbor {
-        let hint = "use `agent.kind = \"native\"` or `\"command\"`";
-        return Err(Failure::config("Harbor agents cannot be run by this version", hint));
-    }
+    let machine = &subject.on(machine);
     subject.fits(machine.sandbox())?;
     let Plan { goal, repeats, slots, rules, candidates, seal, .. } = plan;
     let budget = &manifest.budget.value;

@@ -94,7 +94,7 @@ impl PreparedResume {
 /// # Errors
 /// A [`Failure`] if it cannot: a task, the harness or the sandbox is another one by now.
 pub fn prepare_resume(root: &Path, store: &Store, stored: &StoredRun) -> Result<PreparedResume, Failure> {
-    let machine = Machine::read()?;
+    let machine = Machine::read()?.of_run(&stored.record.sandbox);
     machine.still_has(&stored.record.sandbox)?;
     let guarantees = proven(&machine, machine.sandbox() == Choice::None)?;
     let here = Here { machine, guarantees, memory: Memory::of_this_user() };

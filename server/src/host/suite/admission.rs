@@ -68,7 +68,8 @@ impl Mark {
 #[derive(Clone, Debug)]
 pub struct AdmittedTask {
     plan: TaskPlan,
-    template: Template,
+    /// None where the environment is Harbor's.
+    template: Option<Template>,
     admission: Admission,
 }
 
@@ -83,6 +84,18 @@ impl AdmittedTask {
     /// # Errors
     /// [`AnotherTask`] if that was found out about something else.
     pub fn restored(plan: TaskPlan, template: Template, admission: Admission) -> Result<Self, AnotherTask> {
+        Self::of(plan, Some(template), admission)
+    }
+
+    /// A task of Harbor's with what was found out about it.
+    ///
+    /// # Errors
+    /// [`AnotherTask`] if that was found out about something else.
+    pub fn delegated(plan: TaskPlan, admission: Admission) -> Result<Self, AnotherTask> {
+        Self::of(plan, None, admission)
+    }
+
+    fn of(plan: TaskPlan, template: Option<Template>, admission: Admission) -> Result<Self, AnotherTask> {
         let is_same = admission.task == plan.digests.task
             && admission.verifier == plan.digests.verifier
             && admission.solution == plan.solution.unwrap_or(Digest::of(b""))
@@ -96,10 +109,10 @@ impl AdmittedTask {
         &self.plan
     }
 
-    /// The start tree.
+    /// The start tree; none where the environment is Harbor's.
     #[must_use]
-    pub fn template(&self) -> &Template {
-        &self.template
+    pub fn template(&self) -> Option<&Template> {
+        self.template.as_ref()
     }
 
     /// What was found out, to be stored.

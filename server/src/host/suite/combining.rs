@@ -130,6 +130,8 @@ mod tests {
             min_reward: BTreeMap::from([(String::new(), *least)]),
         });
         TaskPlan {
+            directory: std::path::PathBuf::new(),
+            registered: None,
             id: String::new(),
             root: String::from("/app"),
             workdir: String::from("/app"),

@@ -213,7 +213,7 @@ fn left(dead: &Dead, ended: Ended, printed: &str) -> Look {
 }
 
 /// The last lines of an output, without characters that control a terminal.
-fn tail(printed: &str) -> String {
+pub(in crate::host) fn tail(printed: &str) -> String {
     let lines: Vec<&str> = printed.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     let lines = lines.get(from..).unwrap_or_default().iter();
@@ -257,7 +257,7 @@ fn read(directory: &OwnedFd, name: &str, owner: u32, most: usize) -> Result<Opti
 }
 
 /// A name from a report, for a message: short, and without characters that control a terminal.
-pub(super) fn shown(name: &str) -> String {
+pub(in crate::host) fn shown(name: &str) -> String {
     name.chars().filter(|char| !char.is_control()).take(NAME_CHARS).collect()
 }
 

@@ -23,4 +23,5 @@ pub use bundle::{Bundle, BundleError};
 pub use combining::{combine, goes_on};
 pub use environment::{Bench, PrepareError, Template, begin, build, healthy};
 pub use plan::{Changed, Health, Reach, StepPlan, TaskPlan, TaskRefused};
+pub(in crate::host) use planning::registered;
 pub use verifying::{Judged, verify};

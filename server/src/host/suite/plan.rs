@@ -21,6 +21,10 @@ use crate::host::sandbox::{Choice, Exec, Image, Limits, Phase, Spec, TrialTree};
 pub struct TaskPlan {
     /// Its id.
     pub id: String,
+    /// Its directory on the host; empty if it comes from a registry.
+    pub directory: PathBuf,
+    /// The dataset that it comes from, if nobody here has its files.
+    pub registered: Option<Registered>,
     /// Where its tree is seen inside, besides `/workspace`.
     pub root: String,
     /// The directory in which the agent, the verifier and the solution work: `root`, or below it.
@@ -53,6 +57,15 @@ pub struct TaskPlan {
     pub solution: Option<Digest>,
     /// Every file and directory that was read, with its digest.
     pub(super) sources: Vec<(PathBuf, Digest)>,
+}
+
+/// A dataset of Harbor's registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its name.
+    pub dataset: String,
+    /// Its version, which stands for the bytes of its tasks.
+    pub version: String,
 }
 
 /// One step of a task.

@@ -4,6 +4,7 @@ mod dockerfile;
 mod compose;
 mod image;
 mod network;
+mod delegated;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,20 @@ impl TaskPlan {
     }
 }
 
+impl TaskPlan {
+    /// Plans a task whose environment is Harbor's: nothing in it is more than Harbor has.
+    ///
+    /// # Errors
+    /// The first line that cannot be understood.
+    pub fn delegated(harness: &Harness, root: &Path, task: &harness::Task) -> Result<Self, TaskRefused> {
+        let task = Task::at(harness.files(), &task.directory, &task.id);
+        let config = text_of(harness, &task);
+        Planning { harness, host: root, config, task, images: None, notes: Vec::new() }.delegate()
+    }
+}
+
+pub(in crate::host) use delegated::registered;
+
 /// The text of `task.toml`; empty if there is none.
 fn text_of(harness: &Harness, task: &Task) -> Text {
     let document = task.config_file.as_ref().and_then(|file| harness.document(file));
@@ -93,6 +108,8 @@ impl Planning<'_> {
             self.harness.manifest().tasks.as_ref().map(|tasks| tasks.value.clone()).unwrap_or_default();
         let mut plan = TaskPlan {
             id: self.task.id.clone(),
+            directory: self.on_host(&self.task.dir),
+            registered: None,
             root: environment.root,
             workdir: environment.workdir,
             image,
@@ -249,10 +266,7 @@ impl Planning<'_> {
         let [of_task, own] = verifiers;
         let verifier = if own.is_written() { own } else { of_task };
         let document = self.harness.document(instruction).ok_or_else(|| unreadable(instruction))?;
-        let mut agent_timeout = self.harness.manifest().agent.timeout.get();
-        for limit in agents.iter().filter_map(|agent| agent.timeout_sec.as_ref()) {
-            agent_timeout = agent_timeout.min(self.seconds(limit)?);
-        }
+        let agent_timeout = self.agent_timeout(agents)?;
         let env = self.variables(&verifier.env)?;
         let solution = self.task.config.solution.env.clone();
         let solution_env = self.env(self.variables(&solution)?, &solution)?;

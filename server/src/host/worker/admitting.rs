@@ -9,6 +9,8 @@ use harness_schema::digest::Digest;
 
 use super::BEAT;
 use crate::engine::verdict::VoidCause;
+use crate::host::agents::Cancel;
+use crate::host::jobs::{self, Workshop};
 use crate::host::sandbox::POLICY;
 use crate::host::store::{Store, StoreError};
 use crate::host::suite::{self, Admission, AdmittedTask, Bench, NotAdmitted, TaskPlan};
@@ -24,6 +26,40 @@ pub(super) struct Checked {
     pub(super) outcome: Admitted,
     /// What is to be remembered, under which digest; nothing if that is known already.
     pub(super) news: Option<(Digest, String)>,
+}
+
+/// Where tasks are tried.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// In sandboxes of ours.
+    Sandbox(Bench<'a>),
+    /// By jobs of Harbor's.
+    Harbor {
+        /// Where they are run.
+        workshop: &'a Workshop,
+        /// Ends them when nobody waits for them.
+        cancel: &'a Cancel,
+    },
+}
+
+impl Place<'_> {
+    /// The digest under which it is remembered what was found out about a task here.
+    fn remembers(&self, plan: &TaskPlan, guarantees: &Digest) -> Digest {
+        let known = remembered(plan, guarantees);
+        match self {
+            Self::Sandbox(_) => known,
+            Self::Harbor { workshop, .. } => {
+                Digest::of_parts([known.bytes().as_slice(), workshop.identity().bytes()])
+            }
+        }
+    }
+
+    /// Nobody waits for what is tried.
+    fn give_up(&self) {
+        if let Self::Harbor { cancel, .. } = self {
+            cancel.cancel();
+        }
+    }
 }
 
 /// The digest under which it is remembered what was found out about a task: it holds for these bytes under this policy.
@@ -47,13 +83,13 @@ pub(super) fn admit(
     plans: Vec<TaskPlan>,
     store: &Store,
     guarantees: &Digest,
-    bench: &Bench<'_>,
+    place: Place<'_>,
     parallel: usize,
     mut each: impl FnMut(Option<Checked>) -> Result<bool, StoreError>,
 ) -> Result<(), StoreError> {
     let mut known: BTreeMap<String, Admission> = BTreeMap::new();
     for plan in &plans {
-        let found = store.admission(&remembered(plan, guarantees))?;
+        let found = store.admission(&place.remembers(plan, guarantees))?;
         if let Some(admission) = found.and_then(|body| serde_json::from_str(&body).ok()) {
             known.insert(plan.id.clone(), admission);
         }
@@ -67,7 +103,7 @@ pub(super) fn admit(
                 loop {
                     let next = queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
                     let Some(plan) = next else { return };
-                    let checked = one(plan, known, guarantees, bench);
+                    let checked = one(plan, known, guarantees, place);
                     if tell.send(checked).is_err() {
                         return;
                     }
@@ -87,6 +123,9 @@ pub(super) fn admit(
                 break;
             }
         }
+        if !matches!(outcome, Ok(true)) {
+            place.give_up();
+        }
         // Whoever is still at it finishes its task and finds nothing more to do.
         queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).by_ref().for_each(drop);
         outcome.map(|_| ())
@@ -97,11 +136,22 @@ fn one(
     plan: TaskPlan,
     known: &BTreeMap<String, Admission>,
     guarantees: &Digest,
-    bench: &Bench<'_>,
+    place: Place<'_>,
 ) -> Checked {
     let id = plan.id.clone();
-    let digest = remembered(&plan, guarantees);
-    let template = match suite::build(&plan, bench) {
+    let digest = place.remembers(&plan, guarantees);
+    let bench = match place {
+        Place::Sandbox(bench) => bench,
+        Place::Harbor { workshop, cancel } => {
+            if let Some(admission) = known.get(&id)
+                && let Ok(task) = AdmittedTask::delegated(plan.clone(), admission.clone())
+            {
+                return Checked { id, outcome: Ok(task), news: None };
+            }
+            return checked(id, digest, jobs::admit(plan, workshop, &digest, cancel));
+        }
+    };
+    let template = match suite::build(&plan, &bench) {
         Ok(template) => template,
         Err(error) => {
             return Checked {
@@ -116,7 +166,11 @@ fn one(
     {
         return Checked { id, outcome: Ok(task), news: None };
     }
-    match suite::admit(plan, template, bench) {
+    checked(id, digest, suite::admit(plan, template, &bench))
+}
+
+fn checked(id: String, digest: Digest, outcome: Result<AdmittedTask, NotAdmitted>) -> Checked {
+    match outcome {
         Ok(task) => {
             let news = serde_json::to_string(task.admission()).ok().map(|body| (digest, body));
             Checked { id, outcome: Ok(task), news }

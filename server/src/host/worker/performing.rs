@@ -18,7 +18,7 @@ use self::improving::Job;
 use super::BEAT;
 use super::admitting::{self, Checked};
 use super::arms::Arms;
-use super::shared::{Arm, NotPrepared, Shared};
+use super::shared::{Arm, Name, NotPrepared, Shared};
 use crate::engine::budget::Spent;
 use crate::engine::contract::Role;
 use crate::engine::cycle::{self, Cycle, Goal, Step};
@@ -249,8 +249,8 @@ impl<'a> Performance<'a> {
             tracing::warn!(parallel, "the disk has no room for more trials at a time");
         }
         let reader = Store::open(&shared.subject.root)?;
-        let bench = shared.bench();
-        admitting::admit(plans, &reader, &guarantees, &bench, parallel, |checked| {
+        let place = shared.place();
+        admitting::admit(plans, &reader, &guarantees, place, parallel, |checked| {
             if let Some(Checked { id, outcome, news }) = checked {
                 if let Some((digest, body)) = news {
                     patiently(|| store.set_admission(&digest, &body))?;
@@ -442,6 +442,11 @@ impl<'a> Performance<'a> {
         let marks = task.marks().into_iter().map(|mark| mark.word().to_owned());
         let marks = marks.chain((!shared.is_confined).then(|| String::from("unsandboxed"))).collect();
         let id = format!("{}-{slot:04}-{attempt}", run_name(self.number));
+        let voids = match self.cycle.trials().states().get(slot) {
+            Some(State::Pending { voids, .. } | State::Running { voids }) => *voids,
+            _ => 0,
+        };
+        let job = format!("{}-{slot:04}-{}-v{}", run_name(self.number), key.short(12), voids + 1);
         let record = TrialRecord {
             id: id.clone(),
             key: key.to_string(),
@@ -467,17 +472,26 @@ impl<'a> Performance<'a> {
         self.cycle.apply(at, &cycle::Event::Trial(Event::Started { slot, attempt }));
         let running = Running { id, cancel: Cancel::new(), meter: Meter::default(), record };
         let directory = store.clear_trial_directory(&running.id)?;
-        self.spawn(slot, asked, arm, &running, directory);
+        self.spawn(slot, asked, arm, job, &running, directory);
         self.running.insert(slot, running);
         Ok(())
     }
 
-    fn spawn(&self, slot: usize, asked: Slot, arm: Arc<Arm>, running: &Running, directory: PathBuf) {
+    fn spawn(
+        &self,
+        slot: usize,
+        asked: Slot,
+        arm: Arc<Arm>,
+        job: String,
+        running: &Running,
+        directory: PathBuf,
+    ) {
         let (shared, tell) = (Arc::clone(&self.shared), self.tell.clone());
-        let (cancel, meter, id) = (running.cancel.clone(), running.meter.clone(), running.id.clone());
+        let (cancel, meter) = (running.cancel.clone(), running.meter.clone());
+        let name = Name { id: running.id.clone(), job };
         let work = move || {
             // Whatever happens in a trial is told: a run that waits for it would never end.
-            let perform = || shared.perform(&arm, &asked, &id, &cancel, &meter, &directory);
+            let perform = || shared.perform(&arm, &asked, &name, &cancel, &meter, &directory);
             let outcome = panic::catch_unwind(AssertUnwindSafe(perform))
                 .unwrap_or_else(|panic| Ok(Done::failed(&*panic)));
             // Nobody listens any more if the run is given up.

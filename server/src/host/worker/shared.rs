@@ -8,18 +8,20 @@ use harness_schema::digest::Digest;
 use harness_schema::harness::Harness;
 use tokio::runtime::Runtime;
 
+use super::admitting::Place;
 use super::{archives, ticket};
 use crate::engine::atif;
 use crate::engine::plan::Slot;
 use crate::failure::Failure;
 use crate::host::agents::Cancel;
 use crate::host::egress::Egress;
+use crate::host::jobs::{self, JobTrial, Workshop};
 use crate::host::machine::Machine;
 use crate::host::meter::Meter;
 use crate::host::model::{self, Client, Settings};
 use crate::host::redact::{Redactor, SecretString};
 use crate::host::sandbox::{self, Backend, Choice, Trials};
-use crate::host::store::{Store, StoreError, StoredRun};
+use crate::host::store::{Store, StoreError, StoredRun, run_name};
 use crate::host::subject::Subject;
 use crate::host::suite::{AdmittedTask, Bench};
 use crate::host::trial::{self, Cancelled, Done};
@@ -42,6 +44,18 @@ pub(super) struct Shared {
     /// What it proved to hold.
     pub(super) guarantees: String,
     egress: Egress,
+    /// Where trials are run if they are Harbor's.
+    workshop: Option<Workshop>,
+    /// Ends the checks of tasks that nobody waits for.
+    pub(super) given_up: Cancel,
+}
+
+/// What a trial is called.
+pub(super) struct Name {
+    /// Its own name.
+    pub(super) id: String,
+    /// The name of its job, if it is Harbor's: the same after its worker died, another one after it was void.
+    pub(super) job: String,
 }
 
 /// A harness that trials are run with.
@@ -76,12 +90,12 @@ impl Shared {
     /// # Errors
     /// A [`NotPrepared`]; nothing was started then.
     pub(super) fn prepare(root: &Path, store: &Store, stored: &StoredRun) -> Result<Self, NotPrepared> {
-        let machine = Machine::read()?;
+        let machine = Machine::read()?.of_run(&stored.record.sandbox);
         let choice = machine.sandbox();
         machine.still_has(&stored.record.sandbox)?;
         let backend = machine.backend();
         let guarantees = backend.probe().map_err(|missing| Failure::host(missing.reason, missing.remedy))?;
-        if choice != Choice::None && !guarantees.lacking().is_empty() {
+        if !matches!(choice, Choice::None | Choice::Harbor) && !guarantees.lacking().is_empty() {
             let lacking = guarantees.lacking().join("`, `");
             let hint = "`self-harness doctor` says what a program inside could do";
             return Err(Failure::host(format!("the sandbox does not hold `{lacking}`"), hint).into());
@@ -91,7 +105,11 @@ impl Shared {
         let (harness, contract) = (subject.harness_digest(), subject.contract_of(&stored.record));
         // Before a key is read, or anything is started.
         ticket::check(root, store, stored, &subject, &machine)??;
-        let (client, redactor) = client_of(&subject, &machine)?;
+        let (client, redactor, key) = client_of(&subject, &machine)?;
+        let workshop = match choice {
+            Choice::Harbor => Some(workshop(&subject, &machine, store, key.as_ref())?),
+            Choice::Bubblewrap | Choice::Container | Choice::None => None,
+        };
         let trials = Trials::of_this_machine(sandbox::identity(choice));
         Ok(Self {
             seed: subject.harness.manifest().model.value.seed.as_ref().map(|seed| seed.value),
@@ -100,6 +118,8 @@ impl Shared {
             guarantees: guarantees.line(),
             egress: Egress::of(choice, machine.network),
             tasks: BTreeMap::new(),
+            workshop,
+            given_up: Cancel::new(),
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
@@ -118,7 +138,14 @@ impl Shared {
     }
 
     /// Where tasks are tried and judged.
-    pub(super) fn bench(&self) -> Bench<'_> {
+    pub(super) fn place(&self) -> Place<'_> {
+        match &self.workshop {
+            Some(workshop) => Place::Harbor { workshop, cancel: &self.given_up },
+            None => Place::Sandbox(self.bench()),
+        }
+    }
+
+    fn bench(&self) -> Bench<'_> {
         Bench {
             backend: &*self.backend,
             trials: &self.trials,
@@ -135,20 +162,36 @@ impl Shared {
         &self,
         arm: &Arm,
         asked: &Slot,
-        id: &str,
+        name: &Name,
         cancel: &Cancel,
         meter: &Meter,
         directory: &Path,
     ) -> Result<Done, Cancelled> {
         let task = self.tasks.get(&asked.task).ok_or(Cancelled)?;
         let about = atif::About {
-            trial: id.to_owned(),
+            trial: name.id.clone(),
             harness: arm.digest.to_string(),
             contract: self.contract.to_string(),
             tool_definitions: Vec::new(),
         };
         let digest = task.plan().digests.task;
         let repeat = u64::from(asked.repeat);
+        let seed = self.seed.map(|seed| model::seed::of_request(seed, &digest, asked.role.word(), repeat));
+        if let Some(workshop) = &self.workshop {
+            return jobs::perform(&JobTrial {
+                job: &name.job,
+                harness: &arm.harness,
+                digest: &arm.digest,
+                task,
+                workshop,
+                client: &self.client,
+                seed,
+                cancel,
+                meter,
+                about: &about,
+                directory,
+            });
+        }
         trial::perform(&trial::Trial {
             harness: &arm.harness,
             task,
@@ -157,7 +200,7 @@ impl Shared {
             runtime: self.runtime.handle(),
             cancel,
             meter,
-            seed: self.seed.map(|seed| model::seed::of_request(seed, &digest, asked.role.word(), repeat)),
+            seed,
             about: &about,
             root: &self.subject.root,
             redactor: &self.redactor,
@@ -166,8 +209,25 @@ impl Shared {
     }
 }
 
-/// The model's client, and what takes its key out of everything that is kept.
-fn client_of(subject: &Subject, machine: &Machine) -> Result<(Client, Redactor), Failure> {
+/// Where Harbor's jobs of a project are run; what earlier workers left there is ended first.
+fn workshop(
+    subject: &Subject,
+    machine: &Machine,
+    store: &Store,
+    key: Option<&SecretString>,
+) -> Result<Workshop, NotPrepared> {
+    let made = Workshop::of(&subject.root, &subject.harness, machine, key);
+    let made = made.map_err(|error| Failure::config(error.to_string(), "nothing was run"))?;
+    let open: Vec<String> = store.open_runs()?.iter().map(|run| run_name(run.number)).collect();
+    made.sweep(|job| open.iter().any(|run| job.starts_with(&format!("{run}-"))));
+    Ok(made)
+}
+
+/// The model's client, what takes its key out of everything that is kept, and the key.
+fn client_of(
+    subject: &Subject,
+    machine: &Machine,
+) -> Result<(Client, Redactor, Option<SecretString>), Failure> {
     let model = &subject.harness.manifest().model.value;
     let settings = Settings::of(model)
         .map_err(|error| Failure::config(error.to_string(), "correct `model.endpoint` in `harness.toml`"))?;
@@ -176,6 +236,6 @@ fn client_of(subject: &Subject, machine: &Machine) -> Result<(Client, Redactor),
     })?;
     let client = Client::new(settings, key.as_ref())
         .map_err(|error| Failure::host(error.to_string(), "see `[model]` in `harness.toml`"))?;
-    let secrets: Vec<SecretString> = key.into_iter().collect();
-    Ok((client, Redactor::new(&secrets)))
+    let secrets: Vec<SecretString> = key.clone().into_iter().collect();
+    Ok((client, Redactor::new(&secrets), key))
 }

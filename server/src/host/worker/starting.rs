@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use crate::failure::Failure;
+use crate::host::machine::Machine;
 use crate::host::spawn;
 use crate::host::store::Store;
 
@@ -55,7 +56,9 @@ pub fn ensure(root: &Path, store: &Store, key_variable: Option<&str>) -> Result<
     let log = options.open(&log).map_err(failed)?;
     let mut command = spawn::command(std::env::current_exe().map_err(failed)?);
     command.arg("worker").arg("--root").arg(root);
-    for name in PASSED.into_iter().chain(key_variable) {
+    // Those that Harbor may see are its user's to name.
+    let harbor = Machine::read().map(|machine| machine.harbor.variables).unwrap_or_default();
+    for name in PASSED.into_iter().chain(key_variable).chain(harbor.iter().map(String::as_str)) {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }

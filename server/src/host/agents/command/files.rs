@@ -31,16 +31,26 @@ pub fn lay_out(
 ) -> Result<Vec<Mount>, CommandError> {
     let beside = tree.directory().join(BESIDE);
     let (instruction_file, directory) = (beside.join("instruction.md"), beside.join("harness"));
-    make_directory(&beside, &directory)?;
+    make_directory(&beside, &beside)?;
     write(&instruction_file, instruction.as_bytes(), false)?;
+    lay_out_files(harness, root, &directory)?;
+    Ok(vec![Mount::new(instruction_file, INSTRUCTION_FILE), Mount::new(directory, HARNESS_DIR)])
+}
+
+/// Lays out the files of a harness in a new directory, as [`lay_out`] does.
+///
+/// # Errors
+/// [`CommandError::File`] if one cannot be read or written.
+pub fn lay_out_files(harness: &Harness, root: &Path, directory: &Path) -> Result<(), CommandError> {
+    make_directory(directory, directory)?;
     for path in harness.named_files().filter(|path| is_read(harness, path)) {
         let at = directory.join(path.as_str());
         if let Some(parent) = at.parent() {
-            make_directory(&beside, parent)?;
+            make_directory(directory, parent)?;
         }
         lay_out_one(harness, root, path, &at)?;
     }
-    Ok(vec![Mount::new(instruction_file, INSTRUCTION_FILE), Mount::new(directory, HARNESS_DIR)])
+    Ok(())
 }
 
 /// The files that make up the identity of a harness, and nothing that would tell an agent of tasks.

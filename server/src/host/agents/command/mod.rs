@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use harness_schema::harness::Harness;
 use harness_schema::manifest::{AgentKind, Stdin, TranscriptFormat};
 
-pub use self::files::lay_out;
+pub use self::files::{lay_out, lay_out_files};
 pub use self::program::find_program;
 
 use self::words::Words;

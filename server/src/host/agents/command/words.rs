@@ -5,6 +5,7 @@ use harness_schema::harness::Harness;
 use harness_schema::manifest::Protocol;
 
 use super::{CommandError, Env, HARNESS_DIR, INSTRUCTION_FILE, SandboxError, TRANSCRIPT, Work};
+use crate::engine::placeholder;
 use crate::host::sandbox::spec::MODEL_ADDRESS;
 
 /// What the placeholders stand for.
@@ -109,47 +110,11 @@ impl Words {
         })
     }
 
-    /// A text with its placeholders filled: `{name}`. `{{` is a brace, and so is the `}}` that closes it; other braces are
-    /// text. In variables `${NAME}` is the program's own.
+    /// A text with its placeholders filled. In variables `${NAME}` is the program's own.
     fn filled(&self, key: &'static str, text: &str, has_variables: bool) -> Result<String, CommandError> {
-        let mut out = String::new();
-        let mut rest = text;
-        let mut open = 0_u32;
-        while let Some(at) = rest.find(['{', '}']) {
-            let (before, from) = rest.split_at(at);
-            out.push_str(before);
-            if let Some(after) = from.strip_prefix("{{") {
-                out.push('{');
-                open += 1;
-                rest = after;
-            } else if let Some(after) = from.strip_prefix("}}").filter(|_| 0 < open) {
-                out.push('}');
-                open -= 1;
-                rest = after;
-            } else if let Some((name, after)) = placeholder(from)
-                && !(has_variables && before.ends_with('$'))
-            {
-                let unknown = || CommandError::Placeholder { key, name: name.to_owned() };
-                out.push_str(&self.value(name).ok_or_else(unknown)?);
-                rest = after;
-            } else {
-                let (brace, after) = from.split_at(1);
-                out.push_str(brace);
-                rest = after;
-            }
-        }
-        out.push_str(rest);
-        Ok(out)
+        placeholder::filled(text, has_variables, |name| self.value(name))
+            .map_err(|name| CommandError::Placeholder { key, name })
     }
-}
-
-/// The name between braces that a text begins with, as `check` reads it, and what follows.
-fn placeholder(text: &str) -> Option<(&str, &str)> {
-    let (name, after) = text.strip_prefix('{')?.split_once('}')?;
-    let is_part = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.');
-    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name.chars().all(is_part);
-    is_name.then_some((name, after))
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ const OF_CLIENTS: [&str; 15] = [
 ];
 
 /// Errors of a provider that do not go by themselves.
-const REFUSED: [&str; 8] = [
+const REFUSED: [&str; 9] = [
     "AgentAuthenticationError",
     "AuthenticationError",
     "PermissionDeniedError",
@@ -89,6 +89,7 @@ const REFUSED: [&str; 8] = [
     "ApiUsageLimitError",
     "ApiProviderResourceNotFoundError",
     "BudgetExceededError",
+    "InsufficientCreditsError",
 ];
 
 impl Class {
@@ -117,6 +118,13 @@ impl Class {
             _ => Self::Other,
         }
     }
+}
+
+/// Whether an exception of this class says that the provider failed.
+#[must_use]
+pub fn is_of_provider(name: &str) -> bool {
+    let raised = Raised { name: name.to_owned(), message: String::new() };
+    matches!(Class::of(&raised), Class::Provider { .. })
 }
 
 fn is_between(name: &str, head: &str) -> bool {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Outcome;
 use super::report::Told;
-use super::ruling::is_of_provider;
+use crate::engine::harbor::verdict::is_of_provider;
 use crate::engine::trace::End;
 use crate::engine::verdict::{Flags, Verdict, VoidCause};
 

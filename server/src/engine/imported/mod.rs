@@ -1,7 +1,6 @@
 //! Results of other programs as evidence: which records of trials are read, what they say of a trial, and whether its task may teach
 //! here. A trial whose verdict is not recorded has none; nothing is guessed.
 
-pub mod ruling;
 pub mod harbor;
 pub mod report;
 pub mod instance;

@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
@@ -194,10 +194,39 @@ echo "{\\"results\\": {\\"tests\\": [{\\"name\\": \\"answer\\", \\"status\\": \\
     return existsSync(this.file(".self-harness"));
   }
 
+  /** What the command line prints. */
+  run(...words) {
+    return execFileSync(this.binary, words, { cwd: this.root, env: this.environment, encoding: "utf8", stdio: "pipe" });
+  }
+
+  /** Where the newest run stands. */
+  status() {
+    return JSON.parse(this.run("status", "--json"));
+  }
+
+  /** The processes that serve an editor here, or work on runs of this project: `lsp`, `worker`. */
+  processes(kind) {
+    const words = (process) => {
+      try {
+        return readFileSync(`/proc/${process}/cmdline`, "utf8").split("\0");
+      } catch {
+        return [];
+      }
+    };
+    const home = (process) => {
+      try {
+        return readFileSync(`/proc/${process}/environ`, "utf8").split("\0").includes(`HOME=${this.home}`);
+      } catch {
+        return false;
+      }
+    };
+    const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && words(name)[1] === kind);
+    return all.filter((name) => (kind === "worker" ? words(name).includes(this.root) : home(name))).map(Number);
+  }
+
   /** The prompt with the accepted proposal, as the command line tells it. */
   accepted() {
-    const run = (...words) =>
-      execFileSync(this.binary, words, { cwd: this.root, env: this.environment, encoding: "utf8", stdio: "pipe" });
+    const run = (...words) => this.run(...words);
     const [name] = /^\s*(P\d+)\s+accepted/m.exec(run("report"))?.slice(1) ?? [];
     const copy = mkdtempSync(path.join(this.directory, "copy-"));
     mkdirSync(path.join(copy, path.dirname(PROMPT_FILE)), { recursive: true });
@@ -214,6 +243,9 @@ echo "{\\"results\\": {\\"tests\\": [{\\"name\\": \\"answer\\", \\"status\\": \\
 
   /** Ends what it has started. */
   close() {
+    for (const worker of this.processes("worker")) {
+      process.kill(worker, "SIGKILL");
+    }
     this.model?.kill("SIGKILL");
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }

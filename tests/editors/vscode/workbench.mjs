@@ -52,8 +52,11 @@ export class Workbench {
   /** Starts the editor; no window yet. */
   async start() {
     const { codeServer, extensions, lab, settings = {}, machine = {}, environment = {}, flags } = this.options;
-    const data = mkdtempSync(path.join(lab.directory, "code-"));
-    for (const [kind, all] of [["User", { ...SETTINGS, ...settings }], ["Machine", machine]]) {
+    // Whoever starts it again finds what they left.
+    const isNew = this.data === undefined;
+    this.data ??= mkdtempSync(path.join(lab.directory, "code-"));
+    const { data } = this;
+    for (const [kind, all] of isNew ? [["User", { ...SETTINGS, ...settings }], ["Machine", machine]] : []) {
       mkdirSync(path.join(data, kind));
       writeFileSync(path.join(data, kind, "settings.json"), JSON.stringify(all, null, 2));
     }

@@ -91,7 +91,7 @@ export async function ui(setUp, step) {
       const asked = await desk.answers("Start", "Start evaluate for writer?");
       assert.match(asked, /key from MODEL_API_KEY, which this machine has not sent there before/);
       for (const line of ["Runs", "Executes", "Sends", "Model", "Costs", "Takes", "Writes"]) {
-        assert.match(asked, new RegExp(`^${line}\\s`, "m"));
+        assert.match(asked, new RegExp(`^• ${line}: `, "m"));
       }
       await until("progress in the status bar", async () => /^harness [1-9]\d*\/\d+/.test(await desk.status()), A_RUN);
       await lens(/\d+\/\d+ trials/);

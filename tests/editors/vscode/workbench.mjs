@@ -84,7 +84,7 @@ export class Workbench {
   }
 
   /** Opens a folder. */
-  async open(folder = this.options.lab.root, query = "") {
+  async open(folder = this.options.lab.folder, query = "") {
     await this.page.goto(`http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(folder)}${query}`);
     await this.page.locator(".monaco-workbench .part.statusbar").waitFor({ timeout: PATIENCE });
   }

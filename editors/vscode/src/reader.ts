@@ -24,6 +24,13 @@ const STYLE = `
 
 const SCRIPT = `
   const editor = acquireVsCodeApi();
+  function isAt(page) {
+    // The editor keeps the place; another page is read from its beginning.
+    if (editor.getState() !== page) {
+      addEventListener("load", () => requestAnimationFrame(() => scrollTo(0, 0)));
+    }
+    editor.setState(page);
+  }
   addEventListener("click", (event) => {
     const href = event.target.closest?.("a")?.getAttribute("href");
     if (href && !href.startsWith("#")) {
@@ -137,7 +144,7 @@ export class Reader implements vscode.WebviewPanelSerializer<string>, vscode.Dis
 <body>
 ${last ? `<nav><a href="${BACK}">← ${escaped(last.title)}</a></nav>` : ""}
 ${body}
-<script nonce="${nonce}">${SCRIPT} editor.setState(${JSON.stringify(uri.toString())});</script>
+<script nonce="${nonce}">${SCRIPT} isAt(${JSON.stringify(uri.toString())});</script>
 </body>
 </html>`;
   }

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE))
 
-from scenario_loop import Loop  # noqa: E402
+from scenario_loop import PROMPT, Loop  # noqa: E402
 from scenario_terminal import PATIENCE, Steps, Terminal  # noqa: E402
 from whole import A_RUN, CONFIGURATION, SCORE, Person  # noqa: E402
 
@@ -85,8 +85,11 @@ def the_worker_goes_on(desk: Desk, loop: Loop, steps: Steps) -> None:
 
 
 def the_worker_dies_too(desk: Desk, loop: Loop, steps: Steps) -> None:
+    # What was measured is not measured again.
+    prompt = loop.workspace / PROMPT
+    prompt.write_text(prompt.read_text(encoding="utf-8") + "- Be exact.\n", encoding="utf-8")
     with desk.open() as terminal:
-        terminal.wait(rf"harness\.toml +{SCORE}")
+        terminal.wait(r"harness\.toml +harness: not measured|edit old")
         starts(Person(terminal))
     # The terminal is closed under Neovim; its worker is killed.
     workers = loop.workers()

@@ -30,7 +30,7 @@ def evaluated(loop: Loop) -> Path:
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('name = "demo"', 'name = "second"'), encoding="utf-8")
     for root in (loop.workspace, second):
         ran = subprocess.run(
-            [loop.server, "evaluate", "--yes", "--repeats", "1"],
+            [loop.server, "evaluate", "--yes"],
             cwd=root,
             env=loop.environment,
             capture_output=True,

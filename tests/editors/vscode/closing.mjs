@@ -1,7 +1,7 @@
 // The editor is closed in the middle of a run, and opened again: nothing is lost, whether the worker goes on or dies too.
 
 import assert from "node:assert/strict";
-import { Lab } from "./lab.mjs";
+import { Lab, PROMPT, PROMPT_FILE } from "./lab.mjs";
 import { Workbench, until } from "./workbench.mjs";
 
 /** Longer than a run of this lab takes on a machine with other work. */
@@ -22,7 +22,12 @@ export async function closing(setUp, step) {
     await desk.file("harness.toml");
     await desk.command("Self-Harness: Focus on Harness View");
   };
+  // What was measured is not measured again, so each run is about another prompt.
+  let runs = 0;
   const starts = async () => {
+    runs += 1;
+    lab.write(PROMPT_FILE, `${PROMPT}\nThis is text ${runs}.\n`);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     await desk.command("Self-Harness: Evaluate");
     await desk.answers("Start", "Start evaluate for writer?");
     await until("progress in the status bar", async () => /^harness [1-9]\d*\/16/.test(await desk.status()), A_RUN);
@@ -57,7 +62,8 @@ export async function closing(setUp, step) {
       await until("the end of the worker", () => lab.processes("worker").length === 0);
       await opens();
       await row("r-0002 evaluate");
-      await row("evaluate finished: held-in");
+      await desk.sees(".codelens-decoration", /^held-in [\d.]+\/4 · held-out [\d.]+\/4/);
+      assert.equal(lab.status().run, "r-0002");
       await desk.shot("ended-meanwhile");
     });
 

@@ -20,18 +20,24 @@ export async function forms(setUp, step) {
   const server = path.join(lab.directory, "forms");
   writeFileSync(server, `#!/bin/sh\nexec python3 ${FORMS} "$@"\n`);
   chmodSync(server, 0o755);
-  const desk = new Workbench({
+  const options = {
     ...setUp,
     lab,
     settings: { "security.workspace.trust.enabled": false, "selfHarness.notifications": "always" },
     machine: { "selfHarness.server.path": server },
     first: 70,
     environment: { SELF_HARNESS_TEST_REPORT: path.join(lab.directory, "report.txt"), SELF_HARNESS_TESTS: "forms" },
-  });
+  };
+  const driven = new Workbench({ ...options, isDriven: true });
+  try {
+    await driven.start();
+    await inHost(driven, setUp, step);
+  } finally {
+    await driven.close();
+  }
+  const desk = new Workbench(options);
   try {
     await desk.start();
-    await inHost(desk, setUp, step);
-
     await desk.open();
     await desk.file("forms.md");
     await step("the status bar says the server's text, and what it says is no icon", async () => {

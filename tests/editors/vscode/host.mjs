@@ -14,7 +14,7 @@ export async function host(setUp, step) {
   const lab = await new Lab(setUp.binary, 4, { key: "MODEL_API_KEY" }).open();
   const settings = { "security.workspace.trust.enabled": false };
   const environment = { SELF_HARNESS_TEST_REPORT: path.join(lab.directory, "report.txt") };
-  const desk = new Workbench({ ...setUp, lab, settings, first: 30, environment });
+  const desk = new Workbench({ ...setUp, lab, settings, first: 30, environment, isDriven: true });
   try {
     await desk.start();
     await inHost(desk, setUp, step);

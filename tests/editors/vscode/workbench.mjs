@@ -26,6 +26,7 @@ const SETTINGS = {
   "workbench.colorTheme": "Default Dark Modern",
   "workbench.editor.useModal": "off",
   "workbench.enableExperiments": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
 };
@@ -42,8 +43,8 @@ const BROWSER = [
 
 /** An editor in a browser. */
 export class Workbench {
-  /** `options`: `codeServer` (its entry) and its `flags`, `extensions` (a directory), `lab`, `pictures` and the number of the `first`, `settings`,
-   *  those of the `machine`, `environment`. */
+  /** `options`: `codeServer` (its entry), `extensions` (a directory), `lab`, `pictures` and the number of the `first`, `settings`, those of the
+   *  `machine`, `environment`; `isDriven` if a page shall run tests in its host, which takes `flags`: it shows no messages then. */
   constructor(options) {
     this.options = options;
     this.shots = options.first ?? 0;
@@ -51,7 +52,7 @@ export class Workbench {
 
   /** Starts the editor; no window yet. */
   async start() {
-    const { codeServer, extensions, lab, settings = {}, machine = {}, environment = {}, flags } = this.options;
+    const { codeServer, extensions, lab, settings = {}, machine = {}, environment = {}, flags, isDriven = false } = this.options;
     // Whoever starts it again finds what they left.
     const isNew = this.data === undefined;
     this.data ??= mkdtempSync(path.join(lab.directory, "code-"));
@@ -66,7 +67,7 @@ export class Workbench {
     const arguments_ = [
       ...[codeServer, "--bind-addr", `127.0.0.1:${this.port}`, "--auth", "none", "--config", config],
       ...["--user-data-dir", data, "--extensions-dir", extensions, "--disable-telemetry", "--disable-update-check"],
-      ...["--disable-getting-started-override", ...flags],
+      ...["--disable-getting-started-override", ...(isDriven ? flags : [])],
     ];
     this.server = spawn(process.execPath, arguments_, {
       env: { ...lab.environment, ...environment },

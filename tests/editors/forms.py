@@ -153,7 +153,7 @@ class Server:
         for number, why in enumerate(self.forms["disabled"]):
             # Whoever does not know reasons would offer it.
             if action.get("disabledSupport"):
-                yield {"title": f"Apply P{number}", "kind": "quickfix", "disabled": {"reason": why}}
+                yield {"title": f"Apply P{number}", "kind": "refactor.rewrite", "disabled": {"reason": why}}
 
     def items(self, parent: str | None) -> Iterator[dict[str, Any]]:
         def item(kind: str, name: str, text: str, detail: str, **more: object) -> dict[str, Any]:

@@ -20,6 +20,7 @@ export async function closing(setUp, step) {
     await desk.start();
     await desk.open();
     await desk.file("harness.toml");
+    await until("the status", async () => (await desk.status()) !== "");
     await desk.command("Self-Harness: Focus on Harness View");
   };
   // What was measured is not measured again, so each run is about another prompt.

@@ -54,6 +54,22 @@ export async function forms(setUp, step) {
       await desk.shot("forms");
     });
 
+    await step("why an action cannot be taken is said beside it", async () => {
+      // Only a menu that is asked for by kind lists what is disabled, and no more of it than fits on the screen is there.
+      await desk.file("forms.md");
+      await desk.line(1);
+      await desk.command("Refactor...");
+      await desk.sees(".action-widget .monaco-list-row", "Apply P0");
+      const rows = await desk.page.locator(".action-widget .monaco-list-row.action").all();
+      const labels = await Promise.all(rows.map((row) => row.getAttribute("aria-label")));
+      assert.ok(5 < labels.length, labels.join("\n"));
+      for (const [at, label] of labels.entries()) {
+        assert.ok(label.includes(known.disabled[at]), `${label} without ${known.disabled[at]}`);
+      }
+      await desk.shot("disabled");
+      await desk.page.keyboard.press("Escape");
+    });
+
     await step("the end of a run is told in the server's words", async () => {
       for (const sentence of known.end) {
         await desk.command("Self-Harness: Doctor");

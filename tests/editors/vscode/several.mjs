@@ -39,7 +39,7 @@ export async function several(setUp, step) {
       await until("the status", async () => (await desk.status()).startsWith("held-in"));
       await desk.command("Self-Harness: Focus on Harness View");
       for (const name of ["one", "two"]) {
-        await desk.sees(".monaco-list-row[aria-level='1']", new RegExp(`^${name}`));
+        await desk.sees(".monaco-list-row[aria-level='1']", new RegExp(`^project/${name}`));
       }
       const weaknesses = () => desk.page.locator(".monaco-list-row[aria-level='3']", { hasText: /C-[0-9a-f]{4}/ }).count();
       await until("a weakness of each", async () => (await weaknesses()) === 2);
@@ -53,11 +53,11 @@ export async function several(setUp, step) {
       await desk.command("View: Close All Editors");
       await desk.command("Self-Harness: Evaluate");
       await desk.sees(".quick-input-widget", "Which harness?");
-      await desk.types("one", "one");
+      await desk.types("one", "project/one");
       await desk.answers("Cancel", "Start evaluate for writer?");
       await desk.command("Testing: Focus on Test Explorer View");
       for (const name of ["one", "two"]) {
-        await desk.sees(".test-explorer .monaco-list-row", new RegExp(`^${name}`));
+        await desk.sees(".test-explorer .monaco-list-row", new RegExp(`^project/${name}`));
       }
       await desk.shot("two-harnesses-tests");
     });

@@ -191,6 +191,9 @@ export class Workbench {
     await input.waitFor({ timeout: PATIENCE });
     await input.fill(name);
     await this.sees(".quick-input-list .monaco-list-row.focused", path.basename(name));
+    if (name.includes("/")) {
+      await this.sees(".quick-input-list .monaco-list-row.focused", path.dirname(name));
+    }
     await this.page.keyboard.press("Enter");
     await this.sees(".tab.active", path.basename(name));
   }

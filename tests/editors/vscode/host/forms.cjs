@@ -57,10 +57,10 @@ exports["hovers are the server's texts"] = async (desk) => {
   );
 };
 
-exports["actions are the server's texts, and so is why they cannot be taken"] = async (desk) => {
+exports["actions are the server's texts"] = async (desk) => {
   const uri = await opened(desk.file);
-  const known = forms(desk.read);
-  const all = () => vscode.commands.executeCommand("vscode.executeCodeActionProvider", uri, new vscode.Range(0, 0, 0, 0));
-  await same(desk, known.action, async () => (await all()).filter(({ disabled }) => !disabled).map(({ title }) => title));
-  await same(desk, known.disabled, async () => (await all()).flatMap(({ disabled }) => disabled?.reason ?? []));
+  await same(desk, forms(desk.read).action, async () => {
+    const actions = await vscode.commands.executeCommand("vscode.executeCodeActionProvider", uri, new vscode.Range(0, 0, 0, 0));
+    return actions.map(({ title }) => title);
+  });
 };

@@ -52,7 +52,7 @@ export async function several(setUp, step) {
       await desk.answers("Cancel", "Start evaluate for second?");
       await desk.command("View: Close All Editors");
       await desk.command("Self-Harness: Evaluate");
-      await desk.sees(".quick-input-widget", "Which harness?");
+      await desk.sees(".quick-input-widget input[placeholder='Which harness?']");
       await desk.types("one", "project/one");
       await desk.answers("Cancel", "Start evaluate for writer?");
       await desk.command("Testing: Focus on Test Explorer View");
@@ -113,7 +113,7 @@ export async function several(setUp, step) {
       await desk.answers("Yes, I trust", "trust the authors");
       const create = async () => {
         await desk.command("Self-Harness: Create Harness…");
-        await desk.sees(".quick-input-widget", "What to start from");
+        await desk.sees(".quick-input-widget input[placeholder='What to start from']");
         await desk.shot("presets");
         await desk.types("minimal", "minimal");
       };

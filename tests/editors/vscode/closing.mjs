@@ -41,6 +41,7 @@ export async function closing(setUp, step) {
     assert.ok(trials.done < trials.total, JSON.stringify(trials));
     return trials.done;
   };
+  const lens = (text, timeout) => desk.sees(".codelens-decoration a, .codelens-decoration span", text, timeout);
   try {
     await step("a run goes on when the editor is closed, and is seen when it is opened again", async () => {
       await opens();
@@ -51,7 +52,7 @@ export async function closing(setUp, step) {
       await row("r-0001 evaluate");
       await desk.shot("opened-again");
       await row("evaluate finished: held-in", A_RUN);
-      await desk.sees(".codelens-decoration", /^held-in [\d.]+\/4 · held-out [\d.]+\/4/);
+      await lens(/^held-in [\d.]+\/4 · held-out [\d.]+\/4/);
       const { trials } = lab.status();
       assert.deepEqual([trials.done, trials.total], [16, 16]);
     });
@@ -63,7 +64,7 @@ export async function closing(setUp, step) {
       await until("the end of the worker", () => lab.processes("worker").length === 0);
       await opens();
       await row("r-0002 evaluate");
-      await desk.sees(".codelens-decoration", /^held-in [\d.]+\/4 · held-out [\d.]+\/4/);
+      await lens(/^held-in [\d.]+\/4 · held-out [\d.]+\/4/);
       assert.equal(lab.status().run, "r-0002");
       await desk.shot("ended-meanwhile");
     });
@@ -77,7 +78,7 @@ export async function closing(setUp, step) {
       assert.ok(0 < done, "nothing was measured before");
       await opens();
       await row(/interrupted: evaluate stands at \d+ of 16 trials/, A_LEASE);
-      await desk.sees(".codelens-decoration", /^Interrupted at \d+\/16 trials/);
+      await lens(/^Interrupted at \d+\/16 trials/);
       await until("the status", async () => (await desk.status()).startsWith("harness interrupted at"));
       await desk.shot("interrupted");
       const spent = lab.status().spent.trials;
@@ -90,7 +91,7 @@ export async function closing(setUp, step) {
         return lab.processes("worker").length === 1 || lab.status().trials.done === 16;
       });
       await until("the end of the run", () => lab.status().trials.done === 16, A_RUN);
-      await desk.sees(".codelens-decoration", /^held-in [\d.]+\/4 · held-out [\d.]+\/4/);
+      await lens(/^held-in [\d.]+\/4 · held-out [\d.]+\/4/);
       assert.equal(lab.status().run, "r-0003");
       // What was measured is not measured again; of what ran when it died nothing is known.
       assert.ok(lab.status().spent.trials - spent <= 16 - done, `${spent} then ${lab.status().spent.trials}, ${done} were done`);

@@ -23,6 +23,7 @@ export async function several(setUp, step) {
   const row = (text) => desk.sees(".monaco-list-row", text);
   const terminal = (text, timeout) => desk.sees(".terminal .xterm-rows", text, timeout);
   const clear = () => desk.command("Notifications: Clear All Notifications");
+  const lens = (text, timeout) => desk.sees(".codelens-decoration a, .codelens-decoration span", text, timeout);
   try {
     await desk.start();
 
@@ -31,11 +32,11 @@ export async function several(setUp, step) {
       await desk.answers("Yes, I trust", "trust the authors");
       await desk.file(`one/${PROMPT_FILE}`);
       await desk.sees(".view-line", /C-[0-9a-f]{4}\s·\s\d\sof\s\d\sfail/);
-      await desk.sees(".codelens-decoration", "1 weakness");
+      await lens("1 weakness");
       await desk.command("View: Close Editor");
       await desk.file(`two/${PROMPT_FILE}`);
       await desk.sees(".view-line", /C-[0-9a-f]{4}\s·\s\d\sof\s\d\sfail/);
-      await desk.sees(".codelens-decoration", "1 weakness");
+      await lens("1 weakness");
       await until("the status", async () => (await desk.status()).startsWith("held-in"));
       await desk.command("Self-Harness: Focus on Harness View");
       for (const name of ["one", "two"]) {
@@ -68,7 +69,7 @@ export async function several(setUp, step) {
       await desk.command("Self-Harness: Trust…");
       await desk.sees(".notification-toast", "this harness is trusted as it is");
       await desk.page.getByRole("button", { name: "Revoke Trust" }).click();
-      await desk.sees(".codelens-decoration", "Checks only: workspace not trusted");
+      await lens("Checks only: workspace not trusted");
       await until("the status", async () => (await desk.status()) === "harness: checks only");
       await desk.shot("revoked");
       await desk.command("Self-Harness: Evaluate");
@@ -77,7 +78,7 @@ export async function several(setUp, step) {
       assert.equal(lab.processes("worker").length, 0);
       // The other one is trusted as before.
       await desk.file("one/harness.toml");
-      await desk.sees(".codelens-decoration", /^held-in/);
+      await lens(/^held-in/);
     });
 
     await step("what is sealed is read in a terminal, after a question", async () => {
@@ -119,7 +120,7 @@ export async function several(setUp, step) {
       };
       await create();
       await desk.sees(".tab.active", "harness.toml");
-      await desk.sees(".codelens-decoration", "Checks only: workspace not trusted");
+      await lens("Checks only: workspace not trusted");
       assert.ok(existsSync(path.join(empty, "harness.toml")));
       await desk.shot("created");
       await create();

@@ -70,7 +70,7 @@ export async function several(setUp, step) {
       await desk.sees(".notification-toast", "this harness is trusted as it is");
       await desk.page.getByRole("button", { name: "Revoke Trust" }).click();
       await lens("Checks only: workspace not trusted");
-      await until("the status", async () => (await desk.status()) === "harness: checks only");
+      await until("the status", async () => (await desk.status()) === "harness: checks only · 2 harnesses");
       await desk.shot("revoked");
       await desk.command("Self-Harness: Evaluate");
       const asked = await desk.answers("Cancel", "Start evaluate for second?");

@@ -1,6 +1,8 @@
 // The editor is closed in the middle of a run, and opened again: nothing is lost, whether the worker goes on or dies too.
 
 import assert from "node:assert/strict";
+import { cpSync } from "node:fs";
+import path from "node:path";
 import { Lab, PROMPT, PROMPT_FILE } from "./lab.mjs";
 import { Workbench, until } from "./workbench.mjs";
 
@@ -13,7 +15,7 @@ const A_LEASE = 60_000;
 /** Closes and opens an editor. */
 export async function closing(setUp, step) {
   const lab = await new Lab(setUp.binary, 8).open();
-  const settings = { "security.workspace.trust.enabled": false };
+  const settings = { "security.workspace.trust.enabled": false, "selfHarness.trace.server": "verbose" };
   const desk = new Workbench({ ...setUp, lab, settings, first: 60 });
   const row = (text, timeout) => desk.sees(".monaco-list-row", text, timeout);
   const opens = async () => {
@@ -81,7 +83,7 @@ export async function closing(setUp, step) {
       await lens(/^Interrupted at \d+\/16 trials/);
       await until("the status", async () => (await desk.status()).startsWith("harness interrupted at"));
       await desk.shot("interrupted");
-      const spent = lab.status().spent.trials;
+      const before = lab.status();
       await desk.command("Self-Harness: Resume Run");
       await until("it works or asks", async () => {
         const dialog = desk.page.locator(".monaco-dialog-box");
@@ -93,12 +95,14 @@ export async function closing(setUp, step) {
       await until("the end of the run", () => lab.status().trials.done === 16, A_RUN);
       await lens(/^held-in [\d.]+\/4 · held-out [\d.]+\/4/);
       assert.equal(lab.status().run, "r-0003");
-      // What was measured is not measured again; of what ran when it died nothing is known.
-      assert.ok(lab.status().spent.trials - spent <= 16 - done, `${spent} then ${lab.status().spent.trials}, ${done} were done`);
+      // What was measured is not measured again; what ran when it died measured nothing.
+      const paid = lab.status().spent.trials - before.spent.trials;
+      assert.ok(paid <= 16 - done + before.trials.running, `${paid} after ${JSON.stringify(before.trials)}`);
       await desk.shot("resumed");
     });
   } catch (error) {
     await desk.shot("failed").catch(() => undefined);
+    cpSync(path.join(desk.data, "logs"), path.join(setUp.pictures, "logs"), { recursive: true });
     throw error;
   } finally {
     await desk.close();

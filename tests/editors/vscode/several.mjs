@@ -94,7 +94,10 @@ export async function several(setUp, step) {
     await step("trust in the window that is taken back takes all starts with it", async () => {
       await desk.command("Workspaces: Manage Workspace Trust");
       await desk.shot("trusted-window");
-      await desk.page.getByRole("button", { name: "Don't Trust", exact: true }).first().click();
+      // Trust came by an entry of the list, and goes with it.
+      const entry = desk.page.locator(".trusted-uris-table .monaco-list-row", { hasText: lab.folder }).first();
+      await entry.hover();
+      await entry.locator(".action-label[class*='remove'], .action-label[aria-label*='Delete']").first().click();
       await until("the status", async () => (await desk.status()) === "harness: checks only", 60_000);
       await desk.sees(".statusbar-item", "Restricted Mode");
       await desk.file("one/harness.toml");

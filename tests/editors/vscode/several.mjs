@@ -98,6 +98,8 @@ export async function several(setUp, step) {
       const entry = desk.page.locator(".trusted-uris-table .monaco-list-row", { hasText: lab.folder }).first();
       await entry.hover();
       await entry.locator(".action-label[class*='remove'], .action-label[aria-label*='Delete']").first().click();
+      // The window is loaded anew, and asks.
+      await desk.answers("No, I don't trust", "trust the authors");
       await until("the status", async () => (await desk.status()) === "harness: checks only", 60_000);
       await desk.sees(".statusbar-item", "Restricted Mode");
       await desk.file("one/harness.toml");

@@ -78,7 +78,7 @@ export async function closing(setUp, step) {
       const done = await closes();
       assert.ok(0 < done, "nothing was measured before");
       await opens();
-      await row(/interrupted: evaluate stands at \d+ of 16 trials/, A_LEASE);
+      await row(/interrupted: \d+\/16/, A_LEASE);
       await lens(/^Interrupted at \d+\/16 trials/);
       await until("the status", async () => (await desk.status()).startsWith("harness interrupted at"));
       await desk.shot("interrupted");

@@ -39,6 +39,17 @@ vim.api.nvim_create_autocmd('BufReadPost', {
   end,
 })
 
+vim.api.nvim_create_autocmd('LspAttach', {
+  group = group,
+  desc = 'Asks for what Neovim may have missed',
+  callback = function(event)
+    local client = vim.lsp.get_client_by_id(event.data.client_id)
+    if client and client.name == 'self_harness' and vim.fn.has('nvim-0.12') == 0 then
+      require('self_harness.refresh').attached(client.id, event.buf)
+    end
+  end,
+})
+
 for _, word in ipairs({ 'menu', 'evaluate', 'cancel', 'weaknesses', 'trace', 'preview', 'report', 'lineage' }) do
   vim.keymap.set('n', ('<Plug>(self-harness-%s)'):format(word), ('<Cmd>SelfHarness %s<CR>'):format(word))
 end

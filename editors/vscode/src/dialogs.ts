@@ -17,7 +17,7 @@ export async function consent(question: ConsentQuestion, showTrust: ShowTrust): 
   }
   const offered = question.buttons.filter((button) => button.id !== "cancel").map((button) => button.title);
   const titles = isAboutExecution(question) ? [...offered, REVIEW] : offered;
-  const options = { modal: true, detail: question.lines.join("\n") };
+  const options = { modal: true, detail: question.lines.map(readable).join("\n") };
   for (;;) {
     const chosen = await vscode.window.showInformationMessage(question.title, options, ...titles);
     if (chosen !== REVIEW) {
@@ -30,6 +30,16 @@ export async function consent(question: ConsentQuestion, showTrust: ShowTrust): 
       return undefined;
     }
   }
+}
+
+/** A line for a dialog, whose letters have no columns and which breaks long lines: the same words, with a mark where each line begins. */
+function readable(line: string): string {
+  const [, what, rest] = /^(\S+(?= {2})|Leaves out) +(.*)$/.exec(line) ?? [];
+  if (what !== undefined) {
+    return `• ${what}: ${rest}`;
+  }
+  // Plain blanks at the beginning are left out by the dialog.
+  return line.replace(/^ {2,}/, "\u00a0\u00a0\u00a0\u00a0– ");
 }
 
 /** Whether it says what decides what is executed, of which there is a page. */

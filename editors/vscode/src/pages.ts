@@ -9,7 +9,10 @@ import { type CompareAnswer, type ContentAnswer, SCHEME, type TreeAnswer } from 
 export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   private readonly registered = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
-  private readonly reader = new Reader((target) => this.follow(target));
+  private readonly reader = new Reader(
+    (uri) => this.read(uri).then(({ text }) => text),
+    (target) => this.follow(target),
+  );
 
   readonly onDidChange = this.changed.event;
 
@@ -50,7 +53,7 @@ export class Pages implements vscode.TextDocumentContentProvider, vscode.Disposa
     if (!first) {
       void vscode.window.showInformationMessage(`Self-Harness: ${proposal} changes no file that could be shown.`);
     } else if (pairs.length === 1) {
-      await vscode.commands.executeCommand("vscode.diff", first.left, first.right, first.title, { preview: false });
+      await vscode.commands.executeCommand("vscode.diff", first.left, first.right, first.title);
     } else {
       const resources = pairs.map(({ left, right }) => [right, left, right]);
       await vscode.commands.executeCommand("vscode.changes", proposal, resources);

@@ -24,6 +24,13 @@ const STYLE = `
 
 const SCRIPT = `
   const editor = acquireVsCodeApi();
+  function isAt(page) {
+    // The editor keeps the place; another page is read from its beginning.
+    if (editor.getState() !== page) {
+      addEventListener("load", () => requestAnimationFrame(() => scrollTo(0, 0)));
+    }
+    editor.setState(page);
+  }
   addEventListener("click", (event) => {
     const href = event.target.closest?.("a")?.getAttribute("href");
     if (href && !href.startsWith("#")) {
@@ -33,35 +40,51 @@ const SCRIPT = `
   });
 `;
 
-/** Shows pages. */
+/** A panel, and the pages that were in it before. */
+interface Sheet {
+  readonly panel: vscode.WebviewPanel;
+  uri: vscode.Uri;
+  readonly before: { readonly uri: vscode.Uri; readonly title: string }[];
+}
+
+/** Where the way back leads. */
+const BACK = "back:";
+
+/** Shows pages, one after the other in the same panel: tabs would pile up. A panel that is pinned keeps its page. */
 export class Reader implements vscode.WebviewPanelSerializer<string>, vscode.Disposable {
-  private readonly panels = new Map<string, vscode.WebviewPanel>();
+  private readonly sheets = new Set<Sheet>();
   private readonly registered = vscode.window.registerWebviewPanelSerializer(KIND, this);
 
-  /** `follow` opens what a link leads to. */
-  constructor(private readonly follow: (target: vscode.Uri) => Promise<void>) {}
+  /** `read` gives the text of a page, `follow` opens what a link leads to. */
+  constructor(
+    private readonly read: (uri: vscode.Uri) => Promise<string>,
+    private readonly follow: (target: vscode.Uri) => Promise<void>,
+  ) {}
 
-  /** Shows a page, in the panel that it has or in a new one. */
+  /** Shows a page: where it is open already, else in the panel that is not kept, else in a new one. */
   async show(uri: vscode.Uri, markdown: string): Promise<void> {
-    const known = this.panels.get(uri.toString());
-    if (known) {
-      known.reveal();
+    const known = this.of(uri);
+    const passing = known ?? [...this.sheets].find((sheet) => !isPinned(sheet.panel));
+    if (passing && !known) {
+      passing.before.push({ uri: passing.uri, title: passing.panel.title });
+      passing.uri = uri;
     }
-    const panel = known ?? this.adopt(uri, vscode.window.createWebviewPanel(KIND, "", vscode.ViewColumn.Active));
-    await this.fill(panel, uri, markdown);
+    const sheet = passing ?? this.adopt(uri, vscode.window.createWebviewPanel(KIND, "", vscode.ViewColumn.Active));
+    sheet.panel.reveal();
+    await this.fill(sheet, markdown);
   }
 
   /** A page has another text now. */
   async update(uri: vscode.Uri, markdown: string): Promise<void> {
-    const panel = this.panels.get(uri.toString());
-    if (panel) {
-      await this.fill(panel, uri, markdown);
+    const sheet = this.of(uri);
+    if (sheet) {
+      await this.fill(sheet, markdown);
     }
   }
 
   /** The pages that are open. */
   get open(): vscode.Uri[] {
-    return [...this.panels.keys()].map((uri) => vscode.Uri.parse(uri));
+    return [...this.sheets].map(({ uri }) => uri);
   }
 
   /** A window that is opened again shows what it showed. */
@@ -77,22 +100,39 @@ export class Reader implements vscode.WebviewPanelSerializer<string>, vscode.Dis
     this.registered.dispose();
   }
 
-  private adopt(uri: vscode.Uri, panel: vscode.WebviewPanel): vscode.WebviewPanel {
-    this.panels.set(uri.toString(), panel);
+  private of(uri: vscode.Uri): Sheet | undefined {
+    return [...this.sheets].find((sheet) => sheet.uri.toString() === uri.toString());
+  }
+
+  private adopt(uri: vscode.Uri, panel: vscode.WebviewPanel): Sheet {
+    const sheet: Sheet = { panel, uri, before: [] };
+    this.sheets.add(sheet);
     panel.webview.options = { enableScripts: true, localResourceRoots: [] };
-    panel.onDidDispose(() => this.panels.delete(uri.toString()));
+    panel.onDidDispose(() => this.sheets.delete(sheet));
     panel.webview.onDidReceiveMessage((href: unknown) => {
-      if (typeof href === "string") {
+      if (href === BACK) {
+        void this.back(sheet);
+      } else if (typeof href === "string") {
         void this.follow(vscode.Uri.parse(href));
       }
     });
-    return panel;
+    return sheet;
   }
 
-  private async fill(panel: vscode.WebviewPanel, uri: vscode.Uri, markdown: string): Promise<void> {
+  private async back(sheet: Sheet): Promise<void> {
+    const last = sheet.before.pop();
+    if (last) {
+      sheet.uri = last.uri;
+      // A page that is not there any more says so itself.
+      await this.fill(sheet, await this.read(last.uri).catch((error: unknown) => `# ${last.title}\n\n${String(error)}`));
+    }
+  }
+
+  private async fill({ panel, uri, before }: Sheet, markdown: string): Promise<void> {
     const nonce = randomBytes(16).toString("base64");
     const body = await vscode.commands.executeCommand<string>("markdown.api.render", markdown);
     const policy = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
+    const last = before.at(-1);
     panel.title = /^# +(.+)$/m.exec(markdown)?.[1]?.replaceAll("`", "") ?? uri.path.slice(1);
     panel.webview.html = `<!DOCTYPE html>
 <html>
@@ -102,9 +142,22 @@ export class Reader implements vscode.WebviewPanelSerializer<string>, vscode.Dis
 <style nonce="${nonce}">${STYLE}</style>
 </head>
 <body>
+${last ? `<nav><a href="${BACK}">← ${escaped(last.title)}</a></nav>` : ""}
 ${body}
-<script nonce="${nonce}">${SCRIPT} editor.setState(${JSON.stringify(uri.toString())});</script>
+<script nonce="${nonce}">${SCRIPT} isAt(${JSON.stringify(uri.toString())});</script>
 </body>
 </html>`;
   }
+}
+
+/** Whether the user wants to keep what a panel shows. */
+function isPinned(panel: vscode.WebviewPanel): boolean {
+  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+  // The editor puts something of its own before the kind of a panel.
+  const ours = ({ input }: vscode.Tab): boolean => input instanceof vscode.TabInputWebview && input.viewType.endsWith(KIND);
+  return tabs.some((tab) => tab.isPinned && ours(tab) && tab.label === panel.title);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }

@@ -108,7 +108,10 @@ local function trouble()
   server.patience = 500
   becomes(fake('hang'))
   says('restart')
-  check('a server that never answers is told', is_said('the server does not answer'), said)
+  check('a server that never answers is told', is_said('the server does not answer: it is ended and started again'), said)
+  check('and given up after three restarts', is_said('server stopped: it did not answer within 0.5 s, 4 times in a row'), said)
+  check('and that there is a restart too', is_said('`:SelfHarness restart`'), said)
+  check('and the status line says it', status() == 'harness: server stopped', status())
   becomes(fake('mute'))
   says('restart')
   vim.wait(patience, function()
@@ -117,6 +120,17 @@ local function trouble()
   says('status')
   check('and one that stops to answer', is_said('the server does not answer'), said)
   server.patience = 10000
+
+  -- Nobody asks it anything.
+  local supervision = require('self_harness.supervision')
+  supervision.beat = 400
+  starts = vim.fn.tempname()
+  becomes(fake('mute', starts))
+  says('restart')
+  check('one that falls silent while it works is told', is_said('the server does not answer: it is ended and started again'), said)
+  check('and given up in the end', is_said('server stopped: it did not answer within 0.4 s, 4 times in a row'), said)
+  check('after three restarts as well', #vim.fn.readfile(starts) == 4, vim.fn.readfile(starts))
+  supervision.beat = 15000
 
   becomes(fake('other'))
   says('restart')

@@ -3,12 +3,15 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { closing } from "./closing.mjs";
 import { faults } from "./faults.mjs";
+import { forms } from "./forms.mjs";
 import { host } from "./host.mjs";
 import { inStep } from "./in-step.mjs";
+import { several } from "./several.mjs";
 import { ui } from "./ui.mjs";
 
-const PARTS = { "in-step": inStep, ui, host, faults };
+const PARTS = { "in-step": inStep, ui, several, host, forms, faults, closing };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,7 +56,7 @@ async function play(name) {
 
 // A person mostly waits, so two lanes take little longer than one.
 const wanted = positionals.length === 0 ? Object.keys(PARTS) : positionals;
-const lanes = [["in-step", "ui"], ["host", "faults"]];
+const lanes = [["in-step", "ui", "several"], ["host", "forms", "faults", "closing"]];
 await Promise.all(
   lanes.map(async (lane) => {
     for (const name of lane.filter((part) => wanted.includes(part))) {

@@ -18,9 +18,9 @@ class Stand {
   }
 
   /** What it does when it is asked to serve. */
-  serves(work, version = "0.1.0") {
+  serves(work, saysVersion = "echo self-harness 0.1.0") {
     const text = `#!/bin/sh
-if [ "$1" = --version ]; then echo "self-harness ${version}"; exit; fi
+if [ "$1" = --version ]; then ${saysVersion}; exit; fi
 echo $$ >> ${this.log}
 ${work}
 `;
@@ -78,12 +78,24 @@ export async function faults(setUp, step) {
     });
 
     await step("a server of another version is not used", async () => {
-      stand.serves(`exec ${setUp.binary} "$@"`, "9.8.7");
+      stand.serves(`exec ${setUp.binary} "$@"`, "echo self-harness 9.8.7");
       await restart();
       const said = await says("is version 9.8.7, and this extension needs 0.1.0");
       assert.match(said, /`selfHarness\.server\.path`/);
       assert.equal(stand.starts.length, 0);
       await desk.shot("version");
+    });
+
+    await step("a program that is no server of ours is not used", async () => {
+      stand.serves("exec cat", "echo something else");
+      await restart();
+      await says("does not tell its version: it is another program");
+      // One that hangs as soon as it is asked.
+      stand.serves("exec cat", "exec sleep 600");
+      await restart();
+      const said = await says("does not tell its version: it did not answer within 10 s");
+      assert.match(said, /`selfHarness\.server\.path`/);
+      assert.equal(stand.starts.length, 0);
     });
 
     await step("a server that crashes at start is started three times more", async () => {
@@ -114,6 +126,18 @@ export async function faults(setUp, step) {
       await until("the status", async () => (await desk.status()) === "harness: checks only");
       // Those of the steps before leave by themselves, and nothing new is said.
       await until("no message", async () => (await desk.page.locator(".notification-toast").count()) === 0);
+    });
+
+    await step("a server that falls silent while it works is ended, and comes back by itself", async () => {
+      stand.isWell();
+      await restart();
+      await until("the status", async () => (await desk.status()) === "harness: checks only");
+      process.kill(stand.starts[0], "SIGSTOP");
+      await until("another start", () => stand.starts.length === 2, GIVES_UP);
+      await until("the status", async () => (await desk.status()) === "harness: checks only");
+      await desk.command("Self-Harness: Show Log");
+      await desk.sees(".part.panel .view-line", /the\sserver\shas\sstopped:\sit\sdid\snot\sanswer\swithin/);
+      await desk.shot("silent");
     });
   } catch (error) {
     await desk.shot("failed").catch(() => undefined);

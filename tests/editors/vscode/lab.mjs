@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
@@ -73,7 +73,9 @@ export class Lab {
     this.directory = mkdtempSync(path.join(os.tmpdir(), "self-harness-vscode-"));
     // The ordinary user that root becomes in a sandbox has to pass.
     chmodSync(this.directory, 0o711);
-    this.root = path.join(this.directory, "project");
+    // What is opened, and where the harness is.
+    this.folder = path.join(this.directory, "project");
+    this.root = path.join(this.folder, options.within ?? "");
     this.home = path.join(this.directory, "home");
     mkdirSync(this.home);
     this.tasks = tasks;
@@ -123,8 +125,12 @@ export class Lab {
   }
 
   manifest() {
+    const sealed = this.options.sealed ?? 0;
+    const numbers = Array.from({ length: this.tasks }, (_, number) => number);
+    const last = numbers.slice(this.tasks - sealed).map((number) => `"${task(number)}"`);
     const ids = (rest) =>
-      Array.from({ length: this.tasks }, (_, number) => number)
+      numbers
+        .slice(0, this.tasks - sealed)
         .filter((number) => number % 2 === rest)
         .map((number) => `"${task(number)}"`)
         .join(", ");
@@ -156,7 +162,7 @@ max_steps = 8
 
 [tasks]
 held_in = [${ids(0)}]
-held_out = [${ids(1)}]
+held_out = [${ids(1)}]${sealed ? `\nsealed = [${last.join(", ")}]` : ""}
 
 [improve]
 gate = "exact"
@@ -194,10 +200,52 @@ echo "{\\"results\\": {\\"tests\\": [{\\"name\\": \\"answer\\", \\"status\\": \\
     return existsSync(this.file(".self-harness"));
   }
 
+  /** A copy of the harness beside it, by another name; its root. */
+  copy(within, name) {
+    const root = path.join(this.folder, within);
+    cpSync(this.root, root, { recursive: true });
+    const manifest = path.join(root, "harness.toml");
+    writeFileSync(manifest, readFileSync(manifest, "utf8").replace('name = "writer"', `name = "${name}"`));
+    return root;
+  }
+
+  /** What the command line prints. */
+  run(...words) {
+    return this.runIn(this.root, ...words);
+  }
+
+  runIn(root, ...words) {
+    return execFileSync(this.binary, words, { cwd: root, env: this.environment, encoding: "utf8", stdio: "pipe" });
+  }
+
+  /** Where the newest run stands. */
+  status() {
+    return JSON.parse(this.run("status", "--json"));
+  }
+
+  /** The processes that serve an editor here, or work on runs of this project: `lsp`, `worker`. */
+  processes(kind) {
+    const words = (process) => {
+      try {
+        return readFileSync(`/proc/${process}/cmdline`, "utf8").split("\0");
+      } catch {
+        return [];
+      }
+    };
+    const home = (process) => {
+      try {
+        return readFileSync(`/proc/${process}/environ`, "utf8").split("\0").includes(`HOME=${this.home}`);
+      } catch {
+        return false;
+      }
+    };
+    const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && words(name)[1] === kind);
+    return all.filter((name) => (kind === "worker" ? words(name).includes(this.root) : home(name))).map(Number);
+  }
+
   /** The prompt with the accepted proposal, as the command line tells it. */
   accepted() {
-    const run = (...words) =>
-      execFileSync(this.binary, words, { cwd: this.root, env: this.environment, encoding: "utf8", stdio: "pipe" });
+    const run = (...words) => this.run(...words);
     const [name] = /^\s*(P\d+)\s+accepted/m.exec(run("report"))?.slice(1) ?? [];
     const copy = mkdtempSync(path.join(this.directory, "copy-"));
     mkdirSync(path.join(copy, path.dirname(PROMPT_FILE)), { recursive: true });
@@ -214,6 +262,9 @@ echo "{\\"results\\": {\\"tests\\": [{\\"name\\": \\"answer\\", \\"status\\": \\
 
   /** Ends what it has started. */
   close() {
+    for (const worker of this.processes("worker")) {
+      process.kill(worker, "SIGKILL");
+    }
     this.model?.kill("SIGKILL");
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }

@@ -91,7 +91,7 @@ export async function ui(setUp, step) {
       const asked = await desk.answers("Start", "Start evaluate for writer?");
       assert.match(asked, /key from MODEL_API_KEY, which this machine has not sent there before/);
       for (const line of ["Runs", "Executes", "Sends", "Model", "Costs", "Takes", "Writes"]) {
-        assert.match(asked, new RegExp(`^${line}\\s`, "m"));
+        assert.match(asked, new RegExp(`^• ${line}: `, "m"));
       }
       await until("progress in the status bar", async () => /^harness [1-9]\d*\/\d+/.test(await desk.status()), A_RUN);
       await lens(/\d+\/\d+ trials/);
@@ -121,15 +121,20 @@ export async function ui(setUp, step) {
       await desk.shot("evidence");
     });
 
-    await step("a trace opens from the evidence", async () => {
-      const link = async () => {
-        const frames = desk.page.frames().map((frame) => frame.locator("a", { hasText: /^trace$/ }).first());
+    await step("a trace opens from the evidence, in the same tab, and there is a way back", async () => {
+      const link = async (text) => {
+        const frames = desk.page.frames().map((frame) => frame.locator("a", { hasText: text }).first());
         const seen = await Promise.all(frames.map((frame) => frame.isVisible()));
         return frames[seen.indexOf(true)];
       };
-      await (await until("the link to a trace", link)).click();
+      const tabs = () => desk.page.locator(".tabs-container .tab").count();
+      const before = await tabs();
+      await (await until("the link to a trace", () => link(/^trace$/))).click();
       await until("the trace", async () => /echo \d+ > answer.txt/.test(await desk.reads()));
+      assert.equal(await tabs(), before);
       await desk.shot("trace");
+      await (await until("the way back", () => link(/^← /))).click();
+      await until("the evidence", async () => (await desk.reads()).includes("What was seen"));
     });
 
     await step("held-in tasks are tests, and the end of a run is told", async () => {

@@ -26,6 +26,7 @@ const SETTINGS = {
   "workbench.colorTheme": "Default Dark Modern",
   "workbench.editor.useModal": "off",
   "workbench.enableExperiments": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
 };
@@ -42,8 +43,8 @@ const BROWSER = [
 
 /** An editor in a browser. */
 export class Workbench {
-  /** `options`: `codeServer` (its entry) and its `flags`, `extensions` (a directory), `lab`, `pictures` and the number of the `first`, `settings`,
-   *  those of the `machine`, `environment`. */
+  /** `options`: `codeServer` (its entry), `extensions` (a directory), `lab`, `pictures` and the number of the `first`, `settings`, those of the
+   *  `machine`, `environment`; `isDriven` if a page shall run tests in its host, which takes `flags`: it shows no messages then. */
   constructor(options) {
     this.options = options;
     this.shots = options.first ?? 0;
@@ -51,9 +52,12 @@ export class Workbench {
 
   /** Starts the editor; no window yet. */
   async start() {
-    const { codeServer, extensions, lab, settings = {}, machine = {}, environment = {}, flags } = this.options;
-    const data = mkdtempSync(path.join(lab.directory, "code-"));
-    for (const [kind, all] of [["User", { ...SETTINGS, ...settings }], ["Machine", machine]]) {
+    const { codeServer, extensions, lab, settings = {}, machine = {}, environment = {}, flags, isDriven = false } = this.options;
+    // Whoever starts it again finds what they left.
+    const isNew = this.data === undefined;
+    this.data ??= mkdtempSync(path.join(lab.directory, "code-"));
+    const { data } = this;
+    for (const [kind, all] of isNew ? [["User", { ...SETTINGS, ...settings }], ["Machine", machine]] : []) {
       mkdirSync(path.join(data, kind));
       writeFileSync(path.join(data, kind, "settings.json"), JSON.stringify(all, null, 2));
     }
@@ -63,7 +67,7 @@ export class Workbench {
     const arguments_ = [
       ...[codeServer, "--bind-addr", `127.0.0.1:${this.port}`, "--auth", "none", "--config", config],
       ...["--user-data-dir", data, "--extensions-dir", extensions, "--disable-telemetry", "--disable-update-check"],
-      ...["--disable-getting-started-override", ...flags],
+      ...["--disable-getting-started-override", ...(isDriven ? flags : [])],
     ];
     this.server = spawn(process.execPath, arguments_, {
       env: { ...lab.environment, ...environment },
@@ -81,7 +85,7 @@ export class Workbench {
   }
 
   /** Opens a folder. */
-  async open(folder = this.options.lab.root, query = "") {
+  async open(folder = this.options.lab.folder, query = "") {
     await this.page.goto(`http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(folder)}${query}`);
     await this.page.locator(".monaco-workbench .part.statusbar").waitFor({ timeout: PATIENCE });
   }
@@ -187,6 +191,9 @@ export class Workbench {
     await input.waitFor({ timeout: PATIENCE });
     await input.fill(name);
     await this.sees(".quick-input-list .monaco-list-row.focused", path.basename(name));
+    if (name.includes("/")) {
+      await this.sees(".quick-input-list .monaco-list-row.focused", path.dirname(name));
+    }
     await this.page.keyboard.press("Enter");
     await this.sees(".tab.active", path.basename(name));
   }

@@ -106,7 +106,7 @@ return {
     local root = client and client.root_dir
     vim.schedule(function()
       if root then
-        of('supervision').ended(root, code, signal)
+        of('supervision').ended(root, code, signal, id)
       end
     end)
   end,

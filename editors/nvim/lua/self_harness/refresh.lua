@@ -1,8 +1,11 @@
--- What Neovim before 0.12 leaves undone when a server says that problems, hints or lenses are old: asks for them again.
+-- What Neovim before 0.12 leaves undone when a file is opened, or a server says that problems, hints or lenses are old: asks for them again.
 
 local server = require('self_harness.server')
 
 local M = {}
+
+--- So long Neovim may take to ask itself.
+local A_MOMENT = 200
 
 --- Whether Neovim does it itself.
 M.IS_BUILT_IN = vim.fn.has('nvim-0.12') == 1
@@ -18,33 +21,57 @@ local function buffers(id, each)
   end
 end
 
+--- The problems of a file.
+---@param client vim.lsp.Client
+---@param buffer integer
+local function problems(client, buffer)
+  local params = { textDocument = vim.lsp.util.make_text_document_params(buffer) }
+  server.call(client, 'request', 'textDocument/diagnostic', params, nil, buffer)
+end
+
+--- The hints of a file, if it shows them. Neovim draws a line anew when it asks, which may be before it has the answer; so it is told once
+--- more when the new hints are there.
+---@param client vim.lsp.Client
+---@param buffer integer
+local function hints(client, buffer)
+  if not vim.lsp.inlay_hint.is_enabled({ bufnr = buffer }) then
+    return
+  end
+  local last = { line = vim.api.nvim_buf_line_count(buffer), character = 0 }
+  local params = {
+    textDocument = vim.lsp.util.make_text_document_params(buffer),
+    range = { start = { line = 0, character = 0 }, ['end'] = last },
+  }
+  server.call(client, 'request', 'textDocument/inlayHint', params, function(problem, result, context)
+    vim.lsp.handlers['textDocument/inlayHint'](problem, result, context)
+    vim.lsp.handlers['workspace/inlayHint/refresh'](nil, nil, { client_id = client.id })
+  end, buffer)
+end
+
 --- The problems of each file of a client.
 ---@param id integer
 function M.problems(id)
-  buffers(id, function(client, buffer)
-    local params = { textDocument = vim.lsp.util.make_text_document_params(buffer) }
-    server.call(client, 'request', 'textDocument/diagnostic', params, nil, buffer)
-  end)
+  buffers(id, problems)
 end
 
---- The hints of each file that shows them. Neovim draws a line anew when it asks, which may be before it has the answer; so it is told once
---- more when the new hints are there.
+--- The hints of each file that shows them.
 ---@param id integer
 function M.hints(id)
-  buffers(id, function(client, buffer)
-    if not vim.lsp.inlay_hint.is_enabled({ bufnr = buffer }) then
-      return
+  buffers(id, hints)
+end
+
+--- A file has a server now. Where another window was entered at the same moment, as if two files are opened side by side, Neovim asks for
+--- nothing.
+---@param id integer
+---@param buffer integer
+function M.attached(id, buffer)
+  vim.defer_fn(function()
+    local client = vim.lsp.get_client_by_id(id)
+    if client and client.attached_buffers[buffer] and vim.api.nvim_buf_is_loaded(buffer) then
+      problems(client, buffer)
+      hints(client, buffer)
     end
-    local last = { line = vim.api.nvim_buf_line_count(buffer), character = 0 }
-    local params = {
-      textDocument = vim.lsp.util.make_text_document_params(buffer),
-      range = { start = { line = 0, character = 0 }, ['end'] = last },
-    }
-    server.call(client, 'request', 'textDocument/inlayHint', params, function(problem, result, context)
-      vim.lsp.handlers['textDocument/inlayHint'](problem, result, context)
-      vim.lsp.handlers['workspace/inlayHint/refresh'](nil, nil, { client_id = id })
-    end, buffer)
-  end)
+  end, A_MOMENT)
 end
 
 --- The lenses of each file that has some: whoever wants them has asked for them once.

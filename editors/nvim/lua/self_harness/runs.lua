@@ -35,7 +35,13 @@ function M.of(root)
   if client then
     return texts[client.id] or ''
   end
-  return supervision.is_stopped(root) and 'harness: server stopped' or ''
+  if supervision.is_stopped(root) then
+    return 'harness: server stopped'
+  end
+  local is_starting = vim.iter(server.clients()):any(function(other)
+    return other.root_dir == root
+  end)
+  return is_starting and 'harness: starting' or ''
 end
 
 --- The same for a buffer; empty where there is no harness.

@@ -1,5 +1,5 @@
--- What becomes of servers: one that dies is started again, three times in a while; one that hangs at the start, or is of another
--- release, is told. `:SelfHarness restart` and `log` work while none is there.
+-- What becomes of servers: one that dies is started again, three times in a while; one that does not answer is ended first; one of another
+-- release is told. `:SelfHarness restart` and `log` work while none is there.
 
 local binary = require('self_harness.binary')
 local project = require('self_harness.project')
@@ -16,6 +16,9 @@ local A_WHILE = 180000
 --- How long a server has to end when it is asked to.
 local LAST_WORDS = 2000
 
+--- A server is asked so often whether it is still there, while nothing else is.
+M.beat = 15000
+
 --- What to do once it is over.
 local WHAT_NOW = '\n`:SelfHarness log` shows what it said, `:SelfHarness restart` starts it again'
 
@@ -31,6 +34,14 @@ local MISSING = 'missing'
 --- Roots whose server is being ended on purpose.
 ---@type table<string, boolean>
 local ending = {}
+
+--- Clients that are ended because their server does not answer, and what is to be said of it.
+---@type table<integer, string>
+local hanging = {}
+
+--- When the server of a root was last started.
+---@type table<string, integer>
+local starts = {}
 
 --- What was told once is not told for every file.
 ---@type table<string, boolean>
@@ -81,18 +92,73 @@ function M.opened(buffer)
   end
 end
 
---- A server is being started: whoever waits for it is told if it says nothing.
+--- The times of the restarts of a root a short while ago.
+---@param root string
+---@return integer[]
+local function recent(root)
+  local now = vim.uv.now()
+  return vim.tbl_filter(function(time)
+    return now - time < A_WHILE
+  end, restarts[root] or {})
+end
+
+--- Ends a server that does not answer; it counts as one that has died.
+---@param client vim.lsp.Client
+---@param patience integer
+local function hangs(client, patience)
+  local root = client.root_dir
+  hanging[client.id] = ('it did not answer within %g s'):format(patience / 1000)
+  if #recent(root) == 0 then
+    say.warn('the server does not answer: it is ended and started again')
+  end
+  server.call(client, 'stop', true)
+  vim.defer_fn(function()
+    if hanging[client.id] then
+      stopped[root] = 'the server does not answer, and does not end' .. WHAT_NOW
+      say.fail(stopped[root])
+    end
+  end, LAST_WORDS)
+end
+
+--- Asks a server again and again whether it is there: one that says nothing from one beat to the next hangs.
+---@param client vim.lsp.Client
+local function watch(client)
+  local is_awaited = false
+  local timer = assert(vim.uv.new_timer())
+  timer:start(M.beat, M.beat, vim.schedule_wrap(function()
+    local is_over = server.call(client, 'is_stopped')
+    if not is_over and not is_awaited then
+      is_awaited = true
+      -- It knows no such request: that is an answer.
+      server.call(client, 'request', 'selfHarness/isThere', {}, function()
+        is_awaited = false
+      end)
+      return
+    end
+    if not timer:is_closing() then
+      timer:close()
+      if not is_over then
+        hangs(client, M.beat)
+      end
+    end
+  end))
+end
+
+--- A server is being started: if it says nothing it hangs.
 ---@param config vim.lsp.ClientConfig
 function M.begins(config)
   local root = config.root_dir
+  local start = vim.uv.hrtime()
+  local patience = server.patience
+  starts[root] = start
   vim.defer_fn(function()
-    local is_mute = vim.iter(server.clients()):any(function(client)
+    local mute = vim.iter(server.clients()):find(function(client)
       return client.root_dir == root and not client.initialized
     end)
-    if is_mute then
-      say.fail('the server does not answer' .. WHAT_NOW)
+    if mute and starts[root] == start then
+      hangs(mute, patience)
     end
-  end, server.patience)
+  end, patience)
 end
 
 --- A server and this client have agreed.
@@ -107,31 +173,39 @@ function M.begun(client, answer)
   if not vim.tbl_get(answer, 'capabilities', 'experimental', 'selfHarness') then
     once('this server checks and starts nothing: runs are for Linux')
   end
+  watch(client)
+end
+
+--- A server is gone without having been asked to go.
+---@param root string
+---@param how string
+local function died(root, how)
+  local times = recent(root)
+  restarts[root] = times
+  if #times < RESTARTS then
+    table.insert(times, vim.uv.now())
+    server.start(root)
+    return
+  end
+  stopped[root] = ('server stopped: %s, %d times in a row'):format(how, RESTARTS + 1) .. WHAT_NOW
+  say.fail(stopped[root])
+  vim.cmd.redrawstatus({ bang = true })
 end
 
 --- A server has ended.
 ---@param root string
 ---@param code integer
 ---@param signal integer
-function M.ended(root, code, signal)
+---@param id integer of its client
+function M.ended(root, code, signal, id)
+  local why = hanging[id]
+  hanging[id] = nil
   -- 15 is how Neovim ends a server that somebody stops by force.
-  if ending[root] or vim.v.exiting ~= vim.NIL or (code == 0 and signal == 0) or signal == 15 then
+  local is_meant = (code == 0 and signal == 0) or signal == 15
+  if ending[root] or vim.v.exiting ~= vim.NIL or (is_meant and not why) then
     return
   end
-  local now = vim.uv.now()
-  local recent = vim.tbl_filter(function(time)
-    return now - time < A_WHILE
-  end, restarts[root] or {})
-  restarts[root] = recent
-  if #recent < RESTARTS then
-    table.insert(recent, now)
-    server.start(root)
-    return
-  end
-  local how = signal ~= 0 and ('by signal %d'):format(signal) or ('with code %d'):format(code)
-  stopped[root] = ('server stopped: it ended %s, %d times in a row'):format(how, RESTARTS + 1) .. WHAT_NOW
-  say.fail(stopped[root])
-  vim.cmd.redrawstatus({ bang = true })
+  died(root, why or (signal ~= 0 and ('it ended by signal %d'):format(signal) or ('it ended with code %d'):format(code)))
 end
 
 --- Ends the servers that are there and starts those of these roots. Waits.
@@ -157,7 +231,7 @@ function M.restart(root)
       vim.defer_fn(done, 20)
     end)
   end
-  told, restarts, stopped = {}, {}, {}
+  told, restarts, stopped, hanging = {}, {}, {}, {}
   for of in pairs(roots) do
     ending[of] = nil
     server.start(of)

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -344,4 +345,30 @@ fn no_link_in_results_is_followed() {
     let imported = json(&directory, &["import", "../job", "--json"]);
     assert_eq!(verdicts(&imported).into_keys().collect::<Vec<_>>(), ["foreign", "t-03"]);
     assert!(left_out(&imported).contains(&("t-01__abc1231".into(), "unreadable".into())), "{imported}");
+}
+
+#[test]
+fn an_import_that_is_cancelled_leaves_nothing() {
+    let directory = project("import-cancelled");
+    for number in 0..600 {
+        harbor(&directory, "job", &format!("bulk-{number:03}"), 1, Some(0.0), HASTY);
+    }
+    let trials = directory.path("project/.self-harness/trials");
+    let kept = || fs::read_dir(&trials).map_or(0, |entries| entries.flatten().count());
+    let mut command = ours(&directory, &["import", "../job"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while kept() < 3 {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is kept");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(ran.code, Some(130), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("cancelled, nothing was imported"), "{}", ran.err);
+    assert_eq!(kept(), 0);
+    assert!(run(&directory, &["status"]).err.contains("nothing was run"));
+    // And then all of it.
+    let whole = json(&directory, &["import", "../job", "--json"]);
+    assert_eq!((&whole["added"], kept()), (&json!(600), 600));
 }

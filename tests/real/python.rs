@@ -126,13 +126,13 @@ fn deepagents_improves_what_a_function_returns() {
     assert!(trace.contains("cat /app/answer.txt"), "{trace}");
 }
 
-/// A model that writes the number and ends by the tool that smolagents has for it.
+/// A model that writes the number, if the tool was offered as its docstring says, and ends by the tool that smolagents has for it.
 const SMOL: &str = r#"
 name = "smol"
 step = "assistant"
 
 [[rule]]
-when = { step = 0, any = "the number (?P<number>[0-9]+)" }
+when = { step = 0, system = "- shell: Runs a command in a shell", any = "the number (?P<number>[0-9]+)" }
 reply = { text = "I write.", calls = [{ tool = "shell", arguments = { command = "echo ${number} > /app/answer.txt; cat /app/answer.txt" } }], usage = { input = 100, output = 10 } }
 
 [[rule]]
@@ -148,8 +148,6 @@ fn smolagents_passes_and_what_it_did_is_read() {
     let trace = lab.ok(&["trace", "latest", "t-00"]);
     assert!(trace.contains("cat /app/answer.txt") && trace.contains("(exit code 0)"), "{trace}");
     assert!(trace.contains("final_answer"), "{trace}");
-    // The tool was offered as its docstring says.
-    assert!(trace.contains("- shell: Runs a command in a shell"), "{trace}");
 }
 
 /// A model that answers with a whole file, as aider asks for it.

@@ -47,7 +47,7 @@ impl<'a> Kept<'a> {
     /// A [`Failure`] if it cannot be written.
     pub(super) fn add(&mut self, form: Form, candidate: Candidate) -> Result<bool, Failure> {
         let mut trial = record(form, &candidate);
-        if self.trials.iter().any(|other| other.id == trial.id) {
+        if self.known.contains_key(&trial.id) || self.written.contains(&trial.id) {
             return Ok(false);
         }
         trial.detail = self.redactor.text(&trial.detail).into_owned();

@@ -25,6 +25,8 @@ use crate::host::suite::plan::Registered;
 use crate::host::trial::Cancelled;
 use crate::host::{random, state};
 
+/// The directory of harnesses by their digests.
+const CANDIDATES: &str = "candidates";
 /// How long Harbor may take for what no limit of the task is about: to start, to install an agent, to remove an environment.
 const BESIDE: Duration = Duration::from_secs(900);
 /// Longer files of Harbor's are none.
@@ -43,8 +45,10 @@ pub struct Workshop {
     /// Variables of Harbor's process that hold the model's key.
     keys: BTreeMap<String, OsString>,
     root: PathBuf,
-    /// Directories of the manifest where imports are found, below a harness and below the project.
+    /// Directories of the manifest where imports are found, below a harness that is laid out: what is imported is what is measured.
     python_path: Vec<String>,
+    /// The harness that a run begins with, where it is laid out.
+    first: PathBuf,
     /// The agent's environment, as the checks of tasks use it.
     environment: String,
     environment_kwargs: Value,
@@ -64,6 +68,7 @@ impl Workshop {
     pub fn of(
         root: &Path,
         harness: &Harness,
+        digest: &Digest,
         machine: &Machine,
         key: Option<&SecretString>,
     ) -> Result<Self, HarborError> {
@@ -85,6 +90,7 @@ impl Workshop {
             words,
             root: root.to_path_buf(),
             python_path: python_path.map(|path| path.value.clone()).collect(),
+            first: harbor::lay_out(harness, root, digest, &directory.join(CANDIDATES))?,
             environment: asked.environment,
             environment_kwargs: asked.environment_kwargs,
             directory,
@@ -102,11 +108,13 @@ impl Workshop {
     /// Ends what earlier workers have left running, and removes the jobs of runs that are over: `is_open` says of which it is not.
     pub fn sweep(&self, is_open: impl Fn(&str) -> bool) {
         let Ok(entries) = fs::read_dir(self.jobs()) else { return };
-        for entry in entries.flatten() {
+        let entries: Vec<fs::DirEntry> = entries.flatten().collect();
+        let notes = entries.iter().map(fs::DirEntry::path);
+        notes
+            .filter(|path| path.extension().is_some_and(|it| it == "pid"))
+            .for_each(|path| harbor::end_noted(&path));
+        for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".pid") {
-                harbor::end_noted(&entry.path());
-            }
             // What cannot be removed is only in the way of the disk.
             let _ = match is_open(&name) {
                 true => Ok(()),
@@ -130,13 +138,10 @@ impl Workshop {
         digest: &Digest,
         seed: Option<u32>,
     ) -> Result<(Asked, Vec<PathBuf>), HarborError> {
-        let above = self.directory.join("candidates");
+        let above = self.directory.join(CANDIDATES);
         let at = harbor::lay_out(harness, &self.root, digest, &above)?;
         let mut asked = self.words.asked(harness, &at, &digest.to_string())?;
-        // What a candidate has changed comes first.
-        let places = [at.as_path(), &self.root].into_iter();
-        let python_path = places.flat_map(|place| self.python_path.iter().map(|path| place.join(path)));
-        let mut python_path: Vec<PathBuf> = python_path.collect();
+        let mut python_path: Vec<PathBuf> = self.python_path.iter().map(|path| at.join(path)).collect();
         if harness.is_native() {
             let failed =
                 |source| HarborError::File { what: "find", path: PathBuf::from("self-harness"), source };
@@ -173,7 +178,7 @@ impl Workshop {
             environment_kwargs: self.environment_kwargs.clone(),
             variables: BTreeMap::new(),
         };
-        (asked, self.python_path.iter().map(|path| self.root.join(path)).collect())
+        (asked, self.python_path.iter().map(|path| self.first.join(path)).collect())
     }
 
     /// The job of a task.
@@ -308,5 +313,10 @@ fn last_words(log: &Path) -> String {
     let text = left::read(log, 4 << 20).unwrap_or_default();
     let line = text.lines().rev().find(|line| line.chars().any(char::is_alphanumeric)).unwrap_or_default();
     let plain: String = line.trim().chars().filter(|char| !char.is_control()).take(LAST_WORDS).collect();
-    if plain.is_empty() { plain } else { format!(": {plain}") }
+    // Only what belongs to the harness is laid out for it.
+    let hint = match text.contains("No module named") {
+        true => " (list the files that it imports in `agent.files`)",
+        false => "",
+    };
+    if plain.is_empty() { plain } else { format!(": {plain}{hint}") }
 }

@@ -216,7 +216,7 @@ fn workshop(
     store: &Store,
     key: Option<&SecretString>,
 ) -> Result<Workshop, NotPrepared> {
-    let made = Workshop::of(&subject.root, &subject.harness, machine, key);
+    let made = Workshop::of(&subject.root, &subject.harness, &subject.harness_digest(), machine, key);
     let made = made.map_err(|error| Failure::config(error.to_string(), "nothing was run"))?;
     let open: Vec<String> = store.open_runs()?.iter().map(|run| run_name(run.number)).collect();
     made.sweep(|job| open.iter().any(|run| job.starts_with(&format!("{run}-"))));

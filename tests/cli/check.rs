@@ -10,7 +10,11 @@ fn every_example_is_clean() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/examples");
     let check = crate::run(&examples, &["check"]);
     assert_eq!(check.code, Some(0), "{}", check.out);
-    assert!(check.out.contains(" of 5 harnesses: no problems"), "{}", check.out);
+    let examples = fs::read_dir(examples).unwrap().flatten();
+    let harnesses = examples.filter(|example| example.path().join(MANIFEST).is_file()).count();
+    assert!(4 <= harnesses, "{harnesses}");
+    let said = format!(" of {harnesses} harnesses: no problems");
+    assert!(check.out.contains(&said), "{said}: {}", check.out);
 }
 
 #[test]

@@ -36,6 +36,9 @@ use crate::failure::Failure;
 /// What a run may cost if nobody says otherwise, in US dollars.
 const DEFAULT_MAX_COST: f64 = 5.0;
 
+/// What a sandbox has of its own, so that nothing of the machine is seen below it.
+const HIDDEN: [&str; 3] = ["/tmp", "/dev", "/proc"];
+
 /// The configuration of this machine.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -201,6 +204,19 @@ impl Machine {
         if let Some(toolchain) = machine.toolchains.iter().find(|path| !path.is_absolute()) {
             let what = format!("names the toolchain `{}`, which is no absolute path", toolchain.display());
             return Err(wrong(what, "write the path from the root"));
+        }
+        let is_hidden = |path: &&PathBuf| HIDDEN.iter().any(|hidden| path.starts_with(hidden));
+        if let Some(toolchain) = machine
+            .toolchains
+            .iter()
+            .find(is_hidden)
+            .filter(|_| matches!(machine.sandbox, Wanted::Auto | Wanted::Bubblewrap))
+        {
+            let what = format!(
+                "names the toolchain `{}`, where a sandbox has a place of its own and nothing of this machine",
+                toolchain.display()
+            );
+            return Err(wrong(what, "move it to a directory such as `/opt`"));
         }
         let image = machine.container.as_ref().and_then(|container| container.image.as_deref());
         if let Some(image) = image.filter(|image| !sandbox::image::is_name(image)) {
@@ -396,6 +412,10 @@ mod tests {
             ("[harbor]\nprogram = \"harbor\"\n", "Harbor's program `harbor`, which is no absolute path"),
             ("sandbox = \"harbor\"\n", "line 1: unknown variant `harbor`"),
             ("toolchains = [\"agents\"]\n", "the toolchain `agents`, which is no absolute path"),
+            (
+                "toolchains = [\"/tmp/agents\"]\n",
+                "the toolchain `/tmp/agents`, where a sandbox has a place of its own",
+            ),
             ("[[key]]\norigin = \"models.example\"\nvariable = \"A\"\n", "which is no origin"),
             ("[[key]]\norigin = \"https://a.example\"\n", "no one way"),
             ("[[key]]\norigin = \"https://a.example\"\nvariable = \"A\"\ncommand = [\"b\"]\n", "no one way"),

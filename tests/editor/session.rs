@@ -40,7 +40,10 @@ fn marked(name: &str) -> Lab {
     let model = replying().replace("text = \"I look.", &format!("text = \"I look: {KEY}."));
     let model = model.replace("text = \"Done:", &format!("text = \"{KEY} is done:"));
     assert_eq!(model.matches(KEY).count(), 2);
-    let mut lab = lab_of(name, 12, &model, SHORT);
+    // It is looked at while it runs, on a quick machine too.
+    let slow = model.replace("delay = \"150ms\"", "delay = \"900ms\"");
+    assert_ne!(slow, model);
+    let mut lab = lab_of(name, 12, &slow, SHORT);
     let manifest = fs::read_to_string(lab.root().join("harness.toml")).unwrap();
     lab.write("harness.toml", &manifest.replace("seed = 3\n", "seed = 3\napi_key_env = \"LAB_MODEL_KEY\"\n"));
     lab.variables.insert(String::from("LAB_MODEL_KEY"), String::from(KEY));

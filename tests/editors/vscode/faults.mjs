@@ -120,6 +120,8 @@ export async function faults(setUp, step) {
     await step("a server that dies while it works comes back by itself", async () => {
       stand.isWell();
       await restart();
+      // The status of the server before stays until the next one has been started.
+      await until("a start", () => stand.starts.length === 1);
       await until("the status", async () => (await desk.status()) === "harness: checks only");
       process.kill(stand.starts[0], "SIGKILL");
       await until("another start", () => stand.starts.length === 2);
@@ -131,6 +133,8 @@ export async function faults(setUp, step) {
     await step("a server that falls silent while it works is ended, and comes back by itself", async () => {
       stand.isWell();
       await restart();
+      // The status of the server before stays until the next one has been started.
+      await until("a start", () => stand.starts.length === 1);
       await until("the status", async () => (await desk.status()) === "harness: checks only");
       process.kill(stand.starts[0], "SIGSTOP");
       await until("another start", () => stand.starts.length === 2, GIVES_UP);

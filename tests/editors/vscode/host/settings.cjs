@@ -30,8 +30,8 @@ exports["nothing is started or applied on save, whatever kinds the settings name
   const editor = await vscode.window.showTextDocument(document);
   const before = document.getText();
   await until("the setting", () => vscode.workspace.getConfiguration("editor", document).get("codeActionsOnSave").quickfix);
-  await editor.edit((edit) => edit.insert(new vscode.Position(2, 0), "Be exact. "));
-  await document.save();
+  assert.ok(await editor.edit((edit) => edit.insert(new vscode.Position(2, 0), "Be exact. ")), "the editor was left");
+  assert.ok(await document.save(), "it is not saved");
   assert.equal(read("prompts/system.md"), before.replace("You write", "Be exact. You write"));
   await vscode.commands.executeCommand("undo");
   await document.save();

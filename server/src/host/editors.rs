@@ -83,10 +83,12 @@ impl Editor {
             }
             Self::Neovim => {
                 if let Some(plugin) = &clients.plugin {
-                    argv.extend([String::from("--cmd"), format!("set rtp^={}", option_value(plugin))]);
+                    // What its help says to put into a configuration, and as early: before the first file is read.
+                    let on = "lua require(\"self_harness\").enable() vim.lsp.inlay_hint.enable()";
+                    let path = format!("set rtp^={}", option_value(plugin));
+                    argv.extend(["--cmd", &path, "--cmd", on].map(String::from));
                 }
-                let hints = String::from("+lua vim.lsp.inlay_hint.enable()");
-                argv.extend([hints, format!("+{line}"), file]);
+                argv.extend([format!("+{line}"), file]);
                 Opening { argv, path: clients.server.parent().map(Path::to_path_buf), first: None }
             }
         }
@@ -283,7 +285,7 @@ mod tests {
         insta::assert_snapshot!(opening.line());
         // Without the plugin it is the user's own affair.
         let bare = Editor::Neovim.opening(&Clients { plugin: None, ..clients }, &place());
-        assert_eq!(bare.argv.len(), 4);
+        assert_eq!(bare.argv.len(), 3);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Editor {
                     argv.push(format!("--extensionDevelopmentPath={}", extension.display()));
                 }
                 argv.extend([root, String::from("--goto"), format!("{file}:{line}")]);
-                Opening { argv, path: None, first: self.missing(clients) }
+                Opening { argv, path: None, first: clients.missing() }
             }
             Self::Neovim => {
                 if let Some(plugin) = &clients.plugin {
@@ -93,10 +93,21 @@ impl Editor {
             }
         }
     }
+}
 
-    /// What has to be made before our client can be loaded.
-    fn missing(self, clients: &Clients) -> Option<(PathBuf, Vec<String>)> {
-        let extension = clients.extension.as_ref().filter(|_| self == Self::Code)?;
+impl Clients {
+    /// Those that belong to this executable: in a checkout, as Cargo runs it or has built it, or in an archive of a release.
+    #[must_use]
+    pub fn of_this_executable() -> Self {
+        let server = env::current_exe().unwrap_or_default();
+        // Cargo says of what it runs which package it is of, wherever it was built.
+        let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        Self::beside(server, package.as_deref())
+    }
+
+    /// What has to be made before the extension can be loaded.
+    fn missing(&self) -> Option<(PathBuf, Vec<String>)> {
+        let extension = self.extension.as_ref()?;
         if PACKAGED.iter().all(|file| extension.join(file).is_file()) {
             return None;
         }
@@ -107,7 +118,7 @@ impl Editor {
             "aarch64" => "arm64",
             other => other,
         };
-        let server = clients.server.display().to_string();
+        let server = self.server.display().to_string();
         let words = [
             "npm",
             "run",
@@ -119,17 +130,6 @@ impl Editor {
             &server,
         ];
         Some((extension.clone(), words.map(String::from).into()))
-    }
-}
-
-impl Clients {
-    /// Those that belong to this executable: in a checkout, as Cargo runs it or has built it, or in an archive of a release.
-    #[must_use]
-    pub fn of_this_executable() -> Self {
-        let server = env::current_exe().unwrap_or_default();
-        // Cargo says of what it runs which package it is of, wherever it was built.
-        let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-        Self::beside(server, package.as_deref())
     }
 
     fn beside(server: PathBuf, package: Option<&Path>) -> Self {

@@ -1,17 +1,27 @@
 //! Packs the example of `demo` into the binary, so that an installed one needs nothing else: each file of it with its path, and
-//! whether it is a program.
+//! whether it is a program. And has the linker lay the functions that an editing session runs side by side, where it can.
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Where the example lies, from this package.
 const EXAMPLE: &str = "../tests/examples/demo";
 /// The model that answers in it.
 const PERSONA: &str = "../tests/examples/personas/hasty.toml";
+/// The functions that an editing session runs, as `tests/bench/order.py` has learnt them: symbols, one on each line.
+const ORDER: &str = "functions.order";
 
 fn main() -> std::io::Result<()> {
     let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let target = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
+    pack(&package, &target)?;
+    lay(&package.join(ORDER), &target)
+}
+
+fn pack(package: &Path, target: &Path) -> std::io::Result<()> {
     let example = package.join(EXAMPLE).canonicalize()?;
     let persona = package.join(PERSONA).canonicalize()?;
     println!("cargo::rerun-if-changed={}", example.display());
@@ -28,7 +38,6 @@ fn main() -> std::io::Result<()> {
         );
     }
     out.push_str("]\n");
-    let target = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(target.join("example.rs"), out)?;
     fs::write(target.join("persona.rs"), format!("include_str!({:?})\n", persona.display().to_string()))
 }
@@ -62,4 +71,48 @@ fn is_program(path: &Path) -> std::io::Result<bool> {
 #[cfg(not(unix))]
 fn is_program(path: &Path) -> std::io::Result<bool> {
     Ok(path.extension().is_some_and(|ending| ending == "sh"))
+}
+
+/// Tells the linker of a release build the order of functions. Pages of code come into memory sixteen at a time: what runs
+/// lies side by side then, and what does not run stays on disk. A list that is out of date, or a linker that knows of no such
+/// list, costs memory and is no error.
+fn lay(order: &Path, target: &Path) -> std::io::Result<()> {
+    println!("cargo::rerun-if-changed={}", order.display());
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
+    if !is("PROFILE", "release")
+        || !is("CARGO_CFG_TARGET_OS", "linux")
+        || !is("CARGO_CFG_TARGET_ARCH", "x86_64")
+    {
+        return Ok(());
+    }
+    let arguments = [
+        format!("-Wl,--symbol-ordering-file={}", order.display()),
+        String::from("-Wl,--no-warn-symbol-ordering"),
+    ];
+    if links(&arguments, target)? {
+        for argument in arguments {
+            println!("cargo::rustc-link-arg-bins={argument}");
+        }
+    }
+    Ok(())
+}
+
+/// Whether an empty program can be linked with these arguments, by the compiler, the flags and the linker of this build.
+fn links(arguments: &[String], target: &Path) -> std::io::Result<bool> {
+    let mut compiler = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    compiler.args(["--crate-name", "probe", "--crate-type", "bin", "-", "-o"]).arg(target.join("probe"));
+    compiler.arg("--target").arg(std::env::var_os("TARGET").unwrap_or_default());
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    compiler.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));
+    if let Some(linker) = std::env::var_os("RUSTC_LINKER") {
+        let mut option = std::ffi::OsString::from("linker=");
+        option.push(linker);
+        compiler.arg("-C").arg(option);
+    }
+    compiler.args(arguments.iter().flat_map(|argument| ["-C".to_owned(), format!("link-arg={argument}")]));
+    let mut probe = compiler.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    if let Some(mut source) = probe.stdin.take() {
+        source.write_all(b"fn main() {}\n")?;
+    }
+    Ok(probe.wait()?.success())
 }

@@ -5,6 +5,7 @@ use annotate_snippets::renderer::{AnsiColor, Effects, Style};
 use super::report::excerpt::visible;
 use super::terminal;
 use crate::failure::Failure;
+use crate::host::agents::harbor;
 use crate::host::machine::Machine;
 use crate::host::sandbox::{Guarantee, Guarantees, SandboxError, Unavailable};
 
@@ -26,7 +27,7 @@ pub fn run() -> Result<u8, Failure> {
         error => Failure::host(error.to_string(), "see whether the directory of the trial trees is yours"),
     })?;
     let guarantees = machine.backend().probe().map_err(cannot_run)?;
-    terminal::print(&page(&guarantees, swept))?;
+    terminal::print(&page(&guarantees, swept, &harbor::here(&machine.harbor)))?;
     match guarantees.lacking().as_slice() {
         [] => Ok(0),
         lacking => Err(Failure::host(
@@ -36,8 +37,8 @@ pub fn run() -> Result<u8, Failure> {
     }
 }
 
-/// One line for each guarantee.
-fn page(guarantees: &Guarantees, swept: usize) -> String {
+/// One line for each guarantee, and one for Harbor.
+fn page(guarantees: &Guarantees, swept: usize, harbor: &str) -> String {
     let mut out = format!("sandbox: {}\n", visible(&guarantees.backend));
     if 0 < swept {
         out.push_str(&format!("removed what {swept} ended runs had left\n"));
@@ -56,6 +57,7 @@ fn page(guarantees: &Guarantees, swept: usize) -> String {
     if guarantees.lacking().is_empty() {
         out.push_str("trials can run on this machine\n");
     }
+    out.push_str(&format!("harbor: {}\n", visible(harbor)));
     out
 }
 
@@ -78,11 +80,13 @@ mod tests {
             disk: Guarantee::Held,
             landlock_abi: Guarantee::Held,
         };
-        let page = anstream::adapter::strip_str(&page(&guarantees, 2)).to_string();
+        let page =
+            anstream::adapter::strip_str(&page(&guarantees, 2, "0.24.0 (/usr/bin/harbor)")).to_string();
         assert!(page.contains("  missing  network       no network"), "{page}");
         assert!(page.contains("a program inside reached TCP 127.0.0.1:1"), "{page}");
         assert!(page.contains("  weaker   memory        memory is bounded"), "{page}");
         assert!(page.contains("removed what 2 ended runs had left"), "{page}");
         assert!(!page.contains("trials can run"), "{page}");
+        assert!(page.ends_with("harbor: 0.24.0 (/usr/bin/harbor)\n"), "{page}");
     }
 }

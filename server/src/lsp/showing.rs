@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::to_proto;
 use crate::engine::report;
 use crate::failure::Failure;
+use crate::host::agents::harbor;
 use crate::host::machine::Machine;
 use crate::host::store::{Store, StoreError, StoredRun, run_number};
 use crate::host::{following, render, state, telling};
@@ -134,8 +135,9 @@ pub fn doctor() -> Result<String, Failure> {
     };
     let table = rows.concat();
     Ok(format!(
-        "# Doctor\n\nsandbox: {}\n\n| guarantee | | what it promises |\n|---|---|---|\n{table}\n{ready}\n",
-        guarantees.backend
+        "# Doctor\n\nsandbox: {}\n\n| guarantee | | what it promises |\n|---|---|---|\n{table}\n{ready}\n\nHarbor: {}\n",
+        guarantees.backend,
+        harbor::here(&machine.harbor)
     ))
 }
 

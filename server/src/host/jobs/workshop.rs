@@ -105,7 +105,8 @@ impl Workshop {
         Digest::of_parts([b"harbor/1".as_slice(), self.environment.as_bytes(), kwargs.as_bytes()])
     }
 
-    /// Ends what earlier workers have left running, and removes the jobs of runs that are over: `is_open` says of which it is not.
+    /// Ends what earlier workers have left running, and removes the jobs of runs that are over, `is_open` says of which it is not,
+    /// and the harnesses that were tried in them.
     pub fn sweep(&self, is_open: impl Fn(&str) -> bool) {
         let Ok(entries) = fs::read_dir(self.jobs()) else { return };
         let entries: Vec<fs::DirEntry> = entries.flatten().collect();
@@ -122,6 +123,7 @@ impl Workshop {
                 false => fs::remove_file(entry.path()),
             };
         }
+        let _ = harbor::keep_only(&self.first, &self.directory.join(CANDIDATES));
     }
 
     fn jobs(&self) -> PathBuf {

@@ -59,6 +59,21 @@ pub fn lay_out(
     settled.map(|()| at)
 }
 
+/// Removes what was laid out below `above`, all but one. What is needed again is laid out again.
+///
+/// # Errors
+/// What the file system says of the first that cannot be removed; the others are gone.
+pub fn keep_only(kept: &Path, above: &Path) -> io::Result<()> {
+    let mut failed = Ok(());
+    for entry in fs::read_dir(above)? {
+        let path = entry?.path();
+        if path != kept {
+            failed = failed.and(remove(&path));
+        }
+    }
+    failed
+}
+
 /// Lets nobody write a directory and all below it, or lets its owner again.
 fn close(at: &Path, is_open: bool) -> io::Result<()> {
     let there = fs::symlink_metadata(at)?;
@@ -144,6 +159,12 @@ mod tests {
         assert_eq!(lay_out(&harness, Path::new("/nowhere"), &digest, &directory).unwrap(), at);
         assert_eq!(fs::read_to_string(&file).unwrap(), "a: b\n");
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing else is left there");
+        let other = Files::from_texts([("harness.toml", text), ("sub/mini.yaml", "a: c\n")]);
+        let other = Harness::resolve(&other, None);
+        let older = lay_out(&other, Path::new("/nowhere"), &other.digest(|_| None), &directory).unwrap();
+        assert!(older.exists() && older != at);
+        keep_only(&at, &directory).unwrap();
+        assert!(at.exists() && !older.exists());
         remove(&directory).unwrap();
     }
 }

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use harness_schema::harness::Harness;
 use harness_schema::manifest::AgentKind;
 
-pub use self::candidate::lay_out;
+pub use self::candidate::{keep_only, lay_out};
 pub use self::process::{Ended, Running, end_noted};
-pub use self::program::Program;
+pub use self::program::{Program, here};
 pub use self::words::{Asked, Words};
 
 use crate::host::machine::Machine;

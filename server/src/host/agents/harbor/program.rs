@@ -81,16 +81,37 @@ impl Program {
     /// # Errors
     /// [`HarborError::Version`] if it is another one.
     pub(super) fn is(&self, wanted: &str) -> Result<(), HarborError> {
+        let found = self.version()?;
+        if found == wanted {
+            return Ok(());
+        }
+        Err(HarborError::Version { wanted: wanted.to_owned(), found })
+    }
+
+    /// What it says its version is.
+    fn version(&self) -> Result<String, HarborError> {
         let mut command = self.command();
         command.arg("--version").stdout(Stdio::piped()).stderr(Stdio::null());
         let failed = |source| HarborError::File { what: "run", path: self.path.clone(), source };
         let output = spawn::start(command).and_then(std::process::Child::wait_with_output).map_err(failed)?;
         let printed = String::from_utf8_lossy(&output.stdout);
         let found = printed.split_whitespace().last().unwrap_or("unknown").trim_start_matches('v');
-        if found == wanted {
-            return Ok(());
+        Ok(found.chars().take(40).collect())
+    }
+}
+
+/// What is to be said of Harbor on this machine, in one line; its version is asked of it.
+#[must_use]
+pub fn here(harbor: &Harbor) -> String {
+    let found = Program::of(harbor).and_then(|program| Ok((program.version()?, program.path)));
+    match found {
+        Ok((version, path)) => {
+            format!(
+                "{version} ({}); it runs its agents in environments of its own, outside of this sandbox",
+                path.display()
+            )
         }
-        Err(HarborError::Version { wanted: wanted.to_owned(), found: found.chars().take(40).collect() })
+        Err(error) => format!("none, and only agents of the kind `harbor` need it ({error})"),
     }
 }
 
@@ -103,4 +124,30 @@ fn on_path() -> Option<PathBuf> {
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|there| there.is_file() && there.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_program_that_is_not_there_the_line_says_where_it_was_named() {
+        let harbor = Harbor { program: Some(PathBuf::from("/nowhere/harbor")), ..Harbor::default() };
+        let line = here(&harbor);
+        assert!(line.starts_with("none, and only agents of the kind `harbor` need it"), "{line}");
+        assert!(line.contains("`/nowhere/harbor` of your configuration is no file"), "{line}");
+    }
+
+    #[test]
+    fn a_program_is_asked_for_its_version() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = std::env::temp_dir().join(format!("self-harness-harbor-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let program = directory.join(NAME);
+        std::fs::write(&program, "#!/bin/sh\necho harbor v9.8.7\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let line = here(&Harbor { program: Some(program), ..Harbor::default() });
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert!(line.starts_with("9.8.7 ("), "{line}");
+    }
 }

@@ -16,7 +16,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower_lsp::gen_lsp_types as lsp;
 
 use super::diagnostics::{Diagnostics, REST};
-use super::shared::{Load, Shared};
+use super::loads::Load;
+use super::shared::Shared;
 use super::to_proto;
 use crate::host::disk;
 use crate::host::watch::Watch;

@@ -14,6 +14,7 @@ pub mod from_proto;
 pub mod session;
 pub mod settings;
 pub mod to_proto;
+pub mod loads;
 pub mod shared;
 pub mod asking;
 pub mod at;

@@ -1,6 +1,6 @@
 //! What the handlers share: the workspace, the session, and the ways to a worker thread and to the client.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,6 +16,7 @@ use tower_lsp::gen_lsp_types as lsp;
 use tower_lsp::jsonrpc::Result;
 
 use super::dispatch;
+use super::loads::{Load, Loads};
 use super::outbox::{Outbox, replaces, replaces_of};
 use super::session::Session;
 use super::settings::Settings;
@@ -29,9 +30,6 @@ const COMPUTATIONS: usize = 2;
 /// What took less than this last time is worked out where the message is taken: a hand-over to another thread and back costs
 /// as much, and the messages behind it wait no longer than they would for it.
 const AT_ONCE: Duration = Duration::from_micros(1500);
-
-/// Requests wait so long at most for a workspace to be read.
-const LONGEST_LOAD: Duration = Duration::from_secs(10);
 
 /// Requests wait so long at most for a store to be read for the first time.
 const LONGEST_READ: Duration = Duration::from_secs(3);
@@ -54,35 +52,6 @@ pub struct Tokens {
     pub version: Option<i32>,
     /// As the protocol counts them.
     pub data: Vec<u32>,
-}
-
-/// Something that is being read, for all documents below a path.
-#[derive(Debug)]
-pub struct Load {
-    shared: Arc<Shared>,
-    number: u64,
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.shared.loads.send_modify(|loads| drop(loads.paths.remove(&self.number)));
-    }
-}
-
-/// What is being read.
-#[derive(Debug, Default)]
-struct Loads {
-    next: u64,
-    /// The paths below which documents may look different afterwards.
-    paths: BTreeMap<u64, Vec<PathBuf>>,
-}
-
-impl Loads {
-    /// Whether something is being read that a document may belong to; without a document, anything.
-    fn concern(&self, document: Option<&Path>) -> bool {
-        let concerns = |path: &PathBuf| document.is_none_or(|document| document.starts_with(path));
-        self.paths.values().flatten().any(concerns)
-    }
 }
 
 /// A notification as it is written.
@@ -125,7 +94,7 @@ pub struct Shared {
     /// How long it took to work out the diagnostics of a document, last time.
     took: DashMap<PathBuf, Duration>,
     /// The folders and projects that are being read.
-    loads: watch::Sender<Loads>,
+    loads: Arc<Loads>,
     /// The projects whose stores were read.
     read: watch::Sender<BTreeSet<PathBuf>>,
     settings: Mutex<Settings>,
@@ -163,7 +132,7 @@ impl Shared {
             jobs: DashMap::new(),
             pushed: DashMap::new(),
             took: DashMap::new(),
-            loads: watch::Sender::new(Loads::default()),
+            loads: Arc::default(),
             read: watch::Sender::default(),
             settings: Mutex::default(),
             hints: DashMap::new(),
@@ -253,36 +222,22 @@ impl Shared {
 
     /// Something is being read from now until the answer is dropped, for all documents below some paths.
     #[must_use]
-    pub fn load(self: &Arc<Self>, paths: Vec<PathBuf>) -> Load {
-        let mut number = 0;
-        self.loads.send_modify(|loads| {
-            number = loads.next;
-            loads.next += 1;
-            loads.paths.insert(number, paths);
-        });
-        Load { shared: Arc::clone(self), number }
+    pub fn load(&self, paths: Vec<PathBuf>) -> Load {
+        self.loads.begin(paths)
     }
 
     /// The workspace as it is now, or, while what a document may belong to is being read, as it is then: an answer from an
     /// empty workspace would say that nothing is wrong. Without a document everything is waited for.
     pub async fn settled(&self, document: Option<&Path>) -> Snapshot {
-        let snapshot = self.snapshot();
-        if !self.loads.borrow().concern(document) {
-            return snapshot;
-        }
-        let mut loads = self.loads.subscribe();
-        let done = loads.wait_for(|loads| !loads.concern(document));
-        let _ = tokio::time::timeout(LONGEST_LOAD, done).await;
+        self.loads.wait(document).await;
         self.snapshot()
     }
 
     /// The same on a worker thread, which may wait.
     #[must_use]
     pub fn settled_here(&self, document: &Path) -> Snapshot {
-        if !self.loads.borrow().concern(Some(document)) {
-            return self.snapshot();
-        }
-        tokio::runtime::Handle::current().block_on(self.settled(Some(document)))
+        self.loads.wait_here(document);
+        self.snapshot()
     }
 
     /// The whole workspace with what the store of every project says: before it was read, nothing would be known of any run.
@@ -309,7 +264,7 @@ impl Shared {
     #[must_use]
     pub fn turn_at_once(&self, document: &Path) -> Option<SemaphorePermit<'_>> {
         let is_quick = self.took.get(document).is_some_and(|took| *took < AT_ONCE);
-        if !is_quick || self.loads.borrow().concern(Some(document)) {
+        if !is_quick || self.loads.concern(Some(document)) {
             return None;
         }
         self.computations.try_acquire().ok()

@@ -150,8 +150,8 @@ mod costs {
 
 /// Measures by turns, so that what slows the machine slows everything alike.
 #[cfg(target_os = "linux")]
-fn measure(rounds: usize, program: &Path) -> Outcome<()> {
-    let backend = costs::backend(program);
+fn measure(rounds: usize, executable: &Path) -> Outcome<()> {
+    let backend = costs::backend(executable);
     let trials = backend.trials.clone();
     let [mut bash, mut bare_command, mut walls, mut first, mut start, mut command, mut kill, mut snapshot] =
         [const { Vec::new() }; 8];
@@ -161,7 +161,7 @@ fn measure(rounds: usize, program: &Path) -> Outcome<()> {
         let program = costs::bare("/bin/true", &[])?;
         let namespaces = costs::walls()?;
         // For the first sandbox of a worker nothing waits.
-        let alone = costs::sandbox(&costs::backend(program), &trials)?;
+        let alone = costs::sandbox(&costs::backend(executable), &trials)?;
         let costs = costs::sandbox(&backend, &trials)?;
         if 0 < round {
             bash.push(shell);

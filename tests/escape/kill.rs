@@ -190,7 +190,8 @@ fn worker() {
     let _ = sandbox.exec(&Exec::shell(script));
 }
 
-fn start_worker(directory: &Path, marker: &str, until: &str) -> std::process::Child {
+/// A process that starts a sandbox, once it has said that word.
+pub(crate) fn start_worker(directory: &Path, marker: &str, until: &str) -> std::process::Child {
     let mut worker = Command::new(std::env::current_exe().unwrap())
         .args(["kill::worker", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
         .env("WORKER_DIRECTORY", directory)

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +39,11 @@ impl Next {
         fitting.map_or_else(|| Spare::load(of), Ok)
     }
 
+    /// Lets the one go that waits.
+    pub fn let_go(&self) {
+        let _waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Has one wait, if none does.
     pub(super) fn fill(&self, of: &Origin) {
         let is_empty = || self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none();
@@ -65,7 +70,8 @@ pub(super) struct Origin {
 #[derive(Debug)]
 pub(super) struct Spare {
     origin: Origin,
-    libraries: Option<Version>,
+    /// Of the program and of [`LIBRARIES`]: another one may have been installed since.
+    versions: [Option<Version>; 2],
     /// The process, until somebody takes it.
     outer: Option<Child>,
     /// What it and the first process have in their command lines, and nothing else has.
@@ -96,8 +102,13 @@ struct Version {
 }
 
 impl Version {
-    fn of(file: &fs::Metadata) -> Self {
-        Self { place: (file.dev(), file.ino()), changed: (file.mtime(), file.mtime_nsec()) }
+    fn of(path: &Path) -> Option<Self> {
+        let file = fs::metadata(path).ok()?;
+        Some(Self { place: (file.dev(), file.ino()), changed: (file.ctime(), file.ctime_nsec()) })
+    }
+
+    fn all(origin: &Origin) -> [Option<Self>; 2] {
+        [Self::of(&origin.program), Self::of(LIBRARIES.as_ref())]
     }
 }
 
@@ -115,6 +126,8 @@ impl Spare {
             files.push(wire::sealed("file", content.as_bytes()).map_err(failed("no memory for files"))?);
         }
         let number = |descriptor: Option<&OwnedFd>| descriptor.map_or(-1, AsRawFd::as_raw_fd);
+        // Noted before they are opened: what changes in between is noticed.
+        let versions = Version::all(of);
         let libraries = File::open(LIBRARIES).ok();
         let numbers = Descriptors {
             info: told.as_raw_fd(),
@@ -124,7 +137,6 @@ impl Spare {
             nsswitch: number(files.get(3)),
             libraries: libraries.as_ref().map(AsRawFd::as_raw_fd),
         };
-        let version = libraries.as_ref().and_then(|file| file.metadata().ok()).map(|file| Version::of(&file));
         let own = random::name().map_err(failed("no random name"))?;
         let mark = format!("{}-{own}", orphan::mark());
         let mut command = spawn::command(&of.program);
@@ -147,7 +159,7 @@ impl Spare {
         let adjusted = fs::write(format!("/proc/{}/oom_score_adj", outer.id()), "1000");
         let stderr = outer.stderr.take();
         let ends = Some(Ends { control, info, arguments: File::from(arguments), stderr });
-        let spare = Self { origin: of.clone(), libraries: version, outer: Some(outer), mark, numbers, ends };
+        let spare = Self { origin: of.clone(), versions, outer: Some(outer), mark, numbers, ends };
         adjusted.map_err(failed("the OOM score cannot be set"))?;
         Ok(spare)
     }
@@ -155,8 +167,7 @@ impl Spare {
     /// Whether it is what would be loaded now.
     fn fits(&mut self, of: &Origin) -> bool {
         let lives = self.outer.as_mut().is_some_and(|outer| matches!(outer.try_wait(), Ok(None)));
-        let libraries = fs::metadata(LIBRARIES).ok().map(|file| Version::of(&file));
-        lives && self.origin == *of && self.libraries == libraries
+        lives && self.origin == *of && self.versions == Version::all(of)
     }
 
     /// Gives it away; `None` if that was done before.

@@ -420,7 +420,7 @@ impl Launched {
         let outer = self.outer.take().ok_or_else(missing).map_err(not_looked_after)?;
         keeper.afterwards(afterwards);
         Ok(Box::new(Running {
-            outer,
+            outer: Some(outer),
             first,
             control: std::sync::Arc::new(control),
             stopped: std::sync::Arc::default(),

@@ -1,6 +1,6 @@
 //! What trials cost below the agent, and a store as large as a year of them: what `tests/bench/trials.py` cannot do from
-//! outside. `sandbox ROUNDS` measures sandboxes and prints milliseconds as JSON; `store DIR TRIALS` writes a run that ended.
-//! Judges nothing.
+//! outside. `sandbox ROUNDS PROGRAM` measures sandboxes whose first process is that program, and prints milliseconds as JSON;
+//! `store DIR TRIALS` writes a run that ended. Judges nothing.
 
 use std::error::Error;
 use std::io::Write;
@@ -23,15 +23,15 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const REPEATS: usize = 2;
 
 fn main() -> Outcome<ExitCode> {
-    // The first process of a sandbox is the executable of whoever starts it: this one.
+    // This program can be the first process of a sandbox too: what a small one costs.
     if let Some(code) = sandbox::inner_stage(env::args_os()) {
         return Ok(code);
     }
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["sandbox", rounds] => measure(rounds.parse()?)?,
+        ["sandbox", rounds, program] => measure(rounds.parse()?, Path::new(program))?,
         ["store", root, trials] => write_store(Path::new(root), trials.parse()?)?,
-        _ => return Err("usage: trial_costs sandbox ROUNDS | store DIR TRIALS".into()),
+        _ => return Err("usage: trial_costs sandbox ROUNDS PROGRAM | store DIR TRIALS".into()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -39,11 +39,13 @@ fn main() -> Outcome<ExitCode> {
 #[cfg(target_os = "linux")]
 mod costs {
     use std::fs;
+    use std::path::Path;
     use std::process::{Child, Stdio};
     use std::time::Instant;
 
+    use self_harness::host::sandbox::bubblewrap::Bubblewrap;
     use self_harness::host::sandbox::snapshot::{self, TreeLimits};
-    use self_harness::host::sandbox::{self, Backend, Dead, Ended, Exec, Phase, Spec, Trials};
+    use self_harness::host::sandbox::{Backend, Dead, Ended, Exec, Phase, Spec, Trials};
     use self_harness::host::spawn;
 
     use super::Outcome;
@@ -144,51 +146,52 @@ mod costs {
         }
     }
 
-    /// The directory of the trees, as a worker has it.
-    pub(super) fn trials() -> Trials {
-        Trials::of_this_machine(sandbox::identity(sandbox::Choice::Bubblewrap))
+    /// The backend as a worker has it whose executable that is: the one that a trial's first process is.
+    pub(super) fn backend(program: &Path) -> Bubblewrap {
+        Bubblewrap { executable: program.to_path_buf(), ..Bubblewrap::of_this_machine() }
     }
 }
 
 /// Measures by turns, so that what slows the machine slows everything alike.
 #[cfg(target_os = "linux")]
-fn measure(rounds: usize) -> Outcome<()> {
-    let (backend, trials) = (
-        sandbox::backend(sandbox::Choice::Bubblewrap, Vec::new(), &sandbox::Containers::default()),
-        costs::trials(),
-    );
-    let [mut bash, mut bare_command, mut walls, mut start, mut command, mut kill, mut snapshot] =
-        [const { Vec::new() }; 7];
+fn measure(rounds: usize, executable: &Path) -> Outcome<()> {
+    let backend = costs::backend(executable);
+    let trials = backend.trials.clone();
+    let [mut bash, mut bare_command, mut walls, mut first, mut start, mut command, mut kill, mut snapshot] =
+        [const { Vec::new() }; 8];
     // The first round fills the page cache.
     for round in 0..=rounds {
         let shell = costs::bare("/bin/bash", &["-c", "true"])?;
         let program = costs::bare("/bin/true", &[])?;
         let namespaces = costs::walls()?;
-        let costs = costs::sandbox(&*backend, &trials)?;
+        // For the first sandbox of a worker nothing waits.
+        let alone = costs::sandbox(&costs::backend(executable), &trials)?;
+        let costs = costs::sandbox(&backend, &trials)?;
         if 0 < round {
             bash.push(shell);
             bare_command.push(program);
             walls.push(namespaces);
+            first.push(alone.start);
             start.push(costs.start);
             command.push(costs.command);
             kill.push(costs.kill);
         }
         if round % 10 == 0 {
-            let took = costs::snapshot(&*backend, &trials)?;
+            let took = costs::snapshot(&backend, &trials)?;
             if 0 < round || rounds < 10 {
                 snapshot.push(took);
             }
         }
     }
     let figures = json!({
-        "bash": bash, "bareCommand": bare_command, "walls": walls, "start": start, "command": command, "kill": kill,
+        "bash": bash, "bareCommand": bare_command, "walls": walls, "first": first, "start": start, "command": command, "kill": kill,
         "snapshot": snapshot,
     });
     Ok(writeln!(io::stdout(), "{figures}")?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn measure(_: usize) -> Outcome<()> {
+fn measure(_: usize, _: &Path) -> Outcome<()> {
     Err("there is no sandbox for this system".into())
 }
 

@@ -102,6 +102,7 @@ fn esc_144_a_program_that_drops_a_wall_is_found_out() {
     for (dropped, instead, seen) in [
         ("--remount-ro /", "", "`/` can be written"),
         ("--remount-ro /dev", "", "`/dev` can be written"),
+        ("--remount-ro /proc", "", "`/proc` can be written"),
         ("--ro-bind /usr /usr", "--bind /usr /usr", "`/usr` can be written"),
         ("--unshare-pid --as-pid-1", "", "and not the first of its namespace"),
         ("--as-pid-1", "", "process 2 and not the first"),

@@ -15,5 +15,6 @@ mod kernel;
 mod resources;
 mod kill;
 mod cancelled;
+mod spare;
 mod trees;
 mod backends;

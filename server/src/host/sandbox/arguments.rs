@@ -13,11 +13,9 @@ const TMP_BYTES: u64 = 256 << 20;
 const SMALL_BYTES: u64 = 64 << 20;
 
 /// Files below `/etc` that say where programs, libraries and certificates are. Never all of `/etc`.
-const ETC: &[&str] = &["alternatives", "ssl", "ld.so.cache"];
+const ETC: &[&str] = &["alternatives", "ssl"];
 /// Where `/etc/ssl/certs` leads to on some distributions.
 const CERTIFICATES: &str = "/etc/ca-certificates/extracted";
-/// Parts of `/proc` that speak to the machine.
-const READ_ONLY_PROC: &[&str] = &["/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
 
 /// What there is on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +43,8 @@ pub struct Descriptors {
     pub hosts: i32,
     /// `/etc/nsswitch.conf`
     pub nsswitch: i32,
+    /// `/etc/ld.so.cache`, if this machine has one.
+    pub libraries: Option<i32>,
 }
 
 /// The files that are made for a sandbox, in the order of [`Descriptors`].
@@ -66,8 +66,8 @@ pub fn arguments(spec: &Spec, machine: &Machine, numbers: &Descriptors, executab
     pseudo(&mut line, machine);
     line.bind("--ro-bind", executable, INSIDE);
     own(&mut line, spec);
-    // Last: both can be written until then.
-    line.words(["--remount-ro", "/dev", "--remount-ro", "/"]);
+    // Last: they can be written until then. Of `/proc` that is what speaks to the machine, and everything else in it.
+    line.words(["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"]);
     line.0
 }
 
@@ -164,6 +164,9 @@ fn system(line: &mut Line, machine: &Machine, numbers: &Descriptors) {
     for (number, at) in files {
         line.words(["--perms", "0644", "--file", &number.to_string(), at]);
     }
+    if let Some(number) = numbers.libraries {
+        line.words(["--perms", "0644", "--file", &number.to_string(), "/etc/ld.so.cache"]);
+    }
     for toolchain in &machine.toolchains {
         line.bind("--ro-bind", toolchain, &toolchain.to_string_lossy());
     }
@@ -171,10 +174,6 @@ fn system(line: &mut Line, machine: &Machine, numbers: &Descriptors) {
 
 fn pseudo(line: &mut Line, machine: &Machine) {
     line.words(["--proc", "/proc"]);
-    line.bind("--ro-bind", "/proc/sys", "/proc/sys");
-    for path in READ_ONLY_PROC {
-        line.bind("--ro-bind-try", path, path);
-    }
     for path in &machine.hidden {
         line.bind("--ro-bind", "/dev/null", path);
     }
@@ -217,7 +216,8 @@ mod tests {
             hidden: vec!["/proc/keys".into()],
             toolchains: vec!["/opt/tools".into()],
         };
-        let numbers = Descriptors { info: 10, passwd: 11, group: 12, hosts: 13, nsswitch: 14 };
+        let numbers =
+            Descriptors { info: 10, passwd: 11, group: 12, hosts: 13, nsswitch: 14, libraries: Some(15) };
         let words = arguments(&spec, &machine, &numbers, Path::new("/opt/self-harness"));
         let mut text = String::new();
         for word in words {

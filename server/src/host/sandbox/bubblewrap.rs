@@ -1,26 +1,26 @@
 //! Sandboxes by bubblewrap: namespaces without rights on the host, a root of its own, and our executable as the first
 //! process. Starts them; never falls back to less.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags};
 use serde::Deserialize;
 
-use super::arguments::{self, Descriptors, FILES, HOME, INSIDE, Machine};
+use super::arguments::{self, HOME, INSIDE, Machine};
 use super::guarantee::{Guarantees, Unavailable};
 use super::keeper::{Keeper, Kept};
 use super::orphan::{self, Note};
 use super::running::{self, Running};
+use super::spare::{Ends, Next, Origin};
 use super::spec::{Backend, EGRESS_ADDRESS, MODEL_ADDRESS, Sandbox, SandboxError, Spec};
 use super::tree::{Identity, TreeError, Trials};
 use super::wire::{self, Report, Setup};
@@ -46,6 +46,8 @@ pub struct Bubblewrap {
     pub run_as: Option<Identity>,
     /// Directories with more programs that can be read inside.
     pub toolchains: Vec<PathBuf>,
+    /// What waits for the next start.
+    pub next: Next,
 }
 
 impl Bubblewrap {
@@ -59,6 +61,7 @@ impl Bubblewrap {
             trials: Trials::of_this_machine(run_as),
             run_as,
             toolchains: Vec::new(),
+            next: Next::default(),
         }
     }
 
@@ -119,7 +122,10 @@ impl Backend for Bubblewrap {
 
     fn start(&self, spec: Spec) -> Result<Box<dyn Sandbox>, SandboxError> {
         match self.check(&spec).and_then(|()| self.launch(&spec)) {
-            Ok(launched) => launched.settle(spec),
+            Ok(launched) => {
+                let (next, origin) = (self.next.clone(), self.origin());
+                launched.settle(spec, move || next.fill(&origin))
+            }
             Err(error) => {
                 // The first failure is the one that is told.
                 let _ = spec.tree.remove();
@@ -143,55 +149,36 @@ impl Bubblewrap {
         Ok(())
     }
 
-    /// Starts bubblewrap and waits until the inner stage has checked the walls.
+    fn origin(&self) -> Origin {
+        Origin { program: self.program.clone(), run_as: self.run_as }
+    }
+
+    /// Has bubblewrap make a sandbox and waits until the inner stage has checked the walls.
     fn launch(&self, spec: &Spec) -> Result<Launched, SandboxError> {
-        let failed =
-            |what: &'static str| move |error: std::io::Error| SandboxError::Start(format!("{what}: {error}"));
         let build = wire::build(&self.executable).map_err(|error| {
             SandboxError::Start(format!("`{}` cannot be looked at: {error}", self.executable.display()))
         })?;
-        let (control, inner) = wire::pair().map_err(failed("no socket pair"))?;
-        let (info, told) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
-            .map_err(std::io::Error::from)
-            .map_err(failed("no pipe"))?;
-        let mut files = Vec::new();
-        for content in FILES {
-            files.push(wire::sealed("file", content.as_bytes()).map_err(failed("no memory for files"))?);
-        }
-        let number = |descriptor: Option<&OwnedFd>| descriptor.map_or(-1, AsRawFd::as_raw_fd);
-        let numbers = Descriptors {
-            info: told.as_raw_fd(),
-            passwd: number(files.first()),
-            group: number(files.get(1)),
-            hosts: number(files.get(2)),
-            nsswitch: number(files.get(3)),
-        };
+        let mut spare = self.next.take(&self.origin())?;
         let machine = machine(&self.toolchains);
-        let words = arguments::arguments(spec, &machine, &numbers, &self.executable);
-        let words = wire::sealed("arguments", &arguments::encoded(&words)).map_err(failed("no memory"))?;
-        let setup = serde_json::to_string(&setup(spec, &build))
-            .map_err(|error| SandboxError::Start(error.to_string()))?;
-
-        let mut command = spawn::command(&self.program);
-        command
-            .arg("--args")
-            .arg(words.as_raw_fd().to_string())
-            .args(["--", INSIDE, wire::INIT, &setup])
-            .stdin(inner)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        if let Some(user) = self.run_as {
-            // The groups of root go with its number.
-            command.gid(user.gid).uid(user.uid);
-        }
-        files.extend([told, words]);
-        spawn::inherit(&mut command, files);
-        let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
-        let stderr = outer.stderr.take();
-        let id = spec.tree.id().to_owned();
-        let mut launched =
-            Launched { id, outer: Some(outer), control, first: None, roads: Roads::default(), stderr };
+        let words = arguments::arguments(spec, &machine, &spare.numbers, &self.executable);
+        let setup = setup(spec, &build);
+        let mark = spare.mark.clone();
+        let Some((outer, ends)) = spare.release() else {
+            return Err(SandboxError::Start(String::from("there is no bubblewrap")));
+        };
+        let Ends { control, info, arguments, stderr } = ends;
+        let mut launched = Launched {
+            mark,
+            outer: Some(outer),
+            control,
+            first: None,
+            keeper: None,
+            roads: Roads::default(),
+            stderr,
+        };
+        launched.tell(arguments, &words, &setup)?;
         launched.await_first(spec, info)?;
+        launched.look_after(spec)?;
         launched.await_ready(spec, &build)?;
         Ok(launched)
     }
@@ -214,7 +201,6 @@ fn setup(spec: &Spec, build: &str) -> Setup {
     writable.extend(spec.phase.logs().map(String::from));
     Setup {
         build: build.to_owned(),
-        id: spec.tree.id().to_owned(),
         writable,
         directory: spec.workdir.clone(),
         memory_bytes: spec.limits.memory_bytes,
@@ -288,11 +274,12 @@ struct Info {
 
 /// bubblewrap, until the sandbox is known to be as it has to be. What is dropped is killed.
 struct Launched {
-    /// The random name of the tree.
-    id: String,
+    /// What it has in its command line.
+    mark: String,
     outer: Option<Child>,
     control: OwnedFd,
     first: Option<(i32, OwnedFd)>,
+    keeper: Option<Keeper>,
     roads: Roads,
     stderr: Option<ChildStderr>,
 }
@@ -305,6 +292,21 @@ struct Roads {
 }
 
 impl Launched {
+    /// Says what is to be made, first to whoever is last: it finds it when it is there.
+    fn tell(
+        &mut self,
+        mut arguments: fs::File,
+        words: &[OsString],
+        setup: &Setup,
+    ) -> Result<(), SandboxError> {
+        wire::send(&self.control, setup, &[])
+            .map_err(|error| SandboxError::Start(format!("its first process cannot be told: {error}")))?;
+        if arguments.write_all(&arguments::encoded(words)).is_err() {
+            return Err(self.not_started("it does not listen"));
+        }
+        Ok(())
+    }
+
     /// Learns and pins the first process.
     fn await_first(&mut self, spec: &Spec, info: OwnedFd) -> Result<(), SandboxError> {
         let until = Instant::now() + PATIENCE;
@@ -387,27 +389,38 @@ impl Launched {
         let _ = outer.kill();
         running::reap(&mut outer);
         // What it had started a moment before does not end with it yet. What cannot be ended is swept later.
-        let _ = orphan::end_marked(&self.id);
+        let _ = orphan::end_marked(&self.mark);
     }
 
-    /// A sandbox that may be used.
-    fn settle(mut self, spec: Spec) -> Result<Box<dyn Sandbox>, SandboxError> {
-        let failed =
-            |error: std::io::Error| SandboxError::Start(format!("it cannot be looked after: {error}"));
-        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let (pid, first) = self.first.as_ref().ok_or_else(missing).map_err(failed)?;
+    /// Starts the thread beside it, while bubblewrap is at work.
+    fn look_after(&mut self, spec: &Spec) -> Result<(), SandboxError> {
+        let (pid, first) = self.first.as_ref().ok_or_else(missing).map_err(not_looked_after)?;
         let kept = Kept {
             pid: *pid,
-            pinned: first.try_clone().map_err(failed)?,
+            pinned: first.try_clone().map_err(not_looked_after)?,
             directory: spec.tree.directory().to_path_buf(),
             limits: spec.limits,
+            // It is the process that is pinned: it was there after that. Without its mounts its end takes longer, and that is all.
+            mounts: fs::File::open(format!("/proc/{pid}/ns/mnt")).ok().map(OwnedFd::from),
         };
-        let keeper = Keeper::start(kept).map_err(failed)?;
-        let control = self.control.try_clone().map_err(failed)?;
-        let first = first.try_clone().map_err(failed)?;
-        let outer = self.outer.take().ok_or_else(missing).map_err(failed)?;
+        self.keeper = Some(Keeper::start(kept).map_err(not_looked_after)?);
+        Ok(())
+    }
+
+    /// A sandbox that may be used; `afterwards` is what nobody waits for.
+    fn settle(
+        mut self,
+        spec: Spec,
+        afterwards: impl FnOnce() + Send + 'static,
+    ) -> Result<Box<dyn Sandbox>, SandboxError> {
+        let control = self.control.try_clone().map_err(not_looked_after)?;
+        let (_, first) = self.first.as_ref().ok_or_else(missing).map_err(not_looked_after)?;
+        let first = first.try_clone().map_err(not_looked_after)?;
+        let keeper = self.keeper.take().ok_or_else(missing).map_err(not_looked_after)?;
+        let outer = self.outer.take().ok_or_else(missing).map_err(not_looked_after)?;
+        keeper.afterwards(afterwards);
         Ok(Box::new(Running {
-            outer,
+            outer: Some(outer),
             first,
             control: std::sync::Arc::new(control),
             stopped: std::sync::Arc::default(),
@@ -445,6 +458,14 @@ fn roads(spec: &Spec, handed: Vec<OwnedFd>) -> Result<Roads, SandboxError> {
     let are_asked_for = roads.model.is_some() == spec.network.has_model()
         && roads.egress.is_some() == spec.network.has_egress();
     if are_asked_for { Ok(roads) } else { Err(not_safe("other roads were handed over than were asked for")) }
+}
+
+fn missing() -> std::io::Error {
+    std::io::ErrorKind::NotFound.into()
+}
+
+fn not_looked_after(error: std::io::Error) -> SandboxError {
+    SandboxError::Start(format!("it cannot be looked after: {error}"))
 }
 
 /// A wall is not as it has to be.

@@ -43,10 +43,11 @@ pub(super) fn stage(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
     let started = if argument.as_ref().is_some_and(|argument| argument == frames::STDIO) {
         Line::open().ok().map(|(line, setup)| (Control::Line(line), setup))
     } else {
-        let setup = argument.and_then(|text| serde_json::from_str(text.to_str()?).ok());
-        setup
-            .zip(io::stdin().as_fd().try_clone_to_owned().ok())
-            .map(|(s, socket)| (Control::Socket(socket), s))
+        let socket = io::stdin().as_fd().try_clone_to_owned().ok();
+        socket.and_then(|socket| {
+            let (setup, _) = wire::receive::<Setup>(&socket).ok()??;
+            Some((Control::Socket(socket), setup))
+        })
     };
     // Whoever types the hidden argument gets an answer.
     let Some((control, setup)) = started else { return Some(ExitCode::from(UNSAFE)) };
@@ -89,11 +90,10 @@ fn prepare(setup: &Setup) -> Result<(Confinement, Vec<TcpListener>), String> {
         }
         check_descriptors(&["pipe:", "pipe:"])?;
     } else {
-        check_mounts(&["/", "/dev", "/usr"])?;
+        check_mounts(&["/", "/dev", "/proc", "/usr"])?;
         check_descriptors(&["socket:"])?;
     }
-    // The first to go if the machine runs out of memory; commands inherit it.
-    fs::write("/proc/self/oom_score_adj", "1000").map_err(failed("the OOM score cannot be set"))?;
+    be_first_to_go(setup)?;
     // Nobody inside may look into this process, or take its descriptors.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(io::Error::from)
@@ -118,6 +118,19 @@ fn prepare(setup: &Setup) -> Result<(Confinement, Vec<TcpListener>), String> {
         listeners.push(listener.map_err(failed("no socket listens for other hosts"))?);
     }
     Ok((confinement, listeners))
+}
+
+/// The first to go if the machine runs out of memory; commands inherit it. Where `/proc` cannot be written any more, that was
+/// done before.
+fn be_first_to_go(setup: &Setup) -> Result<(), String> {
+    const SCORE: &str = "/proc/self/oom_score_adj";
+    const MOST: &str = "1000";
+    if setup.contained.is_some() {
+        return fs::write(SCORE, MOST).map_err(|error| format!("the OOM score cannot be set: {error}"));
+    }
+    let score =
+        fs::read_to_string(SCORE).map_err(|error| format!("the OOM score cannot be read: {error}"))?;
+    if score.trim() == MOST { Ok(()) } else { Err(format!("its OOM score is {}", score.trim())) }
 }
 
 fn check_identity() -> Result<(), String> {

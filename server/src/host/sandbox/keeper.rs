@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec};
@@ -29,11 +29,18 @@ static LIVING: Mutex<BTreeMap<i32, ()>> = Mutex::new(BTreeMap::new());
 
 /// The thread, as the sandbox holds it.
 pub(super) struct Keeper {
-    leftovers: Option<Sender<OwnedFd>>,
+    work: Option<Sender<Work>>,
     wake: Arc<OwnedFd>,
     why: Arc<Mutex<Option<Ended>>>,
-    thread: Option<JoinHandle<()>>,
     pid: i32,
+}
+
+/// What it is asked to do.
+enum Work {
+    /// To read what nobody else reads any more.
+    Drain(OwnedFd),
+    /// Something that nobody waits for.
+    Do(Box<dyn FnOnce() + Send>),
 }
 
 /// What is looked after.
@@ -46,6 +53,9 @@ pub(super) struct Kept {
     pub(super) directory: PathBuf,
     /// What it may use.
     pub(super) limits: Limits,
+    /// Its mounts, if they can be held: when its last process ends they stay, and go when this thread does. To take them down
+    /// takes the kernel as long as everything else of an end, and that nothing lives does not depend on it.
+    pub(super) mounts: Option<OwnedFd>,
 }
 
 impl Keeper {
@@ -57,20 +67,29 @@ impl Keeper {
     fn with(kept: Kept, host: Host) -> std::io::Result<Self> {
         let wake = Arc::new(rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?);
         let why = Arc::new(Mutex::new(None));
-        let (leftovers, received) = mpsc::channel();
+        let (work, asked) = mpsc::channel();
         let pid = kept.pid;
         lock(&LIVING).insert(pid, ());
         let watch = Watch { kept, host, wake: Arc::clone(&wake), why: Arc::clone(&why) };
-        let thread =
-            thread::Builder::new().name(String::from("sandbox")).spawn(move || watch.run(&received))?;
-        Ok(Self { leftovers: Some(leftovers), wake, why, thread: Some(thread), pid })
+        let keeper = Self { work: Some(work), wake, why, pid };
+        thread::Builder::new().name(String::from("sandbox")).spawn(move || watch.run(&asked))?;
+        Ok(keeper)
     }
 
     /// Drains it until its end.
     pub(super) fn drain(&self, leftover: OwnedFd) {
-        if let Some(leftovers) = &self.leftovers {
+        self.ask(Work::Drain(leftover));
+    }
+
+    /// Has it do something that nobody waits for.
+    pub(super) fn afterwards(&self, job: impl FnOnce() + Send + 'static) {
+        self.ask(Work::Do(Box::new(job)));
+    }
+
+    fn ask(&self, work: Work) {
+        if let Some(asked) = &self.work {
             // Without the thread the sandbox is being killed.
-            let _ = leftovers.send(leftover);
+            let _ = asked.send(work);
             let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
         }
     }
@@ -82,13 +101,11 @@ impl Keeper {
 }
 
 impl Drop for Keeper {
+    /// The thread ends by itself. All that it may still do is to read, and to kill what it has pinned.
     fn drop(&mut self) {
         lock(&LIVING).remove(&self.pid);
-        self.leftovers = None;
+        self.work = None;
         let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -109,14 +126,17 @@ struct Watch {
 
 impl Watch {
     /// Ends when nobody holds the keeper any more.
-    fn run(self, received: &Receiver<OwnedFd>) {
+    fn run(mut self, asked: &Receiver<Work>) {
+        // Let go when this thread ends.
+        let _mounts = self.kept.mounts.take();
         let mut pipes: Vec<(std::fs::File, u64)> = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
         let (mut looked, mut measured) = (Instant::now(), Instant::now());
         loop {
             loop {
-                match received.try_recv() {
-                    Ok(pipe) => pipes.push((std::fs::File::from(pipe), 0)),
+                match asked.try_recv() {
+                    Ok(Work::Do(job)) => job(),
+                    Ok(Work::Drain(pipe)) => pipes.push((std::fs::File::from(pipe), 0)),
                     Err(mpsc::TryRecvError::Empty) => break,
                     Err(mpsc::TryRecvError::Disconnected) => return,
                 }
@@ -246,7 +266,7 @@ mod tests {
                 rustix::process::PidfdFlags::empty(),
             );
             let limits = Limits::default();
-            Kept { pid, pinned: pinned.unwrap(), directory: PathBuf::from("/"), limits }
+            Kept { pid, pinned: pinned.unwrap(), directory: PathBuf::from("/"), limits, mounts: None }
         };
         let sleep = || std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let (mut enough, mut little) = (sleep(), sleep());

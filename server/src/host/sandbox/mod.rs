@@ -41,6 +41,8 @@ mod probe;
 #[cfg(target_os = "linux")]
 mod remedy;
 #[cfg(target_os = "linux")]
+mod spare;
+#[cfg(target_os = "linux")]
 mod running;
 #[cfg(target_os = "linux")]
 mod program;
@@ -66,7 +68,7 @@ pub use spec::{
 pub use tree::{TrialTree, Trials};
 
 /// The version of everything that decides what a sandbox allows. Results under different versions are not compared.
-pub const POLICY: u32 = 3;
+pub const POLICY: u32 = 4;
 
 /// How trials are kept apart from the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -5,17 +5,25 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::{beneath, procfs, wire};
+use crate::host::random;
 
 const ENDING: &str = "sandbox";
 /// The ending of a note that is being written.
 const UNFINISHED: &str = "new";
 /// How long a process may take to end after it was killed.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A random word that stands in the command lines of all that this process starts for sandboxes; empty if none can be had.
+pub(super) fn mark() -> &'static str {
+    static MARK: OnceLock<String> = OnceLock::new();
+    MARK.get_or_init(|| random::name().unwrap_or_default())
+}
 
 /// A process that cannot be mistaken for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +59,9 @@ pub struct Note {
     pub boot: String,
     /// The worker.
     pub worker: Option<Noted>,
+    /// What stands in the command lines of all that the worker starts for sandboxes.
+    #[serde(default)]
+    pub mark: String,
     /// What is to be killed: the first process inside, then bubblewrap.
     pub processes: Vec<Noted>,
 }
@@ -61,7 +72,7 @@ impl Note {
     pub fn of(pids: &[i32]) -> Self {
         let own = i32::try_from(std::process::id()).unwrap_or(0);
         let processes = pids.iter().copied().filter_map(Noted::of).collect();
-        Self { boot: procfs::boot(), worker: Noted::of(own), processes }
+        Self { boot: procfs::boot(), worker: Noted::of(own), mark: mark().to_owned(), processes }
     }
 
     /// Where the note of a tree lies: beside the tree, out of reach of the sandbox.
@@ -117,8 +128,7 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
         if same_boot && note.worker.is_some_and(Noted::lives) {
             continue;
         }
-        let id = path.file_stem().unwrap_or_default().to_string_lossy();
-        if same_boot && !(end(&note.processes) && end_marked(&id)) {
+        if same_boot && !(end(&note.processes) && end_marked(&note.mark)) {
             continue;
         }
         // Where no process is noted, one may be on its way to becoming bubblewrap and not have a name yet: the note stays for
@@ -132,14 +142,14 @@ pub fn sweep(directory: &Path) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// Kills every part of a sandbox that has the random name of its tree in its command line; whether nothing of it is left.
+/// Kills every part of a sandbox that has this mark in its command line; whether nothing of it is left.
 ///
 /// A bubblewrap that is killed in the middle of a start leaves a child that waits for it for ever, and nobody has noted the
 /// number of that child. So it is looked for until nothing is found: what is dead starts nothing.
 #[must_use]
-pub fn end_marked(id: &str) -> bool {
+pub fn end_marked(mark: &str) -> bool {
     for _ in 0..16 {
-        let marked = marked(id.as_bytes());
+        let marked = marked(mark.as_bytes());
         if marked.is_empty() {
             return true;
         }
@@ -150,15 +160,15 @@ pub fn end_marked(id: &str) -> bool {
     false
 }
 
-/// Parts of sandboxes that have the random name of a tree in their command lines.
-fn marked(id: &[u8]) -> Vec<Noted> {
-    if id.is_empty() {
+/// Parts of sandboxes that have a mark in their command lines.
+fn marked(mark: &[u8]) -> Vec<Noted> {
+    if mark.is_empty() {
         return Vec::new();
     }
     let has = |noted: &Noted| {
         let line = fs::read(format!("/proc/{}/cmdline", noted.pid)).unwrap_or_default();
         let names = |word: &[u8]| line.windows(word.len()).any(|window| window == word);
-        names(id) && names(wire::INIT.as_bytes())
+        names(mark) && names(wire::INIT.as_bytes())
     };
     let living = procfs::processes().into_iter().filter(|process| !process.is_zombie);
     living.map(|process| Noted { pid: process.pid, started: process.started }).filter(has).collect()
@@ -212,7 +222,8 @@ mod tests {
         let place = fresh("dead");
         let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let orphan = Noted::of(i32::try_from(child.id()).unwrap()).unwrap();
-        let note = Note { boot: procfs::boot(), worker: Some(dead()), processes: vec![orphan] };
+        let note =
+            Note { boot: procfs::boot(), worker: Some(dead()), mark: String::new(), processes: vec![orphan] };
         note.write(&place.join(TREE)).unwrap();
         assert_eq!(sweep(&place).unwrap(), 1);
         assert!(!child.wait().unwrap().success());
@@ -228,7 +239,7 @@ mod tests {
         let tree = trials.fresh().unwrap();
         assert_eq!((entries(), sweep(trials.directory()).unwrap()), (2, 0));
         // A worker that died before it had started anything.
-        let note = Note { worker: Some(dead()), ..Note::of(&[]) };
+        let note = Note { worker: Some(dead()), mark: String::new(), ..Note::of(&[]) };
         note.write(tree.directory()).unwrap();
         // What it was about to start may still have no name, so the note stays for a while.
         assert_eq!((sweep(trials.directory()).unwrap(), entries()), (0, 1));
@@ -247,7 +258,8 @@ mod tests {
         let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let noted = Noted::of(i32::try_from(child.id()).unwrap()).unwrap();
         let own = Noted::of(i32::try_from(std::process::id()).unwrap());
-        let mut note = Note { boot: procfs::boot(), worker: own, processes: vec![noted] };
+        let mut note =
+            Note { boot: procfs::boot(), worker: own, mark: String::new(), processes: vec![noted] };
         note.write(&place.join(TREE)).unwrap();
         assert_eq!(sweep(&place).unwrap(), 0);
         assert!(place.join(TREE).exists());

@@ -29,8 +29,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The processes of a sandbox.
 pub(super) struct Running {
-    /// bubblewrap.
-    pub(super) outer: Child,
+    /// bubblewrap, until the barrier.
+    pub(super) outer: Option<Child>,
     /// The first process inside, pinned.
     pub(super) first: OwnedFd,
     /// Its control socket.
@@ -218,13 +218,17 @@ impl Running {
         let _ = rustix::process::pidfd_send_signal(&self.first, Signal::KILL);
     }
 
-    /// Ends everything and waits for it; whether nothing is left.
+    /// Ends everything and waits for it; whether nothing is left. bubblewrap is not in the sandbox: of its own it only waits for
+    /// the first process, so it ends after the barrier, and the thread beside waits for it.
     fn barrier(&mut self) -> bool {
         self.end_all();
-        if !has_ended(&self.first, PATIENCE) {
-            return false;
+        let ended = has_ended(&self.first, PATIENCE);
+        if ended && let Some(mut outer) = self.outer.take() {
+            self.keeper.afterwards(move || {
+                reap(&mut outer);
+            });
         }
-        reap(&mut self.outer)
+        ended
     }
 }
 

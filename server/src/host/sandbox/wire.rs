@@ -21,19 +21,17 @@ pub(super) const INIT: &str = "__sandbox-init";
 pub(super) const PROBE: &str = "__sandbox-probe";
 
 /// No message is longer.
-const MAX_MESSAGE_BYTES: usize = 4096;
+const MAX_MESSAGE_BYTES: usize = 16 << 10;
 /// No request is longer.
 const MAX_REQUEST_BYTES: u64 = 4 << 20;
 /// No message has more descriptors.
 const MAX_DESCRIPTORS: usize = 3;
 
-/// What the first process is told when it is started. Readable inside, so nothing of the host is in it.
+/// What the first process is told, before anything else is said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Setup {
     /// Identity of the executable.
     pub(super) build: String,
-    /// Name of the trial tree: it marks what belongs to this sandbox, from the first process on.
-    pub(super) id: String,
     /// Where files may be written.
     pub(super) writable: Vec<String>,
     /// The directory of commands.

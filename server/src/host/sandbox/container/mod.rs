@@ -253,7 +253,7 @@ impl Container {
         let own = i32::try_from(std::process::id()).ok().and_then(Noted::of);
         let note = |first: Option<i32>| {
             let processes = first.and_then(Noted::of).into_iter().collect();
-            let note = Note { boot: procfs::boot(), worker: own, processes };
+            let note = Note { boot: procfs::boot(), worker: own, mark: String::new(), processes };
             let directory = spec.tree.directory();
             note.write(directory).map_err(TreeError::io("note the sandbox beside", directory))
         };
@@ -295,6 +295,7 @@ impl Container {
                     pinned: pinned.try_clone().map_err(failed)?,
                     directory: spec.tree.directory().to_path_buf(),
                     limits: spec.limits,
+                    mounts: None,
                 };
                 keeper = Some(Keeper::start(kept).map_err(failed)?);
                 vessel.first = Some(pinned);
@@ -392,7 +393,6 @@ impl Container {
         env.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Setup {
             build: build.to_owned(),
-            id: spec.tree.id().to_owned(),
             writable,
             directory: spec.workdir.clone(),
             memory_bytes: spec.limits.memory_bytes,

@@ -152,6 +152,27 @@ fn esc_145_146_nobody_runs_as_root() {
     }
 }
 
+#[test]
+fn root_may_have_the_program_where_nobody_else_may_look() {
+    if !crate::lab::is_root() {
+        return;
+    }
+    let lab = Lab::new("private");
+    let private = lab.path("private");
+    fs::create_dir(&private).unwrap();
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut backend = lab.backend.clone();
+    backend.executable = private.join("self-harness");
+    fs::copy(&lab.backend.executable, &backend.executable).unwrap();
+    for _ in 0..2 {
+        let mut sandbox = backend.start(lab.spec(self_harness::host::sandbox::Phase::Agent)).unwrap();
+        assert_eq!(prints(&mut *sandbox, "id -u"), "1000\n");
+        assert_eq!(prints(&mut *sandbox, "ls -la /root 2>&1 | grep -c private || true"), "0\n");
+        sandbox.kill().unwrap().into_tree().remove().unwrap();
+    }
+    assert_eq!(fs::read_dir(lab.path("program")).unwrap().count(), 1);
+}
+
 /// Root becomes an ordinary user before anything starts; whoever is one from the beginning is kept as well.
 #[test]
 fn an_ordinary_user_has_the_same_walls() {

@@ -19,6 +19,7 @@ use super::arguments::{self, HOME, INSIDE, Machine};
 use super::guarantee::{Guarantees, Unavailable};
 use super::keeper::{Keeper, Kept};
 use super::orphan::{self, Note};
+use super::reachable::Own;
 use super::running::{self, Running};
 use super::spare::{Ends, Next, Origin};
 use super::spec::{Backend, EGRESS_ADDRESS, MODEL_ADDRESS, Sandbox, SandboxError, Spec};
@@ -48,6 +49,8 @@ pub struct Bubblewrap {
     pub toolchains: Vec<PathBuf>,
     /// What waits for the next start.
     pub next: Next,
+    /// Where the executable was found to be reachable.
+    pub own: Own,
 }
 
 impl Bubblewrap {
@@ -62,6 +65,7 @@ impl Bubblewrap {
             run_as,
             toolchains: Vec::new(),
             next: Next::default(),
+            own: Own::default(),
         }
     }
 
@@ -153,14 +157,28 @@ impl Bubblewrap {
         Origin { program: self.program.clone(), run_as: self.run_as }
     }
 
+    /// Our executable where whoever the sandbox runs as can execute it.
+    fn reached(&self) -> Result<PathBuf, SandboxError> {
+        let Some(user) = self.run_as else { return Ok(self.executable.clone()) };
+        let copies = self.trials.directory().with_file_name("program");
+        self.own.reached(&self.executable, user, &copies).map_err(|error| {
+            let (of, copies) = (self.executable.display(), copies.display());
+            let message = format!(
+                "`{of}` cannot be copied to `{copies}`, where an ordinary user may execute it: {error}"
+            );
+            SandboxError::Start(message)
+        })
+    }
+
     /// Has bubblewrap make a sandbox and waits until the inner stage has checked the walls.
     fn launch(&self, spec: &Spec) -> Result<Launched, SandboxError> {
-        let build = wire::build(&self.executable).map_err(|error| {
-            SandboxError::Start(format!("`{}` cannot be looked at: {error}", self.executable.display()))
+        let executable = self.reached()?;
+        let build = wire::build(&executable).map_err(|error| {
+            SandboxError::Start(format!("`{}` cannot be looked at: {error}", executable.display()))
         })?;
         let mut spare = self.next.take(&self.origin())?;
         let machine = machine(&self.toolchains);
-        let words = arguments::arguments(spec, &machine, &spare.numbers, &self.executable);
+        let words = arguments::arguments(spec, &machine, &spare.numbers, &executable);
         let setup = setup(spec, &build);
         let mark = spare.mark.clone();
         let Some((outer, ends)) = spare.release() else {

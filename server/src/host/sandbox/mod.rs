@@ -47,6 +47,8 @@ mod running;
 #[cfg(target_os = "linux")]
 mod program;
 #[cfg(target_os = "linux")]
+pub mod reachable;
+#[cfg(target_os = "linux")]
 pub mod bubblewrap;
 #[cfg(target_os = "linux")]
 pub mod none;

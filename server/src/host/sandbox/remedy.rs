@@ -34,8 +34,7 @@ const KNOWN: &[(&[&str], &str, &str)] = &[
     (
         &["Permission denied", "Can't find source path"],
         "the sandbox cannot read what is mounted into it",
-        "as root it runs as an ordinary user: `self-harness` and the directory of the trial trees have to lie where that \
-         user may read them",
+        "as root it runs as an ordinary user: the directory of the trial trees has to lie where that user may read it",
     ),
 ];
 

@@ -11,7 +11,7 @@ use super::message::Missing;
 use super::names::Names;
 use super::{moment, words};
 use crate::engine::action::{self, Action, Command, Kind, Norms, commands, error_line, shell_text};
-use crate::engine::trace::{Arguments, Call, Observation, Source, Step, Trace};
+use crate::engine::trace::{Arguments, Call, Source, Step, Trace};
 
 /// So many bytes of the arguments of a call are looked at for names: a file that it writes whole is not what it is about.
 const MAX_NAMED: usize = 8_000;
@@ -133,10 +133,15 @@ impl CallSeen {
 
     /// Whether it names something.
     pub(super) fn names(&self, name: &str) -> bool {
+        self.names_what(name, &memmem::Finder::new(name))
+    }
+
+    /// As [`CallSeen::names`], with what finds the name in a text.
+    fn names_what(&self, name: &str, finder: &memmem::Finder<'_>) -> bool {
         // Most names are in no text of most calls.
         let may_be = self.names.get().is_some()
             || name.starts_with("port ")
-            || memmem::find(self.said.as_bytes(), name.as_bytes()).is_some()
+            || finder.find(self.said.as_bytes()).is_some()
             || self.commands.iter().any(|command| command.program() == name);
         may_be && self.all_names().contains(&self.said, name)
     }
@@ -264,8 +269,13 @@ impl Reading {
         let is_blind =
             !is_error && self.overwrites_unseen(&action, &commands, content.as_ref(), text, trace, place);
         self.result_tokens += approx_tokens(text) as u64;
+        let tail = words::tail(text);
         let before = self.last.and_then(|(step, place)| trace.steps.get(step)?.calls.get(place));
-        self.written.extend(action.writes.iter().map(|file| words::base(file).to_owned()));
+        for base in action.writes.iter().map(|file| words::base(file)) {
+            if !self.written.contains(base) {
+                self.written.insert(base.to_owned());
+            }
+        }
         self.calls.push(CallSeen {
             step: step.index,
             repeats: before.is_some_and(|before| is_same(before, call)),
@@ -273,13 +283,13 @@ impl Reading {
             is_well_formed: call.arguments.parsed() && call.schema_ok != Some(false),
             is_offered: trace.offered_tools.is_empty() || trace.offered_tools.contains(&call.tool),
             timed_out: result.is_some_and(|result| result.timed_out) || words::is_late(text),
-            truncated: result.is_some_and(|result| result.truncated) || words::is_cut(text),
+            truncated: result.is_some_and(|result| result.truncated) || words::is_cut(tail),
             result_bytes: text.len(),
             missing: if is_error { Missing::of(text) } else { Missing::default() },
             error,
             said,
             names: OnceLock::new(),
-            asks: words::asks(text),
+            asks: words::asks(tail),
             answers,
             has_range: has_range(&call.arguments, &commands),
             is_blind,
@@ -311,18 +321,19 @@ impl Reading {
             return false;
         }
         let base = words::base(path);
+        let finder = memmem::Finder::new(base);
         let is_about = |call: &CallSeen| {
             let mut files = call.action.reads.iter().chain(&call.action.writes);
-            files.any(|file| words::base(file) == base) || call.names(base)
+            files.any(|file| words::base(file) == base) || call.names_what(base, &finder)
         };
         if self.calls.iter().any(is_about) {
             return false;
         }
         let before = trace.steps.iter().take(at).filter(|step| step.source == Source::Agent);
         let own = trace.steps.get(at).and_then(|step| step.calls.get(..place)).unwrap_or_default();
-        let mut results =
+        let results =
             before.flat_map(|step| &step.calls).chain(own).filter_map(|call| call.observation.as_ref());
-        self.named.contains(base) || results.any(|result: &Observation| words::shows(&result.text, base))
+        self.named.contains(base) || words::show(results.map(|result| result.text.as_str()), base)
     }
 
     /// What a tool for files writes.
@@ -357,13 +368,20 @@ impl Reading {
 
 /// The texts of arguments, as the model meant them, at most so many bytes of them.
 fn said(arguments: &Arguments, most: usize) -> String {
+    /// How long the texts are together, with what follows each.
+    fn length(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len() + 1,
+            Value::Array(items) => items.iter().map(length).sum(),
+            Value::Object(entries) => entries.values().map(length).sum(),
+            Value::Number(_) | Value::Null | Value::Bool(_) => 0,
+        }
+    }
     /// Whether all of it was added.
     fn add(value: &Value, most: usize, out: &mut String) -> bool {
         match value {
             Value::String(text) => {
                 let part = words::head(text, most - out.len());
-                // With what follows it.
-                out.reserve(part.len() + 1);
                 out.push_str(part);
                 if part.len() < text.len() {
                     return false;
@@ -380,14 +398,14 @@ fn said(arguments: &Arguments, most: usize) -> String {
         }
         out.len() < most
     }
-    let mut out = String::new();
     match arguments {
-        Arguments::Raw(text) => out.push_str(words::head(text, most)),
+        Arguments::Raw(text) => words::head(text, most).to_owned(),
         Arguments::Json(value) => {
+            let mut out = String::with_capacity(length(value).min(most));
             add(value, most, &mut out);
+            out
         }
     }
-    out
 }
 
 /// Whether two calls are the same to the letter.

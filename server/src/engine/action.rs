@@ -33,8 +33,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Write, Self::Verify, Self::Install, Self::Serve, Self::Read, Self::Other];
+    const ALL: [Self; 6] = [Self::Write, Self::Verify, Self::Install, Self::Serve, Self::Read, Self::Other];
 }
 
 /// Kinds, each once: a bit for each.

@@ -118,7 +118,8 @@ const fn saying(
     Saying { words, within, what, pattern }
 }
 
-const UNSET: &str = r"(?m)(?:^|: )([A-Za-z_][A-Za-z0-9_]*): (?:unbound variable|parameter not set|parameter null or not set)";
+const UNSET: &str =
+    r"(?m)(?:^|: )([A-Za-z_][A-Za-z0-9_]*): (?:unbound variable|parameter not set|parameter null or not set)";
 
 const SAYINGS: [Saying<&str>; 12] = [
     // cat: a.txt: No such file or directory
@@ -136,12 +137,7 @@ const SAYINGS: [Saying<&str>; 12] = [
         r"(?m)['\x22‘`]([^'\x22‘’`\n]+)['\x22’`](?: for reading)?: No such file or directory",
     ),
     // FileNotFoundError: [Errno 2] No such file or directory: 'a.txt'
-    saying(
-        "No such file",
-        Within::Text,
-        What::Path,
-        r"No such file or directory: ['\x22]([^'\x22]+)['\x22]",
-    ),
+    saying("No such file", Within::Text, What::Path, r"No such file or directory: ['\x22]([^'\x22]+)['\x22]"),
     // sh: 1: foo: not found
     saying(
         "not found",
@@ -262,5 +258,20 @@ mod tests {
         assert_eq!(list(&missing.modules), ["numpy"]);
         assert_eq!(list(&missing.variables), ["TOKEN_FILE"]);
         assert_eq!(Missing::of("all is well"), Missing::default());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_said_in_a_line_is_found_in_the_whole_text(
+            text in "(?:No such file or directory|: |'|\n|\r\n| |a\\.txt|cat|env|cannot open |not found|command |jq|X|parameter not set|unbound variable){0,16}",
+        ) {
+            let mut expected = Missing::default();
+            for Saying { words, within, what, pattern } in SAYINGS {
+                let pattern = Regex::new(pattern).unwrap();
+                expected.read(&Saying { words, within, what, pattern }, &text);
+            }
+            expected.paths.retain(|path| !expected.commands.contains(path));
+            proptest::prop_assert_eq!(Missing::of(&text), expected);
+        }
     }
 }

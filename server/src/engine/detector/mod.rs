@@ -16,6 +16,7 @@ mod marks;
 mod words;
 mod names;
 mod moment;
+mod result;
 mod reading;
 mod loops;
 mod protocol;

@@ -250,14 +250,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_port_is_overlooked(text in "(?:localhost|[0-9.]{1,9}|port|-p|[ =:é٣]|x){0,9}") {
+        fn no_port_is_overlooked(text in "(?:localhost|[0-9.]{1,9}|port|-p|[ =:é٣]|x|[a-z ]{0,40}){0,12}") {
             if PORT.as_ref().unwrap().is_match(&text) {
                 prop_assert!(named(&text).1, "{text}");
             }
         }
 
         #[test]
-        fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::){0,12}") {
+        fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::|[a-z.(]{0,90}){0,24}") {
             let mut expected: Vec<String> = Vec::new();
             for token in super::super::words::tokens(&text) {
                 if is_path(token, marks::of(token)) {

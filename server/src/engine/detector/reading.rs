@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use harness_schema::surface::approx_tokens;
 use memchr::memmem;
 use serde_json::Value;
 
 use super::message::Missing;
 use super::names::Names;
+use super::result::ResultSeen;
 use super::{moment, words};
-use crate::engine::action::{self, Action, Command, Kind, Norms, commands, error_line, shell_text};
+use crate::engine::action::{self, Action, Command, Kind, Norms, commands, shell_text};
 use crate::engine::trace::{Arguments, Call, Source, Step, Trace};
 
 /// So many bytes of the arguments of a call are looked at for names: a file that it writes whole is not what it is about.
@@ -187,10 +187,16 @@ impl Reading {
         self.steps.reserve(new);
         // Mostly a step has one.
         self.calls.reserve(new);
-        for (at, step) in trace.steps.iter().enumerate().skip(self.read) {
-            if step.source == Source::Agent {
-                self.read_step(step, at, trace);
-            }
+        let read = self.read;
+        let by_agent =
+            || trace.steps.iter().enumerate().skip(read).filter(|(_, step)| step.source == Source::Agent);
+        // First all results, then all calls: what reads the ones takes as much code as what reads the others, and a processor
+        // holds either of them near.
+        let calls = by_agent().flat_map(|(_, step)| &step.calls);
+        let results: Vec<_> = calls.map(|call| ResultSeen::of(call.observation.as_ref())).collect();
+        let mut results = results.into_iter();
+        for (at, step) in by_agent() {
+            self.read_step(step, at, trace, &mut results);
         }
         self.read = trace.steps.len();
     }
@@ -216,8 +222,14 @@ impl Reading {
         self.calls.len()
     }
 
-    /// Reads a step of the agent, which has so many steps of anybody before it.
-    fn read_step(&mut self, step: &Step, at: usize, trace: &Trace) {
+    /// Reads a step of the agent, which has so many steps of anybody before it; `results` goes on with those of its calls.
+    fn read_step(
+        &mut self,
+        step: &Step,
+        at: usize,
+        trace: &Trace,
+        results: &mut impl Iterator<Item = ResultSeen>,
+    ) {
         let length = ["context", "context_length_exceeded", "model_context_window_exceeded"];
         self.steps.push(StepSeen {
             index: step.index,
@@ -230,13 +242,20 @@ impl Reading {
         });
         self.last_message.clone_from(&step.message);
         self.unnamed.retain(|literal| !step.message.contains(literal.as_str()));
-        for (place, call) in step.calls.iter().enumerate() {
-            self.read_call(step, call, trace, (at, place));
+        for ((place, call), result) in step.calls.iter().enumerate().zip(results) {
+            self.read_call(step, call, result, trace, (at, place));
         }
     }
 
     /// Reads a call, which stands in the trace as its `place` says: the place of its step, and its own in it.
-    fn read_call(&mut self, step: &Step, call: &Call, trace: &Trace, place: (usize, usize)) {
+    fn read_call(
+        &mut self,
+        step: &Step,
+        call: &Call,
+        result: ResultSeen,
+        trace: &Trace,
+        place: (usize, usize),
+    ) {
         // Whether it answers matters only if something was asked.
         let is_asked = self.calls.last().is_some_and(|call| call.asks);
         let is_searched = is_asked || !self.unnamed.is_empty();
@@ -244,22 +263,8 @@ impl Reading {
         self.unnamed.retain(|literal| !said.contains(literal.as_str()));
         let answers = is_asked && words::answers(&said);
         said.truncate(said.floor_char_boundary(MAX_NAMED));
-        let result = call.observation.as_ref();
-        let text = result.map_or("", |result| result.text.as_str());
-        // An exit code says more than a text, which may be long.
-        let exit = result.and_then(|result| result.exit);
-        let line = || error_line(text);
-        let error = match exit {
-            Some(exit) => (exit != 0).then(line),
-            None => {
-                let is_said = result.is_some_and(|result| result.timed_out || result.failed == Some(true));
-                let line = line();
-                (is_said || line.is_some()).then_some(line)
-            }
-        };
-        let is_error = error.is_some();
-        let last = || text.lines().rev().find(|line| !line.trim().is_empty());
-        let error = error.map(|line| line.or_else(last).unwrap_or_default().to_owned());
+        let is_error = result.is_error;
+        let text = call.observation.as_ref().map_or("", |result| result.text.as_str());
         let commands = shell_text(call).map(|text| commands(&text));
         let written = &self.written;
         let action =
@@ -268,8 +273,7 @@ impl Reading {
         let content = self.content(call, trace, place);
         let is_blind =
             !is_error && self.overwrites_unseen(&action, &commands, content.as_ref(), text, trace, place);
-        self.result_tokens += approx_tokens(text) as u64;
-        let tail = words::tail(text);
+        self.result_tokens += result.tokens;
         let before = self.last.and_then(|(step, place)| trace.steps.get(step)?.calls.get(place));
         for base in action.writes.iter().map(|file| words::base(file)) {
             if !self.written.contains(base) {
@@ -282,14 +286,14 @@ impl Reading {
             norm: self.norms.number(trace, place),
             is_well_formed: call.arguments.parsed() && call.schema_ok != Some(false),
             is_offered: trace.offered_tools.is_empty() || trace.offered_tools.contains(&call.tool),
-            timed_out: result.is_some_and(|result| result.timed_out) || words::is_late(text),
-            truncated: result.is_some_and(|result| result.truncated) || words::is_cut(tail),
-            result_bytes: text.len(),
-            missing: if is_error { Missing::of(text) } else { Missing::default() },
-            error,
+            timed_out: result.timed_out,
+            truncated: result.truncated,
+            result_bytes: result.bytes,
+            missing: result.missing,
+            error: result.error,
             said,
             names: OnceLock::new(),
-            asks: words::asks(tail),
+            asks: result.asks,
             answers,
             has_range: has_range(&call.arguments, &commands),
             is_blind,

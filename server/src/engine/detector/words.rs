@@ -75,7 +75,8 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
 pub(super) fn is_path(token: &str, has: u8) -> bool {
     let bytes = token.as_bytes();
     // Of an address, or of a test or another name with parts.
-    let has_parts = || bytes.windows(2).any(|two| two == b"::") || bytes.windows(3).any(|three| three == b"://");
+    let has_parts =
+        || bytes.windows(2).any(|two| two == b"::") || bytes.windows(3).any(|three| three == b"://");
     if 256 < bytes.len()
         || bytes.first() == Some(&b'-')
         || has & BLANK != 0
@@ -87,7 +88,8 @@ pub(super) fn is_path(token: &str, has: u8) -> bool {
         return has & LETTER != 0 && has & DOLLAR == 0 && bytes.last() != Some(&b'/');
     }
     let Some(point) = bytes.iter().rposition(|byte| *byte == b'.') else { return false };
-    let (stem, extension) = (bytes.get(..point).unwrap_or_default(), bytes.get(point + 1..).unwrap_or_default());
+    let (stem, extension) =
+        (bytes.get(..point).unwrap_or_default(), bytes.get(point + 1..).unwrap_or_default());
     let letters = |text: &[u8]| text.iter().any(u8::is_ascii_alphanumeric);
     let is_extension = (1..=8).contains(&extension.len())
         && extension.iter().all(u8::is_ascii_alphanumeric)
@@ -255,14 +257,16 @@ pub(super) fn tail(text: &str) -> &str {
     text.get(start..).unwrap_or_default()
 }
 
+/// Marks that say that more was there.
+static MARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)<(?:response|output|result|text) (?:clipped|truncated)>|[\[(<][^\[\]()<>\n]{0,60}\b(?:truncated|clipped|omitted)\b[^\[\]()<>\n]{0,60}[\])>]|\b(?:output|response|result|observation) (?:was |is )?(?:truncated|clipped|cut)\b",
+    )
+    .ok()
+});
+
 /// Whether a result with such a [`tail`] ends in a mark that says that more was there.
 pub(super) fn is_cut(tail: &str) -> bool {
-    static MARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            r"(?i)<(?:response|output|result|text) (?:clipped|truncated)>|[\[(<][^\[\]()<>\n]{0,60}\b(?:truncated|clipped|omitted)\b[^\[\]()<>\n]{0,60}[\])>]|\b(?:output|response|result|observation) (?:was |is )?(?:truncated|clipped|cut)\b",
-        )
-        .ok()
-    });
     static WORDS: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("truncated|clipped|omitted|cut").ok());
     let Some(word) = WORDS.as_ref().and_then(|words| words.find(tail)) else { return false };
@@ -272,14 +276,16 @@ pub(super) fn is_cut(tail: &str) -> bool {
     is_marked && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
 }
 
+/// Words of tools that stopped what took too long.
+static LATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)^(?:error: *)?(?:the )?(?:(?:command|process|execution) )?(?:was )?timed out\b|^\S.{0,80} has not returned in [\d.]+ s",
+    )
+    .ok()
+});
+
 /// Whether a tool says, in the first or the last line of its result, that it stopped what took too long.
 pub(super) fn is_late(text: &str) -> bool {
-    static LATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            r"(?i)^(?:error: *)?(?:the )?(?:(?:command|process|execution) )?(?:was )?timed out\b|^\S.{0,80} has not returned in [\d.]+ s",
-        )
-        .ok()
-    });
     let text = text.trim();
     let first = text.lines().next().unwrap_or_default();
     let last = text.rsplit('\n').next().unwrap_or_default();
@@ -421,9 +427,25 @@ mod tests {
         }
 
         #[test]
-        fn a_tail_has_so_many_characters(text in "[ab\né ]{0,9}") {
-            let expected: String = text.trim_end().chars().rev().take(4).collect();
-            proptest::prop_assert_eq!(tail(&text, 3).chars().rev().collect::<String>(), expected);
+        fn tails_are_characters_without_blanks_behind_them(text in "(?s)(?:.{0,80}|[a-z \n]{0,200}){0,3}") {
+            let expected: String = text.trim_end().chars().rev().take(201).collect();
+            proptest::prop_assert_eq!(tail(&text).chars().rev().collect::<String>(), expected);
+        }
+
+        #[test]
+        fn no_mark_is_overlooked(
+            text in "(?:[<\\[(]|output|Result|response| |was |is |truncated|TRUNCATED|clipped|Omitted|omitted|cut|CUT|exe|[>\\])]){0,9}",
+        ) {
+            let has_words = ["truncated", "clipped", "omitted", "cut"].iter().any(|word| text.contains(word));
+            proptest::prop_assert_eq!(is_cut(&text), has_words && MARK.as_ref().unwrap().is_match(&text));
+        }
+
+        #[test]
+        fn nothing_late_is_overlooked(
+            text in "(?:error:|The | |command |was |Timed out|timed OUT|u|x has not returned in|RETURNED IN| 3 s|s){0,7}",
+        ) {
+            let text = text.trim();
+            proptest::prop_assert_eq!(is_late(text), LATE.as_ref().unwrap().is_match(text));
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::marks::{self, BLOCK, COLON, END, SLASH};
-use super::words::{base, is_path};
+use super::marks::{self, BLOCK, Block, COLON, END, SLASH};
+use super::words::{MAX_ENDING, base, is_path};
 
 /// Names that a text and others with it have, in order, each once. They are kept as places in one text.
 #[derive(Clone, Debug, Default)]
@@ -150,9 +150,12 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
                 break;
             };
             let word = text.get(start..first + end).unwrap_or_default();
-            // Most are the ends of sentences and of lines of source.
             let length = length_of_token(word);
-            if point - start < length {
+            // Most are the ends of sentences and of lines of source, or parts of objects, as `self.part`.
+            let is_part = || {
+                first <= start && has_long_ending(block, points, start - first + length) && word.is_ascii()
+            };
+            if point - start < length && !is_part() {
                 self::word(word, length, &mut names);
             }
             open = None;
@@ -180,6 +183,15 @@ fn start_of_word(bytes: &[u8], first: usize, ends: u64, place: u32) -> usize {
         }
         before => first + BLOCK - before.leading_zeros() as usize,
     }
+}
+
+/// Whether what comes before a place in a block has `points` that are no slashes or colons, and none of them close before that
+/// place: what stands behind the last one is too long for the ending of a file.
+fn has_long_ending(block: &Block, points: u64, place: usize) -> bool {
+    let before = points & !u64::MAX.unbounded_shl(place as u32);
+    let last = u64::BITS - before.leading_zeros();
+    let are_points = || bits(before).all(|at| block.get(at) == Some(&b'.'));
+    last as usize + MAX_ENDING < place && are_points()
 }
 
 /// What a word names of which so much is a token, or what the words in it name between blanks beyond ASCII.

@@ -71,6 +71,9 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
         .filter(|token| !token.is_empty())
 }
 
+/// The ending of a file's name has so many letters and digits at most.
+pub(super) const MAX_ENDING: usize = 8;
+
 /// Whether a token, which has such [`marks`] in it, names a file or a directory.
 pub(super) fn is_path(token: &str, has: u8) -> bool {
     let bytes = token.as_bytes();
@@ -91,7 +94,7 @@ pub(super) fn is_path(token: &str, has: u8) -> bool {
     let (stem, extension) =
         (bytes.get(..point).unwrap_or_default(), bytes.get(point + 1..).unwrap_or_default());
     let letters = |text: &[u8]| text.iter().any(u8::is_ascii_alphanumeric);
-    let is_extension = (1..=8).contains(&extension.len())
+    let is_extension = (1..=MAX_ENDING).contains(&extension.len())
         && extension.iter().all(u8::is_ascii_alphanumeric)
         && extension.first().is_some_and(u8::is_ascii_alphabetic);
     // `e.g` and `i.e` are no files, nor is `a.b.c()`; a file's name is more than a letter, mostly.

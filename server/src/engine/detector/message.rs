@@ -166,16 +166,17 @@ const SAYINGS: [Saying<&str>; 12] = [
     saying("KeyError", Within::Text, What::Variable, r"KeyError: ['\x22]([A-Z_][A-Z0-9_]*)['\x22]"),
 ];
 
+static COMPILED: LazyLock<Vec<Saying<Regex>>> = LazyLock::new(|| {
+    let compiled = SAYINGS.into_iter().map(|saying| {
+        let Saying { words, within, what, pattern } = saying;
+        Some(Saying { words, within, what, pattern: Regex::new(pattern).ok()? })
+    });
+    compiled.flatten().collect()
+});
+
 impl Missing {
     /// Reads a result.
     pub(super) fn of(text: &str) -> Self {
-        static COMPILED: LazyLock<Vec<Saying<Regex>>> = LazyLock::new(|| {
-            let compiled = SAYINGS.into_iter().map(|saying| {
-                let Saying { words, within, what, pattern } = saying;
-                Some(Saying { words, within, what, pattern: Regex::new(pattern).ok()? })
-            });
-            compiled.flatten().collect()
-        });
         static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
             let words = "not found|No such file|No module|Cannot find|cannot import|not set|unbound variable|KeyError";
             Regex::new(words).ok()
@@ -266,10 +267,7 @@ mod tests {
             text in "(?:No such file or directory|: |'|\n|\r\n| |a\\.txt|cat|env|cannot open |not found|command |jq|X|parameter not set|unbound variable){0,16}",
         ) {
             let mut expected = Missing::default();
-            for Saying { words, within, what, pattern } in SAYINGS {
-                let pattern = Regex::new(pattern).unwrap();
-                expected.read(&Saying { words, within, what, pattern }, &text);
-            }
+            COMPILED.iter().for_each(|saying| expected.read(saying, &text));
             expected.paths.retain(|path| !expected.commands.contains(path));
             proptest::prop_assert_eq!(Missing::of(&text), expected);
         }

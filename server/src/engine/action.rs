@@ -5,7 +5,6 @@ mod shell;
 mod norm;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -33,11 +32,43 @@ pub enum Kind {
     Other,
 }
 
+impl Kind {
+    const ALL: [Self; 6] = [Self::Write, Self::Verify, Self::Install, Self::Serve, Self::Read, Self::Other];
+}
+
+/// Kinds, each once: a bit for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// Adds a kind.
+    pub fn insert(&mut self, kind: Kind) {
+        self.0 |= 1 << kind as u8;
+    }
+
+    /// Whether a kind is one of them.
+    #[must_use]
+    pub fn contains(self, kind: Kind) -> bool {
+        self.0 & 1 << kind as u8 != 0
+    }
+
+    /// The kinds in the order of [`Kind`].
+    pub fn iter(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// A call with what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
     /// The kinds of its commands: one call may write a file and run it.
-    pub kinds: BTreeSet<Kind>,
+    pub kinds: Kinds,
     /// Whether it went wrong.
     pub is_error: bool,
     /// The path, test or command that it is about.
@@ -52,13 +83,13 @@ impl Action {
     /// The kind of all of it: the first in the order of [`Kind`].
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.kinds.first().copied().unwrap_or(Kind::Other)
+        self.kinds.iter().next().unwrap_or(Kind::Other)
     }
 
     /// Whether one of its commands is of a kind.
     #[must_use]
     pub fn is(&self, kind: Kind) -> bool {
-        self.kinds.contains(&kind)
+        self.kinds.contains(kind)
     }
 
     /// Reads a call; `written` tells whether an earlier call of the trace wrote a file.
@@ -76,7 +107,7 @@ impl Action {
         is_error: bool,
         written: impl Fn(&str) -> bool,
     ) -> Self {
-        let (mut kinds, mut writes, mut reads) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let (mut kinds, mut writes, mut reads) = (Kinds::default(), Vec::new(), Vec::new());
         match commands {
             Some(commands) => {
                 for command in commands {
@@ -204,11 +235,15 @@ fn file_kind(call: &Call) -> Option<(Kind, String)> {
     let Arguments::Json(arguments) = &call.arguments else { return None };
     let keys = ["path", "file_path", "filename", "file"];
     let path = keys.iter().find_map(|key| argument(arguments, key)?.as_str())?.to_owned();
-    let verb =
-        argument(arguments, "command").and_then(Value::as_str).unwrap_or(&call.tool).to_ascii_lowercase();
+    let verb = argument(arguments, "command").and_then(Value::as_str).unwrap_or(&call.tool);
+    let verb = match verb.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(verb.to_ascii_lowercase()),
+        false => Cow::Borrowed(verb),
+    };
     let writes = ["create", "write", "edit", "insert", "replace", "patch", "append", "undo"];
     let reads = ["view", "read", "open", "cat", "list", "ls", "grep", "search", "glob", "find"];
-    if writes.iter().any(|word| verb.contains(word)) {
+    // Most say one of these words and no more. None that reads has one that writes in it.
+    if !reads.contains(&verb.as_ref()) && writes.iter().any(|word| verb.contains(word)) {
         return Some((Kind::Write, path));
     }
     reads.iter().any(|word| verb.contains(word)).then_some((Kind::Read, path))

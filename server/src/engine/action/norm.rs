@@ -26,31 +26,31 @@ pub fn norm(call: &Call) -> String {
     norm
 }
 
-/// How a form begins, and whether that is all of it.
-fn head(call: &Call, pieces: &[Cow<'_, str>]) -> (String, bool) {
-    let mut head = String::with_capacity(2 * HEAD);
+/// Sets how a form begins; whether that is all of it. `text` is for what is masked.
+fn set_head(call: &Call, pieces: &[Cow<'_, str>], head: &mut String, text: &mut String) -> bool {
+    head.clear();
     head.push_str(&call.tool);
     head.push(' ');
     let limit = head.len() + HEAD;
-    let mut text = String::with_capacity(RAW_HEAD);
+    text.clear();
     let is_all = pieces.iter().all(|piece| {
         let part = start_of(piece, RAW_HEAD - text.len());
         text.push_str(part);
         part.len() == piece.len()
     });
-    let rest = mask(&text, limit, &mut head);
+    let rest = mask(text, limit, head);
     let is_whole = if is_all {
         rest == 0
     } else if MAX_PREFIX <= rest {
         false
     } else {
         // What is cut off may be read otherwise at its end, and blanks and numbers alone say nothing of what follows.
-        head = norm(call);
+        *head = norm(call);
         true
     };
     let is_whole = is_whole && head.len() <= limit;
     head.truncate(head.floor_char_boundary(limit));
-    (head, is_whole)
+    is_whole
 }
 
 /// At most so many bytes of a text from its beginning, whole characters.
@@ -63,6 +63,9 @@ fn start_of(text: &str, bytes: usize) -> &str {
 pub struct Norms {
     by_head: FxHashMap<String, Vec<Norm>>,
     count: usize,
+    /// Kept so that it need not be made for each call: the head of the last one, and what it was made of.
+    head: String,
+    text: String,
 }
 
 /// A form by the first call that has it.
@@ -80,22 +83,22 @@ impl Norms {
     pub fn number(&mut self, trace: &Trace, place: (usize, usize)) -> usize {
         let Some(call) = at(trace, place) else { return usize::MAX };
         let pieces = self::pieces(call);
-        let (head, is_whole) = head(call, &pieces);
-        let alike = self.by_head.entry(head).or_default();
-        if !alike.is_empty() {
-            let is_same = |known: &&Norm| {
-                let is_alike =
-                    || at(trace, known.place).is_some_and(|known| is_alike(&pieces, &self::pieces(known)));
-                known.is_whole == is_whole && (is_whole || is_alike())
-            };
-            if let Some(known) = alike.iter().find(is_same) {
-                return known.number;
-            }
+        let is_whole = set_head(call, &pieces, &mut self.head, &mut self.text);
+        let is_same = |known: &&Norm| {
+            let is_alike =
+                || at(trace, known.place).is_some_and(|known| is_alike(&pieces, &self::pieces(known)));
+            known.is_whole == is_whole && (is_whole || is_alike())
+        };
+        let norm = Norm { number: self.count, place, is_whole };
+        match self.by_head.get_mut(&self.head) {
+            None => drop(self.by_head.insert(self.head.clone(), vec![norm])),
+            Some(alike) => match alike.iter().find(is_same) {
+                Some(known) => return known.number,
+                None => alike.push(norm),
+            },
         }
-        let number = self.count;
         self.count += 1;
-        alike.push(Norm { number, place, is_whole });
-        number
+        norm.number
     }
 }
 
@@ -120,9 +123,10 @@ fn is_alike(one: &[Cow<'_, str>], other: &[Cow<'_, str>]) -> bool {
 /// Where two texts first differ, and where that line begins.
 fn difference(one: &str, other: &str) -> (usize, usize) {
     let (one, other) = (one.as_bytes(), other.as_bytes());
-    let parts = one.chunks(64).zip(other.chunks(64)).take_while(|(one, other)| one == other).count();
-    let (one_rest, other_rest) = (one.iter().skip(64 * parts), other.iter().skip(64 * parts));
-    let same = 64 * parts + one_rest.zip(other_rest).take_while(|(one, other)| one == other).count();
+    let (parts, other_parts) = (one.as_chunks::<32>().0, other.as_chunks::<32>().0);
+    let parts = parts.iter().zip(other_parts).take_while(|(one, other)| one == other).count();
+    let (one_rest, other_rest) = (one.iter().skip(32 * parts), other.iter().skip(32 * parts));
+    let same = 32 * parts + one_rest.zip(other_rest).take_while(|(one, other)| one == other).count();
     (same, memrchr(b'\n', one.get(..same).unwrap_or(one)).unwrap_or_default())
 }
 
@@ -173,7 +177,9 @@ fn add_pieces<'v>(value: &'v Value, out: &mut Vec<Cow<'v, str>>) {
     match value {
         Value::Object(entries) => {
             let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| *key);
+            if !entries.is_sorted_by_key(|(key, _)| *key) {
+                entries.sort_unstable_by_key(|(key, _)| *key);
+            }
             out.push(Cow::Borrowed("{"));
             for (at, (key, value)) in entries.into_iter().enumerate() {
                 out.push(Cow::Borrowed(if at == 0 { "" } else { ", " }));
@@ -201,9 +207,7 @@ fn mask(text: &str, limit: usize, out: &mut String) -> usize {
     let is_end = |char: char| char.is_whitespace() || "'\";|&)".contains(char);
     let mut rest = text.trim();
     while let Some(char) = rest.chars().next() {
-        if limit <= out.len() {
-            return rest.len();
-        }
+        let Some(room) = limit.checked_sub(out.len()).filter(|room| *room != 0) else { return rest.len() };
         let skipped = match char {
             '0'..='9' => {
                 out.push_str("<N>");
@@ -220,8 +224,9 @@ fn mask(text: &str, limit: usize, out: &mut String) -> usize {
             }
             char => {
                 let first = char.len_utf8();
-                let plain = rest.bytes().skip(first).take_while(|byte| is_plain(*byte)).count();
-                let (plain, after) = rest.split_at_checked(first + plain).unwrap_or((rest, ""));
+                let room = room.min(rest.len());
+                let plain = first + plain_length(rest.as_bytes().get(first..room).unwrap_or_default());
+                let (plain, after) = rest.split_at_checked(plain).unwrap_or((rest, ""));
                 out.push_str(plain);
                 after
             }
@@ -229,6 +234,15 @@ fn mask(text: &str, limit: usize, out: &mut String) -> usize {
         rest = skipped;
     }
     0
+}
+
+/// How many bytes at the beginning stay as they are: plain ones, and single blanks between them.
+fn plain_length(bytes: &[u8]) -> usize {
+    let stays = |(byte, next): (&u8, &u8)| is_plain(*byte) || (*byte == b' ' && is_plain(*next));
+    let length = bytes.iter().zip(bytes.iter().skip(1)).take_while(|two| stays(*two)).count();
+    // The last one has none behind it.
+    let is_last = length + 1 == bytes.len() && bytes.last().is_some_and(|byte| is_plain(*byte));
+    length + usize::from(is_last)
 }
 
 /// Whether a byte stays as it is wherever it stands. Others may begin something.

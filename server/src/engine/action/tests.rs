@@ -61,7 +61,7 @@ fn kinds_of_shell_calls() {
 #[test]
 fn one_call_may_write_a_file_and_run_it() {
     let action = Action::of(&shell("cat > a.py <<'E'\nprint(1)\nE\npython3 a.py"), |_| false);
-    assert_eq!(action.kinds.iter().copied().collect::<Vec<_>>(), [Kind::Write, Kind::Verify]);
+    assert_eq!(action.kinds.iter().collect::<Vec<_>>(), [Kind::Write, Kind::Verify]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) fn artifact_late(reading: &Reading, _: &Ending) -> Vec<usize> {
 pub(super) fn limit_exploring(reading: &Reading, ending: &Ending) -> Vec<usize> {
     let last = (reading.calls.len() * 3).div_ceil(10);
     let last = reading.calls.iter().rev().take(last);
-    let looks = |call: &&CallSeen| call.action.kinds.iter().all(|kind| *kind == Kind::Read);
+    let looks = |call: &&CallSeen| call.action.kinds.iter().all(|kind| kind == Kind::Read);
     let reads: Vec<usize> = last.clone().filter(looks).map(|call| call.step).collect();
     let is_exploring = last.len() * 6 <= reads.len() * 10 && !reads.is_empty();
     if ending.is_limited && is_exploring { reads } else { Vec::new() }

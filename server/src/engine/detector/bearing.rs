@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use harness_schema::detector::Detector;
 
 use super::deliverable::{TOP, uncreated, unwritten};
+use super::names::keyed;
 use super::reading::{CallSeen, Reading};
 use super::words::base;
 use super::{Evidence, message, names, words};
@@ -44,8 +45,9 @@ pub fn missing_in(text: &str) -> BTreeSet<String> {
 }
 
 /// The first names in order, each once.
-fn keep_first(all: &mut Vec<&str>) {
-    all.sort_unstable_by(|one, other| names::keyed(one).cmp(&names::keyed(other)));
+fn keep_first(all: &mut Vec<(u64, &str)>) {
+    // Those of a call are in order already, and a stable sort makes use of that.
+    all.sort();
     all.dedup();
     all.truncate(MAX_ENTITIES);
 }
@@ -85,22 +87,22 @@ impl Reading {
     /// What evidence names: of its calls, or of what is not there.
     #[must_use]
     pub fn entities(&self, detector: &Detector, evidence: &Evidence) -> BTreeSet<String> {
-        let mut all: Vec<&str> = Vec::new();
+        let mut all: Vec<(u64, &str)> = Vec::new();
         match detector.id {
-            "M06" => all.extend(self.required.iter().flat_map(|path| with_base(path))),
-            "M07" => all.extend(uncreated(self).flat_map(|path| with_base(path))),
-            "M38" => all.extend(self.unnamed.iter().flat_map(|literal| with_base(literal))),
+            "M06" => all.extend(self.required.iter().flat_map(|path| with_base(path)).map(keyed)),
+            "M07" => all.extend(uncreated(self).flat_map(|path| with_base(path)).map(keyed)),
+            "M38" => all.extend(self.unnamed.iter().flat_map(|literal| with_base(literal)).map(keyed)),
             _ => {
                 if detector.id == "M08" {
-                    all.extend(unwritten(self).flat_map(|path| with_base(path)));
+                    all.extend(unwritten(self).flat_map(|path| with_base(path)).map(keyed));
                 }
                 for call in self.shown_by(evidence) {
                     let files = call.action.writes.iter().chain(&call.action.reads);
-                    all.extend(files.chain(&call.missing.paths).flat_map(|path| with_base(path)));
+                    all.extend(files.chain(&call.missing.paths).flat_map(|path| with_base(path)).map(keyed));
                     let missing = call.missing.commands.iter().chain(&call.missing.modules);
-                    all.extend(missing.map(String::as_str));
+                    all.extend(missing.map(|name| keyed(name)));
                     // They are in order: what comes later is not among the first.
-                    all.extend(call.entities().take(MAX_ENTITIES));
+                    all.extend(call.entities().take(MAX_ENTITIES).map(keyed));
                     if 4 * MAX_ENTITIES < all.len() {
                         keep_first(&mut all);
                     }
@@ -108,7 +110,7 @@ impl Reading {
             }
         }
         keep_first(&mut all);
-        all.into_iter().map(str::to_owned).collect()
+        all.into_iter().map(|(_, name)| name.to_owned()).collect()
     }
 
     /// Whether the end of the trial is what the detector has found; such a thing is never made good.

@@ -247,10 +247,8 @@ pub(super) fn touched_tests(reading: &Reading, count: usize) -> Vec<usize> {
             || stem.ends_with("_test")
             || name.contains(".test.")
             || name.contains(".spec.");
-        let directories: Vec<&str> = plain.split('/').rev().skip(1).collect();
-        let lies_there =
-            ["tests", "test", "__tests__", "verifier"].iter().any(|name| directories.contains(name));
-        is_named || lies_there
+        let mut directories = plain.split('/').rev().skip(1);
+        is_named || directories.any(|name| ["tests", "test", "__tests__", "verifier"].contains(&name))
     };
     let touched = reading.calls.iter().filter(|call| call.action.writes.iter().any(is_test));
     enough(touched.map(|call| call.step).collect(), count)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use harness_schema::digest::Digest;
+use memchr::{memchr, memrchr};
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
@@ -82,76 +83,117 @@ pub(super) struct Missing {
     pub(super) variables: BTreeSet<String>,
 }
 
+/// What is missing.
+#[derive(Clone, Copy)]
+enum What {
+    Path,
+    Command,
+    Module,
+    Variable,
+}
+
+/// Where a pattern is looked for.
+#[derive(Clone, Copy)]
+enum Within {
+    /// In each line with its words: all that it matches is in one line.
+    Line,
+    /// In the whole text.
+    Text,
+}
+
+/// A way to say that something is missing: words that it has in it, and a pattern whose group names what is missing.
+struct Saying<P> {
+    words: &'static str,
+    within: Within,
+    what: What,
+    pattern: P,
+}
+
+const fn saying(
+    words: &'static str,
+    within: Within,
+    what: What,
+    pattern: &'static str,
+) -> Saying<&'static str> {
+    Saying { words, within, what, pattern }
+}
+
+const UNSET: &str =
+    r"(?m)(?:^|: )([A-Za-z_][A-Za-z0-9_]*): (?:unbound variable|parameter not set|parameter null or not set)";
+
+const SAYINGS: [Saying<&str>; 12] = [
+    // cat: a.txt: No such file or directory
+    saying(
+        "No such file",
+        Within::Line,
+        What::Path,
+        r"(?m)(?:^|: )(?:cannot (?:access|open|stat|remove|create[a-z ]*) )?['\x22‘`]?([^\s:'\x22‘’`]+)['\x22’`]?(?: for reading)?: No such file or directory",
+    ),
+    // ls: cannot access 'a b.txt': No such file or directory
+    saying(
+        "No such file",
+        Within::Line,
+        What::Path,
+        r"(?m)['\x22‘`]([^'\x22‘’`\n]+)['\x22’`](?: for reading)?: No such file or directory",
+    ),
+    // FileNotFoundError: [Errno 2] No such file or directory: 'a.txt'
+    saying("No such file", Within::Text, What::Path, r"No such file or directory: ['\x22]([^'\x22]+)['\x22]"),
+    // sh: 1: foo: not found
+    saying(
+        "not found",
+        Within::Line,
+        What::Command,
+        r"(?m)(?:^|: )([A-Za-z0-9_.+-]+): (?:command )?not found\s*$",
+    ),
+    // zsh and env
+    saying("not found", Within::Line, What::Command, r"(?m)command not found: ([A-Za-z0-9_.+-]+)"),
+    saying(
+        "No such file",
+        Within::Line,
+        What::Command,
+        r"(?m)^/?[\w/]*env: ['\x22‘]?([A-Za-z0-9_.+-]+)['\x22’]?: No such file or directory",
+    ),
+    saying("No module", Within::Text, What::Module, r"No module named ['\x22]?([A-Za-z0-9_]+)"),
+    saying("Cannot find", Within::Text, What::Module, r"Cannot find module ['\x22]([^'\x22]+)['\x22]"),
+    saying(
+        "cannot import",
+        Within::Text,
+        What::Module,
+        r"ImportError: cannot import name ['\x22]\w+['\x22] from ['\x22]([A-Za-z0-9_]+)",
+    ),
+    saying("unbound variable", Within::Line, What::Variable, UNSET),
+    saying("not set", Within::Line, What::Variable, UNSET),
+    saying("KeyError", Within::Text, What::Variable, r"KeyError: ['\x22]([A-Z_][A-Z0-9_]*)['\x22]"),
+];
+
+static COMPILED: LazyLock<Vec<Saying<Regex>>> = LazyLock::new(|| {
+    let compiled = SAYINGS.into_iter().map(|saying| {
+        let Saying { words, within, what, pattern } = saying;
+        Some(Saying { words, within, what, pattern: Regex::new(pattern).ok()? })
+    });
+    compiled.flatten().collect()
+});
+
 impl Missing {
     /// Reads a result.
     pub(super) fn of(text: &str) -> Self {
-        /// A pattern, behind words that it has in it.
-        type Pattern = (&'static str, &'static str);
-        const PATTERNS: [Pattern; 11] = [
-            // cat: a.txt: No such file or directory
-            (
-                "No such file",
-                r"(?m)(?:^|: )(?:cannot (?:access|open|stat|remove|create[a-z ]*) )?['\x22‘`]?(?P<path>[^\s:'\x22‘’`]+)['\x22’`]?(?: for reading)?: No such file or directory",
-            ),
-            // ls: cannot access 'a b.txt': No such file or directory
-            (
-                "No such file",
-                r"(?m)['\x22‘`](?P<path>[^'\x22‘’`\n]+)['\x22’`](?: for reading)?: No such file or directory",
-            ),
-            // FileNotFoundError: [Errno 2] No such file or directory: 'a.txt'
-            ("No such file", r"No such file or directory: ['\x22](?P<path>[^'\x22]+)['\x22]"),
-            // sh: 1: foo: not found
-            ("not found", r"(?m)(?:^|: )(?P<command>[A-Za-z0-9_.+-]+): (?:command )?not found\s*$"),
-            // zsh and env
-            ("not found", r"(?m)command not found: (?P<command>[A-Za-z0-9_.+-]+)"),
-            (
-                "No such file",
-                r"(?m)^/?[\w/]*env: ['\x22‘]?(?P<command>[A-Za-z0-9_.+-]+)['\x22’]?: No such file or directory",
-            ),
-            ("No module", r"No module named ['\x22]?(?P<module>[A-Za-z0-9_]+)"),
-            ("Cannot find", r"Cannot find module ['\x22](?P<module>[^'\x22]+)['\x22]"),
-            (
-                "cannot import",
-                r"ImportError: cannot import name ['\x22]\w+['\x22] from ['\x22](?P<module>[A-Za-z0-9_]+)",
-            ),
-            (
-                "",
-                r"(?m)(?:^|: )(?P<variable>[A-Za-z_][A-Za-z0-9_]*): (?:unbound variable|parameter not set|parameter null or not set)",
-            ),
-            ("KeyError", r"KeyError: ['\x22](?P<variable>[A-Z_][A-Z0-9_]*)['\x22]"),
-        ];
-        static COMPILED: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
-            let compiled = PATTERNS.iter().map(|(words, pattern)| Some((*words, Regex::new(pattern).ok()?)));
-            compiled.flatten().collect()
-        });
         static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
             let words = "not found|No such file|No module|Cannot find|cannot import|not set|unbound variable|KeyError";
             Regex::new(words).ok()
         });
         let mut missing = Self::default();
-        let said: BTreeSet<&str> =
-            WORDS.iter().flat_map(|words| words.find_iter(text)).map(|found| found.as_str()).collect();
-        // Most results say nothing of the kind.
-        if said.is_empty() {
-            return missing;
-        }
-        for (words, pattern) in &*COMPILED {
-            let has_words = match *words {
-                "" => said.contains("unbound variable") || said.contains("not set"),
-                words => said.contains(words),
-            };
-            if !has_words {
-                continue;
+        let mut said: Vec<&str> = Vec::new();
+        // Most results say nothing of the kind, and most lines of the others do not either.
+        for found in WORDS.iter().flat_map(|words| words.find_iter(text)) {
+            let is_first = !said.contains(&found.as_str());
+            if is_first {
+                said.push(found.as_str());
             }
-            for found in pattern.captures_iter(text) {
-                let sets = [
-                    ("path", &mut missing.paths),
-                    ("command", &mut missing.commands),
-                    ("module", &mut missing.modules),
-                    ("variable", &mut missing.variables),
-                ];
-                for (name, set) in sets {
-                    set.extend(found.name(name).map(|found| found.as_str().to_owned()));
+            for saying in COMPILED.iter().filter(|saying| saying.words == found.as_str()) {
+                match saying.within {
+                    Within::Line => missing.read(saying, line_at(text, found.start())),
+                    Within::Text if is_first => missing.read(saying, text),
+                    Within::Text => {}
                 }
             }
         }
@@ -159,6 +201,26 @@ impl Missing {
         missing.paths.retain(|path| !missing.commands.contains(path));
         missing
     }
+
+    /// Adds what a text says in one way.
+    fn read(&mut self, saying: &Saying<Regex>, text: &str) {
+        let names = match saying.what {
+            What::Path => &mut self.paths,
+            What::Command => &mut self.commands,
+            What::Module => &mut self.modules,
+            What::Variable => &mut self.variables,
+        };
+        let found = saying.pattern.captures_iter(text).filter_map(|found| found.get(1));
+        names.extend(found.map(|found| found.as_str().to_owned()));
+    }
+}
+
+/// The line of a place in a text.
+fn line_at(text: &str, at: usize) -> &str {
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    let start = memrchr(b'\n', before.as_bytes()).map_or(0, |end| end + 1);
+    let end = memchr(b'\n', after.as_bytes()).map_or(text.len(), |end| at + end);
+    text.get(start..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -197,5 +259,17 @@ mod tests {
         assert_eq!(list(&missing.modules), ["numpy"]);
         assert_eq!(list(&missing.variables), ["TOKEN_FILE"]);
         assert_eq!(Missing::of("all is well"), Missing::default());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_said_in_a_line_is_found_in_the_whole_text(
+            text in "(?:No such file or directory|: |'|\n|\r\n| |a\\.txt|cat|env|cannot open |not found|command |jq|X|parameter not set|unbound variable){0,16}",
+        ) {
+            let mut expected = Missing::default();
+            COMPILED.iter().for_each(|saying| expected.read(saying, &text));
+            expected.paths.retain(|path| !expected.commands.contains(path));
+            proptest::prop_assert_eq!(Missing::of(&text), expected);
+        }
     }
 }

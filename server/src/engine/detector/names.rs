@@ -3,11 +3,10 @@
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use memchr::{memchr3_iter, memmem};
 use regex::Regex;
 
-use super::marks::{self, BEYOND, COLON, END, POINT, SLASH};
-use super::words::{base, is_path};
+use super::marks::{self, BLOCK, Block, COLON, END, SLASH};
+use super::words::{MAX_ENDING, base, is_path};
 
 /// Names that a text and others with it have, in order, each once. They are kept as places in one text.
 #[derive(Clone, Debug, Default)]
@@ -115,49 +114,105 @@ static PORT: LazyLock<Option<Regex>> =
 /// Paths with their base names and tests with their parts, [keyed], and whether there may be a port.
 fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
     let bytes = text.as_bytes();
-    let mut names = Vec::with_capacity(text.len() / 16);
-    let mut done = 0;
-    // Every name has one of these in it.
-    for at in memchr3_iter(b'.', b'/', b':', bytes) {
-        if at < done {
+    let mut names = Vec::with_capacity(text.len() / 64);
+    let mut may_have_port = false;
+    // Where the word begins, and its first point, slash or colon, which every name has, as long as it has not ended.
+    let mut open = None;
+    let mut was_digit = 0;
+    let (blocks, rest) = bytes.as_chunks();
+    // What follows the last byte ends its word.
+    let mut padded = [b' '; BLOCK];
+    padded.iter_mut().zip(rest).for_each(|(byte, of_text)| *byte = *of_text);
+    for (number, block) in blocks.iter().chain([&padded]).enumerate() {
+        let first = BLOCK * number;
+        if !may_have_port {
+            let digits = marks::digits(block);
+            let numbers = digits & !(digits << 1 | was_digit);
+            may_have_port = bits(numbers).any(|at| is_port(bytes, first + at));
+            was_digit = digits >> (BLOCK - 1);
+        }
+        let mut points = marks::points(block);
+        if points == 0 && open.is_none() {
             continue;
         }
-        let mut has = 0;
-        let mut is_end = |byte: &u8| {
-            let mark = marks::of_byte(*byte);
-            let is_end = mark & END != 0;
-            has |= if is_end { 0 } else { mark };
-            is_end
-        };
-        let before = bytes.get(done..at).unwrap_or_default();
-        let start = before.iter().rposition(&mut is_end).map_or(done, |before| done + before + 1);
-        let after = bytes.get(at..).unwrap_or_default();
-        done = after.iter().position(is_end).map_or(bytes.len(), |after| at + after);
-        let token = text.get(start..done).unwrap_or_default();
-        if has & BEYOND == 0 {
-            name(token, has, &mut names);
-        } else {
-            token.split(char::is_whitespace).for_each(|token| name(token, marks::of(token), &mut names));
+        let ends = marks::ends(block);
+        loop {
+            let (start, point) = match open {
+                Some(open) => open,
+                None if points == 0 => break,
+                None => {
+                    let point = points.trailing_zeros();
+                    (start_of_word(bytes, first, ends, point), first + point as usize)
+                }
+            };
+            let Some(end) = bits(ends & u64::MAX << start.saturating_sub(first)).next() else {
+                open = Some((start, point));
+                break;
+            };
+            let word = text.get(start..first + end).unwrap_or_default();
+            let length = length_of_token(word);
+            // Most are the ends of sentences and of lines of source, or parts of objects, as `self.part`.
+            let is_part = || {
+                first <= start && has_long_ending(block, points, start - first + length) && word.is_ascii()
+            };
+            if point - start < length && !is_part() {
+                self::word(word, length, &mut names);
+            }
+            open = None;
+            points &= u64::MAX << end;
         }
     }
     let has_other_digits =
         || !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_numeric());
-    let has_port = || has_two_digits(bytes) && (has_port_word(text) || has_address(bytes));
-    (names, has_port() || has_other_digits())
+    (names, may_have_port || has_other_digits())
 }
 
-/// What a token names that has such [`marks`] in it.
-fn name<'a>(token: &'a str, has: u8, names: &mut Vec<(u64, &'a str)>) {
-    let mut has = has;
-    let whole = token;
-    let token = whole.trim_end_matches(['.', ':', '!', '?']);
-    if token.len() < whole.len() {
-        has = marks::of(token);
+/// The places of bits, the lowest first.
+fn bits(bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)))
+        .take_while(|bits| *bits != 0)
+        .map(|bits| bits.trailing_zeros() as usize)
+}
+
+/// Where the word of a place in a block begins.
+fn start_of_word(bytes: &[u8], first: usize, ends: u64, place: u32) -> usize {
+    match ends & !(u64::MAX << place) {
+        0 => {
+            let is_end = |byte: &u8| marks::of_byte(*byte) & END != 0;
+            bytes.get(..first).and_then(|before| before.iter().rposition(is_end)).map_or(0, |end| end + 1)
+        }
+        before => first + BLOCK - before.leading_zeros() as usize,
     }
-    // Most are the ends of sentences and of lines of source.
-    if has & (POINT | SLASH | COLON) == 0 {
-        return;
+}
+
+/// Whether what comes before a place in a block has `points` that are no slashes or colons, and none of them close before that
+/// place: what stands behind the last one is too long for the ending of a file.
+fn has_long_ending(block: &Block, points: u64, place: usize) -> bool {
+    let before = points & !u64::MAX.unbounded_shl(place as u32);
+    let last = u64::BITS - before.leading_zeros();
+    let are_points = || bits(before).all(|at| block.get(at) == Some(&b'.'));
+    last as usize + MAX_ENDING < place && are_points()
+}
+
+/// What a word names of which so much is a token, or what the words in it name between blanks beyond ASCII.
+fn word<'a>(word: &'a str, length: usize, names: &mut Vec<(u64, &'a str)>) {
+    if word.is_ascii() {
+        name(word.get(..length).unwrap_or_default(), names);
+    } else {
+        let tokens = word.split(char::is_whitespace).filter_map(|word| word.get(..length_of_token(word)));
+        tokens.for_each(|token| name(token, names));
     }
+}
+
+/// How much of a word is left without what ends sentences.
+fn length_of_token(word: &str) -> usize {
+    let is_inner = |byte: u8| !matches!(byte, b'.' | b':' | b'!' | b'?');
+    word.bytes().rposition(is_inner).map_or(0, |last| last + 1)
+}
+
+/// What a token names.
+fn name<'a>(token: &'a str, names: &mut Vec<(u64, &'a str)>) {
+    let has = marks::of(token);
     if is_path(token, has) {
         names.push(keyed(token));
         if has & SLASH != 0 {
@@ -169,37 +224,21 @@ fn name<'a>(token: &'a str, has: u8, names: &mut Vec<(u64, &'a str)>) {
     }
 }
 
-/// Whether there are two digits in a row, as every port has.
-fn has_two_digits(bytes: &[u8]) -> bool {
-    let next = bytes.get(1..).unwrap_or_default();
-    // To look at all of them is faster than to stop at the first.
-    bytes.iter().zip(next).fold(false, |any, (one, two)| any | (one.is_ascii_digit() & two.is_ascii_digit()))
-}
-
-/// Whether there are nine digits, points and colons in a row, as an address and a port have.
-fn has_address(bytes: &[u8]) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.' || *byte == b':';
-    // Nine in a row have one at every eighth place.
-    let eighths = bytes.chunks(8).enumerate().filter(|(_, eight)| eight.first().is_some_and(is_part));
-    eighths.map(|(at, _)| 8 * at).any(|at| {
-        let before =
-            bytes.get(..at).unwrap_or_default().iter().rev().take_while(|byte| is_part(byte)).take(9);
-        let after = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_part(byte)).take(9);
-        9 <= before.count() + after.count()
-    })
-}
-
-/// Whether a digit stands behind a word that ports stand behind.
-fn has_port_word(text: &str) -> bool {
-    static WORDS: LazyLock<[memmem::Finder<'static>; 3]> =
-        LazyLock::new(|| ["port", "-p", "localhost"].map(memmem::Finder::new));
-    WORDS.iter().any(|word| {
-        word.find_iter(text.as_bytes()).any(|at| {
-            let rest = text.as_bytes().get(at + word.needle().len()..).unwrap_or_default();
-            let next = rest.iter().find(|byte| !b" =:".contains(byte));
-            next.is_some_and(u8::is_ascii_digit)
-        })
-    })
+/// Whether the number that begins at a place may be a port: it has two digits, and stands behind a word that ports stand
+/// behind, or among nine digits, points and colons in a row, as an address and a port have.
+fn is_port(bytes: &[u8], at: usize) -> bool {
+    let (before, number) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
+    if !number.get(1).is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    let is_part = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.' || **byte == b':';
+    let parts = before.iter().rev().take_while(is_part).take(9).count();
+    if 9 <= parts + number.iter().take_while(is_part).take(9).count() {
+        return true;
+    }
+    let between = before.iter().rev().take_while(|byte| b" =:".contains(byte)).count();
+    let word = before.get(..before.len() - between).unwrap_or_default();
+    [b"port".as_slice(), b"-p", b"localhost"].iter().any(|end| word.ends_with(end))
 }
 
 #[cfg(test)]
@@ -223,14 +262,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_port_is_overlooked(text in "(?:localhost|[0-9.]{1,9}|port|-p|[ =:é٣]|x){0,9}") {
+        fn no_port_is_overlooked(text in "(?:localhost|[0-9.]{1,9}|port|-p|[ =:é٣]|x|[a-z ]{0,40}){0,12}") {
             if PORT.as_ref().unwrap().is_match(&text) {
                 prop_assert!(named(&text).1, "{text}");
             }
         }
 
         #[test]
-        fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::){0,12}") {
+        fn names_are_found_as_words_are_read(text in "(?:[a-z]{1,3}|[/.: \u{2003}\"=é]|::|[a-z.(]{0,90}){0,24}") {
             let mut expected: Vec<String> = Vec::new();
             for token in super::super::words::tokens(&text) {
                 if is_path(token, marks::of(token)) {

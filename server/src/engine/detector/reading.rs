@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use harness_schema::surface::approx_tokens;
 use memchr::memmem;
 use serde_json::Value;
 
 use super::message::Missing;
 use super::names::Names;
+use super::result::ResultSeen;
 use super::{moment, words};
-use crate::engine::action::{self, Action, Command, Kind, Norms, commands, error_line, shell_text};
-use crate::engine::trace::{Arguments, Call, Observation, Source, Step, Trace};
+use crate::engine::action::{self, Action, Command, Kind, Norms, commands, shell_text};
+use crate::engine::trace::{Arguments, Call, Source, Step, Trace};
 
 /// So many bytes of the arguments of a call are looked at for names: a file that it writes whole is not what it is about.
 const MAX_NAMED: usize = 8_000;
@@ -133,10 +133,15 @@ impl CallSeen {
 
     /// Whether it names something.
     pub(super) fn names(&self, name: &str) -> bool {
+        self.names_what(name, &memmem::Finder::new(name))
+    }
+
+    /// As [`CallSeen::names`], with what finds the name in a text.
+    fn names_what(&self, name: &str, finder: &memmem::Finder<'_>) -> bool {
         // Most names are in no text of most calls.
         let may_be = self.names.get().is_some()
             || name.starts_with("port ")
-            || memmem::find(self.said.as_bytes(), name.as_bytes()).is_some()
+            || finder.find(self.said.as_bytes()).is_some()
             || self.commands.iter().any(|command| command.program() == name);
         may_be && self.all_names().contains(&self.said, name)
     }
@@ -182,10 +187,16 @@ impl Reading {
         self.steps.reserve(new);
         // Mostly a step has one.
         self.calls.reserve(new);
-        for (at, step) in trace.steps.iter().enumerate().skip(self.read) {
-            if step.source == Source::Agent {
-                self.read_step(step, at, trace);
-            }
+        let read = self.read;
+        let by_agent =
+            || trace.steps.iter().enumerate().skip(read).filter(|(_, step)| step.source == Source::Agent);
+        // First all results, then all calls: what reads the ones takes as much code as what reads the others, and a processor
+        // holds either of them near.
+        let calls = by_agent().flat_map(|(_, step)| &step.calls);
+        let results: Vec<_> = calls.map(|call| ResultSeen::of(call.observation.as_ref())).collect();
+        let mut results = results.into_iter();
+        for (at, step) in by_agent() {
+            self.read_step(step, at, trace, &mut results);
         }
         self.read = trace.steps.len();
     }
@@ -211,8 +222,14 @@ impl Reading {
         self.calls.len()
     }
 
-    /// Reads a step of the agent, which has so many steps of anybody before it.
-    fn read_step(&mut self, step: &Step, at: usize, trace: &Trace) {
+    /// Reads a step of the agent, which has so many steps of anybody before it; `results` goes on with those of its calls.
+    fn read_step(
+        &mut self,
+        step: &Step,
+        at: usize,
+        trace: &Trace,
+        results: &mut impl Iterator<Item = ResultSeen>,
+    ) {
         let length = ["context", "context_length_exceeded", "model_context_window_exceeded"];
         self.steps.push(StepSeen {
             index: step.index,
@@ -225,13 +242,20 @@ impl Reading {
         });
         self.last_message.clone_from(&step.message);
         self.unnamed.retain(|literal| !step.message.contains(literal.as_str()));
-        for (place, call) in step.calls.iter().enumerate() {
-            self.read_call(step, call, trace, (at, place));
+        for ((place, call), result) in step.calls.iter().enumerate().zip(results) {
+            self.read_call(step, call, result, trace, (at, place));
         }
     }
 
     /// Reads a call, which stands in the trace as its `place` says: the place of its step, and its own in it.
-    fn read_call(&mut self, step: &Step, call: &Call, trace: &Trace, place: (usize, usize)) {
+    fn read_call(
+        &mut self,
+        step: &Step,
+        call: &Call,
+        result: ResultSeen,
+        trace: &Trace,
+        place: (usize, usize),
+    ) {
         // Whether it answers matters only if something was asked.
         let is_asked = self.calls.last().is_some_and(|call| call.asks);
         let is_searched = is_asked || !self.unnamed.is_empty();
@@ -239,22 +263,8 @@ impl Reading {
         self.unnamed.retain(|literal| !said.contains(literal.as_str()));
         let answers = is_asked && words::answers(&said);
         said.truncate(said.floor_char_boundary(MAX_NAMED));
-        let result = call.observation.as_ref();
-        let text = result.map_or("", |result| result.text.as_str());
-        // An exit code says more than a text, which may be long.
-        let exit = result.and_then(|result| result.exit);
-        let line = || error_line(text);
-        let error = match exit {
-            Some(exit) => (exit != 0).then(line),
-            None => {
-                let is_said = result.is_some_and(|result| result.timed_out || result.failed == Some(true));
-                let line = line();
-                (is_said || line.is_some()).then_some(line)
-            }
-        };
-        let is_error = error.is_some();
-        let last = || text.lines().rev().find(|line| !line.trim().is_empty());
-        let error = error.map(|line| line.or_else(last).unwrap_or_default().to_owned());
+        let is_error = result.is_error;
+        let text = call.observation.as_ref().map_or("", |result| result.text.as_str());
         let commands = shell_text(call).map(|text| commands(&text));
         let written = &self.written;
         let action =
@@ -263,23 +273,27 @@ impl Reading {
         let content = self.content(call, trace, place);
         let is_blind =
             !is_error && self.overwrites_unseen(&action, &commands, content.as_ref(), text, trace, place);
-        self.result_tokens += approx_tokens(text) as u64;
+        self.result_tokens += result.tokens;
         let before = self.last.and_then(|(step, place)| trace.steps.get(step)?.calls.get(place));
-        self.written.extend(action.writes.iter().map(|file| words::base(file).to_owned()));
+        for base in action.writes.iter().map(|file| words::base(file)) {
+            if !self.written.contains(base) {
+                self.written.insert(base.to_owned());
+            }
+        }
         self.calls.push(CallSeen {
             step: step.index,
             repeats: before.is_some_and(|before| is_same(before, call)),
             norm: self.norms.number(trace, place),
             is_well_formed: call.arguments.parsed() && call.schema_ok != Some(false),
             is_offered: trace.offered_tools.is_empty() || trace.offered_tools.contains(&call.tool),
-            timed_out: result.is_some_and(|result| result.timed_out) || words::is_late(text),
-            truncated: result.is_some_and(|result| result.truncated) || words::is_cut(text),
-            result_bytes: text.len(),
-            missing: if is_error { Missing::of(text) } else { Missing::default() },
-            error,
+            timed_out: result.timed_out,
+            truncated: result.truncated,
+            result_bytes: result.bytes,
+            missing: result.missing,
+            error: result.error,
             said,
             names: OnceLock::new(),
-            asks: words::asks(text),
+            asks: result.asks,
             answers,
             has_range: has_range(&call.arguments, &commands),
             is_blind,
@@ -311,18 +325,19 @@ impl Reading {
             return false;
         }
         let base = words::base(path);
+        let finder = memmem::Finder::new(base);
         let is_about = |call: &CallSeen| {
             let mut files = call.action.reads.iter().chain(&call.action.writes);
-            files.any(|file| words::base(file) == base) || call.names(base)
+            files.any(|file| words::base(file) == base) || call.names_what(base, &finder)
         };
         if self.calls.iter().any(is_about) {
             return false;
         }
         let before = trace.steps.iter().take(at).filter(|step| step.source == Source::Agent);
         let own = trace.steps.get(at).and_then(|step| step.calls.get(..place)).unwrap_or_default();
-        let mut results =
+        let results =
             before.flat_map(|step| &step.calls).chain(own).filter_map(|call| call.observation.as_ref());
-        self.named.contains(base) || results.any(|result: &Observation| words::shows(&result.text, base))
+        self.named.contains(base) || words::show(results.map(|result| result.text.as_str()), base)
     }
 
     /// What a tool for files writes.
@@ -357,13 +372,20 @@ impl Reading {
 
 /// The texts of arguments, as the model meant them, at most so many bytes of them.
 fn said(arguments: &Arguments, most: usize) -> String {
+    /// How long the texts are together, with what follows each.
+    fn length(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len() + 1,
+            Value::Array(items) => items.iter().map(length).sum(),
+            Value::Object(entries) => entries.values().map(length).sum(),
+            Value::Number(_) | Value::Null | Value::Bool(_) => 0,
+        }
+    }
     /// Whether all of it was added.
     fn add(value: &Value, most: usize, out: &mut String) -> bool {
         match value {
             Value::String(text) => {
                 let part = words::head(text, most - out.len());
-                // With what follows it.
-                out.reserve(part.len() + 1);
                 out.push_str(part);
                 if part.len() < text.len() {
                     return false;
@@ -380,14 +402,14 @@ fn said(arguments: &Arguments, most: usize) -> String {
         }
         out.len() < most
     }
-    let mut out = String::new();
     match arguments {
-        Arguments::Raw(text) => out.push_str(words::head(text, most)),
+        Arguments::Raw(text) => words::head(text, most).to_owned(),
         Arguments::Json(value) => {
+            let mut out = String::with_capacity(length(value).min(most));
             add(value, most, &mut out);
+            out
         }
     }
-    out
 }
 
 /// Whether two calls are the same to the letter.

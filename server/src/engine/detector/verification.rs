@@ -69,10 +69,9 @@ pub(super) fn premature_finish(reading: &Reading, count: usize) -> Vec<usize> {
 
 /// M17: the last message claims success, and no verify call after the last write went well.
 pub(super) fn claim_without_evidence(reading: &Reading, _: usize) -> Vec<usize> {
-    let Some(last) = reading.steps.last().filter(|_| claims_success(&reading.last_message)) else {
-        return Vec::new();
-    };
     let from = last_write(reading).map_or(0, |(at, _)| at);
     let has_evidence = reading.of_kind(Kind::Verify).any(|(at, call)| from <= at && !call.action.is_error);
-    if has_evidence { Vec::new() } else { vec![last.index] }
+    let is_claimed = || claims_success(&reading.last_message);
+    let last = reading.steps.last().filter(|_| !has_evidence && is_claimed());
+    last.map(|last| last.index).into_iter().collect()
 }

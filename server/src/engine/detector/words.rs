@@ -71,24 +71,32 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
         .filter(|token| !token.is_empty())
 }
 
+/// The ending of a file's name has so many letters and digits at most.
+pub(super) const MAX_ENDING: usize = 8;
+
 /// Whether a token, which has such [`marks`] in it, names a file or a directory.
 pub(super) fn is_path(token: &str, has: u8) -> bool {
-    if 256 < token.len()
-        || token.starts_with('-')
+    let bytes = token.as_bytes();
+    // Of an address, or of a test or another name with parts.
+    let has_parts =
+        || bytes.windows(2).any(|two| two == b"::") || bytes.windows(3).any(|three| three == b"://");
+    if 256 < bytes.len()
+        || bytes.first() == Some(&b'-')
         || has & BLANK != 0
-        || (has & COLON != 0 && (token.contains("://") || token.contains("::")))
+        || (has & COLON != 0 && has_parts())
     {
         return false;
     }
     if has & SLASH != 0 {
-        return has & LETTER != 0 && has & DOLLAR == 0 && !token.ends_with('/');
+        return has & LETTER != 0 && has & DOLLAR == 0 && bytes.last() != Some(&b'/');
     }
-    let Some(point) = token.bytes().rposition(|byte| byte == b'.') else { return false };
-    let (Some(stem), Some(extension)) = (token.get(..point), token.get(point + 1..)) else { return false };
-    let letters = |text: &str| text.bytes().any(|byte| byte.is_ascii_alphanumeric());
-    let is_extension = (1..=8).contains(&extension.len())
-        && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && extension.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    let Some(point) = bytes.iter().rposition(|byte| *byte == b'.') else { return false };
+    let (stem, extension) =
+        (bytes.get(..point).unwrap_or_default(), bytes.get(point + 1..).unwrap_or_default());
+    let letters = |text: &[u8]| text.iter().any(u8::is_ascii_alphanumeric);
+    let is_extension = (1..=MAX_ENDING).contains(&extension.len())
+        && extension.iter().all(u8::is_ascii_alphanumeric)
+        && extension.first().is_some_and(u8::is_ascii_alphabetic);
     // `e.g` and `i.e` are no files, nor is `a.b.c()`; a file's name is more than a letter, mostly.
     is_extension && (1 < stem.len() || (letters(stem) && 1 < extension.len())) && letters(stem)
 }
@@ -104,28 +112,32 @@ pub(super) fn paths(text: &str) -> Vec<String> {
     all
 }
 
-/// Whether a result shows a file of this name: as a word, and in no line that says that it is not there. A name without an
-/// ending is a file only behind a directory.
-pub(super) fn shows(text: &str, name: &str) -> bool {
+/// Whether one of these results shows a file of this name: as a word, and in no line that says that it is not there. A name
+/// without an ending is a file only behind a directory.
+pub(super) fn show<'t>(mut results: impl Iterator<Item = &'t str>, name: &str) -> bool {
     if name.is_empty() {
         return false;
     }
+    let finder = memmem::Finder::new(name);
+    results.any(|text| finder.find_iter(text.as_bytes()).any(|at| is_shown(text, name, at)))
+}
+
+/// Whether a result shows a file by the name that stands there.
+fn is_shown(text: &str, name: &str, at: usize) -> bool {
     let is_part = |char: char| char.is_alphanumeric() || char == '_' || char == '-';
-    memmem::find_iter(text.as_bytes(), name.as_bytes()).any(|at| {
-        let (before, after) =
-            (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
-        let ends = match after.strip_prefix('.') {
-            Some(after) => !after.starts_with(is_part),
-            None => !after.starts_with(is_part),
-        };
-        let begins = before.ends_with('/')
-            || (name.contains('.') && !before.ends_with(is_part) && !before.ends_with('.'));
-        ends && begins && {
-            let line = before.rsplit('\n').next().map_or(0, str::len);
-            let line = text.get(at - line..).and_then(|text| text.lines().next()).unwrap_or_default();
-            !["No such file", "does not exist", "not found"].iter().any(|word| line.contains(word))
-        }
-    })
+    let (before, after) =
+        (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
+    let ends = match after.strip_prefix('.') {
+        Some(after) => !after.starts_with(is_part),
+        None => !after.starts_with(is_part),
+    };
+    let begins =
+        before.ends_with('/') || (name.contains('.') && !before.ends_with(is_part) && !before.ends_with('.'));
+    ends && begins && {
+        let line = before.rsplit('\n').next().map_or(0, str::len);
+        let line = text.get(at - line..).and_then(|text| text.lines().next()).unwrap_or_default();
+        !["No such file", "does not exist", "not found"].iter().any(|word| line.contains(word))
+    }
 }
 
 /// At most so many bytes of a text from its beginning, whole characters.
@@ -236,68 +248,85 @@ pub(super) fn claims_success(text: &str) -> bool {
     })
 }
 
-/// Whether a result ends in a mark that says that more was there.
-pub(super) fn is_cut(text: &str) -> bool {
-    static MARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            r"(?i)<(?:response|output|result|text) (?:clipped|truncated)>|[\[(<][^\[\]()<>\n]{0,60}\b(?:truncated|clipped|omitted)\b[^\[\]()<>\n]{0,60}[\])>]|\b(?:output|response|result|observation) (?:was |is )?(?:truncated|clipped|cut)\b",
-        )
-        .ok()
-    });
-    static WORDS: LazyLock<[memmem::Finder<'static>; 4]> =
-        LazyLock::new(|| ["truncated", "clipped", "omitted", "cut"].map(memmem::Finder::new));
-    let tail = tail(text, 200);
-    WORDS.iter().any(|word| word.find(tail.as_bytes()).is_some())
-        && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
+/// The end of a result, where it says what else there is: its last two hundred characters, without blanks behind them.
+pub(super) fn tail(text: &str) -> &str {
+    const LENGTH: usize = 200;
+    let text = text.trim_end();
+    let last = text.len().checked_sub(LENGTH + 1).and_then(|start| text.get(start..));
+    if let Some(last) = last.filter(|last| last.is_ascii()) {
+        return last;
+    }
+    let start = text.char_indices().rev().nth(LENGTH).map_or(0, |(at, _)| at);
+    text.get(start..).unwrap_or_default()
 }
+
+/// Marks that say that more was there.
+static MARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)<(?:response|output|result|text) (?:clipped|truncated)>|[\[(<][^\[\]()<>\n]{0,60}\b(?:truncated|clipped|omitted)\b[^\[\]()<>\n]{0,60}[\])>]|\b(?:output|response|result|observation) (?:was |is )?(?:truncated|clipped|cut)\b",
+    )
+    .ok()
+});
+
+/// Whether a result with such a [`tail`] ends in a mark that says that more was there.
+pub(super) fn is_cut(tail: &str) -> bool {
+    static WORDS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new("truncated|clipped|omitted|cut").ok());
+    let Some(word) = WORDS.as_ref().and_then(|words| words.find(tail)) else { return false };
+    // `cut` is mostly within another word, as in `execute`.
+    let is_marked = word.len() != "cut".len()
+        || [" cut", "truncated", "clipped", "omitted"].iter().any(|word| has_word(tail, word));
+    is_marked && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
+}
+
+/// Words of tools that stopped what took too long.
+static LATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)^(?:error: *)?(?:the )?(?:(?:command|process|execution) )?(?:was )?timed out\b|^\S.{0,80} has not returned in [\d.]+ s",
+    )
+    .ok()
+});
 
 /// Whether a tool says, in the first or the last line of its result, that it stopped what took too long.
 pub(super) fn is_late(text: &str) -> bool {
-    static LATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            r"(?i)^(?:error: *)?(?:the )?(?:(?:command|process|execution) )?(?:was )?timed out\b|^\S.{0,80} has not returned in [\d.]+ s",
-        )
-        .ok()
-    });
     let text = text.trim();
     let first = text.lines().next().unwrap_or_default();
     let last = text.rsplit('\n').next().unwrap_or_default();
+    // It says one of two words, and both have one letter in them.
+    let has_word = |line: &str| {
+        memchr2_iter(b'u', b'U', line.as_bytes()).any(|at| {
+            let begins = |before: usize, word: &str| {
+                at.checked_sub(before).is_some_and(|start| is_word_at(line, start, word))
+            };
+            begins(5, "med out") || begins(3, "returned in")
+        })
+    };
     let is_said = |line: &str| {
-        line.len() < 400
-            && (has_word(line, "med out") || has_word(line, "returned in"))
-            && LATE.as_ref().is_some_and(|late| late.is_match(line))
+        line.len() < 400 && has_word(line) && LATE.as_ref().is_some_and(|late| late.is_match(line))
     };
     is_said(first) || is_said(last)
 }
 
-/// The last characters of a text, without blanks behind them.
-fn tail(text: &str, length: usize) -> &str {
-    let text = text.trim_end();
-    let last = text.len().checked_sub(length + 1).and_then(|start| text.get(start..));
-    if let Some(last) = last.filter(|last| last.is_ascii()) {
-        return last;
-    }
-    let start = text.char_indices().rev().nth(length).map_or(0, |(at, _)| at);
-    text.get(start..).unwrap_or_default()
-}
-
 /// Whether a word is in a text in whatever case; it has none of the letters that have relatives beyond ASCII (k and s).
 fn has_word(text: &str, word: &str) -> bool {
-    let (text, word) = (text.as_bytes(), word.as_bytes());
-    let Some(first) = word.first() else { return true };
-    memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text)
-        .any(|at| text.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
+    let Some(first) = word.as_bytes().first() else { return true };
+    memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text.as_bytes())
+        .any(|at| is_word_at(text, at, word))
 }
 
-/// Whether a result ends in a question that waits for an answer.
-pub(super) fn asks(text: &str) -> bool {
+/// Whether a text goes on with a word at a place, in whatever case.
+fn is_word_at(text: &str, at: usize, word: &str) -> bool {
+    text.as_bytes().get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether a result with such a [`tail`] ends in a question that waits for an answer.
+pub(super) fn asks(tail: &str) -> bool {
     static QUESTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(
             r"(?i)(?:[\[(](?:y(?:es)?/n(?:o)?)[\])]\s*[?:]?|password(?: for [^:\n]{1,60})?:|passphrase[^:\n]{0,60}:|continue\s*(?:connecting[^?\n]{0,60})?\?|press (?:any key|enter)[^\n]{0,40})\s*$",
         )
         .ok()
     });
-    let tail = tail(text, 200);
     // Each of them ends so, and has such letters in it.
     let has_letters = match tail.as_bytes().last() {
         Some(b']' | b')') => has_word(tail, "/n"),
@@ -350,13 +379,13 @@ mod tests {
         }
         for text in ["Proceed? [Y/n] ", "Password:", "Do you want to continue?", "sudo password for agent: "]
         {
-            assert!(asks(text), "{text}");
+            assert!(asks(tail(text)), "{text}");
         }
-        assert!(!asks("password: x\nok") && !asks("what is this?"));
+        assert!(!asks(tail("password: x\nok")) && !asks(tail("what is this?")));
         for text in
             ["a\n<response clipped>", "x [... 400 lines omitted ...]", "(output truncated)\n", "<truncated>"]
         {
-            assert!(is_cut(text), "{text}");
+            assert!(is_cut(tail(text)), "{text}");
         }
         for text in
             ["Error: Timed out: bash has not returned in 120.0 seconds", "1\n2\nCommand timed out after 5 s"]
@@ -364,7 +393,7 @@ mod tests {
             assert!(is_late(text), "{text}");
         }
         assert!(!is_late("it timed out\nand went on\n") && !is_late(""));
-        assert!(!is_cut("def truncated(text): pass") && !is_cut("all of it"));
+        assert!(!is_cut(tail("def truncated(text): pass")) && !is_cut(tail("all of it")));
         assert!(
             answers("y") && answers("apt-get install -y jq") && answers("yes | ./install") && !answers("ls")
         );
@@ -372,6 +401,7 @@ mod tests {
 
     #[test]
     fn results_show_files() {
+        let shows = |text, name| show([text].into_iter(), name);
         for text in ["notes.md", "a\nsrc/notes.md\n", "(notes.md)", "see notes.md."] {
             assert!(shows(text, "notes.md"), "{text}");
         }
@@ -400,9 +430,25 @@ mod tests {
         }
 
         #[test]
-        fn a_tail_has_so_many_characters(text in "[ab\né ]{0,9}") {
-            let expected: String = text.trim_end().chars().rev().take(4).collect();
-            proptest::prop_assert_eq!(tail(&text, 3).chars().rev().collect::<String>(), expected);
+        fn tails_are_characters_without_blanks_behind_them(text in "(?s)(?:.{0,80}|[a-z \n]{0,200}){0,3}") {
+            let expected: String = text.trim_end().chars().rev().take(201).collect();
+            proptest::prop_assert_eq!(tail(&text).chars().rev().collect::<String>(), expected);
+        }
+
+        #[test]
+        fn no_mark_is_overlooked(
+            text in "(?:[<\\[(]|output|Result|response| |was |is |truncated|TRUNCATED|clipped|Omitted|omitted|cut|CUT|exe|[>\\])]){0,9}",
+        ) {
+            let has_words = ["truncated", "clipped", "omitted", "cut"].iter().any(|word| text.contains(word));
+            proptest::prop_assert_eq!(is_cut(&text), has_words && MARK.as_ref().unwrap().is_match(&text));
+        }
+
+        #[test]
+        fn nothing_late_is_overlooked(
+            text in "(?:error:|The | |command |was |Timed out|timed OUT|u|x has not returned in|RETURNED IN| 3 s|s){0,7}",
+        ) {
+            let text = text.trim();
+            proptest::prop_assert_eq!(is_late(text), LATE.as_ref().unwrap().is_match(text));
         }
     }
 }

@@ -296,7 +296,8 @@ fn trajectory(steps: Vec<StepObject>, inner: Vec<Document>, pointer: &str, path:
         if object.is_copied == Some(true) {
             continue;
         }
-        let (step, stray) = self::step(object, format!("{pointer}/steps/{index}"), path);
+        let origin = [pointer, "/steps/", &index.to_string()].concat();
+        let (step, stray) = self::step(object, origin, path);
         read.trace.push(step);
         read.stray += stray;
     }

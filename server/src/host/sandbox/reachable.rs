@@ -133,7 +133,7 @@ fn copy(real: &Path, copies: &Path, path: &Path) -> io::Result<()> {
 fn remove_others(copies: &Path, kept: &str) {
     let Ok(entries) = fs::read_dir(copies) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name() != *kept) {
-        let free = File::open(entry.path()).map_err(io::Error::from).and_then(|file| {
+        let free = File::open(entry.path()).and_then(|file| {
             rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
             Ok(file)
         });

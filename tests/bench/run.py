@@ -452,7 +452,7 @@ def main() -> int:
         without_network()
     for program in (arguments.ours, arguments.floor):
         if program and not program.exists():
-            print(f"error: `{program}` is not there; build it with `cargo build --release --bins --examples`", file=sys.stderr)
+            print(f"error: `{program}` is not there; build it with `cargo build --release --bins && cargo build --release --examples`", file=sys.stderr)
             return 2
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         scratch = arguments.keep.resolve() if arguments.keep else Path(temporary)

@@ -452,7 +452,8 @@ def main() -> int:
         without_network()
     for program in (arguments.ours, arguments.floor):
         if program and not program.exists():
-            print(f"error: `{program}` is not there; build it with `cargo build --release --bins && cargo build --release --examples`", file=sys.stderr)
+            build = "cargo build --release --bins && cargo build --release --examples"
+            print(f"error: `{program}` is not there; build it with `{build}`", file=sys.stderr)
             return 2
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         scratch = arguments.keep.resolve() if arguments.keep else Path(temporary)

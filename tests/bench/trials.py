@@ -337,7 +337,8 @@ def main() -> int:
     arguments.costs = (arguments.costs or arguments.ours.parent / "examples/trial_costs").resolve()
     for program in (arguments.ours, arguments.costs):
         if not program.exists():
-            print(f"error: `{program}` is not there; build it with `cargo build --release --bins && cargo build --release --examples`", file=sys.stderr)
+            build = "cargo build --release --bins && cargo build --release --examples"
+            print(f"error: `{program}` is not there; build it with `{build}`", file=sys.stderr)
             return 2
     wanted = arguments.only or PARTS
     before = os.getloadavg()

@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "server" / "functions.order"
 EDITS = 12
 
+# What it needs, and the package of Debian that has it.
+TOOLS = {"valgrind": "valgrind", "nm": "binutils"}
+
 # What an editor asks while somebody types, each at the first character of the document.
 ASKED = ("hover", "completion", "definition", "documentHighlight")
 ASKED_OF_ALL = ("documentSymbol", "foldingRange", "documentLink", "codeLens", "semanticTokens/full")
@@ -139,9 +142,9 @@ def main() -> None:
     parser.add_argument("--ours", type=Path, default=ROOT / "target" / "release" / "self-harness", help="a release build")
     parser.add_argument("--write", action="store_true", help=f"writes {LIST.relative_to(ROOT)}")
     arguments = parser.parse_args()
-    for tool in ("valgrind", "nm"):
+    for tool, package in TOOLS.items():
         if not shutil.which(tool):
-            sys.exit(f"{tool} is not installed; Debian has it in `{ {'valgrind': 'valgrind', 'nm': 'binutils'}[tool] }`")
+            sys.exit(f"`{tool}` is not installed; Debian has it in `{package}`")
     if not arguments.ours.is_file():
         sys.exit(f"{arguments.ours} does not exist: build it with `cargo build --release --bins`")
     known = {function.name for function in functions(arguments.ours)}

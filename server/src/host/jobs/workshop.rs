@@ -105,8 +105,8 @@ impl Workshop {
         Digest::of_parts([b"harbor/1".as_slice(), self.environment.as_bytes(), kwargs.as_bytes()])
     }
 
-    /// Ends what earlier workers have left running, and removes the jobs of runs that are over, `is_open` says of which it is not,
-    /// and the harnesses that were tried in them.
+    /// Ends what earlier workers have left running. Removes the harnesses that they have tried, and the jobs of runs that are over:
+    /// `is_open` says of which it is not.
     pub fn sweep(&self, is_open: impl Fn(&str) -> bool) {
         let Ok(entries) = fs::read_dir(self.jobs()) else { return };
         let entries: Vec<fs::DirEntry> = entries.flatten().collect();

@@ -18,9 +18,9 @@ const EXECUTE: u32 = 0o1;
 /// Who reads it too.
 const READ_AND_EXECUTE: u32 = 0o5;
 
-/// The executable that was looked at, and where it can be executed. Clones of a backend share it.
+/// The executable that was looked at, for whom, and where it can be executed. Clones of a backend share it.
 #[derive(Clone, Debug, Default)]
-pub struct Own(Arc<Mutex<Option<(PathBuf, Reachable)>>>);
+pub struct Own(Arc<Mutex<Option<(PathBuf, Identity, Reachable)>>>);
 
 impl Own {
     /// Where `user` can execute an executable; it is looked at once.
@@ -29,15 +29,16 @@ impl Own {
     /// What the system says of a copy that cannot be made.
     pub(super) fn reached(&self, executable: &Path, user: Identity, copies: &Path) -> io::Result<PathBuf> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, reached)) = &*known
+        if let Some((of, by, reached)) = &*known
             && of == executable
+            && *by == user
             && reached.path.exists()
         {
             return Ok(reached.path.clone());
         }
         let reached = reachable(executable, user, copies)?;
         let path = reached.path.clone();
-        *known = Some((executable.to_path_buf(), reached));
+        *known = Some((executable.to_path_buf(), user, reached));
         Ok(path)
     }
 }
@@ -116,17 +117,25 @@ fn keep(path: &Path, size: u64) -> io::Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// A copy is whole when it gets its name.
+/// A copy is whole when it gets its name; until then it is locked, so that nobody takes it for one that was left.
 fn copy(real: &Path, copies: &Path, path: &Path) -> io::Result<()> {
     let new = copies.join(format!(".{}", random::name()?));
-    let made = fs::copy(real, &new)
-        .and_then(|_| fs::set_permissions(&new, fs::Permissions::from_mode(0o755)))
-        .and_then(|()| fs::rename(&new, path));
+    let made = write(real, &new).and_then(|_written| fs::rename(&new, path));
     if made.is_err() {
         // What stays is removed with the next copy.
         let _ = fs::remove_file(&new);
     }
     made
+}
+
+/// Writes a copy; it is locked until the answer is dropped.
+fn write(real: &Path, new: &Path) -> io::Result<File> {
+    let mut written = File::options().write(true).create_new(true).open(new)?;
+    rustix::fs::flock(&written, FlockOperation::LockShared)?;
+    io::copy(&mut File::open(real)?, &mut written)?;
+    // The mask of the process may have taken bits.
+    written.set_permissions(fs::Permissions::from_mode(0o755))?;
+    Ok(written)
 }
 
 /// Removes all copies but one that nobody has locked. What cannot be removed is only in the way of the disk.

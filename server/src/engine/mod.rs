@@ -1,6 +1,7 @@
 //! The loop as values, in the order of the loop. Reads no file, asks no clock, starts no process.
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod places;
 pub mod unseen;
 pub mod split;
 pub mod contract;

@@ -48,40 +48,25 @@ pub(super) fn of(text: &str) -> u8 {
 /// So many bytes are looked at together.
 pub(super) const BLOCK: usize = 64;
 
-/// Bytes of a text; where something stands among them is a bit for each byte, the first one lowest.
-pub(super) type Block = [u8; BLOCK];
-
-// Each of these compares without a branch: a processor does sixteen such comparisons at once, which it cannot do with `of_byte`.
-
 /// Where [words end](END).
-pub(super) fn ends(block: &Block) -> u64 {
-    places(block, |byte| {
-        let is_blank = (byte == b' ') | (byte.wrapping_sub(b'\t') < 5);
-        let is_quote = (byte == b'"') | (byte == b'`') | (byte == b'[') | (byte == b']');
-        // `&'()*`, `;<=>` and `{|}` are neighbours.
-        let is_first = (byte.wrapping_sub(b'&') < 5) | (byte == b',');
-        let is_second = (byte.wrapping_sub(b';') < 4) | (byte.wrapping_sub(b'{') < 3);
-        is_blank | is_quote | is_first | is_second
-    })
-}
+pub(super) const ENDS: [(u8, u8); 10] = [
+    (b'\t', b'\r'),
+    (b' ', b' '),
+    (b'"', b'"'),
+    (b'&', b'*'),
+    (b',', b','),
+    (b';', b'>'),
+    (b'[', b'['),
+    (b']', b']'),
+    (b'`', b'`'),
+    (b'{', b'}'),
+];
 
-/// Where there is a point, a slash or a colon.
-pub(super) fn points(block: &Block) -> u64 {
-    places(block, |byte| (byte == b'.') | (byte == b'/') | (byte == b':'))
-}
+/// Points, slashes and colons.
+pub(super) const POINTS: [(u8, u8); 2] = [(b'.', b'/'), (b':', b':')];
 
-/// Where there is a digit.
-pub(super) fn digits(block: &Block) -> u64 {
-    places(block, |byte| byte.wrapping_sub(b'0') < 10)
-}
-
-fn places(block: &Block, is_there: impl Fn(u8) -> bool) -> u64 {
-    let mut flags = [0; BLOCK];
-    flags.iter_mut().zip(block).for_each(|(flag, byte)| *flag = u8::from(is_there(*byte)));
-    // The product has each of eight bytes, which are 0 or 1, as a bit of its highest byte.
-    let bits = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    flags.as_chunks().0.iter().rev().fold(0, |all, eight| all << 8 | bits(eight))
-}
+/// Digits.
+pub(super) const DIGITS: [(u8, u8); 1] = [(b'0', b'9')];
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::marks::{self, BLOCK, Block, COLON, END, SLASH};
+use super::marks::{self, BLOCK, COLON, END, SLASH};
 use super::words::{MAX_ENDING, base, is_path};
+use crate::engine::places::{bits, places};
 
 /// Names that a text and others with it have, in order, each once. They are kept as places in one text.
 #[derive(Clone, Debug, Default)]
@@ -119,23 +120,23 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
     // Where the word begins, and its first point, slash or colon, which every name has, as long as it has not ended.
     let mut open = None;
     let mut was_digit = 0;
-    let (blocks, rest) = bytes.as_chunks();
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     // What follows the last byte ends its word.
     let mut padded = [b' '; BLOCK];
     padded.iter_mut().zip(rest).for_each(|(byte, of_text)| *byte = *of_text);
     for (number, block) in blocks.iter().chain([&padded]).enumerate() {
         let first = BLOCK * number;
         if !may_have_port {
-            let digits = marks::digits(block);
+            let digits = places(block, &marks::DIGITS);
             let numbers = digits & !(digits << 1 | was_digit);
             may_have_port = bits(numbers).any(|at| is_port(bytes, first + at));
             was_digit = digits >> (BLOCK - 1);
         }
-        let mut points = marks::points(block);
+        let mut points = places(block, &marks::POINTS);
         if points == 0 && open.is_none() {
             continue;
         }
-        let ends = marks::ends(block);
+        let ends = places(block, &marks::ENDS);
         loop {
             let (start, point) = match open {
                 Some(open) => open,
@@ -167,13 +168,6 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
     (names, may_have_port || has_other_digits())
 }
 
-/// The places of bits, the lowest first.
-fn bits(bits: u64) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)))
-        .take_while(|bits| *bits != 0)
-        .map(|bits| bits.trailing_zeros() as usize)
-}
-
 /// Where the word of a place in a block begins.
 fn start_of_word(bytes: &[u8], first: usize, ends: u64, place: u32) -> usize {
     match ends & !(u64::MAX << place) {
@@ -187,7 +181,7 @@ fn start_of_word(bytes: &[u8], first: usize, ends: u64, place: u32) -> usize {
 
 /// Whether what comes before a place in a block has `points` that are no slashes or colons, and none of them close before that
 /// place: what stands behind the last one is too long for the ending of a file.
-fn has_long_ending(block: &Block, points: u64, place: usize) -> bool {
+fn has_long_ending(block: &[u8; BLOCK], points: u64, place: usize) -> bool {
     let before = points & !u64::MAX.unbounded_shl(place as u32);
     let last = u64::BITS - before.leading_zeros();
     let are_points = || bits(before).all(|at| block.get(at) == Some(&b'.'));

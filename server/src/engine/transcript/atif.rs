@@ -1,11 +1,15 @@
 //! ATIF, Harbor's Agent Trajectory Interchange Format, versions 1.0 to 1.8. Most transcripts are in it and they are long, so it
 //! is read from its text without a tree of JSON in between.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use memchr::memmem;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize as _, MapAccess, SeqAccess};
 use serde_json::Value;
 
+use super::json;
 use super::loose::{Any, Loose, object};
 use super::parts::text;
 use super::{Read, Record};
@@ -22,7 +26,7 @@ pub(super) fn is(record: &Record) -> bool {
 pub(super) fn read_text(source: &str) -> Option<Read> {
     // What does not name the format is not read in vain.
     memmem::find(source.as_bytes(), VERSION.as_bytes())?;
-    let Any(document) = serde_json::from_str::<Any<Document>>(source).ok()?;
+    let Any(document) = json::from_str::<Any<Document>>(source).ok()?;
     let is_named = document.version.as_deref().is_some_and(|version| version.starts_with(VERSION));
     is_named.then(|| trace(document))
 }
@@ -37,12 +41,12 @@ pub(super) fn read(record: &Record) -> Read {
 
 object! {
     /// A trajectory, or one that is embedded in another.
-    Document {
-        version: Option<String> = "schema_version",
+    Document<'de> {
+        version: Option<Cow<'de, str>> = "schema_version",
         id: Option<String> = "trajectory_id",
         agent: AgentObject = "agent",
-        steps: Vec<StepObject> = "steps",
-        inner: Vec<Document> = "subagent_trajectories",
+        steps: Vec<StepObject<'de>> = "steps",
+        inner: Vec<Document<'de>> = "subagent_trajectories",
         extra: DocumentExtra = "extra",
     }
 }
@@ -76,13 +80,13 @@ object! {
 }
 
 object! {
-    StepObject {
+    StepObject<'de> {
         is_copied: Option<bool> = "is_copied_context",
-        source: Option<String> = "source",
+        source: Option<Cow<'de, str>> = "source",
         message: Content = "message",
         reasoning: Option<String> = "reasoning_content",
         calls: Vec<CallObject> = "tool_calls",
-        observation: ObservationObject = "observation",
+        observation: ObservationObject<'de> = "observation",
         timestamp: Option<String> = "timestamp",
         metrics: Metrics = "metrics",
         extra: StepExtra = "extra",
@@ -123,14 +127,14 @@ object! {
 }
 
 object! {
-    ObservationObject {
-        results: Vec<ResultObject> = "results",
+    ObservationObject<'de> {
+        results: Vec<ResultObject<'de>> = "results",
     }
 }
 
 object! {
-    ResultObject {
-        call: Option<String> = "source_call_id",
+    ResultObject<'de> {
+        call: Option<Cow<'de, str>> = "source_call_id",
         content: Content = "content",
         extra: ResultExtra = "extra",
     }
@@ -267,7 +271,7 @@ fn filled(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-fn trace(document: Document) -> Read {
+fn trace(document: Document<'_>) -> Read {
     let Document { agent, steps, inner, extra, .. } = document;
     let names = agent.tools.into_iter().filter_map(|tool| tool.function.0.unwrap_or(tool.name));
     let mut read = Read {
@@ -290,13 +294,21 @@ fn trace(document: Document) -> Read {
 }
 
 /// The steps of a trajectory and of what it embeds.
-fn trajectory(steps: Vec<StepObject>, inner: Vec<Document>, pointer: &str, path: &[String], read: &mut Read) {
+fn trajectory(
+    steps: Vec<StepObject<'_>>,
+    inner: Vec<Document<'_>>,
+    pointer: &str,
+    path: &[String],
+    read: &mut Read,
+) {
     read.trace.steps.reserve(steps.len());
     for (index, object) in steps.into_iter().enumerate() {
         if object.is_copied == Some(true) {
             continue;
         }
-        let origin = [pointer, "/steps/", &index.to_string()].concat();
+        let mut origin = String::with_capacity(pointer.len() + "/steps/1234".len());
+        // Writing into a text cannot fail.
+        let _ = write!(origin, "{pointer}/steps/{index}");
         let (step, stray) = self::step(object, origin, path);
         read.trace.push(step);
         read.stray += stray;
@@ -309,7 +321,7 @@ fn trajectory(steps: Vec<StepObject>, inner: Vec<Document>, pointer: &str, path:
     }
 }
 
-fn step(object: StepObject, origin: String, path: &[String]) -> (Step, usize) {
+fn step(object: StepObject<'_>, origin: String, path: &[String]) -> (Step, usize) {
     let StepObject { message, reasoning, calls, observation, timestamp, metrics, extra, .. } = object;
     let source = match object.source.as_deref() {
         Some("system") => Source::System,

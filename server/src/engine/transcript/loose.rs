@@ -37,6 +37,11 @@ pub(super) trait Loose<'de>: Default {
         Self::other()
     }
 
+    /// As [`Loose::text`], of a text that stands so in the source.
+    fn text_as_it_stands(text: &'de str) -> Self {
+        Self::text(text)
+    }
+
     fn items<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Self::other())
@@ -84,6 +89,10 @@ impl<'de, T: Loose<'de>> Visitor<'de> for Reader<T> {
 
     fn visit_str<E>(self, text: &str) -> Result<T, E> {
         Ok(T::text(text))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<T, E> {
+        Ok(T::text_as_it_stands(text))
     }
 
     fn visit_unit<E>(self) -> Result<T, E> {
@@ -173,11 +182,26 @@ impl Loose<'_> for Option<String> {
     }
 }
 
+/// A text that is only looked at.
+impl<'de> Loose<'de> for Option<Cow<'de, str>> {
+    fn text(text: &str) -> Self {
+        Some(Cow::Owned(text.to_owned()))
+    }
+
+    fn text_as_it_stands(text: &'de str) -> Self {
+        Some(Cow::Borrowed(text))
+    }
+}
+
 /// A list; anything else is an empty one.
 impl<'de, T: Loose<'de>> Loose<'de> for Vec<T> {
     fn items<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
         let mut all = Self::new();
         while let Some(Any(item)) = items.next_element()? {
+            if all.is_empty() {
+                // Mostly there is one.
+                all.reserve_exact(1);
+            }
             all.push(item);
         }
         Ok(all)
@@ -185,16 +209,16 @@ impl<'de, T: Loose<'de>> Loose<'de> for Vec<T> {
 }
 
 /// Declares an object with the fields that are wanted of it and their keys. Anything but an object is an empty one, and of
-/// keys that come twice the last counts.
+/// keys that come twice the last counts. One that looks at texts of the source is an object of `<'de>`.
 macro_rules! object {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $key:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident $(<$source:lifetime>)? { $($field:ident: $type:ty = $key:literal,)* }) => {
         $(#[$doc])*
         #[derive(Default)]
-        struct $name {
+        struct $name $(<$source>)? {
             $($field: $type,)*
         }
 
-        impl<'de> $crate::engine::transcript::loose::Loose<'de> for $name {
+        impl<'de> $crate::engine::transcript::loose::Loose<'de> for $name $(<$source>)? {
             fn entries<A: serde::de::MapAccess<'de>>(mut entries: A) -> Result<Self, A::Error> {
                 use $crate::engine::transcript::loose::{Any, Key};
                 let mut object = Self::default();

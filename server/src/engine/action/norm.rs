@@ -1,7 +1,8 @@
 //! The form of a call without what differs by chance: tool and arguments, keys in order, blanks as one, numbers and temporary
-//! paths masked (`method` 3.1). Equal calls have equal forms. Forms of long arguments are compared by how they begin first.
+//! paths masked (`method` 3.1). Equal calls have equal forms. Forms are compared by how they begin first.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use memchr::{memmem, memrchr};
 use rustc_hash::FxHashMap;
@@ -9,11 +10,14 @@ use serde_json::Value;
 
 use crate::engine::trace::{Arguments, Call, Trace};
 
-/// So many bytes of a form are enough for most to differ.
-const HEAD: usize = 96;
+/// So many bytes are enough for most forms to differ.
+const HEAD: usize = 64;
 
-/// So many bytes of the arguments are masked to know these.
+/// So many bytes of a text are masked to see whether two forms go on otherwise.
 const RAW_HEAD: usize = 256;
+
+/// So many bytes of a form are compared then.
+const FORM_HEAD: usize = 96;
 
 /// No text that decides how the next bytes are read is longer: `/var/tmp/`.
 const MAX_PREFIX: usize = 16;
@@ -26,31 +30,26 @@ pub fn norm(call: &Call) -> String {
     norm
 }
 
-/// Sets how a form begins; whether that is all of it. `text` is for what is masked.
-fn set_head(call: &Call, pieces: &[Cow<'_, str>], head: &mut String, text: &mut String) -> bool {
-    head.clear();
-    head.push_str(&call.tool);
-    head.push(' ');
-    let limit = head.len() + HEAD;
-    text.clear();
-    let is_all = pieces.iter().all(|piece| {
-        let part = start_of(piece, RAW_HEAD - text.len());
-        text.push_str(part);
-        part.len() == piece.len()
+/// What calls of one form begin with in common: the bytes of their arguments that are never masked, up to the first path of a
+/// temporary file.
+fn head(call: &Call) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    let mut places = head.iter_mut();
+    let _ = each_piece(call, &mut |piece| {
+        let bytes = piece.as_bytes();
+        for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| is_plain(**byte) || **byte == b'/') {
+            let is_temporary = || {
+                let rest = bytes.get(at..).unwrap_or_default();
+                rest.starts_with(b"/tmp/") || rest.starts_with(b"/var/tmp/")
+            };
+            match places.next() {
+                Some(place) if *byte != b'/' || !is_temporary() => *place = *byte,
+                _ => return ControlFlow::Break(()),
+            }
+        }
+        ControlFlow::Continue(())
     });
-    let rest = mask(text, limit, head);
-    let is_whole = if is_all {
-        rest == 0
-    } else if MAX_PREFIX <= rest {
-        false
-    } else {
-        // What is cut off may be read otherwise at its end, and blanks and numbers alone say nothing of what follows.
-        *head = norm(call);
-        true
-    };
-    let is_whole = is_whole && head.len() <= limit;
-    head.truncate(head.floor_char_boundary(limit));
-    is_whole
+    head
 }
 
 /// At most so many bytes of a text from its beginning, whole characters.
@@ -61,20 +60,19 @@ fn start_of(text: &str, bytes: usize) -> &str {
 /// The forms of the calls of a trace, as numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Norms {
-    by_head: FxHashMap<String, Vec<Norm>>,
-    count: usize,
-    /// Kept so that it need not be made for each call: the head of the last one, and what it was made of.
-    head: String,
-    text: String,
+    /// The last form that begins so.
+    by_head: FxHashMap<[u8; HEAD], usize>,
+    /// Each form, by its number.
+    all: Vec<Norm>,
 }
 
 /// A form by the first call that has it.
 #[derive(Clone, Copy, Debug)]
 struct Norm {
-    number: usize,
+    /// That of its step in the trace and of the call in the step.
     place: (usize, usize),
-    /// Whether its head is all of it.
-    is_whole: bool,
+    /// The form before it that begins as it does.
+    before: Option<usize>,
 }
 
 impl Norms {
@@ -82,23 +80,23 @@ impl Norms {
     /// trace and of the call in the step; the calls that were numbered before must still be in the trace.
     pub fn number(&mut self, trace: &Trace, place: (usize, usize)) -> usize {
         let Some(call) = at(trace, place) else { return usize::MAX };
-        let pieces = self::pieces(call);
-        let is_whole = set_head(call, &pieces, &mut self.head, &mut self.text);
-        let is_same = |known: &&Norm| {
-            let is_alike =
-                || at(trace, known.place).is_some_and(|known| is_alike(&pieces, &self::pieces(known)));
-            known.is_whole == is_whole && (is_whole || is_alike())
-        };
-        let norm = Norm { number: self.count, place, is_whole };
-        match self.by_head.get_mut(&self.head) {
-            None => drop(self.by_head.insert(self.head.clone(), vec![norm])),
-            Some(alike) => match alike.iter().find(is_same) {
-                Some(known) => return known.number,
-                None => alike.push(norm),
-            },
+        let number = self.all.len();
+        let last = self.by_head.entry(head(call)).or_insert(number);
+        let before = Some(*last).filter(|last| *last != number);
+        if before.is_some() {
+            let pieces = pieces(call);
+            let is_same = |known: &usize| {
+                let known = self.all.get(*known).and_then(|known| at(trace, known.place));
+                known.is_some_and(|known| known.tool == call.tool && is_alike(&pieces, &self::pieces(known)))
+            };
+            let before_it = |number: &usize| self.all.get(*number)?.before;
+            if let Some(known) = std::iter::successors(before, before_it).find(is_same) {
+                return known;
+            }
         }
-        self.count += 1;
-        norm.number
+        *last = number;
+        self.all.push(Norm { place, before });
+        number
     }
 }
 
@@ -145,8 +143,8 @@ fn begins_otherwise(one: &str, other: &str) -> bool {
     let begins = |text: &str| {
         let part = start_of(text.get(start..)?, RAW_HEAD);
         let mut out = String::with_capacity(RAW_HEAD);
-        let is_sure = MAX_PREFIX <= mask(part, HEAD, &mut out);
-        out.truncate(out.floor_char_boundary(HEAD));
+        let is_sure = MAX_PREFIX <= mask(part, FORM_HEAD, &mut out);
+        out.truncate(out.floor_char_boundary(FORM_HEAD));
         is_sure.then_some(out)
     };
     matches!((begins(one), begins(other)), (Some(one), Some(other)) if one != other)
@@ -161,44 +159,62 @@ fn masked(text: &str) -> String {
 /// The arguments of a call in pieces, keys in order.
 fn pieces(call: &Call) -> Vec<Cow<'_, str>> {
     let mut pieces = Vec::with_capacity(16);
-    match &call.arguments {
-        Arguments::Json(value) => add_pieces(value, &mut pieces),
-        Arguments::Raw(text) => pieces.push(Cow::Borrowed(text.as_str())),
-    }
+    let _ = each_piece(call, &mut |piece| {
+        pieces.push(piece);
+        ControlFlow::Continue(())
+    });
     pieces
+}
+
+/// What is done with a piece, and whether the next one is wanted.
+type OfPiece<'f, 'v> = &'f mut dyn FnMut(Cow<'v, str>) -> ControlFlow<()>;
+
+/// Goes through the pieces of the arguments of a call.
+fn each_piece<'v>(call: &'v Call, of_piece: OfPiece<'_, 'v>) -> ControlFlow<()> {
+    match &call.arguments {
+        Arguments::Json(value) => each_of_value(value, of_piece),
+        Arguments::Raw(text) => of_piece(Cow::Borrowed(text.as_str())),
+    }
 }
 
 fn at(trace: &Trace, (step, call): (usize, usize)) -> Option<&Call> {
     trace.steps.get(step)?.calls.get(call)
 }
 
-/// Adds JSON with its keys in order.
-fn add_pieces<'v>(value: &'v Value, out: &mut Vec<Cow<'v, str>>) {
+/// Goes through JSON with its keys in order.
+fn each_of_value<'v>(value: &'v Value, of_piece: OfPiece<'_, 'v>) -> ControlFlow<()> {
     match value {
+        Value::Object(entries) if entries.keys().is_sorted() => each_of_entries(entries.iter(), of_piece),
         Value::Object(entries) => {
             let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
-            if !entries.is_sorted_by_key(|(key, _)| *key) {
-                entries.sort_unstable_by_key(|(key, _)| *key);
-            }
-            out.push(Cow::Borrowed("{"));
-            for (at, (key, value)) in entries.into_iter().enumerate() {
-                out.push(Cow::Borrowed(if at == 0 { "" } else { ", " }));
-                out.extend([Cow::Borrowed(key.as_str()), Cow::Borrowed(": ")]);
-                add_pieces(value, out);
-            }
-            out.push(Cow::Borrowed("}"));
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            each_of_entries(entries.into_iter(), of_piece)
         }
         Value::Array(items) => {
-            out.push(Cow::Borrowed("["));
+            of_piece(Cow::Borrowed("["))?;
             for (at, item) in items.iter().enumerate() {
-                out.push(Cow::Borrowed(if at == 0 { "" } else { ", " }));
-                add_pieces(item, out);
+                of_piece(Cow::Borrowed(if at == 0 { "" } else { ", " }))?;
+                each_of_value(item, of_piece)?;
             }
-            out.push(Cow::Borrowed("]"));
+            of_piece(Cow::Borrowed("]"))
         }
-        Value::String(text) => out.push(Cow::Borrowed(text.as_str())),
-        other => out.push(Cow::Owned(other.to_string())),
+        Value::String(text) => of_piece(Cow::Borrowed(text.as_str())),
+        other => of_piece(Cow::Owned(other.to_string())),
     }
+}
+
+fn each_of_entries<'v>(
+    entries: impl Iterator<Item = (&'v String, &'v Value)>,
+    of_piece: OfPiece<'_, 'v>,
+) -> ControlFlow<()> {
+    of_piece(Cow::Borrowed("{"))?;
+    for (at, (key, value)) in entries.enumerate() {
+        for piece in [if at == 0 { "" } else { ", " }, key, ": "] {
+            of_piece(Cow::Borrowed(piece))?;
+        }
+        each_of_value(value, of_piece)?;
+    }
+    of_piece(Cow::Borrowed("}"))
 }
 
 /// Adds a text with its blanks as one, and without numbers and paths of temporary files, which differ by chance, until there

@@ -91,9 +91,7 @@ fn kept(seen: &Seen) -> usize {
         names.map(|name| size_of::<String>() + name.len()).sum::<usize>()
     };
     let findings = seen.findings.iter().map(|finding| {
-        size_of_val(finding)
-            + size_of_val(finding.evidence.steps.as_slice())
-            + names(&mut finding.entities.iter())
+        size_of_val(finding) + size_of_val(finding.evidence.steps.as_slice()) + finding.entities.bytes()
     });
     size_of::<Seen>()
         + names(&mut [&seen.trial, &seen.task].into_iter())

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use harness_schema::detector::{DETECTORS, Detector};
 
 use super::cause::{Cause, Judged};
-use super::detector::{Ending, Evidence, Reading, find_after};
+use super::detector::{Ending, Entities, Evidence, Reading, find_after};
 use super::trace::{End, Trace};
 
 /// What a mechanism has to do with the failure, the closest first.
@@ -61,7 +61,7 @@ pub struct Finding {
     /// What it has to do with the failure; [`Status::Undetermined`] in a trial that passed.
     pub status: Status,
     /// Paths, tests, ports, modules and programs that the evidence names.
-    pub entities: BTreeSet<String>,
+    pub entities: Entities,
 }
 
 /// What a trial came to, as mining needs it. A trial that measured nothing has neither passed nor failed, so it cannot be told
@@ -194,10 +194,10 @@ fn status(
     reading: &Reading,
     detector: &Detector,
     evidence: &Evidence,
-    entities: &BTreeSet<String>,
+    entities: &Entities,
     judged: &Judged,
 ) -> Status {
-    if reading.is_terminal(detector, evidence) || !entities.is_disjoint(&judged.entities) {
+    if reading.is_terminal(detector, evidence) || judged.entities.iter().any(|name| entities.contains(name)) {
         Status::Direct
     } else if reading.is_late(evidence) || 0.25 <= reading.share(evidence) {
         Status::Contributing

@@ -145,8 +145,9 @@ fn suspects(trials: &[HeldIn<TrialRecord>]) -> BTreeSet<String> {
 fn facts(harness: &Harness, tasks: &[Planned], seen: &[HeldIn<Seen>]) -> Vec<HeldIn<TaskFacts>> {
     let facts = tasks.iter().map(|task| {
         let of_task = || seen.iter().map(HeldIn::get).filter(|seen| seen.task == task.id);
-        let found = of_task().flat_map(|seen| seen.findings.iter().flat_map(|finding| &finding.entities));
-        let entities = of_task().flat_map(|seen| &seen.entities).chain(found).cloned().collect();
+        let found = of_task().flat_map(|seen| &seen.findings).flat_map(|finding| finding.entities.iter());
+        let named = of_task().flat_map(|seen| &seen.entities).map(String::as_str);
+        let entities = named.chain(found).map(str::to_owned).collect();
         let steps = task.plan.as_ref().map(|plan| plan.steps.as_slice()).unwrap_or_default();
         let instruction = steps.iter().map(|step| step.instruction.as_str()).collect::<Vec<_>>().join("\n\n");
         let known = harness.suite().tasks.iter().find(|known| known.id == task.id);

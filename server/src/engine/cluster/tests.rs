@@ -7,7 +7,7 @@ use harness_schema::split::Split;
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::detector::Evidence;
+use crate::engine::detector::{Entities, Evidence};
 use crate::engine::signature::Finding;
 use crate::engine::split::Splits;
 
@@ -16,7 +16,7 @@ fn seen(task: &str, repeat: u32, cause: Option<Cause>, found: &[(&str, Status)])
         detector: named(name).unwrap(),
         evidence: Evidence { steps: vec![1] },
         status: *status,
-        entities: BTreeSet::new(),
+        entities: Entities::default(),
     });
     Seen {
         trial: format!("{task}.{repeat}"),

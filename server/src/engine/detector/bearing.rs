@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use harness_schema::detector::Detector;
 
 use super::deliverable::{TOP, uncreated, unwritten};
+use super::entities::Entities;
 use super::names::keyed;
 use super::reading::{CallSeen, Reading};
 use super::words::base;
@@ -86,7 +87,7 @@ impl Reading {
 
     /// What evidence names: of its calls, or of what is not there.
     #[must_use]
-    pub fn entities(&self, detector: &Detector, evidence: &Evidence) -> BTreeSet<String> {
+    pub fn entities(&self, detector: &Detector, evidence: &Evidence) -> Entities {
         let mut all: Vec<(u64, &str)> = Vec::new();
         match detector.id {
             "M06" => all.extend(self.required.iter().flat_map(|path| with_base(path)).map(keyed)),
@@ -110,7 +111,7 @@ impl Reading {
             }
         }
         keep_first(&mut all);
-        all.into_iter().map(|(_, name)| name.to_owned()).collect()
+        Entities::of_sorted(all.iter().map(|(_, name)| *name))
     }
 
     /// Whether the end of the trial is what the detector has found; such a thing is never made good.

@@ -15,6 +15,7 @@ pub mod message;
 mod marks;
 mod words;
 mod names;
+mod entities;
 mod moment;
 mod result;
 mod reading;
@@ -30,6 +31,7 @@ use harness_schema::detector::{Detector, On};
 
 pub use self::after::Ending;
 pub use self::bearing::{missing_in, named_in};
+pub use self::entities::Entities;
 pub use self::reading::Reading;
 
 /// What a detector has found.

@@ -64,13 +64,13 @@ fn first_cause(own: &[&Seen]) -> Option<super::super::cause::Cause> {
 }
 
 fn entities(detector: &Detector, own: &[&Seen]) -> Vec<String> {
-    let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let findings =
         own.iter().flat_map(|seen| &seen.findings).filter(|finding| finding.detector.id == detector.id);
-    for entity in findings.flat_map(|finding| &finding.entities) {
+    for entity in findings.flat_map(|finding| finding.entities.iter()) {
         *counts.entry(entity).or_default() += 1;
     }
-    let mut order: Vec<(&String, usize)> = counts.into_iter().collect();
+    let mut order: Vec<(&str, usize)> = counts.into_iter().collect();
     order.sort_by(|(one, often), (other, seldom)| seldom.cmp(often).then_with(|| one.cmp(other)));
-    order.into_iter().take(MAX_ENTITIES).map(|(entity, _)| entity.clone()).collect()
+    order.into_iter().take(MAX_ENTITIES).map(|(entity, _)| entity.to_owned()).collect()
 }

@@ -16,7 +16,7 @@ pub(crate) fn finding(name: &str, entities: &[&str]) -> Finding {
         detector: named(name).unwrap(),
         evidence: Evidence { steps: vec![1] },
         status: Status::Direct,
-        entities: entities.iter().map(|entity| (*entity).to_owned()).collect(),
+        entities: entities.iter().copied().collect(),
     }
 }
 

@@ -31,3 +31,15 @@ pub fn bits(bits: u64) -> impl Iterator<Item = usize> {
         .take_while(|bits| *bits != 0)
         .map(|bits| bits.trailing_zeros() as usize)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_their_places() {
+        assert_eq!(bits(0).count(), 0);
+        assert_eq!(bits(1 | 1 << 7 | 1 << 63).collect::<Vec<_>>(), [0, 7, 63]);
+        assert_eq!(places(b"a.b/c.d:a.b/c.d:a.b/c.d:a.b/c.d:", &[(b'.', b'/')]).count_ones(), 12);
+    }
+}

@@ -1,19 +1,25 @@
 //! Messages of OpenAI chat completions, as a list, in `messages`, or one in a line. The relay records so.
 
+use std::borrow::Cow;
+
+use serde::de::{MapAccess, SeqAccess};
 use serde_json::Value;
 
-use super::parts::{content, filled, openai_calls, openai_usage, text};
+use super::content::{Content, Tree};
+use super::json;
+use super::loose::{Any, Given, Loose, object};
+use super::parts::{call, content, filled, openai_calls, openai_usage, text};
 use super::{Read, Record};
-use crate::engine::trace::{Observation, Source, Step, Trace};
+use crate::engine::trace::{Arguments, Call, Observation, Source, Step, Trace, Usage};
+
+/// Whether somebody of this role speaks in such messages.
+fn is_role(role: &str) -> bool {
+    ["system", "developer", "user", "assistant", "tool", "function"].contains(&role)
+}
 
 pub(super) fn is(record: &Record) -> bool {
     let messages = messages(record);
-    let is_message = |value: &Value| {
-        let role = text(value, "role");
-        role.is_some_and(|role| {
-            ["system", "developer", "user", "assistant", "tool", "function"].contains(&role)
-        })
-    };
+    let is_message = |value: &Value| text(value, "role").is_some_and(is_role);
     !messages.is_empty() && messages.iter().all(is_message)
 }
 
@@ -66,4 +72,190 @@ pub(super) fn add(message: &Value, origin: String, read: &mut Read) {
         stop_reason: filled(message, "finish_reason"),
         ..Step::said(source, said, origin)
     });
+}
+
+/// Reads the text of a transcript that is a list of messages, or has one in each line, without a tree of JSON in between; none
+/// of any other, and of one that may be in a format that looks alike.
+pub(super) fn read_text(source: &str) -> Option<Read> {
+    let is_list = source.trim_start().starts_with('[');
+    let messages = if is_list {
+        let Any(messages) = json::from_str::<Any<Vec<Message<'_>>>>(source).ok()?;
+        messages
+    } else {
+        let lines = source.lines().filter(|line| !line.trim().is_empty());
+        let messages = lines.map(|line| {
+            let Any(message) = json::from_str::<Any<Message<'_>>>(line).ok()?;
+            message.is_told_by_role().then_some(message)
+        });
+        let messages = messages.collect::<Option<Vec<_>>>()?;
+        // One alone is a document.
+        if messages.len() == 1 {
+            return None;
+        }
+        messages
+    };
+    if messages.is_empty() || !messages.iter().all(Message::is_told_by_role) {
+        return None;
+    }
+    let mut read = Read { trace: Trace::default(), stray: 0 };
+    read.trace.steps.reserve(messages.len());
+    for (index, message) in messages.into_iter().enumerate() {
+        let origin = if is_list { format!("/{index}") } else { format!("line {}", index + 1) };
+        add_read(message, origin, &mut read);
+    }
+    let first_user = read.trace.steps.iter().find(|step| step.source == Source::User);
+    read.trace.instruction = first_user.map(|step| step.message.clone());
+    Some(read)
+}
+
+object! {
+    Message<'de> {
+        role: Option<Cow<'de, str>> = "role",
+        content: Content = "content",
+        refusal: Option<String> = "refusal",
+        reasoning_content: Option<String> = "reasoning_content",
+        reasoning: Option<String> = "reasoning",
+        calls: Vec<CallObject<'de>> = "tool_calls",
+        single: Given<CallObject<'de>> = "function_call",
+        id: Option<Cow<'de, str>> = "tool_call_id",
+        usage: UsageObject = "usage",
+        timestamp: Option<String> = "timestamp",
+        finish_reason: Option<String> = "finish_reason",
+        step_number: Given<()> = "step_number",
+        kind: Given<()> = "type",
+    }
+}
+
+impl Message<'_> {
+    /// Whether it has a role, and nothing by which other formats are told.
+    fn is_told_by_role(&self) -> bool {
+        self.role.as_deref().is_some_and(is_role) && self.step_number.0.is_none() && self.kind.0.is_none()
+    }
+}
+
+object! {
+    CallObject<'de> {
+        id: Option<Cow<'de, str>> = "id",
+        function: Given<FunctionObject<'de>> = "function",
+        name: Option<Cow<'de, str>> = "name",
+        arguments: Written = "arguments",
+    }
+}
+
+object! {
+    FunctionObject<'de> {
+        name: Option<Cow<'de, str>> = "name",
+        arguments: Written = "arguments",
+    }
+}
+
+object! {
+    UsageObject {
+        prompt: Option<u64> = "prompt_tokens",
+        input: Option<u64> = "input_tokens",
+        details: DetailsObject = "prompt_tokens_details",
+        completion: Option<u64> = "completion_tokens",
+        output: Option<u64> = "output_tokens",
+        cost: Option<f64> = "cost",
+    }
+}
+
+object! {
+    DetailsObject {
+        cached: Option<u64> = "cached_tokens",
+    }
+}
+
+/// Arguments: JSON as it is, or as a string; none are an empty object.
+struct Written(Arguments);
+
+impl Default for Written {
+    fn default() -> Self {
+        Self(Arguments::written(""))
+    }
+}
+
+impl Written {
+    fn json(tree: Tree) -> Self {
+        tree.0.map_or_else(Self::default, |value| Self(Arguments::Json(value)))
+    }
+}
+
+impl<'de> Loose<'de> for Written {
+    fn flag(flag: bool) -> Self {
+        Self::json(Tree::flag(flag))
+    }
+
+    fn negative(number: i64) -> Self {
+        Self::json(Tree::negative(number))
+    }
+
+    fn whole(number: u64) -> Self {
+        Self::json(Tree::whole(number))
+    }
+
+    fn real(number: f64) -> Self {
+        Self::json(Tree::real(number))
+    }
+
+    fn text(text: &str) -> Self {
+        Self(Arguments::written(text))
+    }
+
+    fn items<A: SeqAccess<'de>>(items: A) -> Result<Self, A::Error> {
+        Tree::items(items).map(Self::json)
+    }
+
+    fn entries<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {
+        Tree::entries(entries).map(Self::json)
+    }
+}
+
+/// As [`add`], of a message that was read straight from a text.
+fn add_read(message: Message<'_>, origin: String, read: &mut Read) {
+    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let Content(said) = message.content;
+    let source = match message.role.as_deref() {
+        Some("tool" | "function") => {
+            let observation = Observation::text(said);
+            read.stray += usize::from(!read.trace.observe(message.id.as_deref(), observation));
+            return;
+        }
+        Some("system" | "developer") => Source::System,
+        Some("assistant") => Source::Agent,
+        _ => Source::User,
+    };
+    let said = if said.is_empty() { message.refusal.unwrap_or_default() } else { said };
+    let several = message.calls.into_iter().filter_map(|call| {
+        let CallObject { id, function, name, arguments } = call;
+        let (name, Written(arguments)) = match function.0 {
+            Some(function) => (function.name, function.arguments),
+            None => (name, arguments),
+        };
+        Some(self::call(id.as_deref(), &name?, arguments))
+    });
+    let single = message.single.0.and_then(|single| {
+        let (name, Written(arguments)) = match single.function.0 {
+            Some(function) => (function.name, function.arguments),
+            None => (single.name, single.arguments),
+        };
+        Some(self::call(None, &name?, arguments))
+    });
+    read.trace.push(Step {
+        calls: several.chain(single).collect::<Vec<Call>>(),
+        reasoning: filled(message.reasoning_content).or_else(|| filled(message.reasoning)),
+        usage: usage(&message.usage),
+        started: filled(message.timestamp),
+        stop_reason: filled(message.finish_reason),
+        ..Step::said(source, said, origin)
+    });
+}
+
+fn usage(usage: &UsageObject) -> Option<Usage> {
+    Some(Usage {
+        input: usage.prompt.or(usage.input)?,
+        cached: usage.details.cached.unwrap_or_default(),
+        output: usage.completion.or(usage.output).unwrap_or_default(),
+        cost: usage.cost,
+    })
 }

@@ -2,7 +2,9 @@
 //! found and copied by blocks. It takes what `serde_json` takes and reads it the same, and is no help with what is no JSON.
 
 use serde::de::value::Error;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde::forward_to_deserialize_any;
 
 use crate::engine::places::{bits, places};
@@ -91,20 +93,40 @@ impl Escapes {
     }
 }
 
-/// Copies a block of a text behind so many bytes: what comes too much is written over, or left out at the end. Where less
-/// than a block is left, that is copied.
+/// Copies as much as a block from one place to another.
 #[inline(always)]
-fn copy(source: &[u8], from: usize, scratch: &mut [u8], length: usize) {
-    let Some(room) = scratch.get_mut(length..).and_then(<[u8]>::first_chunk_mut::<BLOCK>) else { return };
-    match source.get(from..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-        Some(block) => *room = *block,
-        None => copy_rest(source.get(from..).unwrap_or_default(), room),
-    }
+fn copy(source: &[u8; 2 * BLOCK], from: usize, room: &mut [u8; 2 * BLOCK], to: usize) {
+    // Both are in the first block; the compiler sees it now.
+    let (from, to) = (from % BLOCK, to % BLOCK);
+    let source = source.get(from..from + BLOCK).unwrap_or_default();
+    room.get_mut(to..to + BLOCK).unwrap_or_default().copy_from_slice(source);
 }
 
+/// The character that the escape at a place names by its number, or by two numbers if it is beyond the first 65,536, and where
+/// the escape ends. Half of a character, as Python writes what it could not decode, is one that stands for it.
 #[cold]
-fn copy_rest(rest: &[u8], room: &mut [u8]) {
-    room.iter_mut().zip(rest).for_each(|(byte, of_rest)| *byte = *of_rest);
+fn unicode(source: &[u8], at: usize) -> Result<(char, usize), Error> {
+    let unit = |at: usize| {
+        let digits = source.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
+    };
+    let first: u32 = unit(at).ok_or_else(no_json)?;
+    let second = unit(at + 6).filter(|second| (0xDC00..0xE000).contains(second));
+    Ok(match (first, second) {
+        (0xD800..0xDC00, Some(second)) => {
+            let number = 0x1_0000 + ((first - 0xD800) << 10 | (second - 0xDC00));
+            (char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER), at + 12)
+        }
+        _ => (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), at + 6),
+    })
+}
+
+/// Writes a character; how many bytes it has.
+fn encoded(char: char, room: &mut [u8]) -> usize {
+    let mut bytes = [0; 4];
+    let written = char.encode_utf8(&mut bytes).as_bytes();
+    room.iter_mut().zip(written).for_each(|(place, byte)| *place = *byte);
+    written.len()
 }
 
 /// The text of a string.
@@ -205,117 +227,99 @@ impl<'de> Reader<'de> {
     /// As [`Reader::text`], when there are escapes; the text begins at `start`.
     fn escaped(&mut self, start: usize) -> Result<usize, Error> {
         let source = self.source.as_bytes();
-        let (mut from, mut length) = (start, 0);
+        let mut length = 0;
         let mut is_escaped = false;
-        let mut block_at = start;
+        let (mut block_at, mut from) = (start, 0);
         loop {
-            // So much a block can come to at most, and what is copied too much.
-            if self.scratch.len() < length + BLOCK * 2 {
-                self.scratch.resize((length + BLOCK * 2).next_power_of_two(), 0);
+            let two = source.get(block_at..).and_then(<[u8]>::first_chunk::<{ 2 * BLOCK }>);
+            if self.scratch.len() < length + 3 * BLOCK {
+                self.make_room(length);
             }
-            let Some(block) = source.get(block_at..).and_then(<[u8]>::first_chunk::<BLOCK>) else {
-                return self.last_escaped(from, length);
+            let room = self.scratch.get_mut(length..).and_then(<[u8]>::first_chunk_mut::<{ 2 * BLOCK }>);
+            let (Some(two), Some(room)) = (two, room) else {
+                return self.last_escaped(block_at + from, length);
             };
+            let Some(block) = two.first_chunk::<BLOCK>() else { return Err(no_json()) };
             let escapes = Escapes::of(places(block, &BACKSLASH), is_escaped);
             is_escaped = escapes.is_next_escaped;
             let ends = places(block, &END) & !escapes.escaped;
             let before = ends.wrapping_sub(1) & !ends;
-            for at in bits(escapes.backslashes & before).map(|at| block_at + at) {
+            // Places in the block and in the room; what is between two escapes is copied as a whole block, and what comes too
+            // much is written over, or left out at the end.
+            let mut to = 0;
+            for at in bits(escapes.backslashes & before) {
                 // It belongs to the character before it.
                 if at < from {
                     continue;
                 }
-                copy(source, from, &mut self.scratch, length);
-                length += at - from;
-                let letter = source.get(at + 1).copied().unwrap_or_default();
-                match ESCAPES.get(usize::from(letter)) {
-                    None | Some(0) => (from, length) = self.unicode(letter, at + 2, length)?,
-                    Some(byte) => {
-                        if let Some(place) = self.scratch.get_mut(length) {
-                            *place = *byte;
-                        }
-                        (from, length) = (at + 2, length + 1);
+                copy(two, from, room, to);
+                to += at - from;
+                let letter = two.get(at + 1).copied().unwrap_or_default();
+                let byte = ESCAPES.get(usize::from(letter)).copied().unwrap_or_default();
+                if byte != 0 {
+                    if let Some(place) = room.get_mut(to % (2 * BLOCK)) {
+                        *place = byte;
                     }
+                    (from, to) = (at + 2, to + 1);
+                } else {
+                    let (char, end) = unicode(source, block_at + at)?;
+                    let rest = room.get_mut(to..).unwrap_or_default();
+                    let written = encoded(char, rest);
+                    (from, to) = (end - block_at, to + written);
                 }
             }
-            let until = block_at + ends.trailing_zeros() as usize;
+            let until = ends.trailing_zeros() as usize;
             if from < until {
-                copy(source, from, &mut self.scratch, length);
-                length += until - from;
+                copy(two, from, room, to);
+                to += until - from;
                 from = until;
             }
+            length += to;
             if ends != 0 {
-                self.at = until + 1;
-                return if source.get(until) == Some(&b'"') { Ok(length) } else { Err(no_json()) };
+                self.at = block_at + until + 1;
+                return if two.get(until) == Some(&b'"') { Ok(length) } else { Err(no_json()) };
             }
-            block_at += BLOCK;
+            (block_at, from) = (block_at + BLOCK, from - BLOCK);
         }
     }
 
-    /// As [`Reader::escaped`], byte by byte, when less than a block is left of the source; so much was read, and so many bytes
-    /// are in the scratch, which has room for the rest.
+    /// There is room for a block behind so many bytes, and for what is copied too much.
+    #[cold]
+    fn make_room(&mut self, length: usize) {
+        self.scratch.resize((length + 3 * BLOCK).next_power_of_two(), 0);
+    }
+
+    /// As [`Reader::escaped`], byte by byte, near the end of the source; so much was read, and so many bytes are in the scratch,
+    /// which has room for the rest.
     #[cold]
     fn last_escaped(&mut self, from: usize, mut length: usize) -> Result<usize, Error> {
+        let source = self.source.as_bytes();
         self.at = from;
         loop {
             let byte = self.byte().ok_or_else(no_json)?;
-            self.at += 1;
-            let plain = match byte {
-                b'"' => return Ok(length),
+            let room = self.scratch.get_mut(length..).unwrap_or_default();
+            match byte {
+                b'"' => {
+                    self.at += 1;
+                    return Ok(length);
+                }
                 0..0x20 => return Err(no_json()),
                 b'\\' => {
-                    let letter = self.byte().ok_or_else(no_json)?;
-                    match ESCAPES.get(usize::from(letter)) {
-                        None | Some(0) => {
-                            (self.at, length) = self.unicode(letter, self.at + 1, length)?;
-                            continue;
-                        }
-                        Some(byte) => {
-                            self.at += 1;
-                            *byte
-                        }
-                    }
+                    let letter = source.get(self.at + 1).copied().unwrap_or_default();
+                    let (char, end) = match ESCAPES.get(usize::from(letter)) {
+                        None | Some(0) => unicode(source, self.at)?,
+                        Some(byte) => (char::from(*byte), self.at + 2),
+                    };
+                    length += encoded(char, room);
+                    self.at = end;
                 }
-                plain => plain,
-            };
-            if let Some(place) = self.scratch.get_mut(length) {
-                *place = plain;
+                plain => {
+                    room.iter_mut().take(1).for_each(|place| *place = plain);
+                    length += 1;
+                    self.at += 1;
+                }
             }
-            length += 1;
         }
-    }
-
-    /// A character by its number, or by two numbers if it is beyond the first 65,536.
-    #[cold]
-    fn unicode(&mut self, letter: u8, at: usize, length: usize) -> Result<(usize, usize), Error> {
-        self.at = at;
-        if letter != b'u' {
-            return Err(no_json());
-        }
-        let mut number = self.four_digits()?;
-        if (0xD800..0xDC00).contains(&number) {
-            self.pass("\\u")?;
-            let second = self.four_digits()?;
-            if !(0xDC00..0xE000).contains(&second) {
-                return Err(no_json());
-            }
-            number = 0x1_0000 + (((number - 0xD800) << 10) | (second - 0xDC00));
-        }
-        let char = char::from_u32(number).ok_or_else(no_json)?;
-        let mut bytes = [0; 4];
-        let written = char.encode_utf8(&mut bytes).as_bytes();
-        let room = self.scratch.get_mut(length..length + written.len()).unwrap_or_default();
-        room.copy_from_slice(written);
-        Ok((self.at, length + written.len()))
-    }
-
-    fn four_digits(&mut self) -> Result<u32, Error> {
-        let digits = self.source.as_bytes().get(self.at..self.at + 4).ok_or_else(no_json)?;
-        self.at += 4;
-        digits
-            .iter()
-            .try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
-            .ok_or_else(no_json)
     }
 
     /// What a scratch holds as a text.
@@ -343,51 +347,19 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Passes a value of any kind, as [`serde::de::IgnoredAny`] wants.
+    /// Passes a value of any kind.
     fn ignore(&mut self) -> Result<(), Error> {
-        match self.next_byte() {
-            Some(b'"') => {
-                self.at += 1;
-                self.ignore_text()
-            }
-            Some(b'[') => {
-                self.enter()?;
-                let mut is_first = true;
-                while self.goes_on(&mut is_first, b']')? {
-                    self.ignore()?;
-                }
-                self.depth -= 1;
-                Ok(())
-            }
-            Some(b'{') => {
-                self.enter()?;
-                let mut is_first = true;
-                while self.goes_on(&mut is_first, b'}')? {
-                    self.key()?;
-                    self.ignore_text()?;
-                    self.colon()?;
-                    self.ignore()?;
-                }
-                self.depth -= 1;
-                Ok(())
-            }
-            _ => self.value(serde::de::IgnoredAny).map(drop),
+        if self.next_byte() == Some(b'"') {
+            self.at += 1;
+            return self.text().map(drop);
         }
-    }
-
-    fn ignore_text(&mut self) -> Result<(), Error> {
-        self.text().map(drop)
-    }
-
-    /// Passes the opening quote of a key.
-    fn key(&mut self) -> Result<(), Error> {
-        match self.next_byte() {
-            Some(b'"') => {
-                self.at += 1;
-                Ok(())
-            }
-            _ => Err(no_json()),
+        let rest = self.source.get(self.at..).unwrap_or_default();
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        if !matches!(values.next(), Some(Ok(_))) {
+            return Err(no_json());
         }
+        self.at += values.byte_offset();
+        Ok(())
     }
 
     fn colon(&mut self) -> Result<(), Error> {
@@ -520,5 +492,128 @@ impl<'de> MapAccess<'de> for &mut Parts<'_, 'de> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         self.reader.colon()?;
         seed.deserialize(&mut *self.reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What `serde_json` says of a text is said here too, to the bit; but it takes no halves of characters, and passes them where
+    /// nobody reads them.
+    fn is_read_the_same(source: &str) -> bool {
+        let (read, expected) = (from_str::<Value>(source).ok(), serde_json::from_str::<Value>(source).ok());
+        let is_ignored = from_str::<IgnoredAny>(source).is_ok();
+        let has_half = expected.is_none() && source.contains("\\ud");
+        is_ignored == serde_json::from_str::<IgnoredAny>(source).is_ok()
+            && (has_half || format!("{read:?}") == format!("{expected:?}"))
+    }
+
+    #[test]
+    fn half_of_a_character_is_read_as_one_that_stands_for_it() {
+        let read = |source: &str| from_str::<String>(source).ok();
+        assert_eq!(read("\"a\\ud83d!\""), Some(String::from("a\u{fffd}!")));
+        assert_eq!(read("\"\\ude00\\ud83d\\u0041\""), Some(String::from("\u{fffd}\u{fffd}A")));
+        assert_eq!(read("\"\\ud83d\\ude00\""), Some(String::from("😀")));
+        assert_eq!(read("\"\\ud83\""), None);
+    }
+
+    #[test]
+    fn what_is_json_and_what_is_not() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for depth in [1, 126, 127, 128, 129, 100_000] {
+            assert!(is_read_the_same(&deep(depth)), "{depth}");
+        }
+        for source in [
+            "",
+            " ",
+            "nul",
+            "null",
+            "true ",
+            "[1,]",
+            "[1 2]",
+            "[,1]",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{a:1}",
+            "{\"a\":1 \"b\":2}",
+            "[1]]",
+            "1 1",
+            "-",
+            "-0",
+            "-1",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "1e5",
+            "1E+2",
+            "1.5",
+            "123456789012345678",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "1e400",
+            "0.1",
+            "1.7976931348623157e308",
+            "5e-324",
+            "\"",
+            "\"\\",
+            "\"\\\"",
+            "\"a\nb\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\\u+123\"",
+            "\"\\ud800\"",
+            "\"\\ud83d\\ude00\"",
+            "\"\\ud83d\\u0041\"",
+            "\"\\ude00\"",
+            "\"\\u00e9\\u0000\"",
+            "{\"\\n\":\"\\/\\b\\f\"}",
+            "[\"a\",{\"b\":[]},{}]",
+            "\u{feff}1",
+            "\"\u{7f}\u{80}\"",
+            "{\"a\":1,\"a\":2}",
+            "[\"\\\\\\\\\\\"\"]",
+        ] {
+            assert!(is_read_the_same(source), "{source}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_as_serde_json_does(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    Just("\\n"), Just("\\\""), Just("\\\\"), Just("\\"), Just("\""), Just("\\u00e9"), Just("\\ud83d\\ude00"),
+                    Just("\\ud83d"), Just("é"), Just("😀"), Just("x"), Just("0123456789012345678901234567890"),
+                    Just("01234567890123456789012345678901234567890123456789012345678901"), Just("\t"),
+                ],
+                0..24,
+            ),
+            before in "[ \\[{]{0,3}",
+            after in "[ \\]},:1]{0,4}",
+        ) {
+            let text = parts.concat();
+            let sources =
+                [format!("\"{text}\""), format!("[\"{text}\", \"{text}\"]"), format!("{{\"{text}\": \"{text}\"}}"), format!("{before}\"{text}\"{after}")];
+            for source in sources {
+                prop_assert!(is_read_the_same(&source), "{source}");
+            }
+        }
+
+        #[test]
+        fn what_was_written_is_read(value in super::super::tests::json(), cut in any::<prop::sample::Index>()) {
+            for source in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+                prop_assert!(is_read_the_same(&source), "{source}");
+                let cut = source.floor_char_boundary(cut.index(source.len() + 1));
+                prop_assert!(is_read_the_same(&source[..cut]), "{source}");
+            }
+        }
     }
 }

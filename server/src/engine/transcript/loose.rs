@@ -208,6 +208,56 @@ impl<'de, T: Loose<'de>> Loose<'de> for Vec<T> {
     }
 }
 
+/// What a key has, whatever kind of value it is; none if the key is not there.
+pub(super) struct Given<T>(pub(super) Option<T>);
+
+impl<T> Default for Given<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Loose<'de>> Loose<'de> for Given<T> {
+    fn other() -> Self {
+        Self(Some(T::other()))
+    }
+
+    fn flag(flag: bool) -> Self {
+        Self(Some(T::flag(flag)))
+    }
+
+    fn negative(number: i64) -> Self {
+        Self(Some(T::negative(number)))
+    }
+
+    fn whole(number: u64) -> Self {
+        Self(Some(T::whole(number)))
+    }
+
+    fn real(number: f64) -> Self {
+        Self(Some(T::real(number)))
+    }
+
+    fn text(text: &str) -> Self {
+        Self(Some(T::text(text)))
+    }
+
+    fn text_as_it_stands(text: &'de str) -> Self {
+        Self(Some(T::text_as_it_stands(text)))
+    }
+
+    fn items<A: SeqAccess<'de>>(items: A) -> Result<Self, A::Error> {
+        T::items(items).map(|value| Self(Some(value)))
+    }
+
+    fn entries<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {
+        T::entries(entries).map(|value| Self(Some(value)))
+    }
+}
+
+/// Nothing is wanted of it.
+impl Loose<'_> for () {}
+
 /// Declares an object with the fields that are wanted of it and their keys. Anything but an object is an empty one, and of
 /// keys that come twice the last counts. One that looks at texts of the source is an object of `<'de>`.
 macro_rules! object {

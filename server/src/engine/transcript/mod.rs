@@ -4,6 +4,7 @@
 mod json;
 mod parts;
 mod loose;
+mod content;
 mod atif;
 mod chat;
 mod mini_swe_agent;
@@ -111,6 +112,11 @@ pub fn read(source: &str, format: TranscriptFormat) -> Result<Trace, TranscriptE
     {
         return done(read, "atif", false);
     }
+    if matches!(format, TranscriptFormat::Auto | TranscriptFormat::Chat)
+        && let Some(read) = chat::read_text(source)
+    {
+        return done(read, "chat", false);
+    }
     let (record, is_cut) = record(source);
     let named = READERS.iter().find(|reader| reader.format == format);
     let reader = match named {
@@ -148,11 +154,11 @@ fn done(read: Read, format: &'static str, is_cut: bool) -> Result<Trace, Transcr
 
 /// The record, and whether its last line is cut off.
 fn record(source: &str) -> (Record, bool) {
-    if let Ok(value) = serde_json::from_str(source) {
+    if let Ok(value) = json::from_str(source) {
         return (Record::Document(value), false);
     }
     let lines: Vec<&str> = source.lines().filter(|line| !line.trim().is_empty()).collect();
-    let values: Vec<Value> = lines.iter().map_while(|line| serde_json::from_str(line).ok()).collect();
+    let values: Vec<Value> = lines.iter().map_while(|line| json::from_str(line).ok()).collect();
     // A program that was killed leaves half a line.
     match lines.len() - values.len() {
         0 => (Record::Lines(values), false),

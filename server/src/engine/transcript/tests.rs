@@ -262,7 +262,7 @@ fn what_cannot_be_read_says_why() {
 }
 
 /// Any JSON with the words that readers look for.
-fn json() -> impl Strategy<Value = Value> {
+pub(super) fn json() -> impl Strategy<Value = Value> {
     let words = vec![
         "role",
         "assistant",
@@ -332,6 +332,69 @@ proptest! {
             for value in &values {
                 let _ = (reader.read)(&Record::Document(value.clone()));
             }
+        }
+    }
+}
+
+/// A message in many shapes.
+fn message() -> impl Strategy<Value = Value> {
+    let text = prop::sample::select(vec!["", "a", "é\n\"x\"", "{\"path\": \"b\"}", "{"]);
+    let some = prop_oneof![text.prop_map(Value::from), json(), Just(Value::Null)];
+    let object = |keys: &'static [&'static str]| {
+        prop::collection::vec((prop::sample::select(keys), some.clone()), 0..5).prop_map(|entries| {
+            Value::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        })
+    };
+    let function = prop_oneof![object(&["name", "arguments"]), json()];
+    let call = (object(&["id", "name", "arguments"]), prop::option::of(function)).prop_map(
+        |(mut call, function)| {
+            if let (Some(call), Some(function)) = (call.as_object_mut(), function) {
+                call.insert(String::from("function"), function);
+            }
+            call
+        },
+    );
+    let calls = prop_oneof![prop::collection::vec(call.clone(), 0..3).prop_map(Value::from), json()];
+    let usage = object(&["prompt_tokens", "input_tokens", "completion_tokens", "output_tokens", "cost"]);
+    let role = prop::sample::select(vec!["system", "developer", "user", "assistant", "tool", "function"]);
+    let keys: &[&str] = &[
+        "content",
+        "refusal",
+        "reasoning_content",
+        "reasoning",
+        "tool_call_id",
+        "timestamp",
+        "finish_reason",
+    ];
+    let parts = (role, object(keys), calls, prop::option::of(call), prop_oneof![usage, json()]);
+    parts.prop_map(|(role, mut message, calls, single, usage)| {
+        if let Some(message) = message.as_object_mut() {
+            message.insert(String::from("role"), Value::from(role));
+            message.insert(String::from("tool_calls"), calls);
+            message.insert(String::from("usage"), usage);
+            single.map(|single| message.insert(String::from("function_call"), single));
+        }
+        message
+    })
+}
+
+proptest! {
+    #[test]
+    fn messages_are_read_from_a_text_as_from_a_tree(messages in prop::collection::vec(message(), 1..5)) {
+        let tree = |record: Record| {
+            prop_assert!(chat::is(&record));
+            Ok(chat::read(&record))
+        };
+        let list = Value::from(messages.clone());
+        let lines = messages.iter().map(Value::to_string).collect::<Vec<_>>().join("\n\n");
+        let mut pairs = vec![(chat::read_text(&list.to_string()), tree(Record::Document(list))?)];
+        if 1 < messages.len() {
+            pairs.push((chat::read_text(&lines), tree(Record::Lines(messages))?));
+        }
+        for (read, expected) in pairs {
+            let Some(read) = read else { return Err(TestCaseError::fail("it was not read")) };
+            prop_assert_eq!(read.trace, expected.trace);
+            prop_assert_eq!(read.stray, expected.stray);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What mining costs: a transcript until it is read, and until it is known what is to be seen in it, beside the mere parsing of
-//! the same JSON; what is kept of a trial; and ten thousand seen trials until they are clusters. The transcripts are the public records that `SELF_HARNESS_RECORDS` names, and
-//! made-up ones without it.
+//! the same JSON; what is kept of a trial; and ten thousand seen trials until they are clusters. The transcripts are the public
+//! records that `SELF_HARNESS_RECORDS` names, and made-up ones without it.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot begin has nothing to measure")]
 
@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::read::GzDecoder;
@@ -22,16 +23,31 @@ use serde_json::{Value, json};
 
 const TRIALS: usize = 10_000;
 
-/// Transcripts, one JSON document each.
-fn transcripts() -> Vec<String> {
+/// Transcripts of one kind, one JSON document each.
+struct Kind {
+    name: &'static str,
+    sources: Vec<String>,
+}
+
+fn kinds() -> Vec<Kind> {
     let Some(directory) = std::env::var_os("SELF_HARNESS_RECORDS") else {
-        return (0..60).map(made_up).collect();
+        return vec![Kind { name: "made-up", sources: (0..60).map(made_up).collect() }];
     };
-    let path = PathBuf::from(directory).join("dgm_atif.jsonl.gz");
-    let file = std::fs::File::open(path).expect("the records are readable");
-    let mut text = String::new();
-    GzDecoder::new(file).read_to_string(&mut text).expect("the records are packed");
-    text.lines().map(str::to_owned).collect()
+    let unpacked = |name: &str| {
+        let file =
+            std::fs::File::open(PathBuf::from(&directory).join(name)).expect("the records are readable");
+        let mut text = String::new();
+        GzDecoder::new(file).read_to_string(&mut text).expect("the records are packed");
+        text
+    };
+    let trajectories = unpacked("dgm_atif.jsonl.gz").lines().map(str::to_owned).collect();
+    let trials: Vec<Value> =
+        serde_json::from_str(&unpacked("tau_airline_gpt4o.json.gz")).expect("the records are JSON");
+    let conversations = trials.iter().filter_map(|trial| Some(trial.get("traj")?.to_string())).collect();
+    vec![
+        Kind { name: "trajectories", sources: trajectories },
+        Kind { name: "conversations", sources: conversations },
+    ]
 }
 
 /// An agent that looks around, edits, and runs tests that fail.
@@ -99,42 +115,71 @@ fn kept(seen: &Seen) -> usize {
         + names(&mut seen.messages.iter().chain(&seen.entities))
 }
 
+fn parse(sources: &[String]) {
+    for source in sources {
+        black_box(serde_json::from_str::<Value>(source).expect("it is JSON"));
+    }
+}
+
+fn see_all(sources: &[String], judged: &Judged) {
+    for source in sources {
+        black_box(seen(source, "t", "t", Some(judged)));
+    }
+}
+
+/// Prints how fast transcripts are read and seen, as a share of how fast they are parsed: by the fastest of many passes, which
+/// take turns, so that whatever else the machine does harms neither.
+fn compare(kinds: &[Kind], judged: &Judged) {
+    const PASSES: usize = 40;
+    let fastest = |kind: &Kind| {
+        let mut times = (Duration::MAX, Duration::MAX);
+        for _ in 0..PASSES {
+            let start = Instant::now();
+            parse(&kind.sources);
+            let parsed = Instant::now();
+            see_all(&kind.sources, judged);
+            times = (times.0.min(parsed - start), times.1.min(parsed.elapsed()));
+        }
+        times
+    };
+    let share = |(parsed, seen): (Duration, Duration)| 100.0 * parsed.as_secs_f64() / seen.as_secs_f64();
+    let mut all = (Duration::ZERO, Duration::ZERO);
+    for kind in kinds {
+        let times = fastest(kind);
+        all = (all.0 + times.0, all.1 + times.1);
+        eprintln!("{}: read and seen with {:.0} % of the speed of parsing", kind.name, share(times));
+    }
+    eprintln!("all: read and seen with {:.0} % of the speed of parsing", share(all));
+}
+
 fn mining(criterion: &mut Criterion) {
-    let sources = transcripts();
+    let kinds = kinds();
     let judged = judged();
-    let bytes: usize = sources.iter().map(String::len).sum();
-    let mut transcripts = criterion.benchmark_group("transcript");
-    transcripts.sample_size(10).throughput(Throughput::Bytes(bytes as u64));
-    transcripts.bench_function("parse", |bencher| {
-        bencher.iter(|| {
-            for source in &sources {
-                black_box(serde_json::from_str::<Value>(source).expect("it is JSON"));
-            }
+    compare(&kinds, &judged);
+    for kind in &kinds {
+        let sources = &kind.sources;
+        let bytes: usize = sources.iter().map(String::len).sum();
+        let mut transcripts = criterion.benchmark_group(kind.name);
+        transcripts.sample_size(10).throughput(Throughput::Bytes(bytes as u64));
+        transcripts.bench_function("parse", |bencher| bencher.iter(|| parse(sources)));
+        transcripts.bench_function("read", |bencher| {
+            bencher.iter(|| {
+                for source in sources {
+                    black_box(transcript::read(source, TranscriptFormat::Auto).expect("it is readable"));
+                }
+            });
         });
-    });
-    transcripts.bench_function("read", |bencher| {
-        bencher.iter(|| {
-            for source in &sources {
-                black_box(transcript::read(source, TranscriptFormat::Auto).expect("it is readable"));
-            }
-        });
-    });
-    transcripts.bench_function("see", |bencher| {
-        bencher.iter(|| {
-            for source in &sources {
-                black_box(seen(source, "t", "t", Some(&judged)));
-            }
-        });
-    });
-    transcripts.finish();
+        transcripts.bench_function("see", |bencher| bencher.iter(|| see_all(sources, &judged)));
+        transcripts.finish();
+    }
 
     // Nothing but this stays of a trial, so that a hundred thousand take a hundred thousand times as much.
-    let sizes: Vec<usize> =
-        sources.iter().map(|source| kept(&seen(source, "t", "t", Some(&judged)))).collect();
+    let all = || kinds.iter().flat_map(|kind| &kind.sources);
+    let sizes: Vec<usize> = all().map(|source| kept(&seen(source, "t", "t", Some(&judged)))).collect();
     let (sum, most) = (sizes.iter().sum::<usize>(), sizes.iter().max().copied().unwrap_or_default());
     eprintln!("kept of a trial: {} bytes on average, {most} at most", sum / sizes.len().max(1));
 
-    let few: Vec<Seen> = sources.iter().take(60).map(|source| seen(source, "", "", Some(&judged))).collect();
+    let few: Vec<Seen> = all().take(60).map(|source| seen(source, "", "", Some(&judged))).collect();
     let many = few.iter().cycle().take(TRIALS).enumerate().map(|(at, seen)| Seen {
         trial: format!("t{at}"),
         task: format!("task {}", at / 4),

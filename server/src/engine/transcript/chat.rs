@@ -77,35 +77,60 @@ pub(super) fn add(message: &Value, origin: String, read: &mut Read) {
 /// Reads the text of a transcript that is a list of messages, or has one in each line, without a tree of JSON in between; none
 /// of any other, and of one that may be in a format that looks alike.
 pub(super) fn read_text(source: &str) -> Option<Read> {
-    let is_list = source.trim_start().starts_with('[');
-    let messages = if is_list {
-        let Any(messages) = json::from_str::<Any<Vec<Message<'_>>>>(source).ok()?;
-        messages
+    let mut all = Conversation::default();
+    if source.trim_start().starts_with('[') {
+        Any(all) = json::from_str(source).ok()?;
     } else {
-        let lines = source.lines().filter(|line| !line.trim().is_empty());
-        let messages = lines.map(|line| {
-            let Any(message) = json::from_str::<Any<Message<'_>>>(line).ok()?;
-            message.is_told_by_role().then_some(message)
-        });
-        let messages = messages.collect::<Option<Vec<_>>>()?;
+        for (index, line) in source.lines().filter(|line| !line.trim().is_empty()).enumerate() {
+            let Any(message) = json::from_str(line).ok()?;
+            all.add(message, format!("line {}", index + 1));
+            if all.is_other {
+                return None;
+            }
+        }
         // One alone is a document.
-        if messages.len() == 1 {
+        if all.count == 1 {
             return None;
         }
-        messages
-    };
-    if messages.is_empty() || !messages.iter().all(Message::is_told_by_role) {
+    }
+    if all.is_other || all.count == 0 {
         return None;
     }
-    let mut read = Read { trace: Trace::default(), stray: 0 };
-    read.trace.steps.reserve(messages.len());
-    for (index, message) in messages.into_iter().enumerate() {
-        let origin = if is_list { format!("/{index}") } else { format!("line {}", index + 1) };
-        add_read(message, origin, &mut read);
+    let mut trace = all.trace;
+    let first_user = trace.steps.iter().find(|step| step.source == Source::User);
+    trace.instruction = first_user.map(|step| step.message.clone());
+    Some(Read { trace, stray: all.stray })
+}
+
+/// Messages as they are read.
+#[derive(Default)]
+struct Conversation {
+    trace: Trace,
+    stray: usize,
+    count: usize,
+    /// Whether one of them may be of another format.
+    is_other: bool,
+}
+
+impl Conversation {
+    fn add(&mut self, message: Message<'_>, origin: String) {
+        self.count += 1;
+        self.is_other |= !message.is_told_by_role();
+        if !self.is_other {
+            self.stray += add_read(message, origin, &mut self.trace);
+        }
     }
-    let first_user = read.trace.steps.iter().find(|step| step.source == Source::User);
-    read.trace.instruction = first_user.map(|step| step.message.clone());
-    Some(read)
+}
+
+impl<'de> Loose<'de> for Conversation {
+    fn items<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
+        let mut all = Self::default();
+        while let Some(Any(message)) = items.next_element()? {
+            let origin = format!("/{}", all.count);
+            all.add(message, origin);
+        }
+        Ok(all)
+    }
 }
 
 object! {
@@ -211,15 +236,13 @@ impl<'de> Loose<'de> for Written {
     }
 }
 
-/// As [`add`], of a message that was read straight from a text.
-fn add_read(message: Message<'_>, origin: String, read: &mut Read) {
+/// As [`add`], of a message that was read straight from a text; how many results belong to no call.
+fn add_read(message: Message<'_>, origin: String, trace: &mut Trace) -> usize {
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     let Content(said) = message.content;
     let source = match message.role.as_deref() {
         Some("tool" | "function") => {
-            let observation = Observation::text(said);
-            read.stray += usize::from(!read.trace.observe(message.id.as_deref(), observation));
-            return;
+            return usize::from(!trace.observe(message.id.as_deref(), Observation::text(said)));
         }
         Some("system" | "developer") => Source::System,
         Some("assistant") => Source::Agent,
@@ -241,7 +264,7 @@ fn add_read(message: Message<'_>, origin: String, read: &mut Read) {
         };
         Some(self::call(None, &name?, arguments))
     });
-    read.trace.push(Step {
+    trace.push(Step {
         calls: several.chain(single).collect::<Vec<Call>>(),
         reasoning: filled(message.reasoning_content).or_else(|| filled(message.reasoning)),
         usage: usage(&message.usage),
@@ -249,6 +272,7 @@ fn add_read(message: Message<'_>, origin: String, read: &mut Read) {
         stop_reason: filled(message.finish_reason),
         ..Step::said(source, said, origin)
     });
+    0
 }
 
 fn usage(usage: &UsageObject) -> Option<Usage> {

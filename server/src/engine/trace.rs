@@ -1,6 +1,7 @@
 //! What an agent did in one trial, in one form whatever program it was: the normal form of all transcripts. It says what
 //! happened and judges nothing.
 
+use ecow::EcoString;
 use serde_json::Value;
 
 /// A transcript as steps.
@@ -135,7 +136,7 @@ pub struct Step {
     /// The subagents that it happened in, outermost first; empty for the agent itself.
     pub agent_path: Vec<String>,
     /// Where it stands in the raw record, as a JSON pointer (RFC 6901) or `line 7`.
-    pub origin: String,
+    pub origin: EcoString,
 }
 
 /// A call of a tool.
@@ -260,7 +261,7 @@ impl Trace {
 impl Step {
     /// A step of somebody with a text.
     #[must_use]
-    pub fn said(source: Source, message: impl Into<String>, origin: impl Into<String>) -> Self {
+    pub fn said(source: Source, message: impl Into<String>, origin: impl Into<EcoString>) -> Self {
         Self { source, message: message.into(), origin: origin.into(), ..Self::default() }
     }
 

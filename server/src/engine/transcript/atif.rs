@@ -2,8 +2,8 @@
 //! is read from its text without a tree of JSON in between.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
+use ecow::{EcoString, eco_format};
 use memchr::memmem;
 use serde::de::{Deserialize as _, MapAccess};
 
@@ -201,9 +201,7 @@ fn trajectory(
         if object.is_copied == Some(true) {
             continue;
         }
-        let mut origin = String::with_capacity(pointer.len() + "/steps/1234".len());
-        // Writing into a text cannot fail.
-        let _ = write!(origin, "{pointer}/steps/{index}");
+        let origin = eco_format!("{pointer}/steps/{index}");
         let (step, stray) = self::step(object, origin, path);
         read.trace.push(step);
         read.stray += stray;
@@ -216,7 +214,7 @@ fn trajectory(
     }
 }
 
-fn step(object: StepObject<'_>, origin: String, path: &[String]) -> (Step, usize) {
+fn step(object: StepObject<'_>, origin: EcoString, path: &[String]) -> (Step, usize) {
     let StepObject { message, reasoning, calls, observation, timestamp, metrics, extra, .. } = object;
     let source = match object.source.as_deref() {
         Some("system") => Source::System,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use ecow::{EcoString, eco_format};
 use serde::de::{MapAccess, SeqAccess};
 use serde_json::Value;
 
@@ -83,7 +84,7 @@ pub(super) fn read_text(source: &str) -> Option<Read> {
     } else {
         for (index, line) in source.lines().filter(|line| !line.trim().is_empty()).enumerate() {
             let Any(message) = json::from_str(line).ok()?;
-            all.add(message, format!("line {}", index + 1));
+            all.add(message, eco_format!("line {}", index + 1));
             if all.is_other {
                 return None;
             }
@@ -113,7 +114,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn add(&mut self, message: Message<'_>, origin: String) {
+    fn add(&mut self, message: Message<'_>, origin: EcoString) {
         self.count += 1;
         self.is_other |= !message.is_told_by_role();
         if !self.is_other {
@@ -126,7 +127,7 @@ impl<'de> Loose<'de> for Conversation {
     fn items<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
         let mut all = Self::default();
         while let Some(Any(message)) = items.next_element()? {
-            let origin = format!("/{}", all.count);
+            let origin = eco_format!("/{}", all.count);
             all.add(message, origin);
         }
         Ok(all)
@@ -237,7 +238,7 @@ impl<'de> Loose<'de> for Written {
 }
 
 /// As [`add`], of a message that was read straight from a text; how many results belong to no call.
-fn add_read(message: Message<'_>, origin: String, trace: &mut Trace) -> usize {
+fn add_read(message: Message<'_>, origin: EcoString, trace: &mut Trace) -> usize {
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     let Content(said) = message.content;
     let source = match message.role.as_deref() {

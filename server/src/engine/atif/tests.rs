@@ -115,7 +115,7 @@ proptest! {
         let read = transcript::read(&written.to_string(), TranscriptFormat::Auto).unwrap();
         prop_assert_eq!(&read.agent, &trace.agent);
         prop_assert_eq!(&read.end, &trace.end);
-        let without_origin = |step: &Step| Step { origin: String::new(), ..step.clone() };
+        let without_origin = |step: &Step| Step { origin: Default::default(), ..step.clone() };
         let read: Vec<Step> = read.steps.iter().map(without_origin).collect();
         prop_assert_eq!(read, trace.steps);
     }

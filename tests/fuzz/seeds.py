@@ -64,6 +64,21 @@ TEXTS = [
     "😀😀".encode() + BETWEEN + b"\x00\x04\x00\x04" + "é\n".encode(),
 ]
 
+RECORDS = [
+    b'{"schema_version":"ATIF-v1.7","agent":{"name":"a","version":"1"},"steps":[{"source":"user","message":"Do it."},'
+    b'{"source":"agent","message":"","tool_calls":[{"tool_call_id":"c","function_name":"bash","arguments":{"command":'
+    b'"cat a.py\\n\\tb \\"c\\" \\u00e9 \\ud83d\\ude00"}}],"observation":{"results":[{"source_call_id":"c","content":'
+    b'"cat: a.py: No such file or directory"}]}}]}',
+    b'[{"role":"system","content":"s"},{"role":"user","content":"u"},{"role":"assistant","content":null,"tool_calls":'
+    b'[{"id":"c","function":{"name":"f","arguments":"{\\"a\\": 1}"}}]},{"role":"tool","tool_call_id":"c","content":"x"}]',
+    b'{"role":"user","content":"u"}\n{"role":"assistant","content":[{"type":"text","text":"a"}]}\n',
+    b'{"type":"user","sessionId":"s","message":{"content":"u"}}\n{"type":"result","sessionId":"s"}',
+    b'{"type":"response_item","payload":{"type":"function_call","name":"shell","arguments":"{}"}}\n',
+    b'[{"step_number":1,"tool_calls":[{"name":"a","arguments":{}}]}]',
+    b'{"trajectory":[{"action":"ls","observation":"a"}],"info":{}}',
+    b"I looked at it.\n\nIt works.",
+]
+
 ANYTHING = [
     b'{"jsonrpc":"2.0","id":1,"method":"textDocument/hover","params":{"textDocument":{"uri":1}}}',
     b'{"jsonrpc":"2.0","id":null,"method":"shutdown"}',
@@ -121,6 +136,8 @@ def seeds():
     for text in TEXTS:
         yield "positions", text
         yield "documents", b"m" + text
+    for record in RECORDS:
+        yield "transcripts", record
     for stream in STREAMS:
         yield "framing", stream
     for abilities in (b"\x00\x00\x00", b"\x01\xfe\x00", b"\x02\x20\x01", b"\x03\x01\x06", b"\x01\xff\x38"):

@@ -9,7 +9,7 @@ use serde::de::{Deserialize as _, MapAccess};
 
 use super::content::{Content, Tree};
 use super::json;
-use super::loose::{Any, Loose, object};
+use super::loose::{Any, Given, Loose, object};
 use super::parts::text;
 use super::{Read, Record};
 use crate::engine::trace::{Agent, Arguments, Call, End, Observation, Source, Step, Trace, Usage};
@@ -87,8 +87,8 @@ object! {
         calls: Vec<CallObject> = "tool_calls",
         observation: ObservationObject<'de> = "observation",
         timestamp: Option<String> = "timestamp",
-        metrics: Metrics = "metrics",
-        extra: StepExtra = "extra",
+        metrics: Given<Metrics> = "metrics",
+        extra: Given<StepExtra> = "extra",
     }
 }
 
@@ -216,6 +216,7 @@ fn trajectory(
 
 fn step(object: StepObject<'_>, origin: EcoString, path: &[String]) -> (Step, usize) {
     let StepObject { message, reasoning, calls, observation, timestamp, metrics, extra, .. } = object;
+    let (metrics, extra) = (metrics.or_default(), extra.or_default());
     let source = match object.source.as_deref() {
         Some("system") => Source::System,
         Some("agent") => Source::Agent,

@@ -144,7 +144,7 @@ object! {
         calls: Vec<CallObject<'de>> = "tool_calls",
         single: Given<CallObject<'de>> = "function_call",
         id: Option<Cow<'de, str>> = "tool_call_id",
-        usage: UsageObject = "usage",
+        usage: Given<UsageObject> = "usage",
         timestamp: Option<String> = "timestamp",
         finish_reason: Option<String> = "finish_reason",
         step_number: Given<()> = "step_number",
@@ -268,7 +268,7 @@ fn add_read(message: Message<'_>, origin: EcoString, trace: &mut Trace) -> usize
     trace.push(Step {
         calls: several.chain(single).collect::<Vec<Call>>(),
         reasoning: filled(message.reasoning_content).or_else(|| filled(message.reasoning)),
-        usage: usage(&message.usage),
+        usage: message.usage.0.as_deref().and_then(usage),
         started: filled(message.timestamp),
         stop_reason: filled(message.finish_reason),
         ..Step::said(source, said, origin)

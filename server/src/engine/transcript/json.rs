@@ -12,7 +12,7 @@ use crate::engine::places::{bits, places};
 /// So many bytes are looked at together in a text that has escapes.
 const BLOCK: usize = 64;
 /// So many in one that may have none; most have fewer.
-const SHORT: usize = 32;
+const SHORT: usize = 16;
 /// Lists and objects may be so deep in each other, as in `serde_json`.
 const MAX_DEPTH: u8 = 127;
 /// What a text cannot have in it as it is.

@@ -208,8 +208,20 @@ impl<'de, T: Loose<'de>> Loose<'de> for Vec<T> {
     }
 }
 
-/// What a key has, whatever kind of value it is; none if the key is not there.
-pub(super) struct Given<T>(pub(super) Option<T>);
+/// What a key has, whatever kind of value it is; none if the key is not there, as is mostly so: it takes little room then.
+pub(super) struct Given<T>(pub(super) Option<Box<T>>);
+
+impl<T> Given<T> {
+    fn of(value: T) -> Self {
+        Self(Some(Box::new(value)))
+    }
+}
+
+impl<T: Default> Given<T> {
+    pub(super) fn or_default(self) -> T {
+        self.0.map_or_else(T::default, |value| *value)
+    }
+}
 
 impl<T> Default for Given<T> {
     fn default() -> Self {
@@ -219,39 +231,39 @@ impl<T> Default for Given<T> {
 
 impl<'de, T: Loose<'de>> Loose<'de> for Given<T> {
     fn other() -> Self {
-        Self(Some(T::other()))
+        Self::of(T::other())
     }
 
     fn flag(flag: bool) -> Self {
-        Self(Some(T::flag(flag)))
+        Self::of(T::flag(flag))
     }
 
     fn negative(number: i64) -> Self {
-        Self(Some(T::negative(number)))
+        Self::of(T::negative(number))
     }
 
     fn whole(number: u64) -> Self {
-        Self(Some(T::whole(number)))
+        Self::of(T::whole(number))
     }
 
     fn real(number: f64) -> Self {
-        Self(Some(T::real(number)))
+        Self::of(T::real(number))
     }
 
     fn text(text: &str) -> Self {
-        Self(Some(T::text(text)))
+        Self::of(T::text(text))
     }
 
     fn text_as_it_stands(text: &'de str) -> Self {
-        Self(Some(T::text_as_it_stands(text)))
+        Self::of(T::text_as_it_stands(text))
     }
 
     fn items<A: SeqAccess<'de>>(items: A) -> Result<Self, A::Error> {
-        T::items(items).map(|value| Self(Some(value)))
+        T::items(items).map(Self::of)
     }
 
     fn entries<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {
-        T::entries(entries).map(|value| Self(Some(value)))
+        T::entries(entries).map(Self::of)
     }
 }
 

@@ -244,9 +244,10 @@ impl Container {
     fn launch(&self, spec: &Spec) -> Result<Launched, SandboxError> {
         let until = Instant::now() + START;
         let image = self.find(spec.image.as_deref().unwrap_or(&self.image))?;
-        let build = wire::build_of_copy(&self.executable).map_err(|error| {
+        let executable = std::fs::metadata(&self.executable).map_err(|error| {
             SandboxError::Start(format!("`{}` cannot be looked at: {error}", self.executable.display()))
         })?;
+        let build = wire::build_of_copy(&executable);
         let id = image.id.to_string();
         let program = self.program(&build, &id)?;
         let name = arguments::name(spec.tree.id());

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::pipe::PipeFlags;
 
-use super::frames::{self, Decoder, Kind};
-use super::wire::{self, Order, Report, Request, Setup};
+use crate::frames::{self, Decoder, Kind};
+use crate::wire::{self, Order, Report, Request, Setup};
 
 /// How long output is still carried after its command has ended.
 const AFTERGLOW: Duration = Duration::from_millis(500);

@@ -156,7 +156,9 @@ fn system(line: &mut Line, machine: &Machine, numbers: &Descriptors) {
     for directory in &machine.directories {
         line.bind("--ro-bind", directory, directory);
     }
-    line.words(["--perms", "0755", "--dir", "/etc"]);
+    for directory in ["/etc", "/run"] {
+        line.words(["--perms", "0755", "--dir", directory]);
+    }
     for name in ETC {
         let path = format!("/etc/{name}");
         line.bind("--ro-bind-try", &path, &path);

@@ -25,7 +25,8 @@ fn main() -> std::io::Result<()> {
 
 /// The crate of the first process, from this package, and what else decides what comes of it.
 const INNER: &str = "inner";
-const OF_INNER: [&str; 5] = ["inner/src", "inner/Cargo.toml", "inner/README.md", "../Cargo.toml", "../Cargo.lock"];
+const OF_INNER: [&str; 5] =
+    ["inner/src", "inner/Cargo.toml", "inner/README.md", "../Cargo.toml", "../Cargo.lock"];
 /// Its program, and the profile of the workspace by which it is built.
 const FIRST: &str = "first-process";
 /// What the build around this one has set for itself, and what would make another program of it.
@@ -50,7 +51,10 @@ fn embed(package: &Path, target: &Path) -> std::io::Result<()> {
     let system = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     let program = if system == "linux" { build(package, target) } else { Ok(Vec::new()) };
     let program = program.unwrap_or_else(|why| {
-        println!("cargo::warning=sandboxes start slower: their small first process cannot be built: {why}");
+        println!(
+            "cargo::warning=sandboxes will start slower, because their small first process cannot be built: {why}; it needs \
+             a static C library (on Fedora the package `glibc-static`)"
+        );
         Vec::new()
     });
     fs::write(target.join(FIRST), program)

@@ -152,9 +152,7 @@ mod costs {
     pub(super) fn backend(program: Option<&Path>) -> Bubblewrap {
         let ours = Bubblewrap::of_this_machine();
         match program {
-            Some(program) => {
-                Bubblewrap { executable: program.to_path_buf(), first: First::whole(), ..ours }
-            }
+            Some(program) => Bubblewrap { executable: program.to_path_buf(), first: First::whole(), ..ours },
             None => ours,
         }
     }

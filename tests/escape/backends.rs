@@ -193,7 +193,15 @@ fn an_ordinary_user_has_the_same_walls() {
     fs::create_dir(&home).unwrap();
     std::os::unix::fs::chown(&home, Some(USER), Some(USER)).unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["files::", "network::", "processes::", "kernel::", "first::", "kill::esc_8", "--test-threads=2"])
+        .args([
+            "files::",
+            "network::",
+            "processes::",
+            "kernel::",
+            "first::",
+            "kill::esc_8",
+            "--test-threads=2",
+        ])
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", &home)

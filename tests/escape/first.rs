@@ -13,7 +13,8 @@ use crate::lab::{Lab, is_root, prints};
 /// What everybody inside sees of the first process: its name, and what it was executed from.
 fn seen(lab: &Lab) -> String {
     let mut sandbox = lab.start();
-    let seen = prints(&mut *sandbox, "cat /proc/1/comm; tr '\\0' '\\n' < /proc/1/cmdline | head -n 1; ls -A /run");
+    let seen =
+        prints(&mut *sandbox, "cat /proc/1/comm; tr '\\0' '\\n' < /proc/1/cmdline | head -n 1; ls -A /run");
     sandbox.kill().unwrap().into_tree().remove().unwrap();
     seen
 }

@@ -89,11 +89,11 @@ impl Decoder {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole frame; `None` if there is none yet.
+    /// Takes the next whole frame; `None` if there is none yet.
     ///
     /// # Errors
     /// `InvalidData` if this is no frame; nothing can be read after it.
-    pub fn next(&mut self) -> io::Result<Option<Frame>> {
+    pub fn take(&mut self) -> io::Result<Option<Frame>> {
         let Some((head, rest)) = self.bytes.split_first_chunk::<HEAD_BYTES>() else { return Ok(None) };
         let [mark, n0, n1, n2, n3, l0, l1, l2, l3] = *head;
         let known = KINDS.into_iter().find(|(_, known, _)| *known == mark);
@@ -130,7 +130,7 @@ mod tests {
             let (mut decoder, mut found) = (Decoder::default(), Vec::new());
             for piece in bytes.chunks(piece) {
                 decoder.push(piece);
-                while let Some(frame) = decoder.next().unwrap() {
+                while let Some(frame) = decoder.take().unwrap() {
                     found.push(frame);
                 }
             }
@@ -143,7 +143,7 @@ mod tests {
         let none = |bytes: &[u8]| {
             let mut decoder = Decoder::default();
             decoder.push(bytes);
-            decoder.next().is_err()
+            decoder.take().is_err()
         };
         assert!(none(b"x00000000"));
         assert!(none(b"r\0\0\0\0\xff\xff\xff\xff"));

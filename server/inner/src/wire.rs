@@ -142,11 +142,7 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 ///
 /// # Errors
 /// The system's; `InvalidInput` if it is too long.
-pub fn send<T: Serialize>(
-    socket: impl AsFd,
-    message: &T,
-    descriptors: &[BorrowedFd<'_>],
-) -> io::Result<()> {
+pub fn send<T: Serialize>(socket: impl AsFd, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     send_with(socket, message, descriptors, SendFlags::empty())
 }
 
@@ -190,9 +186,7 @@ fn send_with<T: Serialize>(
 ///
 /// # Errors
 /// The system's, or that it is no such message.
-pub fn receive<T: for<'a> Deserialize<'a>>(
-    socket: impl AsFd,
-) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+pub fn receive<T: for<'a> Deserialize<'a>>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut bytes = [0; MAX_MESSAGE_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -2,7 +2,7 @@
 //! can change any more. It lies in no directory, so there is nothing to reach, to replace, or to be out of date.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -30,6 +30,11 @@ impl First {
     /// The small program; `None` if our whole executable is taken.
     pub(super) fn small(&self) -> Option<&'static File> {
         if self.0.load(Ordering::Relaxed) { None } else { sealed() }
+    }
+
+    /// The small program as a file that is read from its beginning; `None` if our whole executable is taken.
+    pub(super) fn opened(&self) -> Option<File> {
+        self.small().and_then(|small| File::open(wire::program(small.as_raw_fd())).ok())
     }
 
     /// Whether it is the small program.

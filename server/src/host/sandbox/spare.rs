@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::pipe::PipeFlags;
 
 use super::arguments::{Descriptors, FILES, INSIDE};
-use super::{first, orphan};
 use super::spec::SandboxError;
 use super::tree::Identity;
 use super::wire;
+use super::{first, orphan};
 use crate::host::{random, spawn};
 
 /// Where the system's libraries are, for programs that look for them: handed over as a file of the root, because each mount

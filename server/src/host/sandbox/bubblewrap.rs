@@ -118,7 +118,7 @@ impl Backend for Bubblewrap {
     fn start(&self, spec: Spec) -> Result<Box<dyn Sandbox>, SandboxError> {
         match self.check(&spec).and_then(|()| self.launch(&spec)) {
             Ok(launched) => {
-                let (next, origin) = (self.next.clone(), self.origin());
+                let (next, origin) = (self.next.clone(), self.origin(self.first.is_small()));
                 launched.settle(spec, move || next.fill(&origin))
             }
             Err(error) => {
@@ -144,8 +144,7 @@ impl Bubblewrap {
         Ok(())
     }
 
-    fn origin(&self) -> Origin {
-        let is_small = self.first.is_small();
+    fn origin(&self, is_small: bool) -> Origin {
         Origin { program: self.program.clone(), run_as: self.run_as, is_small }
     }
 
@@ -179,7 +178,7 @@ impl Bubblewrap {
     /// Has bubblewrap make a sandbox and waits until the first process has checked the walls.
     fn attempt(&self, spec: &Spec) -> Result<Launched, NotLaunched> {
         let (build, executable) = self.first_process()?;
-        let spare = self.next.take(&self.origin())?;
+        let spare = self.next.take(&self.origin(executable.is_none()))?;
         let words =
             arguments::arguments(spec, &machine(&self.toolchains), &spare.numbers, executable.as_deref());
         let mut launched = Launched::new(spare)?;

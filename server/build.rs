@@ -1,5 +1,6 @@
 //! Packs the example of `demo` into the binary, so that an installed one needs nothing else: each file of it with its path, and
-//! whether it is a program. And has the linker lay the functions that an editing session runs side by side, where it can.
+//! whether it is a program. Builds the first process of sandboxes, small and static, to be packed too. And has the linker lay the
+//! functions that an editing session runs side by side, where it can.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,7 +19,67 @@ fn main() -> std::io::Result<()> {
     let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let target = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     lay(&package.join(ORDER), &target);
+    embed(&package, &target)?;
     pack(&package, &target)
+}
+
+/// The crate of the first process, from this package, and what else decides what comes of it.
+const INNER: &str = "inner";
+const OF_INNER: [&str; 5] =
+    ["inner/src", "inner/Cargo.toml", "inner/README.md", "../Cargo.toml", "../Cargo.lock"];
+/// Its program, and the profile of the workspace by which it is built.
+const FIRST: &str = "first-process";
+/// What the build around this one has set for itself, and what would make another program of it.
+const OF_OTHERS: [&str; 9] = [
+    "RUSTFLAGS",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_TARGET_DIR",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_BUILD_BUILD_DIR",
+    "CARGO_BUILD_TARGET",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_UNSTABLE_BUILD_STD",
+];
+
+/// Leaves the first process of sandboxes beside the other generated files, or an empty file where it cannot be built: sandboxes
+/// take the whole executable then, which is slower and does the same.
+fn embed(package: &Path, target: &Path) -> std::io::Result<()> {
+    for path in OF_INNER {
+        println!("cargo::rerun-if-changed={}", package.join(path).display());
+    }
+    let system = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    let program = if system == "linux" { build(package, target) } else { Ok(Vec::new()) };
+    let program = program.unwrap_or_else(|why| {
+        println!(
+            "cargo::warning=sandboxes will start slower, because their small first process cannot be built: {why}; it needs \
+             a static C library (on Fedora the package `glibc-static`)"
+        );
+        Vec::new()
+    });
+    fs::write(target.join(FIRST), program)
+}
+
+/// Builds it with a target directory of its own, such that no lock of the build around is waited for.
+fn build(package: &Path, target: &Path) -> Result<Vec<u8>, String> {
+    let triple = std::env::var("TARGET").unwrap_or_default();
+    let place = target.join(INNER);
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for name in OF_OTHERS {
+        cargo.env_remove(name);
+    }
+    // For the target alone, because it is named: macros and build scripts are no static programs.
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    cargo.args(["build", "--locked", "--quiet", "--bin", FIRST, "--profile", FIRST, "--target", &triple]);
+    cargo.arg("--manifest-path").arg(package.join(INNER).join("Cargo.toml")).arg("--target-dir").arg(&place);
+    let output = cargo.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let first = said.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed");
+        return Err(first.to_owned());
+    }
+    let built = place.join(triple).join(FIRST).join(FIRST);
+    fs::read(&built).map_err(|error| format!("`{}`: {error}", built.display()))
 }
 
 fn pack(package: &Path, target: &Path) -> std::io::Result<()> {

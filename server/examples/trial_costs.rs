@@ -1,6 +1,6 @@
 //! What trials cost below the agent, and a store as large as a year of them: what `tests/bench/trials.py` cannot do from
-//! outside. `sandbox ROUNDS PROGRAM` measures sandboxes whose first process is that program, and prints milliseconds as JSON;
-//! `store DIR TRIALS` writes a run that ended. Judges nothing.
+//! outside. `sandbox ROUNDS` measures sandboxes, `sandbox ROUNDS PROGRAM` those whose first process is that program, and both print
+//! milliseconds as JSON; `store DIR TRIALS` writes a run that ended. Judges nothing.
 
 use std::error::Error;
 use std::io::Write;
@@ -23,15 +23,16 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const REPEATS: usize = 2;
 
 fn main() -> Outcome<ExitCode> {
-    // This program can be the first process of a sandbox too: what a small one costs.
+    // This program can be the first process of a sandbox too.
     if let Some(code) = sandbox::inner_stage(env::args_os()) {
         return Ok(code);
     }
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["sandbox", rounds, program] => measure(rounds.parse()?, Path::new(program))?,
+        ["sandbox", rounds] => measure(rounds.parse()?, None)?,
+        ["sandbox", rounds, program] => measure(rounds.parse()?, Some(Path::new(program)))?,
         ["store", root, trials] => write_store(Path::new(root), trials.parse()?)?,
-        _ => return Err("usage: trial_costs sandbox ROUNDS PROGRAM | store DIR TRIALS".into()),
+        _ => return Err("usage: trial_costs sandbox ROUNDS [PROGRAM] | store DIR TRIALS".into()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -44,6 +45,7 @@ mod costs {
     use std::time::Instant;
 
     use self_harness::host::sandbox::bubblewrap::Bubblewrap;
+    use self_harness::host::sandbox::first::First;
     use self_harness::host::sandbox::snapshot::{self, TreeLimits};
     use self_harness::host::sandbox::{Backend, Dead, Ended, Exec, Phase, Spec, Trials};
     use self_harness::host::spawn;
@@ -146,30 +148,34 @@ mod costs {
         }
     }
 
-    /// The backend as a worker has it whose executable that is: the one that a trial's first process is.
-    pub(super) fn backend(program: &Path) -> Bubblewrap {
-        Bubblewrap { executable: program.to_path_buf(), ..Bubblewrap::of_this_machine() }
+    /// The backend as a worker has it; a program takes the place of the first process that is embedded.
+    pub(super) fn backend(program: Option<&Path>) -> Bubblewrap {
+        let ours = Bubblewrap::of_this_machine();
+        match program {
+            Some(program) => Bubblewrap { executable: program.to_path_buf(), first: First::whole(), ..ours },
+            None => ours,
+        }
     }
 }
 
 /// Measures by turns, so that what slows the machine slows everything alike.
 #[cfg(target_os = "linux")]
-fn measure(rounds: usize, executable: &Path) -> Outcome<()> {
-    let backend = costs::backend(executable);
+fn measure(rounds: usize, program: Option<&Path>) -> Outcome<()> {
+    let backend = costs::backend(program);
     let trials = backend.trials.clone();
     let [mut bash, mut bare_command, mut walls, mut first, mut start, mut command, mut kill, mut snapshot] =
         [const { Vec::new() }; 8];
     // The first round fills the page cache.
     for round in 0..=rounds {
         let shell = costs::bare("/bin/bash", &["-c", "true"])?;
-        let program = costs::bare("/bin/true", &[])?;
+        let bare = costs::bare("/bin/true", &[])?;
         let namespaces = costs::walls()?;
         // For the first sandbox of a worker nothing waits.
-        let alone = costs::sandbox(&costs::backend(executable), &trials)?;
+        let alone = costs::sandbox(&costs::backend(program), &trials)?;
         let costs = costs::sandbox(&backend, &trials)?;
         if 0 < round {
             bash.push(shell);
-            bare_command.push(program);
+            bare_command.push(bare);
             walls.push(namespaces);
             first.push(alone.start);
             start.push(costs.start);
@@ -191,7 +197,7 @@ fn measure(rounds: usize, executable: &Path) -> Outcome<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn measure(_: usize, _: &Path) -> Outcome<()> {
+fn measure(_: usize, _: Option<&Path>) -> Outcome<()> {
     Err("there is no sandbox for this system".into())
 }
 

@@ -122,7 +122,7 @@ class Bench:
     # -- sandboxes -----------------------------------------------------------------------------------------------------
 
     def costs(self) -> list[Cost]:
-        figures = json.loads(self.run([str(self.arguments.costs), "sandbox", str(self.arguments.rounds), self.ours]))
+        figures = json.loads(self.run([str(self.arguments.costs), "sandbox", str(self.arguments.rounds)]))
         bash = statistics.median(figures["bash"])
 
         def cost(key: str, what: str, limit: float) -> Cost:

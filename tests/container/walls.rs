@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use self_harness::host::sandbox::first::First;
 use self_harness::host::sandbox::spec::{Env, Mount};
 use self_harness::host::sandbox::{Backend, Ended, Exec, Guarantee, Network, SandboxError};
 
@@ -256,7 +258,7 @@ fn an_image_that_cannot_run_our_executable_says_so() {
         fs::write(&foreign, bytes).unwrap();
         fs::set_permissions(&foreign, fs::Permissions::from_mode(0o755)).unwrap();
         let mut backend = lab.backend.clone();
-        backend.executable = foreign;
+        (backend.executable, backend.first) = (foreign, First::whole());
         match backend.start(lab.spec()) {
             Err(SandboxError::Unavailable(why)) => {
                 assert!(
@@ -270,4 +272,32 @@ fn an_image_that_cannot_run_our_executable_says_so() {
     }
     assert!(started.elapsed() < Duration::from_secs(30));
     assert_eq!(lab.left(), (0, 0));
+}
+
+/// Our part of it brings all that it needs: an image may have another C library, or none.
+#[test]
+fn an_image_with_nothing_in_it_will_do() {
+    let Some(lab) = Lab::new("empty") else { return };
+    let (root, name) = (lab.path("root"), "localhost/self-harness-test-empty:1");
+    for directory in ["usr", "tmp", "run", "home", "proc", "sys", "dev", "app"] {
+        fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    let archive = lab.path("root.tar").display().to_string();
+    let packed = Command::new("tar").args(["-C", &root.display().to_string(), "-cf", &archive, "."]).status();
+    assert!(packed.unwrap().success());
+    engine(&lab.backend, &["import", &archive, name]);
+    let mut backend = lab.backend.clone();
+    backend.image = String::from(name);
+    let guarantees = backend.probe().unwrap_or_else(|error| panic!("{error}; {}", error.remedy));
+    assert!(guarantees.lacking().is_empty(), "{guarantees:?}");
+    engine(&lab.backend, &["rmi", name]);
+    assert_eq!(lab.left(), (0, 0));
+}
+
+#[test]
+fn our_whole_executable_does_the_same() {
+    let Some(mut lab) = Lab::new("whole") else { return };
+    lab.backend.first = First::whole();
+    let guarantees = lab.backend.probe().unwrap_or_else(|error| panic!("{error}; {}", error.remedy));
+    assert!(guarantees.lacking().is_empty(), "{guarantees:?}");
 }

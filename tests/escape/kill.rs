@@ -154,7 +154,7 @@ fn esc_93_a_dead_first_process_is_void() {
         std::thread::sleep(Duration::from_millis(300));
         let inside = procfs::descendants(own).into_iter().find(|process| {
             let line = fs::read_to_string(format!("/proc/{}/cmdline", process.pid));
-            line.is_ok_and(|line| line.starts_with("/run/self-harness/init"))
+            line.is_ok_and(|line| line.starts_with("/proc/self/fd/") && line.contains("__sandbox-init"))
         });
         let inside = inside.unwrap();
         assert!(procfs::kill(inside.pid, inside.started));

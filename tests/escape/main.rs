@@ -8,6 +8,7 @@
 mod lab;
 mod attacker;
 mod files;
+mod first;
 mod processes;
 mod network;
 mod egress;

@@ -74,6 +74,27 @@ fn one_that_was_killed_is_replaced() {
     assert_eq!(executed.ended, Ended::Finished(0));
 }
 
+/// As the kernel does when memory runs out: it was there when it was looked at, and is gone before it has done anything.
+#[test]
+fn one_that_is_killed_after_it_was_taken_is_replaced() {
+    let lab = Lab::new("taken");
+    let own = i32::try_from(std::process::id()).unwrap();
+    lab.start().kill().unwrap().into_tree().remove().unwrap();
+    let waiting = loaded_when(own, 1).remove(0);
+    let pid = rustix::process::Pid::from_raw(waiting.pid).unwrap();
+    // It lives and does nothing, so the start waits for it.
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let began = Instant::now();
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(procfs::kill(waiting.pid, waiting.started));
+    });
+    let mut sandbox = lab.start();
+    assert!(Duration::from_millis(250) < began.elapsed(), "the one that waited was not taken");
+    assert_eq!(prints(&mut *sandbox, "echo started"), "started\n");
+    killer.join().unwrap();
+}
+
 #[test]
 fn one_of_another_user_is_not_used() {
     let lab = Lab::new("another");

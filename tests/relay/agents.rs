@@ -379,7 +379,7 @@ seen += sorted(os.listdir('/run/self-harness/harness')) + sorted(os.listdir('/ru
 print(seen, open('/run/self-harness/instruction.md').read(), file=open('seen.txt', 'w'))
 ";
     let (_, files) = lab.work(&program(&lab, &client, script), &client, MINUTE);
-    let expected = format!("['agent.py', 'harness', 'init', 'instruction.md'] {INSTRUCTION}\n");
+    let expected = format!("['agent.py', 'harness', 'instruction.md'] {INSTRUCTION}\n");
     assert_eq!(files["seen.txt"], expected);
 }
 

@@ -81,6 +81,10 @@ fn server(files: &[SourceFile]) -> Crate {
     Crate::read(files, "self_harness", "server/src", "lib.rs")
 }
 
+fn inner(files: &[SourceFile]) -> Crate {
+    Crate::read(files, "self_harness_inner", "server/inner/src", "lib.rs")
+}
+
 #[test]
 fn the_root_holds_what_the_architecture_names() {
     let present = tree::top_level_entries();
@@ -114,7 +118,11 @@ fn every_file_says_what_it_is() {
 #[test]
 fn every_module_is_reached() {
     let files = tree::files();
-    for (read, folder) in [(schema(&files), "harness-schema/src/"), (server(&files), "server/src/")] {
+    for (read, folder) in [
+        (schema(&files), "harness-schema/src/"),
+        (inner(&files), "server/inner/src/"),
+        (server(&files), "server/src/"),
+    ] {
         let on_disk: Vec<&str> = rust_files(&files)
             .map(|file| file.path.as_str())
             .filter(|path| path.starts_with(folder) && !path.ends_with("/main.rs") && !path.contains("/bin/"))
@@ -131,6 +139,7 @@ fn every_module_is_reached() {
 fn modules_use_only_what_stands_above_them() {
     let files = tree::files();
     let mut findings = schema(&files).forward_uses();
+    findings.extend(inner(&files).forward_uses());
     findings.extend(server(&files).forward_uses());
     none("reading order is dependency order", &findings);
 }
@@ -158,6 +167,26 @@ fn layers_use_only_the_layers_below() {
         }
     }
     none("arrows that the architecture does not have", &findings);
+}
+
+/// What is loaded for every sandbox has nothing of the engine in it, and of the server only the host knows what is inside.
+#[test]
+fn the_inner_stage_stands_alone_and_belongs_to_the_host() {
+    let files = tree::files();
+    let ours = ["harness_schema", "self_harness"];
+    let names =
+        |used: &Use, crates: &[&str]| used.path.first().is_some_and(|it| crates.contains(&it.as_str()));
+    let of_inner = inner(&files).uses().into_iter().filter(|used| names(used, &ours));
+    let of_server = server(&files)
+        .uses()
+        .into_iter()
+        .filter(|used| used.from.first().is_none_or(|layer| layer != "host"))
+        .filter(|used| names(used, &["self_harness_inner"]));
+    let findings: Vec<String> = of_inner
+        .chain(of_server)
+        .map(|used| format!("{}: names `{}`", used.place, used.path.join("::")))
+        .collect();
+    none("arrows to or from the inner stage", &findings);
 }
 
 #[test]

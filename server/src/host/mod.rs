@@ -1,13 +1,11 @@
 //! Effects: everything that touches the machine. It knows the harness and the engine, never the editor or a protocol.
 
 pub mod memory;
-pub mod random;
 pub mod walk;
 pub mod disk;
 pub mod watch;
 pub mod render;
 pub mod write;
-pub mod spawn;
 pub mod sandbox;
 pub mod redact;
 pub mod log;
@@ -52,3 +50,5 @@ pub mod board;
 pub mod proposer;
 #[cfg(target_os = "linux")]
 pub mod worker;
+
+pub use self_harness_inner::{random, spawn};

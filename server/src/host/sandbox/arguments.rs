@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::spec::{PATH, PROXY_VARIABLES, Phase, Spec, path_with};
 
-/// Where our executable is seen inside.
+/// Where our executable is seen inside, where that is the first process.
 pub const INSIDE: &str = "/run/self-harness/init";
 /// The home of the one user inside.
 pub const HOME: &str = "/home/agent";
@@ -56,15 +56,23 @@ pub const FILES: [&str; 4] = [
     "passwd: files\ngroup: files\nhosts: files\n",
 ];
 
-/// What bubblewrap reads from `--args`: everything but the program, because `ps` shows the rest.
+/// What bubblewrap reads from `--args`: everything but the program, because `ps` shows the rest. An executable that is to be
+/// the first process has to be seen inside; what is handed over in memory needs no place.
 #[must_use]
-pub fn arguments(spec: &Spec, machine: &Machine, numbers: &Descriptors, executable: &Path) -> Vec<OsString> {
+pub fn arguments(
+    spec: &Spec,
+    machine: &Machine,
+    numbers: &Descriptors,
+    executable: Option<&Path>,
+) -> Vec<OsString> {
     let mut line = Line::default();
     walls(&mut line, numbers);
     variables(&mut line, spec, machine);
     system(&mut line, machine, numbers);
     pseudo(&mut line, machine);
-    line.bind("--ro-bind", executable, INSIDE);
+    if let Some(executable) = executable {
+        line.bind("--ro-bind", executable, INSIDE);
+    }
     own(&mut line, spec);
     // Last: they can be written until then. Of `/proc` that is what speaks to the machine, and everything else in it.
     line.words(["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"]);
@@ -148,7 +156,9 @@ fn system(line: &mut Line, machine: &Machine, numbers: &Descriptors) {
     for directory in &machine.directories {
         line.bind("--ro-bind", directory, directory);
     }
-    line.words(["--perms", "0755", "--dir", "/etc"]);
+    for directory in ["/etc", "/run"] {
+        line.words(["--perms", "0755", "--dir", directory]);
+    }
     for name in ETC {
         let path = format!("/etc/{name}");
         line.bind("--ro-bind-try", &path, &path);
@@ -206,7 +216,7 @@ mod tests {
     use crate::host::sandbox::tree::Trials;
 
     /// The command line with the random name of the tree replaced.
-    fn golden(phase: Phase, change: impl FnOnce(&mut Spec)) -> String {
+    fn golden(phase: Phase, executable: Option<&str>, change: impl FnOnce(&mut Spec)) -> String {
         let trials = std::env::temp_dir().join(format!("sh-arguments-{}-{phase:?}", std::process::id()));
         let mut spec = Spec::new(phase, Trials::at(&trials, None).fresh().unwrap());
         change(&mut spec);
@@ -218,7 +228,7 @@ mod tests {
         };
         let numbers =
             Descriptors { info: 10, passwd: 11, group: 12, hosts: 13, nsswitch: 14, libraries: Some(15) };
-        let words = arguments(&spec, &machine, &numbers, Path::new("/opt/self-harness"));
+        let words = arguments(&spec, &machine, &numbers, executable.map(Path::new));
         let mut text = String::new();
         for word in words {
             let word = word.into_string().unwrap();
@@ -235,7 +245,7 @@ mod tests {
 
     #[test]
     fn esc_150_the_command_line_of_an_agent() {
-        insta::assert_snapshot!(golden(Phase::Agent, |spec| {
+        insta::assert_snapshot!(golden(Phase::Agent, None, |spec| {
             spec.env = Env::of([("APP_MODE", "test")]).unwrap();
             spec.mounts = vec![Mount::new("/home/me/p/AGENTS.md", "/harness/AGENTS.md")];
         }));
@@ -243,7 +253,7 @@ mod tests {
 
     #[test]
     fn esc_150_the_command_line_of_a_verifier() {
-        insta::assert_snapshot!(golden(Phase::Verify, |spec| {
+        insta::assert_snapshot!(golden(Phase::Verify, Some("/opt/self-harness"), |spec| {
             spec.workdir = String::from("/workspace");
             spec.mounts = vec![Mount::new("/state/tests", "/tests")];
         }));

@@ -9,29 +9,11 @@ pub mod guarantee;
 pub mod image;
 pub mod output;
 #[cfg(target_os = "linux")]
-pub mod beneath;
-#[cfg(target_os = "linux")]
-pub mod procfs;
-#[cfg(target_os = "linux")]
-mod wire;
-#[cfg(target_os = "linux")]
 pub mod orphan;
 pub mod tree;
 pub mod spec;
 #[cfg(target_os = "linux")]
 pub mod snapshot;
-#[cfg(target_os = "linux")]
-mod seccomp;
-#[cfg(target_os = "linux")]
-mod confine;
-#[cfg(target_os = "linux")]
-mod self_test;
-#[cfg(target_os = "linux")]
-mod frames;
-#[cfg(target_os = "linux")]
-mod control;
-#[cfg(target_os = "linux")]
-mod inner;
 #[cfg(target_os = "linux")]
 pub mod arguments;
 #[cfg(target_os = "linux")]
@@ -41,9 +23,13 @@ mod probe;
 #[cfg(target_os = "linux")]
 mod remedy;
 #[cfg(target_os = "linux")]
+pub mod first;
+#[cfg(target_os = "linux")]
 mod spare;
 #[cfg(target_os = "linux")]
 mod running;
+#[cfg(target_os = "linux")]
+mod launched;
 #[cfg(target_os = "linux")]
 mod program;
 #[cfg(target_os = "linux")]
@@ -64,13 +50,15 @@ pub use guarantee::{Guarantee, Guarantees, Unavailable};
 pub use image::{Containers, Image, Images};
 #[cfg(target_os = "linux")]
 pub use keeper::room;
+pub use self_harness_inner::policy::POLICY;
+#[cfg(target_os = "linux")]
+pub use self_harness_inner::{beneath, procfs};
+#[cfg(target_os = "linux")]
+use self_harness_inner::{frames, self_test, stage, wire};
 pub use spec::{
     Backend, Dead, Ended, Exec, Executed, Limits, Network, Phase, Sandbox, SandboxError, Spec, Stopper,
 };
 pub use tree::{TrialTree, Trials};
-
-/// The version of everything that decides what a sandbox allows. Results under different versions are not compared.
-pub const POLICY: u32 = 4;
 
 /// How trials are kept apart from the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -182,7 +170,7 @@ pub fn sweep(choice: Choice, containers: &Containers) -> Result<usize, SandboxEr
 #[must_use]
 pub fn inner_stage(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     #[cfg(target_os = "linux")]
-    return inner::stage(arguments);
+    return stage::run(arguments);
     #[cfg(not(target_os = "linux"))]
     {
         let _ = arguments;

@@ -9,7 +9,6 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::arguments::INSIDE;
 use super::guarantee::{Guarantee, Guarantees, Unavailable};
 use super::orphan::Noted;
 use super::self_test::{LEFT_BEHIND, Seen, Targets};
@@ -20,6 +19,8 @@ use crate::host::random;
 
 /// How long the probe may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The program of the first process, as whoever it starts finds it.
+const FIRST: &str = "/proc/self/exe";
 /// Variables that are set inside.
 const VARIABLES: [&str; 8] = ["PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", "TZ", "PWD"];
 
@@ -30,7 +31,7 @@ pub(super) fn run(backend: &dyn Backend, trials: &Trials, name: String) -> Resul
     let tree = trials.fresh().map_err(|error| failed(&error.to_string()))?;
     let mut sandbox = backend.start(Spec::new(Phase::Agent, tree)).map_err(unavailable)?;
     let targets = serde_json::to_string(&lab.targets).map_err(|error| failed(&error.to_string()))?;
-    let test = Exec::program([INSIDE, wire::PROBE, targets.as_str()]).within(PATIENCE);
+    let test = Exec::program([FIRST, wire::PROBE, targets.as_str()]).within(PATIENCE);
     let executed = sandbox.exec(&test).map_err(unavailable)?;
     // A process that has just been started has no command line for a moment.
     let soon = Instant::now() + Duration::from_secs(2);

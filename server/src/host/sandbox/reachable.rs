@@ -1,5 +1,5 @@
-//! Our executable where the user that sandboxes run as may execute it. What root installs often lies where nobody else may look
-//! (below `/root`); sandboxes of root then have a copy.
+//! Our executable where the user that sandboxes run as may execute it, for sandboxes whose first process it is. What root installs
+//! often lies where nobody else may look (below `/root`); sandboxes of root then have a copy.
 
 use std::fs::{self, File, Metadata};
 use std::io;

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::pipe::PipeFlags;
 
 use super::arguments::{Descriptors, FILES, INSIDE};
-use super::orphan;
 use super::spec::SandboxError;
 use super::tree::Identity;
 use super::wire;
+use super::{first, orphan};
 use crate::host::{random, spawn};
 
 /// Where the system's libraries are, for programs that look for them: handed over as a file of the root, because each mount
@@ -36,7 +36,9 @@ impl Next {
     pub(super) fn take(&self, of: &Origin) -> Result<Spare, SandboxError> {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let fitting = waiting.and_then(|mut spare| spare.fits(of).then_some(spare));
-        fitting.map_or_else(|| Spare::load(of), Ok)
+        let Some(mut spare) = fitting else { return Spare::load(of) };
+        spare.has_waited = true;
+        Ok(spare)
     }
 
     /// Lets the one go that waits.
@@ -64,6 +66,8 @@ pub(super) struct Origin {
     pub(super) program: PathBuf,
     /// Who it becomes if we are root.
     pub(super) run_as: Option<Identity>,
+    /// Whether the small program is what it starts.
+    pub(super) is_small: bool,
 }
 
 /// It waits.
@@ -74,6 +78,8 @@ pub(super) struct Spare {
     versions: [Option<Version>; 2],
     /// The process, until somebody takes it.
     outer: Option<Child>,
+    /// Whether it was there before it was asked for, so that it may be gone since it was looked at.
+    pub(super) has_waited: bool,
     /// What it and the first process have in their command lines, and nothing else has.
     pub(super) mark: String,
     /// Numbers of the descriptors that it has.
@@ -137,13 +143,18 @@ impl Spare {
             nsswitch: number(files.get(3)),
             libraries: libraries.as_ref().map(AsRawFd::as_raw_fd),
         };
+        let small = match of.is_small.then(first::sealed).flatten() {
+            Some(small) => Some(small.as_fd().try_clone_to_owned().map_err(failed("no descriptor"))?),
+            None => None,
+        };
+        let first = small.as_ref().map_or_else(|| INSIDE.to_owned(), |it| wire::program(it.as_raw_fd()));
         let own = random::name().map_err(failed("no random name"))?;
         let mark = format!("{}-{own}", orphan::mark());
         let mut command = spawn::command(&of.program);
         command
             .arg("--args")
             .arg(read.as_raw_fd().to_string())
-            .args(["--", INSIDE, wire::INIT, &mark])
+            .args(["--", &first, wire::INIT, &mark])
             .stdin(inner)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -153,13 +164,15 @@ impl Spare {
         }
         files.extend([told, read]);
         files.extend(libraries.map(OwnedFd::from));
+        files.extend(small);
         spawn::inherit(&mut command, files);
         let mut outer = spawn::start(command).map_err(failed("`bwrap` cannot be executed"))?;
         // The first to go if the machine runs out of memory, with all that it starts; inside that cannot be written any more.
         let adjusted = fs::write(format!("/proc/{}/oom_score_adj", outer.id()), "1000");
         let stderr = outer.stderr.take();
         let ends = Some(Ends { control, info, arguments: File::from(arguments), stderr });
-        let spare = Self { origin: of.clone(), versions, outer: Some(outer), mark, numbers, ends };
+        let (origin, outer) = (of.clone(), Some(outer));
+        let spare = Self { origin, versions, outer, has_waited: false, mark, numbers, ends };
         adjusted.map_err(failed("the OOM score cannot be set"))?;
         Ok(spare)
     }

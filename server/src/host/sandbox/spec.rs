@@ -1,9 +1,11 @@
 //! What is asked of a sandbox, and what it answers. Values and traits; starts nothing.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use self_harness_inner::policy::{EGRESS_ADDRESS, MODEL_ADDRESS};
 
 use super::guarantee::{Guarantees, Unavailable};
 use super::output::Capture;
@@ -70,12 +72,6 @@ impl Network {
         if self.has_model() { Self::Both } else { Self::Egress }
     }
 }
-
-/// Where programs in a sandbox reach the model: on their own loopback, never on that of the host.
-pub const MODEL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3129);
-
-/// Where programs in a sandbox reach the proxy, on their own loopback too.
-pub const EGRESS_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3128);
 
 /// The variables by which programs find the proxy, where there is one. What is on their own loopback is asked directly.
 pub const PROXY_VARIABLES: [(&str, &str); 8] = [

@@ -19,7 +19,7 @@ pub const HOUSE: &str = "self-harness.house";
 const TMP_BYTES: u64 = 256 << 20;
 const SMALL_BYTES: u64 = 64 << 20;
 
-/// Where the volume with our executable is mounted.
+/// Where the volume with the first process is mounted.
 pub const PROGRAM: &str = "/run/self-harness-program";
 
 /// What a container is called.
@@ -50,7 +50,7 @@ impl Whose<'_> {
 pub struct Source<'a> {
     /// The identity of an image that is there.
     pub image: &'a str,
-    /// The volume that holds our executable.
+    /// The volume that holds the first process.
     pub program: &'a str,
 }
 

@@ -24,9 +24,10 @@ use sha2::{Digest, Sha256};
 use self::engine::{Engine, Kind};
 use self::pack::{Owner, Packer};
 use self::program::Program;
-use self::running::{Contained, PATIENCE, Road, TRANSFER, Vessel};
+use self::running::{Contained, PATIENCE, Road, TRANSFER, Vessel, opened};
 use super::arguments::{HOME, INSIDE};
 use super::bubblewrap::check_places;
+use super::first::First;
 use super::frames;
 use super::guarantee::{Guarantee, Guarantees, Unavailable};
 use super::image::{Image, Images};
@@ -52,8 +53,11 @@ pub struct Container {
     pub engine: Engine,
     /// The image for tasks that have none of their own, as somebody named it.
     pub image: String,
-    /// Our executable, which is brought in and becomes the first process; the image's C library has to be able to run it.
+    /// Our executable, which becomes the first process where the small program cannot; the image's C library has to be able to
+    /// run it.
     pub executable: PathBuf,
+    /// The program that is brought in and becomes the first process.
+    pub first: First,
     /// Where trial trees lie while no container has them.
     pub trials: Trials,
     /// Whether variables of the image are set, as far as a task may set them.
@@ -69,7 +73,7 @@ pub struct Known {
     images: Mutex<BTreeMap<String, Image>>,
     /// The images of tasks that a person made; none if nobody has asked yet.
     built: Mutex<Option<BTreeSet<String>>>,
-    /// Volumes with our executable, by its build.
+    /// Volumes with the first process, by its build.
     programs: Mutex<BTreeMap<String, Program>>,
     /// Whether the kernel bounds the memory of the container that was started last; none if that cannot be seen.
     is_bounded: Mutex<Option<bool>>,
@@ -83,7 +87,7 @@ pub fn owner() -> Option<Identity> {
 
 impl Container {
     /// As this machine and this user have it. A static build beside our executable, `self-harness-static`, is taken instead
-    /// of it.
+    /// of it where the small program cannot be.
     #[must_use]
     pub fn of_this_machine(kind: Kind, image: impl Into<String>) -> Self {
         let own = std::env::current_exe().unwrap_or_default();
@@ -92,6 +96,7 @@ impl Container {
             engine: Engine::of_this_machine(kind),
             image: image.into(),
             executable: if fixed.is_file() { fixed } else { own },
+            first: First::default(),
             trials: Trials::of_this_machine(owner()),
             has_image_variables: true,
             known: Arc::default(),
@@ -244,11 +249,16 @@ impl Container {
     fn launch(&self, spec: &Spec) -> Result<Launched, SandboxError> {
         let until = Instant::now() + START;
         let image = self.find(spec.image.as_deref().unwrap_or(&self.image))?;
-        let build = wire::build_of_copy(&self.executable).map_err(|error| {
-            SandboxError::Start(format!("`{}` cannot be looked at: {error}", self.executable.display()))
+        let executable = match self.first.opened() {
+            Some(small) => small,
+            None => opened(&self.executable)?,
+        };
+        let there = executable.metadata().map_err(|error| {
+            SandboxError::Start(format!("the first process cannot be looked at: {error}"))
         })?;
+        let build = wire::build_of_copy(&there);
         let id = image.id.to_string();
-        let program = self.program(&build, &id)?;
+        let program = self.program(executable, &build, &id)?;
         let name = arguments::name(spec.tree.id());
         let own = i32::try_from(std::process::id()).ok().and_then(Noted::of);
         let note = |first: Option<i32>| {

@@ -1,6 +1,7 @@
-//! Our executable as containers have it: in a volume that a worker fills once, which all of its containers mount read-only. A
-//! copy into each of them would be the longest part of a start.
+//! The first process as containers have it: in a volume that a worker fills once, which all of its containers mount read-only.
+//! A copy into each of them would be the longest part of a start.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::ChildStdin;
 
@@ -8,14 +9,14 @@ use super::super::spec::SandboxError;
 use super::super::tree::TreeError;
 use super::engine::Engine;
 use super::pack::{Owner, Packer};
-use super::running::{PATIENCE, Vessel, lock, opened};
+use super::running::{PATIENCE, Vessel, lock};
 use super::{Container, arguments};
 use crate::host::random;
 
-/// The name of the executable in the volume.
+/// The name of the program in the volume.
 const NAME: &str = "init";
 
-/// A volume that holds our executable; it is removed with the last backend that knows it.
+/// A volume that holds the first process; it is removed with the last backend that knows it.
 #[derive(Debug)]
 pub(super) struct Program {
     engine: Engine,
@@ -23,19 +24,19 @@ pub(super) struct Program {
 }
 
 impl Container {
-    /// The volume that holds our executable, of that build.
-    pub(super) fn program(&self, build: &str, image: &str) -> Result<String, SandboxError> {
+    /// The volume that holds an executable, of that build.
+    pub(super) fn program(&self, executable: File, build: &str, image: &str) -> Result<String, SandboxError> {
         let mut programs = lock(&self.known.programs);
         if let Some(program) = programs.get(build) {
             return Ok(program.volume.clone());
         }
-        let program = self.bring_program(image)?;
+        let program = self.bring_program(executable, image)?;
         let volume = program.volume.clone();
         programs.insert(build.to_owned(), program);
         Ok(volume)
     }
 
-    fn bring_program(&self, image: &str) -> Result<Program, SandboxError> {
+    fn bring_program(&self, mut executable: File, image: &str) -> Result<Program, SandboxError> {
         let trials = self.trials.directory();
         let id = random::name().map_err(TreeError::io("name a volume beside", trials))?;
         let volume = volume(&id);
@@ -48,7 +49,6 @@ impl Container {
         let mounted = format!("{}:{}:nocopy", program.volume, arguments::PROGRAM);
         let vessel = Vessel::new(&self.engine, arguments::name(&id), None);
         self.idle(&id, image, &["--volume", &mounted])?;
-        let mut executable = opened(&self.executable)?;
         self.copy(
             &vessel.name,
             arguments::PROGRAM,
@@ -79,7 +79,7 @@ impl Container {
     }
 }
 
-/// Where our executable is in a container.
+/// Where the first process is in a container.
 pub(super) fn inside() -> String {
     format!("{}/{NAME}", arguments::PROGRAM)
 }

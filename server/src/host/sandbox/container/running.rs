@@ -136,7 +136,7 @@ fn read(mut stdout: ChildStdout, heard: &(Mutex<Heard>, Condvar)) {
         }
         let mut state = lock(&heard.0);
         loop {
-            let Ok(frame) = decoder.next() else { return };
+            let Ok(frame) = decoder.take() else { return };
             let Some(frame) = frame else { break };
             let is_current = frame.number == state.number;
             let [out, err] = &mut state.captures;

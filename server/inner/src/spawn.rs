@@ -57,7 +57,7 @@ fn spawner() -> Sender<Job> {
 /// were started with and know nothing about.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "the only way to keep a descriptor open in one child and in no other")]
-pub(crate) fn inherit(command: &mut Command, descriptors: Vec<std::os::fd::OwnedFd>) {
+pub fn inherit(command: &mut Command, descriptors: Vec<std::os::fd::OwnedFd>) {
     use std::os::unix::process::CommandExt;
     let keep = move || {
         close_all_at_exec()?;
@@ -73,7 +73,7 @@ pub(crate) fn inherit(command: &mut Command, descriptors: Vec<std::os::fd::Owned
 /// Has a child told to end, as by Ctrl-C, when this process is gone: nobody would count what it spends.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "only the child itself can ask for that")]
-pub(crate) fn interrupted_with_us(command: &mut Command) {
+pub fn interrupted_with_us(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     let ask = || {
         // SAFETY: the call takes two numbers. Who was started in the background hears no Ctrl-C, and neither would its children.
@@ -92,11 +92,22 @@ pub(crate) fn interrupted_with_us(command: &mut Command) {
 /// The system's.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "there is no safe wrapper")]
-pub(crate) fn close_all_at_exec() -> io::Result<()> {
+pub fn close_all_at_exec() -> io::Result<()> {
     // SAFETY: the call takes three numbers and changes only flags of descriptors.
     let done =
         unsafe { libc::syscall(libc::SYS_close_range, 3_u32, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Closes a descriptor that this process was started with.
+///
+/// # Errors
+/// The system's, if there is none of that number.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "what was handed over by number has no owner here")]
+pub(crate) fn close(number: i32) -> io::Result<()> {
+    // SAFETY: the call takes a number. It is made before anything here owns a descriptor but the standard ones.
+    if unsafe { libc::close(number) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

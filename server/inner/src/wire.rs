@@ -2,10 +2,12 @@
 //! large in sealed memory. The worker trusts no answer: each is bounded and read strictly.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
@@ -15,10 +17,12 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The first argument that makes our executable the first process of a sandbox.
-pub(super) const INIT: &str = "__sandbox-init";
+use crate::policy::POLICY;
+
+/// The first argument that makes a program of ours the first process of a sandbox.
+pub const INIT: &str = "__sandbox-init";
 /// The first argument that makes it the probe.
-pub(super) const PROBE: &str = "__sandbox-probe";
+pub const PROBE: &str = "__sandbox-probe";
 
 /// No message is longer.
 const MAX_MESSAGE_BYTES: usize = 16 << 10;
@@ -29,58 +33,58 @@ const MAX_DESCRIPTORS: usize = 3;
 
 /// What the first process is told, before anything else is said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Setup {
+pub struct Setup {
     /// Identity of the executable.
-    pub(super) build: String,
+    pub build: String,
     /// Where files may be written.
-    pub(super) writable: Vec<String>,
+    pub writable: Vec<String>,
     /// The directory of commands.
-    pub(super) directory: String,
+    pub directory: String,
     /// Memory of all processes.
-    pub(super) memory_bytes: u64,
+    pub memory_bytes: u64,
     /// Processes and threads.
-    pub(super) processes: u64,
+    pub processes: u64,
     /// The largest file.
-    pub(super) file_bytes: u64,
+    pub file_bytes: u64,
     /// Whether programs inside have a road to the model.
-    pub(super) has_model_route: bool,
+    pub has_model_route: bool,
     /// Whether they have a road to a proxy.
     #[serde(default)]
-    pub(super) has_egress_route: bool,
+    pub has_egress_route: bool,
     /// What is different in a container.
     #[serde(default)]
-    pub(super) contained: Option<Contained>,
+    pub contained: Option<Contained>,
 }
 
 /// What the first process of a container is told besides: an engine neither clears variables nor measures trees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Contained {
+pub struct Contained {
     /// All variables of commands.
-    pub(super) env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, String>,
     /// Bytes of the tree.
-    pub(super) disk_bytes: u64,
+    pub disk_bytes: u64,
     /// Files and directories of the tree.
-    pub(super) disk_entries: u64,
+    pub disk_entries: u64,
 }
 
 /// A command to run; its output descriptors come with the message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Request {
+pub struct Request {
     /// The program and its arguments.
-    pub(super) argv: Vec<String>,
+    pub argv: Vec<String>,
     /// Variables besides those of the sandbox.
-    pub(super) env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, String>,
     /// Another directory.
-    pub(super) directory: Option<String>,
+    pub directory: Option<String>,
     /// A file that is its standard input.
-    pub(super) stdin: Option<String>,
+    pub stdin: Option<String>,
     /// How long it may take, in milliseconds.
-    pub(super) timeout: u64,
+    pub timeout: u64,
 }
 
 /// From the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Order {
+pub enum Order {
     /// Run the request that is in the first descriptor; the others are its outputs.
     Run,
     /// Kill what the command has started.
@@ -89,7 +93,7 @@ pub(super) enum Order {
 
 /// From the first process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Report {
+pub enum Report {
     /// Everything was checked; commands may come. For each road that there is, the socket that listens comes with it.
     Ready {
         /// Identity of the executable, as seen inside.
@@ -126,22 +130,27 @@ pub(super) enum Report {
 }
 
 /// A pair of sockets that keep messages whole.
-pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+///
+/// # Errors
+/// The system's.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = SocketFlags::CLOEXEC;
     Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
 }
 
 /// Sends a message with descriptors.
-pub(super) fn send<T: Serialize>(
-    socket: impl AsFd,
-    message: &T,
-    descriptors: &[BorrowedFd<'_>],
-) -> io::Result<()> {
+///
+/// # Errors
+/// The system's; `InvalidInput` if it is too long.
+pub fn send<T: Serialize>(socket: impl AsFd, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     send_with(socket, message, descriptors, SendFlags::empty())
 }
 
 /// Sends a message if that can be done at once.
-pub(super) fn try_send<T: Serialize>(socket: impl AsFd, message: &T) -> io::Result<()> {
+///
+/// # Errors
+/// The system's, `WouldBlock` among them.
+pub fn try_send<T: Serialize>(socket: impl AsFd, message: &T) -> io::Result<()> {
     send_with(socket, message, &[], SendFlags::DONTWAIT)
 }
 
@@ -174,9 +183,10 @@ fn send_with<T: Serialize>(
 }
 
 /// Receives a message; `None` if the other end is closed.
-pub(super) fn receive<T: for<'a> Deserialize<'a>>(
-    socket: impl AsFd,
-) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+///
+/// # Errors
+/// The system's, or that it is no such message.
+pub fn receive<T: for<'a> Deserialize<'a>>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut bytes = [0; MAX_MESSAGE_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -201,8 +211,29 @@ pub(super) fn receive<T: for<'a> Deserialize<'a>>(
 }
 
 /// Memory with a content that nobody can change any more.
-pub(super) fn sealed(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
-    let descriptor = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+///
+/// # Errors
+/// The system's.
+pub fn sealed(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+    filled(rustix::fs::memfd_create(name, SEALABLE)?, content)
+}
+
+/// The same with a program that can be executed.
+///
+/// # Errors
+/// The system's; it may be set up to let no program be executed from memory.
+pub fn sealed_program(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+    let descriptor = match rustix::fs::memfd_create(name, SEALABLE | MemfdFlags::EXEC) {
+        // A kernel before 6.3 knows of no other memory.
+        Err(Errno::INVAL) => rustix::fs::memfd_create(name, SEALABLE)?,
+        created => created?,
+    };
+    filled(descriptor, content)
+}
+
+const SEALABLE: MemfdFlags = MemfdFlags::CLOEXEC.union(MemfdFlags::ALLOW_SEALING);
+
+fn filled(descriptor: OwnedFd, content: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(descriptor);
     file.write_all(content)?;
     file.seek(SeekFrom::Start(0))?;
@@ -213,7 +244,10 @@ pub(super) fn sealed(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
 }
 
 /// A request as sealed memory.
-pub(super) fn seal(request: &Request) -> io::Result<OwnedFd> {
+///
+/// # Errors
+/// The system's; `InvalidInput` if it is too long.
+pub fn seal(request: &Request) -> io::Result<OwnedFd> {
     let bytes = serde_json::to_vec(request)?;
     if MAX_REQUEST_BYTES < bytes.len() as u64 {
         return Err(io::Error::new(ErrorKind::InvalidInput, "the command is too long"));
@@ -222,26 +256,43 @@ pub(super) fn seal(request: &Request) -> io::Result<OwnedFd> {
 }
 
 /// The request that was sealed.
-pub(super) fn unseal(descriptor: OwnedFd) -> io::Result<Request> {
+///
+/// # Errors
+/// The system's, or that it is no request.
+pub fn unseal(descriptor: OwnedFd) -> io::Result<Request> {
     let mut bytes = Vec::new();
     File::from(descriptor).take(MAX_REQUEST_BYTES).read_to_end(&mut bytes)?;
     Ok(serde_json::from_slice(&bytes)?)
 }
 
-/// Identity of an executable: the same file, whatever path leads to it.
-pub(super) fn build(executable: &std::path::Path) -> io::Result<String> {
-    use std::os::unix::fs::MetadataExt;
-    let file = std::fs::metadata(executable)?;
+/// Where a program lies that was handed over as a descriptor.
+const DESCRIPTORS: &str = "/proc/self/fd/";
+
+/// The path by which a program is executed that was handed over as a descriptor of that number.
+#[must_use]
+pub fn program(number: i32) -> String {
+    format!("{DESCRIPTORS}{number}")
+}
+
+/// The descriptor that a program was executed from; `None` if it was executed from a file with a name.
+#[must_use]
+pub fn descriptor(program: &OsStr) -> Option<i32> {
+    let number = program.to_str()?.strip_prefix(DESCRIPTORS)?.parse().ok()?;
+    (2 < number).then_some(number)
+}
+
+/// Identity of an executable: the same file, whatever path leads to it, and the same version of what is agreed on.
+#[must_use]
+pub fn build(file: &Metadata) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    Ok(format!("{version}/{}/{:x}.{:x}.{:x}", super::POLICY, file.ino(), file.size(), file.mtime()))
+    format!("{version}/{POLICY}/{:x}.{:x}.{:x}", file.ino(), file.size(), file.mtime())
 }
 
 /// Identity of an executable that was copied: what a copy keeps.
-pub(super) fn build_of_copy(executable: &std::path::Path) -> io::Result<String> {
-    use std::os::unix::fs::MetadataExt;
-    let file = std::fs::metadata(executable)?;
+#[must_use]
+pub fn build_of_copy(file: &Metadata) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    Ok(format!("{version}/{}/{:x}.{:x}", super::POLICY, file.size(), file.mtime()))
+    format!("{version}/{POLICY}/{:x}.{:x}", file.size(), file.mtime())
 }
 
 #[cfg(test)]
@@ -265,6 +316,14 @@ mod tests {
         assert_eq!(unseal(descriptors.remove(0)).unwrap(), request);
         drop(here);
         assert!(receive::<Order>(&there).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_program_in_memory_has_a_path_and_others_have_no_descriptor() {
+        assert_eq!(descriptor(program(9).as_ref()), Some(9));
+        for other in ["/run/self-harness/init", "/proc/self/fd/", "/proc/self/fd/x", "/proc/self/fd/1", "9"] {
+            assert_eq!(descriptor(other.as_ref()), None, "{other}");
+        }
     }
 
     #[test]

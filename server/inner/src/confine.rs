@@ -14,8 +14,8 @@ use landlock::{
 use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
-use super::seccomp;
-use crate::host::spawn;
+use crate::seccomp;
+use crate::spawn;
 
 /// Devices that a program may write to.
 const DEVICES: &[&str] =

@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::host::random;
+use crate::random;
 
 /// How deep a tree may be.
 pub const MAX_DEPTH: usize = 256;

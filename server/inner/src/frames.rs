@@ -4,19 +4,19 @@
 use std::io::{self, ErrorKind};
 
 /// The argument that makes the first process speak in frames.
-pub(super) const STDIO: &str = "--stdio";
+pub const STDIO: &str = "--stdio";
 
 const HEAD_BYTES: usize = 9;
 /// No request is longer.
-pub(super) const MAX_REQUEST_BYTES: usize = 4 << 20;
+pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// No piece of output is longer.
-pub(super) const MAX_OUTPUT_BYTES: usize = 64 << 10;
+pub const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// No report is longer.
 const MAX_REPORT_BYTES: usize = 4096;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// From the worker, first: what the first process is told.
     Setup,
     /// From the worker: a command to run.
@@ -49,20 +49,20 @@ const KINDS: [(Kind, u8, usize); 8] = [
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub struct Frame {
     /// What it is.
-    pub(super) kind: Kind,
+    pub kind: Kind,
     /// The command that it is about.
-    pub(super) number: u32,
+    pub number: u32,
     /// Its content.
-    pub(super) content: Vec<u8>,
+    pub content: Vec<u8>,
 }
 
 /// A frame as bytes.
 ///
 /// # Errors
 /// `InvalidInput` if the content is too long.
-pub(super) fn encode(kind: Kind, number: u32, content: &[u8]) -> io::Result<Vec<u8>> {
+pub fn encode(kind: Kind, number: u32, content: &[u8]) -> io::Result<Vec<u8>> {
     let too_long = || io::Error::new(ErrorKind::InvalidInput, "it is too long");
     let (_, mark, most) = KINDS.into_iter().find(|(known, ..)| *known == kind).ok_or_else(too_long)?;
     let length = u32::try_from(content.len()).map_err(|_| too_long())?;
@@ -79,21 +79,21 @@ pub(super) fn encode(kind: Kind, number: u32, content: &[u8]) -> io::Result<Vec<
 
 /// Frames as they come out of a stream of bytes.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub struct Decoder {
     bytes: Vec<u8>,
 }
 
 impl Decoder {
     /// Takes more bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole frame; `None` if there is none yet.
+    /// Takes the next whole frame; `None` if there is none yet.
     ///
     /// # Errors
     /// `InvalidData` if this is no frame; nothing can be read after it.
-    pub(super) fn next(&mut self) -> io::Result<Option<Frame>> {
+    pub fn take(&mut self) -> io::Result<Option<Frame>> {
         let Some((head, rest)) = self.bytes.split_first_chunk::<HEAD_BYTES>() else { return Ok(None) };
         let [mark, n0, n1, n2, n3, l0, l1, l2, l3] = *head;
         let known = KINDS.into_iter().find(|(_, known, _)| *known == mark);
@@ -130,7 +130,7 @@ mod tests {
             let (mut decoder, mut found) = (Decoder::default(), Vec::new());
             for piece in bytes.chunks(piece) {
                 decoder.push(piece);
-                while let Some(frame) = decoder.next().unwrap() {
+                while let Some(frame) = decoder.take().unwrap() {
                     found.push(frame);
                 }
             }
@@ -143,7 +143,7 @@ mod tests {
         let none = |bytes: &[u8]| {
             let mut decoder = Decoder::default();
             decoder.push(bytes);
-            decoder.next().is_err()
+            decoder.take().is_err()
         };
         assert!(none(b"x00000000"));
         assert!(none(b"r\0\0\0\0\xff\xff\xff\xff"));

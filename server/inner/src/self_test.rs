@@ -13,66 +13,65 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{confine, procfs, wire};
-use crate::host::spawn;
+use crate::{confine, procfs, spawn, wire};
 
 /// How many processes are left behind for the kill barrier.
-pub(super) const LEFT_BEHIND: usize = 20;
+pub const LEFT_BEHIND: usize = 20;
 /// The argument of a process that only waits.
 const LINGER: &str = "linger";
 
 /// What lies on the host to be reached.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Targets {
+pub struct Targets {
     /// A file with a secret.
-    pub(super) canary: PathBuf,
+    pub canary: PathBuf,
     /// A directory of the host to write to.
-    pub(super) directory: PathBuf,
+    pub directory: PathBuf,
     /// A port on the loopback.
-    pub(super) port: u16,
+    pub port: u16,
     /// An abstract socket.
-    pub(super) name: String,
+    pub name: String,
     /// A socket with a path.
-    pub(super) socket: PathBuf,
+    pub socket: PathBuf,
     /// A process of the host.
-    pub(super) pid: i32,
+    pub pid: i32,
 }
 
 /// What could be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seen {
+pub struct Seen {
     /// What was written that may not be written.
-    pub(super) wrote: Vec<String>,
+    pub wrote: Vec<String>,
     /// Whether the secret was read.
-    pub(super) read: bool,
+    pub read: bool,
     /// What answered.
-    pub(super) connected: Vec<String>,
+    pub connected: Vec<String>,
     /// Names of variables.
-    pub(super) variables: Vec<String>,
+    pub variables: Vec<String>,
     /// Descriptors besides the standard ones.
-    pub(super) descriptors: Vec<String>,
+    pub descriptors: Vec<String>,
     /// Capability sets that are not empty.
-    pub(super) capabilities: Vec<String>,
+    pub capabilities: Vec<String>,
     /// Whether a namespace could be made.
-    pub(super) nested: bool,
+    pub nested: bool,
     /// The mode of the filter of system calls.
-    pub(super) seccomp: String,
+    pub seccomp: String,
     /// Whether new privileges are ruled out.
-    pub(super) no_new_privs: bool,
+    pub no_new_privs: bool,
     /// How many processes are in sight.
-    pub(super) processes: usize,
+    pub processes: usize,
     /// Whether a process of the host is in sight.
-    pub(super) impostor: bool,
+    pub impostor: bool,
     /// The version of Landlock.
-    pub(super) landlock: i64,
+    pub landlock: i64,
     /// Whether a file could be written that no mount keeps, and Landlock alone does.
-    pub(super) landlock_is_open: bool,
+    pub landlock_is_open: bool,
     /// Processes that were left behind.
-    pub(super) left_behind: usize,
+    pub left_behind: usize,
 }
 
 /// Runs inside, prints what it could do.
-pub(super) fn inside(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn inside(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let Some(argument) = arguments.next().and_then(|text| text.into_string().ok()) else {
         return ExitCode::FAILURE;
     };

@@ -1,6 +1,5 @@
-//! The inner stage: our executable as the first process of a sandbox. It checks the walls, starts commands, supervises
-//! their memory and time, and ends, and with it everything, as soon as the worker is gone. It reads nothing that an agent
-//! wrote, and it has one thread.
+//! The first process of a sandbox. It checks the walls, starts commands, supervises their memory and time, and ends, and with
+//! it everything, as soon as the worker is gone. It reads nothing that an agent wrote, and it has one thread.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,12 +15,11 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 
-use super::confine::Confinement;
-use super::control::{Control, Heard, Line, Work};
-use super::spec::{EGRESS_ADDRESS, MODEL_ADDRESS};
-use super::wire::{self, Report, Request, Setup};
-use super::{beneath, frames, procfs, self_test};
-use crate::host::spawn;
+use crate::confine::Confinement;
+use crate::control::{Control, Heard, Line, Work};
+use crate::policy::{EGRESS_ADDRESS, MODEL_ADDRESS};
+use crate::wire::{self, Report, Request, Setup};
+use crate::{beneath, frames, procfs, self_test, spawn};
 
 /// How often memory is looked at and orphans are waited for.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,15 +27,26 @@ const TICK: Duration = Duration::from_millis(100);
 const MEASURE: Duration = Duration::from_secs(2);
 /// The exit code if something is not as it has to be.
 const UNSAFE: u8 = 96;
+/// What it is called where processes are listed.
+const NAME: &std::ffi::CStr = c"self-harness";
+/// The program that this is, for whoever runs it.
+const EXECUTABLE: &str = "/proc/self/exe";
 
-/// Runs as what the arguments say, if they say so.
-pub(super) fn stage(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    let first = arguments.nth(1)?;
+/// What this process is if it was started inside of a sandbox: its first process, or the probe. Looks at the arguments and
+/// has to be asked before anything else is done.
+#[must_use]
+pub fn run(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    let program = arguments.next()?;
+    let first = arguments.next()?;
     if first == wire::PROBE {
         return Some(self_test::inside(arguments));
     }
     if first != wire::INIT {
         return None;
+    }
+    if let Some(number) = wire::descriptor(&program) {
+        // What was executed is not needed open; what is wrong with it is seen when all descriptors are looked at.
+        let _ = spawn::close(number);
     }
     let argument = arguments.next();
     let started = if argument.as_ref().is_some_and(|argument| argument == frames::STDIO) {
@@ -58,11 +67,10 @@ pub(super) fn stage(mut arguments: impl Iterator<Item = OsString>) -> Option<Exi
 fn first_process(mut control: Control, setup: &Setup) -> u8 {
     match prepare(setup) {
         Ok((confinement, listeners)) => {
-            let executable = "/proc/self/exe".as_ref();
-            let build = match &setup.contained {
-                Some(_) => wire::build_of_copy(executable),
-                None => wire::build(executable),
-            };
+            let build = fs::metadata(EXECUTABLE).map(|file| match &setup.contained {
+                Some(_) => wire::build_of_copy(&file),
+                None => wire::build(&file),
+            });
             if control.ready(build.unwrap_or_default(), &listeners).is_err() {
                 return UNSAFE;
             }
@@ -98,6 +106,8 @@ fn prepare(setup: &Setup) -> Result<(Confinement, Vec<TcpListener>), String> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(io::Error::from)
         .map_err(failed("the first process stays readable"))?;
+    // What was executed from memory is called after a number.
+    rustix::thread::set_name(NAME).map_err(io::Error::from).map_err(failed("it cannot be named"))?;
     let null = fs::File::options()
         .read(true)
         .write(true)

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::pipe::PipeFlags;
 
-use super::frames::{self, Decoder, Kind};
-use super::wire::{self, Order, Report, Request, Setup};
+use crate::frames::{self, Decoder, Kind};
+use crate::wire::{self, Order, Report, Request, Setup};
 
 /// How long output is still carried after its command has ended.
 const AFTERGLOW: Duration = Duration::from_millis(500);
@@ -171,7 +171,7 @@ impl Line {
             Self { input, output, decoder: Decoder::default(), streams: Vec::new(), number: 0, ended: None };
         let mut buffer = [0; 4096];
         loop {
-            if let Some(frame) = line.decoder.next()? {
+            if let Some(frame) = line.decoder.take()? {
                 if frame.kind != Kind::Setup {
                     return Err(ErrorKind::InvalidData.into());
                 }
@@ -191,7 +191,7 @@ impl Line {
     }
 
     fn next(&mut self) -> io::Result<Heard> {
-        let Some(frame) = self.decoder.next()? else { return Ok(Heard::Nothing) };
+        let Some(frame) = self.decoder.take()? else { return Ok(Heard::Nothing) };
         match frame.kind {
             Kind::Stop => Ok(Heard::Stop),
             Kind::Run => {

@@ -71,6 +71,7 @@ pub(super) const DIGITS: [(u8, u8); 1] = [(b'0', b'9')];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::places::places;
 
     #[test]
     fn places_are_those_of_the_marks() {
@@ -79,9 +80,9 @@ mod tests {
                 let mut block = [b'x'; BLOCK];
                 block[at] = byte;
                 let bit = |marks: u8| u64::from(of_byte(byte) & marks != 0) << at;
-                assert_eq!(ends(&block), bit(END), "{byte} at {at}");
-                assert_eq!(points(&block), bit(POINT | SLASH | COLON), "{byte} at {at}");
-                assert_eq!(digits(&block), u64::from(byte.is_ascii_digit()) << at, "{byte} at {at}");
+                assert_eq!(places(&block, &ENDS), bit(END), "{byte} at {at}");
+                assert_eq!(places(&block, &POINTS), bit(POINT | SLASH | COLON), "{byte} at {at}");
+                assert_eq!(places(&block, &DIGITS), u64::from(byte.is_ascii_digit()) << at, "{byte} at {at}");
             }
         }
     }

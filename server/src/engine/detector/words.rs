@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use memchr::{memchr2_iter, memmem};
+use memchr::{memchr2_iter, memmem, memrchr};
 use regex::Regex;
 
 use super::marks::{self, BLANK, COLON, DOLLAR, LETTER, SLASH};
@@ -291,7 +291,7 @@ static LATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub(super) fn is_late(text: &str) -> bool {
     let text = text.trim();
     let first = text.lines().next().unwrap_or_default();
-    let last = text.rsplit('\n').next().unwrap_or_default();
+    let last = last_line(text);
     // It says one of two words, and both have one letter in them.
     let has_word = |line: &str| {
         memchr2_iter(b'u', b'U', line.as_bytes()).any(|at| {
@@ -305,6 +305,11 @@ pub(super) fn is_late(text: &str) -> bool {
         line.len() < 400 && has_word(line) && LATE.as_ref().is_some_and(|late| late.is_match(line))
     };
     is_said(first) || is_said(last)
+}
+
+/// What follows the last line break of a text.
+fn last_line(text: &str) -> &str {
+    memrchr(b'\n', text.as_bytes()).and_then(|end| text.get(end + 1..)).unwrap_or(text)
 }
 
 /// Whether a word is in a text in whatever case; it has none of the letters that have relatives beyond ASCII (k and s).
@@ -334,7 +339,7 @@ pub(super) fn asks(tail: &str) -> bool {
         Some(b':') => has_word(tail, "/n") || has_word(tail, "pa"),
         _ => false,
     };
-    let line = tail.rsplit('\n').next().unwrap_or(tail);
+    let line = last_line(tail);
     (has_letters || has_word(line, "pre"))
         && QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
 }

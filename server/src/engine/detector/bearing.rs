@@ -99,7 +99,8 @@ impl Reading {
                 }
                 for call in self.shown_by(evidence) {
                     let files = call.action.writes.iter().chain(&call.action.reads);
-                    all.extend(files.chain(&call.missing.paths).flat_map(|path| with_base(path)).map(keyed));
+                    all.extend(files.flat_map(|path| with_base(path)).map(keyed));
+                    all.extend(call.missing.paths.iter().flat_map(|path| with_base(path)).map(keyed));
                     let missing = call.missing.commands.iter().chain(&call.missing.modules);
                     all.extend(missing.map(|name| keyed(name)));
                     // They are in order: what comes later is not among the first.

@@ -1,5 +1,7 @@
 //! What the agent's surroundings did to it, and it to them: M20, M21, M28–M36.
 
+use ecow::EcoString;
+
 use super::message::Missing;
 use super::protocol::enough;
 use super::reading::{CallSeen, Reading};
@@ -139,7 +141,7 @@ pub(super) fn session_state_lost(reading: &Reading, count: usize) -> Vec<usize> 
     for (at, call) in reading.calls.iter().take(last).enumerate() {
         for command in &call.commands {
             let words = command.bare();
-            let argument = words.get(1).map_or("", String::as_str);
+            let argument = words.get(1).map_or("", EcoString::as_str);
             let later = |loses: &dyn Fn(&CallSeen) -> bool| {
                 let mut later =
                     reading.calls.iter().skip(at + 1).take_while(|later| !sets_again(later, words));
@@ -182,7 +184,7 @@ pub(super) fn session_state_lost(reading: &Reading, count: usize) -> Vec<usize> 
 }
 
 /// Whether a call sets the same again before it goes on.
-fn sets_again(call: &CallSeen, words: &[String]) -> bool {
+fn sets_again(call: &CallSeen, words: &[EcoString]) -> bool {
     call.commands.iter().any(|command| command.bare() == words)
 }
 
@@ -211,7 +213,7 @@ pub(super) fn out_of_scope_write(reading: &Reading, count: usize) -> Vec<usize> 
             |top: &str| file == top || file.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
         !file.starts_with('/') || own.into_iter().any(below) || (!workdir.is_empty() && below(workdir))
     };
-    let outside = |file: &String| !is_inside(file) || leads_out(reading.plain(file));
+    let outside = |file: &EcoString| !is_inside(file) || leads_out(reading.plain(file));
     let strays = reading.calls.iter().filter(|call| call.action.writes.iter().any(outside));
     enough(strays.map(|call| call.step).collect(), count)
 }
@@ -238,7 +240,7 @@ fn leads_out(path: &str) -> bool {
 
 /// M36: a write to a test or to the verifier.
 pub(super) fn touched_tests(reading: &Reading, count: usize) -> Vec<usize> {
-    let is_test = |file: &String| {
+    let is_test = |file: &EcoString| {
         let plain = reading.plain(file);
         let name = base(plain);
         let stem = name.split('.').next().unwrap_or(name);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use ecow::EcoString;
 use memchr::memmem;
 use serde_json::Value;
 
@@ -101,7 +102,7 @@ pub(super) struct CallSeen {
     /// overwritten by a call that went wrong.
     pub(super) is_blind: bool,
     /// What a tool for files wrote, by file.
-    pub(super) content: Option<(String, Content)>,
+    pub(super) content: Option<(EcoString, Content)>,
 }
 
 /// What became of a file.
@@ -187,6 +188,7 @@ impl Reading {
         self.steps.reserve(new);
         // Mostly a step has one.
         self.calls.reserve(new);
+        self.norms.reserve(new);
         let read = self.read;
         let by_agent =
             || trace.steps.iter().enumerate().skip(read).filter(|(_, step)| step.source == Source::Agent);
@@ -270,7 +272,7 @@ impl Reading {
         let action =
             Action::with(call, commands.as_deref(), is_error, |file| written.contains(words::base(file)));
         let commands = commands.unwrap_or_default();
-        let content = self.content(call, trace, place);
+        let content = self.content(call, &action, trace, place);
         let is_blind =
             !is_error && self.overwrites_unseen(&action, &commands, content.as_ref(), text, trace, place);
         self.result_tokens += result.tokens;
@@ -310,7 +312,7 @@ impl Reading {
         &self,
         action: &Action,
         commands: &[Command],
-        content: Option<&(String, Content)>,
+        content: Option<&(EcoString, Content)>,
         result: &str,
         trace: &Trace,
         (at, place): (usize, usize),
@@ -325,10 +327,12 @@ impl Reading {
             return false;
         }
         let base = words::base(path);
+        if self.written.contains(base) {
+            return false;
+        }
         let finder = memmem::Finder::new(base);
         let is_about = |call: &CallSeen| {
-            let mut files = call.action.reads.iter().chain(&call.action.writes);
-            files.any(|file| words::base(file) == base) || call.names_what(base, &finder)
+            call.action.reads.iter().any(|file| words::base(file) == base) || call.names_what(base, &finder)
         };
         if self.calls.iter().any(is_about) {
             return false;
@@ -341,12 +345,20 @@ impl Reading {
     }
 
     /// What a tool for files writes.
-    fn content(&mut self, call: &Call, trace: &Trace, place: (usize, usize)) -> Option<(String, Content)> {
-        let path = text_of(call, &["path", "file_path", "filename", "file"])?.to_owned();
+    fn content(
+        &mut self,
+        call: &Call,
+        action: &Action,
+        trace: &Trace,
+        place: (usize, usize),
+    ) -> Option<(EcoString, Content)> {
+        let path = text_of(call, &["path", "file_path", "filename", "file"])?;
+        let known = action.writes.iter().find(|file| *file == path).cloned();
+        let path = || known.unwrap_or_else(|| path.into());
         let old = text_of(call, &["old", "old_str", "old_string", "search"]);
         let new = text_of(call, &["new", "new_str", "new_string", "replace"]);
         if let (Some(old), Some(new)) = (old, new) {
-            return Some((path, Content::Replaced(old.to_owned(), new.to_owned())));
+            return Some((path(), Content::Replaced(old.to_owned(), new.to_owned())));
         }
         let text = whole(call)?;
         let same = self.wholes.iter().position(|(step, place)| {
@@ -356,7 +368,7 @@ impl Reading {
             self.wholes.push(place);
             self.wholes.len() - 1
         });
-        Some((path, Content::Whole(number)))
+        Some((path(), Content::Whole(number)))
     }
 
     /// A path as written, such that equal files are equal here.

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use ecow::EcoString;
+use memchr::{memchr, memrchr};
 use regex::Regex;
 use serde_json::Value;
 
@@ -155,8 +156,8 @@ pub fn error_line(text: &str) -> Option<&str> {
     let mut from = 0;
     while let Some(found) = WORDS.as_ref()?.find_at(text, from) {
         let (before, after) = (text.get(..found.start())?, text.get(found.end()..)?);
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let end = after.find('\n').map_or(text.len(), |at| found.end() + at);
+        let start = memrchr(b'\n', before.as_bytes()).map_or(0, |at| at + 1);
+        let end = memchr(b'\n', after.as_bytes()).map_or(text.len(), |at| found.end() + at);
         let line = text.get(start..end)?;
         let line = line.strip_suffix('\r').unwrap_or(line);
         if is_error_line(line) {

@@ -84,7 +84,7 @@ fn calls_of_coding_agents_are_understood() {
                 assert!(!says || action::is_error(call), "{call:?}");
             }
             *kinds.entry(action.kind()).or_insert(0_usize) += 1;
-            written.extend(action.writes);
+            written.extend(action.writes.iter().map(|file| file.to_string()));
         }
     }
     let total: usize = kinds.values().sum();

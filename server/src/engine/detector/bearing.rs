@@ -104,7 +104,7 @@ impl Reading {
                     let missing = call.missing.commands.iter().chain(&call.missing.modules);
                     all.extend(missing.map(|name| keyed(name)));
                     // They are in order: what comes later is not among the first.
-                    all.extend(call.entities().take(MAX_ENTITIES).map(keyed));
+                    all.extend(self.named_by(call).take(MAX_ENTITIES).map(keyed));
                     if 4 * MAX_ENTITIES < all.len() {
                         keep_first(&mut all);
                     }

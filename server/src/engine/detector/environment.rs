@@ -63,7 +63,7 @@ pub(super) fn truncated_read(reading: &Reading, count: usize) -> Vec<usize> {
     for (at, call) in reading.calls.iter().enumerate().filter(|(_, call)| call.truncated) {
         let next: Vec<&CallSeen> = reading.calls.iter().skip(at + 1).take(count).collect();
         let reads = |later: &&CallSeen| {
-            let is_about = call.names_nothing() || call.shares_names(later);
+            let is_about = reading.names_nothing(call) || reading.share_names(call, later);
             later.has_range && is_about
         };
         let is_left = next.len() == count || reading.is_over;
@@ -161,7 +161,7 @@ pub(super) fn session_state_lost(reading: &Reading, count: usize) -> Vec<usize> 
                             let below = format!("{prefix}{path}");
                             let before = reading.calls.iter().take(at + 1);
                             before
-                                .flat_map(|call| call.entities())
+                                .flat_map(|call| reading.named_by(call))
                                 .any(|entity| reading.plain(entity) == below || entity == *path)
                         };
                         later.missing.paths.iter().any(|path| inside(path) && known(path))

@@ -152,6 +152,10 @@ fn begins_otherwise(one: &str, other: &str) -> bool {
             return true;
         }
     }
+    // So little says nothing for sure.
+    if one.len().min(other.len()) - start < MAX_PREFIX {
+        return false;
+    }
     let begins = |text: &str| {
         let part = start_of(text.get(start..)?, RAW_HEAD);
         let mut out = String::with_capacity(RAW_HEAD);

@@ -133,6 +133,7 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
             was_digit = digits >> (BLOCK - 1);
         }
         let mut points = places(block, &marks::POINTS);
+        points = bits(points).filter(|at| may_name(bytes, first + at)).fold(0, |kept, at| kept | 1 << at);
         if points == 0 && open.is_none() {
             continue;
         }
@@ -143,10 +144,6 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
                 None if points == 0 => break,
                 None => {
                     let point = points.trailing_zeros();
-                    if !may_name(bytes, first + point as usize) {
-                        points &= points - 1;
-                        continue;
-                    }
                     (start_of_word(bytes, first, ends, point), first + point as usize)
                 }
             };

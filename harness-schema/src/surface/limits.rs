@@ -299,6 +299,7 @@ mod tests {
         assert_eq!(approx_tokens("abcde"), 2);
         assert_eq!(approx_tokens("漢字a"), 3);
         assert_eq!(approx_tokens("漢字"), 2);
+        assert_eq!(approx_tokens(&"aaé漢".repeat(999)), (2 * 999 + 2 * 999 * 4_usize).div_ceil(4));
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn calls_of_coding_agents_are_understood() {
     let mut kinds = std::collections::BTreeMap::new();
     for line in text.lines() {
         let trace = read(line, TranscriptFormat::Auto);
-        let mut written: Vec<String> = Vec::new();
+        let mut written = Vec::new();
         for call in trace.steps.iter().flat_map(|step| &step.calls) {
             let action = Action::of(call, |file| written.iter().any(|other| other == file));
             assert!(!action.target.is_empty(), "{call:?}");

@@ -7,6 +7,8 @@ mod norm;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use ecow::EcoString;
+use memchr::{memchr, memrchr};
 use regex::Regex;
 use serde_json::Value;
 
@@ -72,11 +74,11 @@ pub struct Action {
     /// Whether it went wrong.
     pub is_error: bool,
     /// The path, test or command that it is about.
-    pub target: String,
+    pub target: EcoString,
     /// Files that it writes, as written.
-    pub writes: Vec<String>,
+    pub writes: Vec<EcoString>,
     /// Files that it reads, as written.
-    pub reads: Vec<String>,
+    pub reads: Vec<EcoString>,
 }
 
 impl Action {
@@ -111,7 +113,8 @@ impl Action {
         match commands {
             Some(commands) => {
                 for command in commands {
-                    let own = |file: &str| written(file) || writes.iter().any(|other: &String| other == file);
+                    let own =
+                        |file: &str| written(file) || writes.iter().any(|other: &EcoString| other == file);
                     let (into, from) = (command.writes(), command.reads());
                     kinds.insert(command.kind(&into, &from, own));
                     writes.extend(into);
@@ -153,8 +156,8 @@ pub fn error_line(text: &str) -> Option<&str> {
     let mut from = 0;
     while let Some(found) = WORDS.as_ref()?.find_at(text, from) {
         let (before, after) = (text.get(..found.start())?, text.get(found.end()..)?);
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let end = after.find('\n').map_or(text.len(), |at| found.end() + at);
+        let start = memrchr(b'\n', before.as_bytes()).map_or(0, |at| at + 1);
+        let end = memchr(b'\n', after.as_bytes()).map_or(text.len(), |at| found.end() + at);
         let line = text.get(start..end)?;
         let line = line.strip_suffix('\r').unwrap_or(line);
         if is_error_line(line) {
@@ -231,10 +234,10 @@ pub(super) fn argument<'a>(arguments: &'a Value, name: &str) -> Option<&'a Value
 }
 
 /// The kind and path of a call to a tool for files.
-fn file_kind(call: &Call) -> Option<(Kind, String)> {
+fn file_kind(call: &Call) -> Option<(Kind, EcoString)> {
     let Arguments::Json(arguments) = &call.arguments else { return None };
     let keys = ["path", "file_path", "filename", "file"];
-    let path = keys.iter().find_map(|key| argument(arguments, key)?.as_str())?.to_owned();
+    let path = keys.iter().find_map(|key| argument(arguments, key)?.as_str())?.into();
     let verb = argument(arguments, "command").and_then(Value::as_str).unwrap_or(&call.tool);
     let verb = match verb.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => Cow::Owned(verb.to_ascii_lowercase()),
@@ -249,7 +252,7 @@ fn file_kind(call: &Call) -> Option<(Kind, String)> {
     reads.iter().any(|word| verb.contains(word)).then_some((Kind::Read, path))
 }
 
-fn target(call: &Call, commands: Option<&[Command]>, writes: &[String], reads: &[String]) -> String {
+fn target(call: &Call, commands: Option<&[Command]>, writes: &[EcoString], reads: &[EcoString]) -> EcoString {
     if let Some(path) = writes.first() {
         return path.clone();
     }
@@ -261,10 +264,10 @@ fn target(call: &Call, commands: Option<&[Command]>, writes: &[String], reads: &
             return command
                 .test()
                 .or_else(|| reads.first().cloned())
-                .unwrap_or_else(|| command.program().to_owned());
+                .unwrap_or_else(|| command.program().into());
         }
     }
-    reads.first().cloned().unwrap_or_else(|| call.tool.clone())
+    reads.first().cloned().unwrap_or_else(|| call.tool.as_str().into())
 }
 
 #[cfg(test)]

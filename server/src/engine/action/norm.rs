@@ -2,16 +2,17 @@
 //! paths masked (`method` 3.1). Equal calls have equal forms. Forms are compared by how they begin first.
 
 use std::borrow::Cow;
+use std::hash::Hasher as _;
 use std::ops::ControlFlow;
 
-use memchr::{memmem, memrchr};
-use rustc_hash::FxHashMap;
+use memchr::{memmem, memrchr2};
+use rustc_hash::{FxHashMap, FxHasher};
 use serde_json::Value;
 
 use crate::engine::trace::{Arguments, Call, Trace};
 
 /// So many bytes are enough for most forms to differ.
-const HEAD: usize = 64;
+const HEAD: usize = 128;
 
 /// So many bytes of a text are masked to see whether two forms go on otherwise.
 const RAW_HEAD: usize = 256;
@@ -30,26 +31,31 @@ pub fn norm(call: &Call) -> String {
     norm
 }
 
-/// What calls of one form begin with in common: the bytes of their arguments that are never masked, up to the first path of a
-/// temporary file.
-fn head(call: &Call) -> [u8; HEAD] {
+/// What calls of one form begin with in common, as a number: the bytes of their arguments that are never masked, up to the first
+/// path of a temporary file.
+fn head(call: &Call) -> u64 {
     let mut head = [0; HEAD];
-    let mut places = head.iter_mut();
+    let mut length = 0;
     let _ = each_piece(call, &mut |piece| {
         let bytes = piece.as_bytes();
-        for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| is_plain(**byte) || **byte == b'/') {
+        for (at, byte) in bytes.iter().enumerate() {
             let is_temporary = || {
                 let rest = bytes.get(at..).unwrap_or_default();
                 rest.starts_with(b"/tmp/") || rest.starts_with(b"/var/tmp/")
             };
-            match places.next() {
-                Some(place) if *byte != b'/' || !is_temporary() => *place = *byte,
-                _ => return ControlFlow::Break(()),
+            if *byte == b'/' && is_temporary() {
+                return ControlFlow::Break(());
             }
+            let Some(place) = head.get_mut(length) else { return ControlFlow::Break(()) };
+            // The next one takes the place of what is masked.
+            *place = *byte;
+            length += usize::from(is_plain(*byte) || *byte == b'/');
         }
         ControlFlow::Continue(())
     });
-    head
+    let mut hasher = FxHasher::default();
+    hasher.write(head.get(..length).unwrap_or_default());
+    hasher.finish()
 }
 
 /// At most so many bytes of a text from its beginning, whole characters.
@@ -60,8 +66,8 @@ fn start_of(text: &str, bytes: usize) -> &str {
 /// The forms of the calls of a trace, as numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Norms {
-    /// The last form that begins so.
-    by_head: FxHashMap<[u8; HEAD], usize>,
+    /// The last form that [begins so](head).
+    by_head: FxHashMap<u64, usize>,
     /// Each form, by its number.
     all: Vec<Norm>,
 }
@@ -76,6 +82,12 @@ struct Norm {
 }
 
 impl Norms {
+    /// So many more forms are to be expected.
+    pub fn reserve(&mut self, more: usize) {
+        self.by_head.reserve(more);
+        self.all.reserve(more);
+    }
+
     /// The number of the form of a call: two calls have the same if their forms are equal. `place` is that of its step in the
     /// trace and of the call in the step; the calls that were numbered before must still be in the trace.
     pub fn number(&mut self, trace: &Trace, place: (usize, usize)) -> usize {
@@ -118,27 +130,31 @@ fn is_alike(one: &[Cow<'_, str>], other: &[Cow<'_, str>]) -> bool {
     }
 }
 
-/// Where two texts first differ, and where that line begins.
+/// Where two texts first differ, and the last blank before that, or the beginning.
 fn difference(one: &str, other: &str) -> (usize, usize) {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let (parts, other_parts) = (one.as_chunks::<32>().0, other.as_chunks::<32>().0);
     let parts = parts.iter().zip(other_parts).take_while(|(one, other)| one == other).count();
     let (one_rest, other_rest) = (one.iter().skip(32 * parts), other.iter().skip(32 * parts));
     let same = 32 * parts + one_rest.zip(other_rest).take_while(|(one, other)| one == other).count();
-    (same, memrchr(b'\n', one.get(..same).unwrap_or(one)).unwrap_or_default())
+    (same, memrchr2(b' ', b'\n', one.get(..same).unwrap_or(one)).unwrap_or_default())
 }
 
 /// Whether it is sure that two texts differ once they are masked, by what follows where they first differ, as they mostly do.
 fn begins_otherwise(one: &str, other: &str) -> bool {
-    // What is masked does not go on behind a line break, except for blanks, and these are the same in both.
+    // What is masked does not go on behind a blank, except for blanks, and these are the same in both.
     let (same, start) = difference(one, other);
     let is_plain_at = |text: &str| text.as_bytes().get(same).is_some_and(|byte| is_plain(*byte));
     if is_plain_at(one) && is_plain_at(other) {
         // Both stay as they are, unless they are within the path of a temporary file.
-        let line = one.as_bytes().get(start..same).unwrap_or_default();
-        if memmem::find(line, b"/tmp/").is_none() {
+        let word = one.as_bytes().get(start..same).unwrap_or_default();
+        if memmem::find(word, b"/tmp/").is_none() {
             return true;
         }
+    }
+    // So little says nothing for sure.
+    if one.len().min(other.len()) - start < MAX_PREFIX {
+        return false;
     }
     let begins = |text: &str| {
         let part = start_of(text.get(start..)?, RAW_HEAD);
@@ -186,9 +202,21 @@ fn each_of_value<'v>(value: &'v Value, of_piece: OfPiece<'_, 'v>) -> ControlFlow
     match value {
         Value::Object(entries) if entries.keys().is_sorted() => each_of_entries(entries.iter(), of_piece),
         Value::Object(entries) => {
-            let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| *key);
-            each_of_entries(entries.into_iter(), of_piece)
+            // Most calls have a few.
+            let mut few = [None; 8];
+            let mut many = Vec::new();
+            let sorted = match few.get_mut(..entries.len()) {
+                Some(few) => {
+                    few.iter_mut().zip(entries).for_each(|(place, entry)| *place = Some(entry));
+                    few
+                }
+                None => {
+                    many.extend(entries.iter().map(Some));
+                    many.as_mut_slice()
+                }
+            };
+            sorted.sort_unstable_by_key(|entry| entry.map(|(key, _)| key));
+            each_of_entries(sorted.iter().copied().flatten(), of_piece)
         }
         Value::Array(items) => {
             of_piece(Cow::Borrowed("["))?;
@@ -209,9 +237,11 @@ fn each_of_entries<'v>(
 ) -> ControlFlow<()> {
     of_piece(Cow::Borrowed("{"))?;
     for (at, (key, value)) in entries.enumerate() {
-        for piece in [if at == 0 { "" } else { ", " }, key, ": "] {
-            of_piece(Cow::Borrowed(piece))?;
+        if at != 0 {
+            of_piece(Cow::Borrowed(", "))?;
         }
+        of_piece(Cow::Borrowed(key))?;
+        of_piece(Cow::Borrowed(": "))?;
         each_of_value(value, of_piece)?;
     }
     of_piece(Cow::Borrowed("}"))

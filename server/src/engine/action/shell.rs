@@ -1,17 +1,19 @@
 //! Shell text as the commands that it runs: split at `;`, `&&`, `||`, `|` and line breaks outside of quotes, with their
 //! words and redirections. It is read, never run; what a shell would expand stays as written.
 
+use ecow::EcoString;
+
 use super::Kind;
 
 /// One command of a shell text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
     /// Its words without quotes; variables that are set for it come first.
-    pub words: Vec<String>,
+    pub words: Vec<EcoString>,
     /// Files that its output goes to.
-    pub into: Vec<String>,
+    pub into: Vec<EcoString>,
     /// Files that its input comes from.
-    pub from: Vec<String>,
+    pub from: Vec<EcoString>,
     /// Whether it is left running (`&`).
     pub is_left: bool,
     /// How many of its words come before the program.
@@ -21,7 +23,7 @@ pub struct Command {
 /// The commands of a shell text, in order. The lines of a here-document belong to no command.
 #[must_use]
 pub fn commands(text: &str) -> Vec<Command> {
-    let mut reader = Reader { text, ..Reader::default() };
+    let mut reader = Reader { text, word: String::with_capacity(128), ..Reader::default() };
     reader.run();
     reader.all
 }
@@ -37,7 +39,7 @@ struct Reader<'a> {
     in_word: bool,
     redirect: Option<Redirect>,
     /// The ends of here-documents that begin with the next line.
-    heredocs: Vec<String>,
+    heredocs: Vec<EcoString>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -178,7 +180,8 @@ impl Reader<'_> {
         if !std::mem::take(&mut self.in_word) {
             return;
         }
-        let word = std::mem::take(&mut self.word);
+        let word = EcoString::from(self.word.as_str());
+        self.word.clear();
         match self.redirect.take() {
             Some(Redirect::Into) => self.command.into.push(word),
             Some(Redirect::From) => self.command.from.push(word),
@@ -228,7 +231,7 @@ fn is_runner(name: &str) -> bool {
 const WRAPPERS: [&str; 8] = ["sudo", "env", "time", "nohup", "setsid", "timeout", "nice", "xargs"];
 
 /// How many words come before the program that a command runs.
-fn before_program(all: &[String]) -> usize {
+fn before_program(all: &[EcoString]) -> usize {
     let mut words = all;
     let is_assignment = |word: &str| {
         word.split_once('=').is_some_and(|(name, _)| {
@@ -257,7 +260,7 @@ fn before_program(all: &[String]) -> usize {
 impl Command {
     /// The words from the program on, without the shell's grammar, variables that are set and programs that run others.
     #[must_use]
-    pub fn bare(&self) -> &[String] {
+    pub fn bare(&self) -> &[EcoString] {
         self.words.get(self.before..).unwrap_or_default()
     }
 
@@ -267,12 +270,12 @@ impl Command {
         self.bare().first().map_or("", |word| base(word))
     }
 
-    fn arguments(&self) -> &[String] {
+    fn arguments(&self) -> &[EcoString] {
         self.bare().get(1..).unwrap_or_default()
     }
 
     /// Arguments that are no options.
-    fn plain(&self) -> impl Iterator<Item = &String> {
+    fn plain(&self) -> impl Iterator<Item = &EcoString> {
         self.arguments().iter().filter(|word| !word.starts_with('-'))
     }
 
@@ -282,8 +285,8 @@ impl Command {
 
     /// The files that it writes.
     #[must_use]
-    pub fn writes(&self) -> Vec<String> {
-        let mut files: Vec<String> = self
+    pub fn writes(&self) -> Vec<EcoString> {
+        let mut files: Vec<EcoString> = self
             .into
             .iter()
             .filter(|file| !file.starts_with("/dev/") && !file.starts_with('&'))
@@ -296,7 +299,7 @@ impl Command {
             "sed" | "perl" if self.edits_in_place() => files.extend(self.edited().cloned()),
             "patch" | "dd" => {
                 let of =
-                    self.arguments().iter().filter_map(|word| word.strip_prefix("of=")).map(str::to_owned);
+                    self.arguments().iter().filter_map(|word| word.strip_prefix("of=")).map(EcoString::from);
                 let named = of.collect::<Vec<_>>();
                 files.extend(if named.is_empty() { self.plain().take(1).cloned().collect() } else { named });
             }
@@ -322,8 +325,8 @@ impl Command {
 
     /// The files that `sed` or `perl` works on: arguments that are no options and no script. The script is the first of them, or
     /// stands behind each `-e`.
-    fn edited(&self) -> impl Iterator<Item = &String> {
-        let takes = |word: &String| {
+    fn edited(&self) -> impl Iterator<Item = &EcoString> {
+        let takes = |word: &EcoString| {
             // `-ne` takes one as well; what stands behind `-i` is the ending of a copy.
             let is_short = word.starts_with('-') && !word.starts_with("--") && !word.starts_with("-i");
             ["-f", "--expression", "--file"].contains(&word.as_str()) || (is_short && word.ends_with('e'))
@@ -340,7 +343,7 @@ impl Command {
 
     /// The files that it reads, as far as its name tells.
     #[must_use]
-    pub fn reads(&self) -> Vec<String> {
+    pub fn reads(&self) -> Vec<EcoString> {
         let mut files = self.from.clone();
         match self.program() {
             "cat" | "head" | "tail" | "less" | "more" | "nl" | "wc" | "od" | "xxd" | "file" | "stat"
@@ -357,13 +360,13 @@ impl Command {
 
     /// The test that it runs, if it names one: `tests/test_a.py::test_b`.
     #[must_use]
-    pub fn test(&self) -> Option<String> {
-        let is_test = |word: &&String| word.contains("::") || word.contains("test");
+    pub fn test(&self) -> Option<EcoString> {
+        let is_test = |word: &&EcoString| word.contains("::") || word.contains("test");
         (self.runs_tests()).then(|| self.plain().find(is_test).cloned()).flatten()
     }
 
     fn runs_tests(&self) -> bool {
-        let first = self.plain().next().map_or("", String::as_str);
+        let first = self.plain().next().map_or("", EcoString::as_str);
         match self.program() {
             "pytest" | "py.test" | "tox" | "nox" | "jest" | "vitest" | "mocha" | "ctest" | "rspec"
             | "phpunit" | "prove" => true,
@@ -384,7 +387,7 @@ impl Command {
     }
 
     fn builds(&self) -> bool {
-        let first = self.plain().next().map_or("", String::as_str);
+        let first = self.plain().next().map_or("", EcoString::as_str);
         match self.program() {
             "make" | "ninja" | "cmake" | "gcc" | "g++" | "cc" | "c++" | "clang" | "clang++" | "javac"
             | "tsc" | "rustc" | "mypy" | "ruff" | "eslint" | "flake8" | "pyright" => true,
@@ -398,7 +401,7 @@ impl Command {
     }
 
     fn installs(&self) -> bool {
-        let first = self.plain().next().map_or("", String::as_str);
+        let first = self.plain().next().map_or("", EcoString::as_str);
         match self.program() {
             "pip" | "pip3" | "pipx" | "apt" | "apt-get" | "apk" | "dnf" | "yum" | "brew" | "conda"
             | "gem" | "uv" | "poetry" => {
@@ -414,7 +417,7 @@ impl Command {
 
     fn serves(&self) -> bool {
         let program = self.program();
-        let first = self.plain().next().map_or("", String::as_str);
+        let first = self.plain().next().map_or("", EcoString::as_str);
         self.is_left
             || [
                 "nginx",
@@ -434,7 +437,12 @@ impl Command {
 
     /// What kind of call this alone would be, with the files that it writes and reads; `written` tells which files an earlier
     /// call wrote.
-    pub(super) fn kind(&self, writes: &[String], reads: &[String], written: impl Fn(&str) -> bool) -> Kind {
+    pub(super) fn kind(
+        &self,
+        writes: &[EcoString],
+        reads: &[EcoString],
+        written: impl Fn(&str) -> bool,
+    ) -> Kind {
         // A test that writes its log is still a test.
         if self.runs_tests() || self.builds() {
             return Kind::Verify;
@@ -460,7 +468,7 @@ impl Command {
         let looks = LOOKING.contains(&self.program())
             || (self.program() == "git"
                 && ["status", "log", "diff", "show", "branch", "blame"]
-                    .contains(&self.plain().next().map_or("", String::as_str)));
+                    .contains(&self.plain().next().map_or("", EcoString::as_str)));
         if looks { Kind::Read } else { Kind::Other }
     }
 }

@@ -142,7 +142,7 @@ fn scripts_of_sed_and_perl_are_no_files() {
         ("perl -i -pe 's/a/b/' x", vec!["x"]),
         ("sed -n -e 1,5p x", vec![]),
     ] {
-        let written: Vec<String> = commands(text).iter().flat_map(Command::writes).collect();
+        let written: Vec<_> = commands(text).iter().flat_map(Command::writes).collect();
         assert_eq!(written, expected, "{text}");
     }
     assert_eq!(commands("sed -n -e 1,5p x")[0].reads(), ["x"]);

@@ -99,11 +99,12 @@ impl Reading {
                 }
                 for call in self.shown_by(evidence) {
                     let files = call.action.writes.iter().chain(&call.action.reads);
-                    all.extend(files.chain(&call.missing.paths).flat_map(|path| with_base(path)).map(keyed));
+                    all.extend(files.flat_map(|path| with_base(path)).map(keyed));
+                    all.extend(call.missing.paths.iter().flat_map(|path| with_base(path)).map(keyed));
                     let missing = call.missing.commands.iter().chain(&call.missing.modules);
                     all.extend(missing.map(|name| keyed(name)));
                     // They are in order: what comes later is not among the first.
-                    all.extend(call.entities().take(MAX_ENTITIES).map(keyed));
+                    all.extend(self.named_by(call).take(MAX_ENTITIES).map(keyed));
                     if 4 * MAX_ENTITIES < all.len() {
                         keep_first(&mut all);
                     }

@@ -47,7 +47,7 @@ pub(super) fn uncreated(reading: &Reading) -> impl Iterator<Item = &String> {
             let ran =
                 reading.calls.iter().filter(|call| !call.action.is_error && !call.action.is(Kind::Read));
             let mut ran = ran.filter(|call| !call.commands.is_empty());
-            ran.any(|call| call.names(base(required)))
+            ran.any(|call| reading.names(call, base(required)))
         };
         !by_write && !by_program()
     })

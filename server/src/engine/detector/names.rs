@@ -117,7 +117,7 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
     let bytes = text.as_bytes();
     let mut names = Vec::with_capacity(text.len() / 64);
     let mut may_have_port = false;
-    // Where the word begins, and its first point, slash or colon, which every name has, as long as it has not ended.
+    // Where the word begins, and its first point, slash or colon [that names have](may_name), as long as it has not ended.
     let mut open = None;
     let mut was_digit = 0;
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
@@ -133,6 +133,7 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
             was_digit = digits >> (BLOCK - 1);
         }
         let mut points = places(block, &marks::POINTS);
+        points = bits(points).filter(|at| may_name(bytes, first + at)).fold(0, |kept, at| kept | 1 << at);
         if points == 0 && open.is_none() {
             continue;
         }
@@ -166,6 +167,17 @@ fn named(text: &str) -> (Vec<(u64, &str)>, bool) {
     let has_other_digits =
         || !text.is_ascii() && text.chars().any(|char| !char.is_ascii() && char.is_numeric());
     (names, may_have_port || has_other_digits())
+}
+
+/// Whether a name may have the point, slash or colon that stands there: an ending begins with a letter, and colons part names
+/// by two.
+fn may_name(bytes: &[u8], at: usize) -> bool {
+    let next = bytes.get(at + 1);
+    match bytes.get(at) {
+        Some(b'.') => next.is_some_and(u8::is_ascii_alphabetic),
+        Some(b':') => next == Some(&b':'),
+        _ => true,
+    }
 }
 
 /// Where the word of a place in a block begins.

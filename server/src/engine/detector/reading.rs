@@ -1,8 +1,10 @@
 //! A trace as detectors look at it: each step and call once, reduced to facts, so that a longer trace costs only what is new.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::OnceLock;
 
+use ecow::EcoString;
 use memchr::memmem;
 use serde_json::Value;
 
@@ -41,6 +43,8 @@ pub struct Reading {
     written: BTreeSet<String>,
     /// Names of files in the instruction, without directories.
     named: BTreeSet<String>,
+    /// The texts of the arguments of all calls, of each from the beginning, one behind the other.
+    said: String,
     /// What the agent said last.
     pub(super) last_message: String,
     norms: Norms,
@@ -87,8 +91,8 @@ pub(super) struct CallSeen {
     /// The line of its result that says what went wrong, if it did.
     pub(super) error: Option<String>,
     pub(super) missing: Missing,
-    /// The texts of its arguments, from the beginning.
-    said: String,
+    /// Where the texts of its arguments are among [those of all](Reading::said).
+    said: Range<usize>,
     /// What it names, once that was asked for.
     names: OnceLock<Names>,
     /// Whether its result ends in a question.
@@ -101,7 +105,7 @@ pub(super) struct CallSeen {
     /// overwritten by a call that went wrong.
     pub(super) is_blind: bool,
     /// What a tool for files wrote, by file.
-    pub(super) content: Option<(String, Content)>,
+    pub(super) content: Option<(EcoString, Content)>,
 }
 
 /// What became of a file.
@@ -113,42 +117,49 @@ pub(super) enum Content {
     Replaced(String, String),
 }
 
-impl CallSeen {
-    /// Paths, tests, ports and programs that it names, in order, each once.
-    pub(super) fn entities(&self) -> impl Iterator<Item = &str> {
-        self.all_names().iter(&self.said)
+/// What calls name. Each of them is one of the reading.
+impl Reading {
+    /// The texts of the arguments of a call, from the beginning.
+    fn said_by(&self, call: &CallSeen) -> &str {
+        self.said.get(call.said.clone()).unwrap_or_default()
     }
 
-    fn all_names(&self) -> &Names {
-        self.names.get_or_init(|| {
-            let programs = self.commands.iter().map(Command::program);
-            Names::of(&self.said, programs.filter(|name| !words::is_common(name)))
+    fn all_names<'a>(&self, call: &'a CallSeen) -> &'a Names {
+        call.names.get_or_init(|| {
+            let programs = call.commands.iter().map(Command::program);
+            Names::of(self.said_by(call), programs.filter(|name| !words::is_common(name)))
         })
     }
 
-    /// Whether it names nothing.
-    pub(super) fn names_nothing(&self) -> bool {
-        self.all_names().is_empty()
+    /// Paths, tests, ports and programs that a call names, in order, each once.
+    pub(super) fn named_by<'a>(&'a self, call: &'a CallSeen) -> impl Iterator<Item = &'a str> {
+        self.all_names(call).iter(self.said_by(call))
     }
 
-    /// Whether it names something.
-    pub(super) fn names(&self, name: &str) -> bool {
-        self.names_what(name, &memmem::Finder::new(name))
+    /// Whether a call names nothing.
+    pub(super) fn names_nothing(&self, call: &CallSeen) -> bool {
+        self.all_names(call).is_empty()
     }
 
-    /// As [`CallSeen::names`], with what finds the name in a text.
-    fn names_what(&self, name: &str, finder: &memmem::Finder<'_>) -> bool {
+    /// Whether a call names something.
+    pub(super) fn names(&self, call: &CallSeen, name: &str) -> bool {
+        self.names_what(call, name, &memmem::Finder::new(name))
+    }
+
+    /// As [`Reading::names`], with what finds the name in a text.
+    fn names_what(&self, call: &CallSeen, name: &str, finder: &memmem::Finder<'_>) -> bool {
         // Most names are in no text of most calls.
-        let may_be = self.names.get().is_some()
+        let may_be = call.names.get().is_some()
             || name.starts_with("port ")
-            || finder.find(self.said.as_bytes()).is_some()
-            || self.commands.iter().any(|command| command.program() == name);
-        may_be && self.all_names().contains(&self.said, name)
+            || finder.find(self.said_by(call).as_bytes()).is_some()
+            || call.commands.iter().any(|command| command.program() == name);
+        may_be && self.all_names(call).contains(self.said_by(call), name)
     }
 
-    /// Whether it names something that another call names too.
-    pub(super) fn shares_names(&self, other: &Self) -> bool {
-        self.all_names().share(&self.said, other.all_names(), &other.said)
+    /// Whether a call names something that another one names too.
+    pub(super) fn share_names(&self, call: &CallSeen, other: &CallSeen) -> bool {
+        let (text, other_text) = (self.said_by(call), self.said_by(other));
+        self.all_names(call).share(text, self.all_names(other), other_text)
     }
 }
 
@@ -187,6 +198,8 @@ impl Reading {
         self.steps.reserve(new);
         // Mostly a step has one.
         self.calls.reserve(new);
+        self.norms.reserve(new);
+        self.said.reserve(new.saturating_mul(MAX_NAMED / 4));
         let read = self.read;
         let by_agent =
             || trace.steps.iter().enumerate().skip(read).filter(|(_, step)| step.source == Source::Agent);
@@ -259,10 +272,13 @@ impl Reading {
         // Whether it answers matters only if something was asked.
         let is_asked = self.calls.last().is_some_and(|call| call.asks);
         let is_searched = is_asked || !self.unnamed.is_empty();
-        let mut said = said(&call.arguments, if is_searched { usize::MAX } else { MAX_NAMED });
+        let start = self.said.len();
+        add_said(&call.arguments, if is_searched { usize::MAX } else { MAX_NAMED }, &mut self.said);
+        let said = self.said.get(start..).unwrap_or_default();
         self.unnamed.retain(|literal| !said.contains(literal.as_str()));
-        let answers = is_asked && words::answers(&said);
-        said.truncate(said.floor_char_boundary(MAX_NAMED));
+        let answers = is_asked && words::answers(said);
+        let end = start + said.floor_char_boundary(MAX_NAMED);
+        self.said.truncate(end);
         let is_error = result.is_error;
         let text = call.observation.as_ref().map_or("", |result| result.text.as_str());
         let commands = shell_text(call).map(|text| commands(&text));
@@ -270,7 +286,7 @@ impl Reading {
         let action =
             Action::with(call, commands.as_deref(), is_error, |file| written.contains(words::base(file)));
         let commands = commands.unwrap_or_default();
-        let content = self.content(call, trace, place);
+        let content = self.content(call, &action, trace, place);
         let is_blind =
             !is_error && self.overwrites_unseen(&action, &commands, content.as_ref(), text, trace, place);
         self.result_tokens += result.tokens;
@@ -291,7 +307,7 @@ impl Reading {
             result_bytes: result.bytes,
             missing: result.missing,
             error: result.error,
-            said,
+            said: start..end,
             names: OnceLock::new(),
             asks: result.asks,
             answers,
@@ -310,7 +326,7 @@ impl Reading {
         &self,
         action: &Action,
         commands: &[Command],
-        content: Option<&(String, Content)>,
+        content: Option<&(EcoString, Content)>,
         result: &str,
         trace: &Trace,
         (at, place): (usize, usize),
@@ -325,10 +341,13 @@ impl Reading {
             return false;
         }
         let base = words::base(path);
+        if self.written.contains(base) {
+            return false;
+        }
         let finder = memmem::Finder::new(base);
         let is_about = |call: &CallSeen| {
-            let mut files = call.action.reads.iter().chain(&call.action.writes);
-            files.any(|file| words::base(file) == base) || call.names_what(base, &finder)
+            call.action.reads.iter().any(|file| words::base(file) == base)
+                || self.names_what(call, base, &finder)
         };
         if self.calls.iter().any(is_about) {
             return false;
@@ -341,12 +360,20 @@ impl Reading {
     }
 
     /// What a tool for files writes.
-    fn content(&mut self, call: &Call, trace: &Trace, place: (usize, usize)) -> Option<(String, Content)> {
-        let path = text_of(call, &["path", "file_path", "filename", "file"])?.to_owned();
+    fn content(
+        &mut self,
+        call: &Call,
+        action: &Action,
+        trace: &Trace,
+        place: (usize, usize),
+    ) -> Option<(EcoString, Content)> {
+        let path = text_of(call, &["path", "file_path", "filename", "file"])?;
+        let known = action.writes.iter().find(|file| *file == path).cloned();
+        let path = || known.unwrap_or_else(|| path.into());
         let old = text_of(call, &["old", "old_str", "old_string", "search"]);
         let new = text_of(call, &["new", "new_str", "new_string", "replace"]);
         if let (Some(old), Some(new)) = (old, new) {
-            return Some((path, Content::Replaced(old.to_owned(), new.to_owned())));
+            return Some((path(), Content::Replaced(old.to_owned(), new.to_owned())));
         }
         let text = whole(call)?;
         let same = self.wholes.iter().position(|(step, place)| {
@@ -356,7 +383,7 @@ impl Reading {
             self.wholes.push(place);
             self.wholes.len() - 1
         });
-        Some((path, Content::Whole(number)))
+        Some((path(), Content::Whole(number)))
     }
 
     /// A path as written, such that equal files are equal here.
@@ -370,22 +397,13 @@ impl Reading {
     }
 }
 
-/// The texts of arguments, as the model meant them, at most so many bytes of them.
-fn said(arguments: &Arguments, most: usize) -> String {
-    /// How long the texts are together, with what follows each.
-    fn length(value: &Value) -> usize {
-        match value {
-            Value::String(text) => text.len() + 1,
-            Value::Array(items) => items.iter().map(length).sum(),
-            Value::Object(entries) => entries.values().map(length).sum(),
-            Value::Number(_) | Value::Null | Value::Bool(_) => 0,
-        }
-    }
-    /// Whether all of it was added.
+/// Adds the texts of arguments, as the model meant them, at most so many bytes of them.
+fn add_said(arguments: &Arguments, most: usize, out: &mut String) {
+    /// Whether all of it was added; no more is once the text has so many bytes.
     fn add(value: &Value, most: usize, out: &mut String) -> bool {
         match value {
             Value::String(text) => {
-                let part = words::head(text, most - out.len());
+                let part = words::head(text, most.saturating_sub(out.len()));
                 out.push_str(part);
                 if part.len() < text.len() {
                     return false;
@@ -403,12 +421,8 @@ fn said(arguments: &Arguments, most: usize) -> String {
         out.len() < most
     }
     match arguments {
-        Arguments::Raw(text) => words::head(text, most).to_owned(),
-        Arguments::Json(value) => {
-            let mut out = String::with_capacity(length(value).min(most));
-            add(value, most, &mut out);
-            out
-        }
+        Arguments::Raw(text) => out.push_str(words::head(text, most)),
+        Arguments::Json(value) => drop(add(value, out.len().saturating_add(most), out)),
     }
 }
 

@@ -37,11 +37,13 @@ pub(super) fn ignored_exit(reading: &Reading, count: usize) -> Vec<usize> {
     for (at, call) in reading.calls.iter().enumerate().filter(|(_, call)| call.action.is_error) {
         let next = reading.calls.get(at + 1..).and_then(|next| next.get(..count)).unwrap_or_default();
         let missing = || call.missing.paths.iter().chain(&call.missing.commands).chain(&call.missing.modules);
-        if next.is_empty() || (missing().next().is_none() && call.names_nothing()) {
+        if next.is_empty() || (missing().next().is_none() && reading.names_nothing(call)) {
             continue;
         }
         let returns = |later: &CallSeen| {
-            later.norm == call.norm || missing().any(|name| later.names(name)) || call.shares_names(later)
+            later.norm == call.norm
+                || missing().any(|name| reading.names(later, name))
+                || reading.share_names(call, later)
         };
         if !next.iter().any(returns) {
             steps.push(call.step);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use memchr::{memchr2_iter, memmem};
+use memchr::{memchr, memchr2_iter, memmem, memrchr};
 use regex::Regex;
 
 use super::marks::{self, BLANK, COLON, DOLLAR, LETTER, SLASH};
@@ -276,7 +276,9 @@ pub(super) fn is_cut(tail: &str) -> bool {
     // `cut` is mostly within another word, as in `execute`.
     let is_marked = word.len() != "cut".len()
         || [" cut", "truncated", "clipped", "omitted"].iter().any(|word| has_word(tail, word));
-    is_marked && MARK.as_ref().is_some_and(|mark| mark.is_match(tail))
+    // Most marks are this one.
+    is_marked
+        && (tail.contains("<response clipped>") || MARK.as_ref().is_some_and(|mark| mark.is_match(tail)))
 }
 
 /// Words of tools that stopped what took too long.
@@ -290,8 +292,8 @@ static LATE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Whether a tool says, in the first or the last line of its result, that it stopped what took too long.
 pub(super) fn is_late(text: &str) -> bool {
     let text = text.trim();
-    let first = text.lines().next().unwrap_or_default();
-    let last = text.rsplit('\n').next().unwrap_or_default();
+    let first = memchr(b'\n', text.as_bytes()).and_then(|end| text.get(..end)).unwrap_or(text);
+    let last = last_line(text);
     // It says one of two words, and both have one letter in them.
     let has_word = |line: &str| {
         memchr2_iter(b'u', b'U', line.as_bytes()).any(|at| {
@@ -305,6 +307,11 @@ pub(super) fn is_late(text: &str) -> bool {
         line.len() < 400 && has_word(line) && LATE.as_ref().is_some_and(|late| late.is_match(line))
     };
     is_said(first) || is_said(last)
+}
+
+/// What follows the last line break of a text.
+fn last_line(text: &str) -> &str {
+    memrchr(b'\n', text.as_bytes()).and_then(|end| text.get(end + 1..)).unwrap_or(text)
 }
 
 /// Whether a word is in a text in whatever case; it has none of the letters that have relatives beyond ASCII (k and s).
@@ -334,7 +341,7 @@ pub(super) fn asks(tail: &str) -> bool {
         Some(b':') => has_word(tail, "/n") || has_word(tail, "pa"),
         _ => false,
     };
-    let line = tail.rsplit('\n').next().unwrap_or(tail);
+    let line = last_line(tail);
     (has_letters || has_word(line, "pre"))
         && QUESTION.as_ref().is_some_and(|question| question.is_match(tail))
 }
@@ -437,7 +444,7 @@ mod tests {
 
         #[test]
         fn no_mark_is_overlooked(
-            text in "(?:[<\\[(]|output|Result|response| |was |is |truncated|TRUNCATED|clipped|Omitted|omitted|cut|CUT|exe|[>\\])]){0,9}",
+            text in "(?:[<\\[(]|<response clipped>|output|Result|response| |was |is |truncated|TRUNCATED|clipped|Omitted|omitted|cut|CUT|exe|[>\\])]){0,9}",
         ) {
             let has_words = ["truncated", "clipped", "omitted", "cut"].iter().any(|word| text.contains(word));
             proptest::prop_assert_eq!(is_cut(&text), has_words && MARK.as_ref().unwrap().is_match(&text));

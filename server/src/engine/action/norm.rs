@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::engine::trace::{Arguments, Call, Trace};
 
 /// So many bytes are enough for most forms to differ.
-const HEAD: usize = 128;
+const HEAD: usize = 96;
 
 /// So many bytes of a text are masked to see whether two forms go on otherwise.
 const RAW_HEAD: usize = 256;

@@ -1,5 +1,5 @@
-//! JSON as serde reads it, from a text that is long and full of escapes, as transcripts are: what is between two escapes is
-//! found and copied by blocks. It takes what `serde_json` takes and reads it the same, and is no help with what is no JSON.
+//! JSON as serde reads it, from a text that is long and [full of escapes](super::escaped), as transcripts are. It takes what
+//! `serde_json` takes and reads it the same, and is no help with what is no JSON.
 
 use serde::de::value::Error;
 use serde::de::{
@@ -7,17 +7,14 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::engine::places::{bits, places};
+use super::escaped;
+use crate::engine::places::places;
 
-/// So many bytes are looked at together in a text that has escapes.
-const BLOCK: usize = 64;
-/// So many in one that may have none; most have fewer.
+/// So many bytes of a string are looked at together; most have fewer.
 const SHORT: usize = 16;
 /// Lists and objects may be so deep in each other, as in `serde_json`.
 const MAX_DEPTH: u8 = 127;
-/// What a text cannot have in it as it is.
-const END: [(u8, u8); 2] = [(0, 0x1f), (b'"', b'"')];
-const BACKSLASH: [(u8, u8); 1] = [(b'\\', b'\\')];
+/// What a string cannot have in it as it is.
 const SPECIAL: [(u8, u8); 3] = [(0, 0x1f), (b'"', b'"'), (b'\\', b'\\')];
 
 /// Reads a text that is JSON and nothing else.
@@ -37,27 +34,6 @@ fn no_json() -> Error {
     Error::custom("no JSON")
 }
 
-/// What letters stand for behind a backslash; 0 for those that stand for nothing, or for more.
-const ESCAPES: [u8; 256] = {
-    let mut escapes = [0; 256];
-    let pairs = [
-        (b'n', b'\n'),
-        (b'"', b'"'),
-        (b'\\', b'\\'),
-        (b'/', b'/'),
-        (b't', b'\t'),
-        (b'r', b'\r'),
-        (b'b', 8),
-        (b'f', 12),
-    ];
-    let mut at = 0;
-    while at < pairs.len() {
-        escapes[pairs[at].0 as usize] = pairs[at].1;
-        at += 1;
-    }
-    escapes
-};
-
 struct Reader<'de> {
     source: &'de str,
     /// So many bytes were read.
@@ -66,67 +42,6 @@ struct Reader<'de> {
     depth: u8,
     /// Where a text is put together that has escapes.
     scratch: Vec<u8>,
-}
-
-/// Which backslashes of a block begin an escape, and which bytes come behind one of these.
-struct Escapes {
-    backslashes: u64,
-    escaped: u64,
-    /// Whether the first byte of the next block is escaped.
-    is_next_escaped: bool,
-}
-
-impl Escapes {
-    /// Backslashes escape each other in pairs; `simdjson` finds without a branch which ones are left.
-    #[inline]
-    fn of(backslashes: u64, is_escaped: bool) -> Self {
-        const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
-        let is_escaped = u64::from(is_escaped);
-        let first = backslashes & !is_escaped;
-        let ends = ((first << 1) | ODD).wrapping_sub(first) ^ ODD;
-        let escapes = ends & backslashes;
-        Self {
-            backslashes: escapes,
-            escaped: ends ^ (backslashes | is_escaped),
-            is_next_escaped: escapes >> 63 != 0,
-        }
-    }
-}
-
-/// Copies as much as a block from one place to another.
-#[inline(always)]
-fn copy(source: &[u8; 2 * BLOCK], from: usize, room: &mut [u8; 2 * BLOCK], to: usize) {
-    // Both are in the first block; the compiler sees it now.
-    let (from, to) = (from % BLOCK, to % BLOCK);
-    let source = source.get(from..from + BLOCK).unwrap_or_default();
-    room.get_mut(to..to + BLOCK).unwrap_or_default().copy_from_slice(source);
-}
-
-/// The character that the escape at a place names by its number, or by two numbers if it is beyond the first 65,536, and where
-/// the escape ends. Half of a character, as Python writes what it could not decode, is one that stands for it.
-#[cold]
-fn unicode(source: &[u8], at: usize) -> Result<(char, usize), Error> {
-    let unit = |at: usize| {
-        let digits = source.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
-    };
-    let first: u32 = unit(at).ok_or_else(no_json)?;
-    let second = unit(at + 6).filter(|second| (0xDC00..0xE000).contains(second));
-    Ok(match (first, second) {
-        (0xD800..0xDC00, Some(second)) => {
-            let number = 0x1_0000 + ((first - 0xD800) << 10 | (second - 0xDC00));
-            (char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER), at + 12)
-        }
-        _ => (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), at + 6),
-    })
-}
-
-/// Writes a character; how many bytes it has.
-fn encoded(char: char, room: &mut [u8]) -> usize {
-    let mut bytes = [0; 4];
-    let written = char.encode_utf8(&mut bytes).as_bytes();
-    room.iter_mut().zip(written).for_each(|(place, byte)| *place = *byte);
-    written.len()
 }
 
 /// The text of a string.
@@ -218,107 +133,15 @@ impl<'de> Reader<'de> {
                     self.at += 1;
                     self.source.get(start..end).map(Text::Plain).ok_or_else(no_json)
                 }
-                Some(b'\\') => self.escaped(start).map(Text::Escaped),
+                Some(b'\\') => {
+                    let source = self.source.as_bytes();
+                    let (length, end) =
+                        escaped::read(source, start, &mut self.scratch).ok_or_else(no_json)?;
+                    self.at = end;
+                    Ok(Text::Escaped(length))
+                }
                 _ => Err(no_json()),
             };
-        }
-    }
-
-    /// As [`Reader::text`], when there are escapes; the text begins at `start`.
-    fn escaped(&mut self, start: usize) -> Result<usize, Error> {
-        let source = self.source.as_bytes();
-        let mut length = 0;
-        let mut is_escaped = false;
-        let (mut block_at, mut from) = (start, 0);
-        loop {
-            let two = source.get(block_at..).and_then(<[u8]>::first_chunk::<{ 2 * BLOCK }>);
-            if self.scratch.len() < length + 3 * BLOCK {
-                self.make_room(length);
-            }
-            let room = self.scratch.get_mut(length..).and_then(<[u8]>::first_chunk_mut::<{ 2 * BLOCK }>);
-            let (Some(two), Some(room)) = (two, room) else {
-                return self.last_escaped(block_at + from, length);
-            };
-            let Some(block) = two.first_chunk::<BLOCK>() else { return Err(no_json()) };
-            let escapes = Escapes::of(places(block, &BACKSLASH), is_escaped);
-            is_escaped = escapes.is_next_escaped;
-            let ends = places(block, &END) & !escapes.escaped;
-            let before = ends.wrapping_sub(1) & !ends;
-            // Places in the block and in the room; what is between two escapes is copied as a whole block, and what comes too
-            // much is written over, or left out at the end.
-            let mut to = 0;
-            for at in bits(escapes.backslashes & before) {
-                // It belongs to the character before it.
-                if at < from {
-                    continue;
-                }
-                copy(two, from, room, to);
-                to += at - from;
-                let letter = two.get(at + 1).copied().unwrap_or_default();
-                let byte = ESCAPES.get(usize::from(letter)).copied().unwrap_or_default();
-                if byte != 0 {
-                    if let Some(place) = room.get_mut(to % (2 * BLOCK)) {
-                        *place = byte;
-                    }
-                    (from, to) = (at + 2, to + 1);
-                } else {
-                    let (char, end) = unicode(source, block_at + at)?;
-                    let rest = room.get_mut(to..).unwrap_or_default();
-                    let written = encoded(char, rest);
-                    (from, to) = (end - block_at, to + written);
-                }
-            }
-            let until = ends.trailing_zeros() as usize;
-            if from < until {
-                copy(two, from, room, to);
-                to += until - from;
-                from = until;
-            }
-            length += to;
-            if ends != 0 {
-                self.at = block_at + until + 1;
-                return if two.get(until) == Some(&b'"') { Ok(length) } else { Err(no_json()) };
-            }
-            (block_at, from) = (block_at + BLOCK, from - BLOCK);
-        }
-    }
-
-    /// There is room for a block behind so many bytes, and for what is copied too much.
-    #[cold]
-    fn make_room(&mut self, length: usize) {
-        self.scratch.resize((length + 3 * BLOCK).next_power_of_two(), 0);
-    }
-
-    /// As [`Reader::escaped`], byte by byte, near the end of the source; so much was read, and so many bytes are in the scratch,
-    /// which has room for the rest.
-    #[cold]
-    fn last_escaped(&mut self, from: usize, mut length: usize) -> Result<usize, Error> {
-        let source = self.source.as_bytes();
-        self.at = from;
-        loop {
-            let byte = self.byte().ok_or_else(no_json)?;
-            let room = self.scratch.get_mut(length..).unwrap_or_default();
-            match byte {
-                b'"' => {
-                    self.at += 1;
-                    return Ok(length);
-                }
-                0..0x20 => return Err(no_json()),
-                b'\\' => {
-                    let letter = source.get(self.at + 1).copied().unwrap_or_default();
-                    let (char, end) = match ESCAPES.get(usize::from(letter)) {
-                        None | Some(0) => unicode(source, self.at)?,
-                        Some(byte) => (char::from(*byte), self.at + 2),
-                    };
-                    length += encoded(char, room);
-                    self.at = end;
-                }
-                plain => {
-                    room.iter_mut().take(1).for_each(|place| *place = plain);
-                    length += 1;
-                    self.at += 1;
-                }
-            }
         }
     }
 

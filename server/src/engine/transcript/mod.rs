@@ -1,6 +1,7 @@
 //! Reads what agents leave behind, whoever wrote them, as a [`Trace`]. What is cut off or strange is read as far as it goes
 //! and noted as a loss; only a record without a single step is an error.
 
+mod escaped;
 mod json;
 mod parts;
 mod loose;

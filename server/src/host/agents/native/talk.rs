@@ -32,7 +32,9 @@ impl Talk {
     }
 
     /// A result of a tool.
-    pub(super) fn push_result(&mut self, tool: &str, result: ToolResult) {
+    pub(super) fn push_result(&mut self, tool: &str, mut result: ToolResult) {
+        // It stays for the rest of the trial, and what made it took up to twice as much.
+        result.text.shrink_to_fit();
         self.tools.push((self.messages.len(), tool.to_owned()));
         self.messages.push(Message::Tool(result));
     }

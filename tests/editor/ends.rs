@@ -108,7 +108,6 @@ fn ux_13_spending_passes_the_cap_by_no_more_than_what_ran_and_nothing_is_paid_tw
     desk.presses("start");
     desk.command("evaluate", &json!({}));
     assert!(desk.is_asked().contains("stops at $2.20"));
-    desk.run_is("evaluate", &["running"]);
     let told = desk.server.wait_for(A_RUN, |message| {
         let state = &message["params"]["state"];
         message["method"] == "selfHarness/runState" && *state != "running" && *state != "queued"

@@ -16,7 +16,7 @@ use crate::engine::action::{self, Action, Command, Kind, Norms, commands, shell_
 use crate::engine::trace::{Arguments, Call, Source, Step, Trace};
 
 /// So many bytes of the arguments of a call are looked at for names: a file that it writes whole is not what it is about.
-const MAX_NAMED: usize = 1_000;
+const MAX_NAMED: usize = 2_000;
 
 /// What is known of a trace so far.
 #[derive(Clone, Debug, Default)]

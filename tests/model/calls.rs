@@ -32,7 +32,7 @@ async fn a_conversation_with_tools_runs_in_every_way() {
             assert_eq!(reply.kept[0]["signature"], "scripted");
         }
         messages.push(Message::Assistant(reply.turn()));
-        let result = ToolResult { call: reply.calls[0].id.clone(), text: String::from("3 files") };
+        let result = ToolResult { call: reply.calls[0].id.clone(), text: "3 files".into() };
         messages.push(Message::Tool(result));
         let second = client
             .complete(&Request { messages: &messages, tools: &tools, seed: None }, &mut |_| {})
@@ -56,7 +56,7 @@ async fn malformed_arguments_are_the_models_and_go_back() {
         assert_eq!(answer.reply.calls[0].arguments, Arguments::Malformed(raw));
         messages.push(Message::Assistant(answer.reply.turn()));
         let call = answer.reply.calls[0].id.clone();
-        messages.push(Message::Tool(ToolResult { call, text: String::from("no JSON") }));
+        messages.push(Message::Tool(ToolResult { call, text: "no JSON".into() }));
         let request = Request { messages: &messages, tools: &[], seed: None };
         assert!(client.complete(&request, &mut |_| {}).await.unwrap().reply.text.starts_with("done"));
     }

@@ -175,7 +175,7 @@ fn call(step: usize, at: usize, call: &Call) -> Value {
 fn observation(number: usize, step: &Step) -> Option<Value> {
     let results = step.calls.iter().enumerate().filter_map(|(at, call)| {
         let observation = call.observation.as_ref()?;
-        let mut out = object([("content", json!(observation.text))]);
+        let mut out = object([("content", json!(observation.text.as_str()))]);
         if !observation.shared {
             out.insert("source_call_id".to_owned(), json!(id(number, at, call)));
         }

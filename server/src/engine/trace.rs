@@ -166,8 +166,8 @@ pub enum Arguments {
 /// What came back from a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observation {
-    /// The text.
-    pub text: String,
+    /// The text; what is long is shared with whoever else keeps it.
+    pub text: EcoString,
     /// The exit code, where one was recorded.
     pub exit: Option<i64>,
     /// Whether it ran out of time.
@@ -309,7 +309,7 @@ impl Arguments {
 impl Observation {
     /// A result that is only text.
     #[must_use]
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<EcoString>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
 }

@@ -30,7 +30,7 @@ fn arguments() -> impl Strategy<Value = Arguments> {
 fn observation() -> impl Strategy<Value = Observation> {
     (text(), prop::option::of(-1_i64..3), any::<bool>(), any::<bool>(), prop::option::of(any::<bool>()))
         .prop_map(|(text, exit, timed_out, truncated, failed)| Observation {
-            text,
+            text: text.into(),
             exit,
             timed_out,
             truncated,

@@ -82,7 +82,7 @@ object! {
     StepObject<'de> {
         is_copied: Option<bool> = "is_copied_context",
         source: Option<Cow<'de, str>> = "source",
-        message: Content = "message",
+        message: Content<String> = "message",
         reasoning: Option<String> = "reasoning_content",
         calls: Vec<CallObject> = "tool_calls",
         observation: ObservationObject<'de> = "observation",
@@ -134,7 +134,7 @@ object! {
 object! {
     ResultObject<'de> {
         call: Option<Cow<'de, str>> = "source_call_id",
-        content: Content = "content",
+        content: Content<EcoString> = "content",
         extra: ResultExtra = "extra",
     }
 }

@@ -137,7 +137,7 @@ impl<'de> Loose<'de> for Conversation {
 object! {
     Message<'de> {
         role: Option<Cow<'de, str>> = "role",
-        content: Content = "content",
+        content: Content<String> = "content",
         refusal: Option<String> = "refusal",
         reasoning_content: Option<String> = "reasoning_content",
         reasoning: Option<String> = "reasoning",

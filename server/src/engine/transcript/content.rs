@@ -54,15 +54,15 @@ impl<'de> Loose<'de> for Tree {
 
 /// Content: a string, or parts of which the texts count; anything else as JSON.
 #[derive(Default)]
-pub(super) struct Content(pub(super) String);
+pub(super) struct Content<T>(pub(super) T);
 
-impl Content {
+impl<T: From<String>> Content<T> {
     fn json(tree: Tree) -> Self {
-        Self(tree.0.unwrap_or_default().to_string())
+        Self(tree.0.unwrap_or_default().to_string().into())
     }
 }
 
-impl<'de> Loose<'de> for Content {
+impl<'de, T: Default + From<String> + for<'t> From<&'t str>> Loose<'de> for Content<T> {
     fn flag(flag: bool) -> Self {
         Self::json(Tree::flag(flag))
     }
@@ -80,13 +80,13 @@ impl<'de> Loose<'de> for Content {
     }
 
     fn text(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 
     fn items<A: SeqAccess<'de>>(items: A) -> Result<Self, A::Error> {
         let parts = Vec::<Part>::items(items)?;
         let texts: Vec<String> = parts.into_iter().filter_map(|Part(text)| text).collect();
-        Ok(Self(texts.join("\n")))
+        Ok(Self(texts.join("\n").into()))
     }
 
     fn entries<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {

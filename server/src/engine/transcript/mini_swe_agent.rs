@@ -78,7 +78,7 @@ fn observation(message: &Value, extra: &Value) -> Observation {
     let exception = text(extra, "exception_info").or_else(|| text(extra, "exception")).unwrap_or_default();
     let raw = text(extra, "raw_output").map(str::to_owned);
     Observation {
-        text: raw.unwrap_or_else(|| content(message.get("content"))),
+        text: raw.unwrap_or_else(|| content(message.get("content"))).into(),
         exit: extra.get("returncode").and_then(Value::as_i64).filter(|_| exception != NOT_EXECUTED),
         timed_out: exception.contains("timed out") || exception.contains("TimeoutExpired"),
         ..Observation::default()

@@ -55,8 +55,7 @@ fn messages(messages: &[Message]) -> Value {
             Message::System(_) => continue,
             Message::User(text) => ("user", Vec::from_iter(text_block(text))),
             Message::Tool(result) => {
-                let block =
-                    json!({ "type": "tool_result", "tool_use_id": result.call, "content": result.text });
+                let block = json!({ "type": "tool_result", "tool_use_id": result.call, "content": result.text.as_str() });
                 ("user", vec![block])
             }
             Message::Assistant(turn) => ("assistant", turn_blocks(turn)),

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use ecow::EcoString;
 use serde_json::{Map, Value};
 
 use super::error::Consequence;
@@ -93,7 +94,7 @@ pub struct ToolResult {
     /// The call that it answers.
     pub call: String,
     /// What the model reads.
-    pub text: String,
+    pub text: EcoString,
 }
 
 /// A tool as a model sees it.

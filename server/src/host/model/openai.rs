@@ -77,7 +77,7 @@ fn message(message: &Message) -> Value {
         Message::System(text) => json!({ "role": "system", "content": text }),
         Message::User(text) => json!({ "role": "user", "content": text }),
         Message::Tool(result) => {
-            json!({ "role": "tool", "tool_call_id": result.call, "content": result.text })
+            json!({ "role": "tool", "tool_call_id": result.call, "content": result.text.as_str() })
         }
         Message::Assistant(turn) if turn.calls.is_empty() => {
             json!({ "role": "assistant", "content": turn.text })

@@ -19,7 +19,7 @@ fn trace(steps: usize) -> Trace {
             arguments: Arguments::Json(json!({ "command": format!("cat /home/ada/invoice-total/{at}") })),
             schema_ok: None,
             observation: Some(Observation {
-                text: format!("{at} {}", "x".repeat(2000)),
+                text: format!("{at} {}", "x".repeat(2000)).into(),
                 exit: Some(1),
                 ..Observation::default()
             }),

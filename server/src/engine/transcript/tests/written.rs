@@ -13,7 +13,7 @@ fn calls(trace: &Trace, key: &str) -> Vec<(String, Option<String>)> {
     let told = calls.map(|call| match &call.arguments {
         Arguments::Json(value) => (
             value[key].as_str().unwrap_or_default().trim().to_owned(),
-            call.observation.as_ref().map(|seen| seen.text.clone()),
+            call.observation.as_ref().map(|seen| seen.text.to_string()),
         ),
         Arguments::Raw(text) => panic!("{text}"),
     });

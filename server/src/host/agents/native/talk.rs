@@ -1,5 +1,6 @@
 //! The conversation as it is sent: messages, how much of the context they take, and old results that become a line.
 
+use ecow::eco_format;
 use harness_schema::surface::approx_tokens;
 
 use crate::host::model::{Message, ToolResult, Usage};
@@ -32,9 +33,7 @@ impl Talk {
     }
 
     /// A result of a tool.
-    pub(super) fn push_result(&mut self, tool: &str, mut result: ToolResult) {
-        // It stays for the rest of the trial, and what made it took up to twice as much.
-        result.text.shrink_to_fit();
+    pub(super) fn push_result(&mut self, tool: &str, result: ToolResult) {
         self.tools.push((self.messages.len(), tool.to_owned()));
         self.messages.push(Message::Tool(result));
     }
@@ -67,7 +66,7 @@ impl Talk {
                 continue;
             }
             let before = approx_tokens(&result.text) as u64;
-            result.text = format!("[the result of `{tool}`, {} bytes, is left out]", result.text.len());
+            result.text = eco_format!("[the result of `{tool}`, {} bytes, is left out]", result.text.len());
             let saved = before.saturating_sub(approx_tokens(&result.text) as u64);
             if *at < self.counted {
                 self.known = self.known.saturating_sub(saved);
@@ -99,7 +98,7 @@ mod tests {
     use crate::host::model::Turn;
 
     fn result(text: &str) -> ToolResult {
-        ToolResult { call: String::from("c"), text: text.to_owned() }
+        ToolResult { call: String::from("c"), text: text.into() }
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn a_request_has_turns_of_one_role_each() {
             calls: vec![call("[1]")],
             kept: Vec::new(),
         }),
-        Message::Tool(ToolResult { call: String::from("t1"), text: String::new() }),
+        Message::Tool(ToolResult { call: String::from("t1"), text: Default::default() }),
         Message::User(String::from("stop repeating")),
         Message::User(String::from("  ")),
         Message::Assistant(Turn::default()),

@@ -51,7 +51,7 @@ fn a_request_has_what_the_manifest_says() {
         Message::System(String::from("be good")),
         Message::User(String::from("go")),
         Message::Assistant(Turn { text: String::new(), calls: vec![call], kept: Vec::new() }),
-        Message::Tool(ToolResult { call: String::from("c1"), text: String::from("no") }),
+        Message::Tool(ToolResult { call: String::from("c1"), text: "no".into() }),
     ];
     let tool = Tool { name: String::from("shell"), description: String::from("runs"), parameters: json!({}) };
     let request = Request { messages: &messages, tools: &[tool], seed: Some(7) };

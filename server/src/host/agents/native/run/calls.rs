@@ -1,5 +1,6 @@
 //! The calls of one answer: read, checked against what is offered, done in the sandbox, and shown to the model.
 
+use ecow::{EcoString, eco_format};
 use harness_schema::harness::{END, GO_TO};
 use serde_json::Value;
 
@@ -38,10 +39,10 @@ impl Run<'_> {
             let has_left = done.iter().any(|done| matches!(done, Done::Leaves(_)));
             let mut made = unanswered(call, None);
             let shown = if lost.is_some() || has_left {
-                String::from("This call was not made: the work went on elsewhere before.")
+                EcoString::from("This call was not made: the work went on elsewhere before.")
             } else if let Err(ending) = self.stop_if_unwanted() {
                 lost = Some(ending);
-                String::from("This call was not made: the time is over.")
+                EcoString::from("This call was not made: the time is over.")
             } else {
                 let is_cut = reply.stop == Stop::Length && at == last;
                 match self.do_call(call, is_cut, tools, &mut made) {
@@ -51,7 +52,7 @@ impl Run<'_> {
                     }
                     Err(ending) => {
                         lost = Some(ending);
-                        String::new()
+                        EcoString::new()
                     }
                 }
             };
@@ -72,8 +73,9 @@ impl Run<'_> {
         is_cut: bool,
         tools: &[String],
         made: &mut trace::Call,
-    ) -> Result<(Done, String), Ending> {
+    ) -> Result<(Done, EcoString), Ending> {
         let malformed = |made: &mut trace::Call, why: String| {
+            let why = EcoString::from(why);
             made.observation = Some(Observation { failed: Some(true), ..Observation::text(why.clone()) });
             Ok((Done::Malformed, why))
         };
@@ -113,7 +115,7 @@ impl Run<'_> {
         made.schema_ok = Some(true);
         let calls = self.calls.entry(tool.name.clone()).or_default();
         if self.max_calls.get(&tool.name).is_some_and(|most| *most <= *calls) {
-            let why = format!("No more calls of `{}` are allowed.", tool.name);
+            let why = eco_format!("No more calls of `{}` are allowed.", tool.name);
             made.observation = Some(Observation { failed: Some(true), ..Observation::text(why.clone()) });
             return Ok((Done::Ran, why));
         }
@@ -121,12 +123,12 @@ impl Run<'_> {
         match &tool.does {
             Does::GoTo => {
                 let state = arguments.get("state").and_then(Value::as_str).unwrap_or(END).to_owned();
-                let words = format!("You go on with `{state}`.");
+                let words = eco_format!("You go on with `{state}`.");
                 made.observation = Some(Observation::text(words.clone()));
                 return Ok((Done::Leaves(Some(state)), words));
             }
             _ if tool.is_finish() => {
-                let words = String::from("You ask to end.");
+                let words = EcoString::from("You ask to end.");
                 made.observation = Some(Observation::text(words.clone()));
                 return Ok((Done::Leaves(None), words));
             }
@@ -145,7 +147,8 @@ impl Run<'_> {
                 return Err(ending);
             }
         };
-        made.observation = Some(observation(&outcome));
+        let text = EcoString::from(outcome.text.as_str());
+        made.observation = Some(observation(&outcome, text.clone()));
         let output = Output {
             tool: &call.name,
             text: &outcome.text,
@@ -154,6 +157,8 @@ impl Run<'_> {
             cut_bytes: outcome.cut_bytes,
         };
         let shown = self.prompts.observation(&output, &self.scene()).map_err(|why| unrendered(&why))?;
+        // Mostly it is shown as it is. Trace and conversation keep it to the end of the trial, once.
+        let shown = if text == shown { text } else { EcoString::from(shown) };
         Ok((Done::Ran, shown))
     }
 }
@@ -168,9 +173,9 @@ pub(super) fn unanswered(call: &model::Call, schema_ok: Option<bool>) -> trace::
     trace::Call { id, tool: call.name.clone(), arguments, schema_ok, observation: None }
 }
 
-fn observation(outcome: &Outcome) -> Observation {
+fn observation(outcome: &Outcome, text: EcoString) -> Observation {
     Observation {
-        text: outcome.text.clone(),
+        text,
         exit: Some(outcome.exit),
         timed_out: outcome.timed_out,
         truncated: 0 < outcome.cut_bytes,

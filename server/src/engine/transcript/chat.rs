@@ -192,12 +192,23 @@ object! {
     }
 }
 
+impl CallObject<'_> {
+    /// The call; none without a name.
+    fn call(self) -> Option<Call> {
+        let (name, Written(arguments)) = match self.function.0 {
+            Some(function) => (function.name, function.arguments),
+            None => (self.name, self.arguments),
+        };
+        Some(call(self.id.as_deref(), &name?, arguments))
+    }
+}
+
 /// Arguments: JSON as it is, or as a string; none are an empty object.
 struct Written(Arguments);
 
 impl Default for Written {
     fn default() -> Self {
-        Self(Arguments::written(""))
+        Self(Arguments::Json(Value::Object(serde_json::Map::new())))
     }
 }
 
@@ -250,23 +261,11 @@ fn add_read(message: Message<'_>, origin: EcoString, trace: &mut Trace) -> usize
         _ => Source::User,
     };
     let said = if said.is_empty() { message.refusal.unwrap_or_default() } else { said };
-    let several = message.calls.into_iter().filter_map(|call| {
-        let CallObject { id, function, name, arguments } = call;
-        let (name, Written(arguments)) = match function.0 {
-            Some(function) => (function.name, function.arguments),
-            None => (name, arguments),
-        };
-        Some(self::call(id.as_deref(), &name?, arguments))
-    });
-    let single = message.single.0.and_then(|single| {
-        let (name, Written(arguments)) = match single.function.0 {
-            Some(function) => (function.name, function.arguments),
-            None => (single.name, single.arguments),
-        };
-        Some(self::call(None, &name?, arguments))
-    });
+    let several = message.calls.into_iter().filter_map(CallObject::call);
+    // The old form has no id.
+    let single = message.single.0.and_then(|single| CallObject { id: None, ..*single }.call());
     trace.push(Step {
-        calls: several.chain(single).collect::<Vec<Call>>(),
+        calls: several.chain(single).collect(),
         reasoning: filled(message.reasoning_content).or_else(|| filled(message.reasoning)),
         usage: message.usage.0.as_deref().and_then(usage),
         started: filled(message.timestamp),

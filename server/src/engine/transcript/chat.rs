@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use ecow::{EcoString, eco_format};
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::{Deserialize as _, Error as _, MapAccess, SeqAccess};
 use serde_json::Value;
 
 use super::content::{Content, Tree};
 use super::json;
 use super::loose::{Any, Given, Loose, object};
-use super::parts::{call, content, filled, openai_calls, openai_usage, text};
+use super::parts::{call, text};
 use super::{Read, Record};
 use crate::engine::trace::{Arguments, Call, Observation, Source, Step, Trace, Usage};
 
@@ -49,30 +49,9 @@ fn messages(record: &Record) -> &[Value] {
 }
 
 /// Adds one message.
-pub(super) fn add(message: &Value, origin: String, read: &mut Read) {
-    let source = match text(message, "role") {
-        Some("tool" | "function") => {
-            let id = text(message, "tool_call_id");
-            let observation = Observation::text(content(message.get("content")));
-            read.stray += usize::from(!read.trace.observe(id, observation));
-            return;
-        }
-        Some("system" | "developer") => Source::System,
-        Some("assistant") => Source::Agent,
-        _ => Source::User,
-    };
-    let mut said = content(message.get("content"));
-    if let Some(refusal) = filled(message, "refusal").filter(|_| said.is_empty()) {
-        said = refusal;
-    }
-    read.trace.push(Step {
-        calls: openai_calls(message),
-        reasoning: filled(message, "reasoning_content").or_else(|| filled(message, "reasoning")),
-        usage: openai_usage(message.get("usage")),
-        started: filled(message, "timestamp"),
-        stop_reason: filled(message, "finish_reason"),
-        ..Step::said(source, said, origin)
-    });
+pub(super) fn add(message: &Value, origin: impl Into<EcoString>, read: &mut Read) {
+    let message = Any::deserialize(message).map_or_else(|_| Message::default(), |Any(message)| message);
+    read.stray += add_read(message, origin.into(), &mut read.trace);
 }
 
 /// Reads the text of a transcript that is a list of messages, or has one in each line, without a tree of JSON in between; none
@@ -84,17 +63,14 @@ pub(super) fn read_text(source: &str) -> Option<Read> {
     } else {
         for (index, line) in source.lines().filter(|line| !line.trim().is_empty()).enumerate() {
             let Any(message) = json::from_str(line).ok()?;
-            all.add(message, eco_format!("line {}", index + 1));
-            if all.is_other {
-                return None;
-            }
+            all.add(message, eco_format!("line {}", index + 1))?;
         }
         // One alone is a document.
         if all.count == 1 {
             return None;
         }
     }
-    if all.is_other || all.count == 0 {
+    if all.count == 0 {
         return None;
     }
     let mut trace = all.trace;
@@ -109,17 +85,14 @@ struct Conversation {
     trace: Trace,
     stray: usize,
     count: usize,
-    /// Whether one of them may be of another format.
-    is_other: bool,
 }
 
 impl Conversation {
-    fn add(&mut self, message: Message<'_>, origin: EcoString) {
+    /// Adds a message; none if it may be of another format.
+    fn add(&mut self, message: Message<'_>, origin: EcoString) -> Option<()> {
         self.count += 1;
-        self.is_other |= !message.is_told_by_role();
-        if !self.is_other {
-            self.stray += add_read(message, origin, &mut self.trace);
-        }
+        self.stray += message.is_told_by_role().then(|| add_read(message, origin, &mut self.trace))?;
+        Some(())
     }
 }
 
@@ -128,7 +101,7 @@ impl<'de> Loose<'de> for Conversation {
         let mut all = Self::default();
         while let Some(Any(message)) = items.next_element()? {
             let origin = eco_format!("/{}", all.count);
-            all.add(message, origin);
+            all.add(message, origin).ok_or_else(|| A::Error::custom("another format"))?;
         }
         Ok(all)
     }
@@ -248,7 +221,7 @@ impl<'de> Loose<'de> for Written {
     }
 }
 
-/// As [`add`], of a message that was read straight from a text; how many results belong to no call.
+/// Adds one message; how many results belong to no call.
 fn add_read(message: Message<'_>, origin: EcoString, trace: &mut Trace) -> usize {
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     let Content(said) = message.content;
